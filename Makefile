@@ -1,0 +1,47 @@
+# Everything a person types. Each target works on a machine that has never seen the project.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+READY := $(VENV)/.installed
+
+.PHONY: help install demo test lint lab lock down clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(READY) ## Install everything into .venv (nothing else on the machine is touched)
+
+$(READY): requirements.txt requirements-bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed (found: '"$$($(PYTHON) --version 2>&1)"').  Cure: install it, then: make install PYTHON=python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## Start the stack, stream events, open the app; Ctrl-C leaves nothing behind
+	@$(BIN)/rtlib demo
+
+test: install ## Run every test, the real stack and the browser included
+	@$(BIN)/rtlib doctor --browser --install
+	$(BIN)/python -m pytest
+
+lint: install ## Format check, lint, types and import rules
+	$(BIN)/pre-commit run --all-files
+
+lab: install ## Open the lessons in JupyterLab
+	@$(BIN)/rtlib lab
+
+down: install ## Stop the stack
+	@$(BIN)/rtlib down
+
+lock: ## Resolve the dependencies again and write the hashed lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.txt
+	$(BIN)/uv pip compile requirements-bootstrap.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-bootstrap.txt
+
+clean: ## Remove the environment and all local state
+	@if [ -x $(BIN)/rtlib ]; then $(BIN)/rtlib down; fi
+	rm -rf $(VENV) .rtlib

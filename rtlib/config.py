@@ -1,0 +1,168 @@
+"""Config: the settings of the project, and the only reader of the environment and of ``.env.local``."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rtlib.errors import ConfigError
+
+PREFIX = "RTLIB_"
+DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
+USUAL_PORTS = {"kafka": 19092, "kafka_controller": 19093, "registry": 18081, "warehouse": 18765, "app": 18866}
+
+
+def project_root() -> Path:
+    """The folder of the working copy, or the current folder when rtlib is installed from a wheel."""
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").exists() else Path.cwd()
+
+
+class Settings(BaseSettings):
+    """Every setting, each with the default that runs on a laptop with no account.
+
+    A setting is read from ``RTLIB_<NAME>`` in the environment, else from ``.env.local``, else its default holds.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file_encoding="utf-8", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(default_factory=lambda: project_root() / ".rtlib", description="folder of all state")
+    profile: Literal["laptop", "small"] = Field("laptop", description="memory: laptop (3 GB) or small (2 GB)")
+    domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field(
+        "curbside", description="which domain runs"
+    )
+    part: str = Field("", description="set by the supervisor: the name of the part this process is")
+
+    seed: int = Field(7, ge=0, description="same seed, same events")
+    rate: float = Field(
+        50.0, gt=0, le=20_000, description="events per second the simulator sends, on average"
+    )
+    late_share: float = Field(0.02, ge=0, le=1, description="share of events sent late, within the watermark")
+    too_late_share: float = Field(0.002, ge=0, le=1, description="share sent later than the watermark allows")
+    out_of_order_share: float = Field(0.05, ge=0, le=1, description="share sent a few seconds out of order")
+    duplicate_share: float = Field(0.01, ge=0, le=1, description="share of events sent twice")
+    malformed_share: float = Field(0.005, ge=0, le=1, description="share of extra records that fit no schema")
+
+    window_seconds: int = Field(60, ge=1, description="length of a KPI window")
+    watermark_seconds: int = Field(
+        60, ge=1, description="how far behind the newest event one may still count"
+    )
+    trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
+    real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
+    archive_interval_seconds: float = Field(
+        2.0, gt=0, description="micro-batch interval of the archive query"
+    )
+    spark_master: str = Field("local[10]", description="where Spark runs")
+
+    kafka_bootstrap_servers: str | None = Field(
+        None, description="a broker elsewhere; unset means the local one"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-512", "AWS_MSK_IAM"] | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_replication_factor: int = Field(1, ge=1, description="1 on a laptop, 3 on a cluster")
+
+    registry_url: str | None = Field(None, description="a Confluent-compatible registry elsewhere")
+    registry_username: str | None = None
+    registry_password: SecretStr | None = None
+
+    snowflake_account: str | None = Field(
+        None, description="set it to use Snowflake; unset means the local warehouse"
+    )
+    snowflake_user: str | None = None
+    snowflake_role: str | None = None
+    snowflake_warehouse: str | None = None
+    snowflake_database: str = "RTLIB"
+    snowflake_private_key_file: Path | None = Field(None, description="key-pair sign-in")
+    snowflake_private_key_passphrase: SecretStr | None = None
+    snowflake_token: SecretStr | None = Field(
+        None, description="programmatic access token, instead of a key pair"
+    )
+    warehouse_timeout_seconds: int = Field(20, ge=1, description="network and login timeout of the warehouse")
+
+    gemini_api_key: SecretStr | None = Field(
+        None, description="optional; without it explanations are made locally"
+    )
+    gemini_model: str = "gemini-3.8-flash"
+    teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
+
+    java_home: Path | None = Field(
+        None, description="a JDK 17 or newer; unset means the one found on the machine"
+    )
+    maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """Ports of the local stack: those chosen at ``up``, else the usual ones."""
+        try:
+            return {**USUAL_PORTS, **json.loads((self.home / "ports.json").read_text())}
+        except FileNotFoundError:
+            return dict(USUAL_PORTS)
+        except ValueError as error:
+            raise ConfigError(
+                f"{self.home / 'ports.json'} is not JSON ({error})", cure="rtlib down && rtlib reset"
+            ) from error
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where Kafka answers."""
+        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.ports['kafka']}"
+
+    @property
+    def schema_registry_url(self) -> str:
+        """Where the schema registry answers, in its Confluent-compatible form."""
+        return self.registry_url or f"http://127.0.0.1:{self.ports['registry']}/apis/ccompat/v7"
+
+    @property
+    def local_warehouse(self) -> bool:
+        """True when the warehouse is the local one and no Snowflake account is set."""
+        return self.snowflake_account is None
+
+    def topic(self, name: str) -> str:
+        """The full name of one of the domain's topics: ``events``, ``kpis``, ``rejected`` or ``progress``."""
+        return f"rtlib.{self.domain}.{name}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; ``overrides`` win over the environment and ``.env.local``.
+
+    Raises:
+        ConfigError: A value cannot work, or a name is not a setting; the message names it and the nearest one.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings(_env_file=project_root() / ".env.local", **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigError(
+            _explain(error), cure="see .env.local.example for every setting and its values"
+        ) from None
+
+
+def _refuse_unknown_names() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see .env.local.example for every setting"
+            raise ConfigError(f"{name} is not a setting of rtlib", cure=hint)
+
+
+def _explain(error: ValidationError) -> str:
+    """One line a wrong setting; the value itself only where it cannot be a secret."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = PREFIX + "_".join(str(part) for part in problem["loc"]).removeprefix(PREFIX.lower()).upper()
+        secret = any(word in name for word in ("PASSWORD", "TOKEN", "KEY", "PASSPHRASE", "WEBHOOK"))
+        shown = "" if secret or problem["type"] == "missing" else f" (it is {problem['input']!r})"
+        lines.append(f"{name}: {problem['msg']}{shown}")
+    return "\n  ".join(lines)
