@@ -31,21 +31,15 @@ class Settings(BaseSettings):
     A setting is read from ``RTLIB_<NAME>`` in the environment, else from ``.env.local``, else its default holds.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file_encoding="utf-8", extra="forbid", frozen=True)
 
     home: Path = Field(default_factory=lambda: project_root() / ".rtlib", description="folder of all state")
     profile: Literal["laptop", "small"] = Field("laptop", description="memory: laptop (3 GB) or small (2 GB)")
-    domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field(
-        "curbside", description="which domain runs"
-    )
+    domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field("curbside", description="which domain runs")
     part: str = Field("", description="set by the supervisor: the name of the part this process is")
 
     seed: int = Field(7, ge=0, description="same seed, same events")
-    rate: float = Field(
-        50.0, gt=0, le=20_000, description="events per second the simulator sends, on average"
-    )
+    rate: float = Field(50.0, gt=0, le=20_000, description="events per second the simulator sends, on average")
     late_share: float = Field(0.02, ge=0, le=1, description="share of events sent late, within the watermark")
     too_late_share: float = Field(0.002, ge=0, le=1, description="share sent later than the watermark allows")
     out_of_order_share: float = Field(0.05, ge=0, le=1, description="share sent a few seconds out of order")
@@ -53,19 +47,13 @@ class Settings(BaseSettings):
     malformed_share: float = Field(0.005, ge=0, le=1, description="share of extra records that fit no schema")
 
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
-    watermark_seconds: int = Field(
-        60, ge=1, description="how far behind the newest event one may still count"
-    )
+    watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event one may still count")
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
-    archive_interval_seconds: float = Field(
-        2.0, gt=0, description="micro-batch interval of the archive query"
-    )
+    archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
     spark_master: str = Field("local[10]", description="where Spark runs")
 
-    kafka_bootstrap_servers: str | None = Field(
-        None, description="a broker elsewhere; unset means the local one"
-    )
+    kafka_bootstrap_servers: str | None = Field(None, description="a broker elsewhere; unset means the local one")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-512", "AWS_MSK_IAM"] | None = None
     kafka_username: str | None = None
@@ -76,29 +64,21 @@ class Settings(BaseSettings):
     registry_username: str | None = None
     registry_password: SecretStr | None = None
 
-    snowflake_account: str | None = Field(
-        None, description="set it to use Snowflake; unset means the local warehouse"
-    )
+    snowflake_account: str | None = Field(None, description="set it to use Snowflake; unset means the local warehouse")
     snowflake_user: str | None = None
     snowflake_role: str | None = None
     snowflake_warehouse: str | None = None
     snowflake_database: str = "RTLIB"
     snowflake_private_key_file: Path | None = Field(None, description="key-pair sign-in")
     snowflake_private_key_passphrase: SecretStr | None = None
-    snowflake_token: SecretStr | None = Field(
-        None, description="programmatic access token, instead of a key pair"
-    )
+    snowflake_token: SecretStr | None = Field(None, description="programmatic access token, instead of a key pair")
     warehouse_timeout_seconds: int = Field(20, ge=1, description="network and login timeout of the warehouse")
 
-    gemini_api_key: SecretStr | None = Field(
-        None, description="optional; without it explanations are made locally"
-    )
+    gemini_api_key: SecretStr | None = Field(None, description="optional; without it explanations are made locally")
     gemini_model: str = "gemini-3.8-flash"
     teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
 
-    java_home: Path | None = Field(
-        None, description="a JDK 17 or newer; unset means the one found on the machine"
-    )
+    java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
 
     @cached_property
@@ -141,11 +121,9 @@ def load_settings(**overrides: object) -> Settings:
     """
     _refuse_unknown_names()
     try:
-        return Settings(_env_file=project_root() / ".env.local", **overrides)  # type: ignore[arg-type]
+        return Settings(_env_file=project_root() / ".env.local", **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
-        raise ConfigError(
-            _explain(error), cure="see .env.local.example for every setting and its values"
-        ) from None
+        raise ConfigError(_explain(error), cure="see .env.local.example for every setting and its values") from None
 
 
 def _refuse_unknown_names() -> None:

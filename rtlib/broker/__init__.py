@@ -1,0 +1,1 @@
+"""Broker: topics, producer, consumer and schema registry, on Apache Kafka."""

@@ -1,0 +1,1 @@
+"""Domains: four worlds as data (TOML and JSON Schema), read into frozen records."""

@@ -1,0 +1,1 @@
+"""Explanations: plain English made from measured numbers alone."""

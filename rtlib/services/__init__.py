@@ -1,0 +1,1 @@
+"""Services: the local stack as supervised processes."""

@@ -1,0 +1,1 @@
+"""Streaming: one Spark Structured Streaming application with the kpis and the archive query."""

@@ -1,0 +1,1 @@
+"""Warehouse: Snowflake, or fakesnow over DuckDB on a laptop, by the same connector."""

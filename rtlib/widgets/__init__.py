@@ -1,0 +1,1 @@
+"""Widgets: the only importers of ipywidgets and ipycytoscape."""
