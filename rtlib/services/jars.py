@@ -1,0 +1,307 @@
+"""Jars: the Java parts of the local stack, from Maven Central, exactly as the lock names them.
+
+``fetch`` downloads what is missing into ``<home>/jars`` and is silent and quick, without a request, when nothing is.
+A file that was hashed once is known by its size and time of change, so that a start need not read 160 MB again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import tarfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from rtlib.errors import DownloadError, EnvironmentProblem
+from rtlib.services.download import Wanted, download, sha256_of
+
+LOCK_FILE = Path(__file__).with_name("jars.lock.toml")
+SETS = ("kafka", "registry", "spark")
+MEGABYTE = 1024 * 1024
+
+Jars: TypeAlias = Mapping[str, tuple[Path, ...]]
+"""Paths by set: Kafka's class path, the registry's runner jar, Spark's connector."""
+
+_Stamps: TypeAlias = dict[str, list[object]]  # file name -> size, time of change in ns, SHA-256
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LockedJar:
+    """One file of the lock, by its Maven coordinates, with its size in bytes and its checksum."""
+
+    set: str
+    group: str
+    artifact: str
+    version: str
+    classifier: str
+    extension: str
+    sha256: str
+    size: int
+
+    @property
+    def filename(self) -> str:
+        """The file's name, as Maven makes it."""
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.artifact}-{self.version}{classifier}.{self.extension}"
+
+    @property
+    def url_path(self) -> str:
+        """Where the file is in a Maven repository."""
+        return "/".join((self.group.replace(".", "/"), self.artifact, self.version, self.filename))
+
+    @property
+    def is_archive(self) -> bool:
+        """True when the file has to be unpacked."""
+        return self.extension == "tar.gz"
+
+    @property
+    def folder(self) -> str:
+        """Where an archive is unpacked to."""
+        return self.filename.removesuffix(".tar.gz")
+
+
+def locked(sets: Sequence[str] = SETS, *, lock: Path = LOCK_FILE) -> tuple[LockedJar, ...]:
+    """What the lock names for these sets."""
+    entries = tomllib.loads(lock.read_text(encoding="utf-8"))["jar"]
+    return tuple(one for one in (LockedJar(**entry) for entry in entries) if one.set in sets)
+
+
+def fetch(
+    home: Path,
+    *,
+    maven_url: str | None = None,
+    sets: Sequence[str] = SETS,
+    progress: bool = True,
+    lock: Path = LOCK_FILE,
+) -> Jars:
+    """Make sure that the jars are here and are the right ones, and say where.
+
+    Args:
+        home: The state folder; the jars go to ``<home>/jars``.
+        maven_url: A mirror of Maven Central; None means Maven Central itself.
+        sets: Which of ``SETS`` are needed.
+        progress: Show one bar over all bytes on the terminal (standard error), if anything is downloaded.
+        lock: The lock to follow.
+
+    Raises:
+        DownloadError: A file cannot be fetched, or is not the one in the lock.
+        EnvironmentProblem: The disk is full or the folder cannot be written.
+    """
+    wanted, folder = locked(sets, lock=lock), home / "jars"
+    if _all_here(folder, wanted):
+        return paths(home, sets=sets, lock=lock)
+    with _troubles_of_the_disk(folder, wanted), _alone(folder):
+        absent = _absent(folder, wanted, known=_read_stamps(folder))
+        if absent:
+            _download_all(folder, absent, maven_url=maven_url, progress=progress)
+        for one in wanted:
+            if one.is_archive and not _unpacked(folder, one, known=_read_stamps(folder)):
+                _unpack(folder, one)
+    return paths(home, sets=sets, lock=lock)
+
+
+def paths(home: Path, *, sets: Sequence[str] = SETS, lock: Path = LOCK_FILE) -> Jars:
+    """Where the jars of each set are, once fetched; an archive stands for the ``*-runner.jar`` in it."""
+    folder = home / "jars"
+    every = locked(sets, lock=lock)
+    return {name: tuple(_path(folder, one) for one in every if one.set == name) for name in sets}
+
+
+def absent(home: Path, *, sets: Sequence[str] = SETS, deep: bool = False, lock: Path = LOCK_FILE) -> tuple[str, ...]:
+    """Names of the files that are missing or are not what the lock says.
+
+    Args:
+        home: The state folder.
+        sets: Which sets to look at.
+        deep: Read every byte again, instead of trusting size and time of change.
+        lock: The lock to follow.
+    """
+    wanted, folder = locked(sets, lock=lock), home / "jars"
+    known = {} if deep else _read_stamps(folder)
+    files = [one.filename for one in _absent(folder, wanted, known=known)]
+    archives = [one for one in wanted if one.is_archive and one.filename not in files]
+    stamps = _read_stamps(folder)
+    folders = [one.folder for one in archives if not _unpacked(folder, one, known=stamps, deep=deep)]
+    return (*files, *folders)
+
+
+def _path(folder: Path, one: LockedJar) -> Path:
+    return folder / one.folder / f"{one.artifact}-{one.version}-runner.jar" if one.is_archive else folder / one.filename
+
+
+def _all_here(folder: Path, wanted: Sequence[LockedJar]) -> bool:
+    known = _read_stamps(folder)
+    archives = (one for one in wanted if one.is_archive)
+    return all(_is_stamped(folder, one.filename, known, sha256=one.sha256) for one in wanted) and all(
+        _unpacked(folder, one, known=known) for one in archives
+    )
+
+
+def _absent(folder: Path, wanted: Sequence[LockedJar], *, known: _Stamps) -> list[LockedJar]:
+    """The files that are missing or wrong; those found right by reading them are remembered."""
+    stamps: _Stamps = {}
+    lacking = []
+    for one in wanted:
+        path = folder / one.filename
+        if _is_stamped(folder, one.filename, known, sha256=one.sha256):
+            continue
+        if path.is_file() and path.stat().st_size == one.size and sha256_of(path) == one.sha256:
+            stamps[one.filename] = _stamp(path, one.sha256)
+        else:
+            lacking.append(one)
+    _remember(folder, stamps)
+    return lacking
+
+
+# --- download -------------------------------------------------------------------------------------------------------
+
+
+def _download_all(folder: Path, lacking: Sequence[LockedJar], *, maven_url: str | None, progress: bool) -> None:
+    import requests
+
+    base = (maven_url or _maven_central()).rstrip("/")
+    files = [Wanted(f"{base}/{one.url_path}", folder / one.filename, one.size, one.sha256) for one in lacking]
+    _refuse_a_small_disk(folder, lacking)
+    with _bar(files, shown=progress) as on_bytes, requests.Session() as session:
+        for one in files:
+            if one.target.exists():
+                _say(f"{one.target.name} is damaged or of another version: fetching it again", shown=progress)
+            download(session, one, on_bytes=on_bytes)
+            _remember(folder, {one.target.name: _stamp(one.target, one.sha256)})
+
+
+def _maven_central() -> str:
+    from jgo.maven import MavenContext
+
+    return str(MavenContext().remote_repos["central"])
+
+
+@contextmanager
+def _bar(files: Sequence[Wanted], *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """One progress bar over all bytes, on standard error so that standard output stays for results."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown) as progress:
+        task = progress.add_task(f"fetching {len(files)} Java files", total=sum(one.size for one in files))
+        yield lambda count: progress.update(task, advance=count)
+
+
+def _say(text: str, *, shown: bool) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, quiet=not shown, highlight=False).print(text)
+
+
+# --- archives -------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(folder: Path, one: LockedJar, *, known: _Stamps, deep: bool = False) -> bool:
+    """True when every file of the archive is in its folder, as it was when unpacked."""
+    names = [name for name in known if name.startswith(one.folder + "/")]
+    return bool(names) and all(
+        _is_stamped(folder, name, known) and (not deep or sha256_of(folder / name) == known[name][2]) for name in names
+    )
+
+
+def _unpack(folder: Path, one: LockedJar) -> None:
+    """Unpack beside, then rename: the folder is there in full or not at all."""
+    draft, final = folder / f"{one.folder}.part", folder / one.folder
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with tarfile.open(folder / one.filename) as archive:
+            archive.extractall(draft, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DownloadError(f"{one.filename} cannot be unpacked ({error})", cure="delete it, then try again") from error
+    if not (draft / _path(folder, one).name).is_file():
+        shutil.rmtree(draft)
+        raise DownloadError(f"{one.filename} holds no {_path(folder, one).name}", cure="report it: the lock is wrong")
+    shutil.rmtree(final, ignore_errors=True)
+    draft.replace(final)
+    files = (path for path in final.rglob("*") if path.is_file())
+    _remember(folder, {path.relative_to(folder).as_posix(): _stamp(path, sha256_of(path)) for path in files})
+
+
+# --- what is known of the files -------------------------------------------------------------------------------------
+
+
+def _stamp(path: Path, sha256: str) -> list[object]:
+    about = path.stat()
+    return [about.st_size, about.st_mtime_ns, sha256]
+
+
+def _is_stamped(folder: Path, name: str, known: _Stamps, *, sha256: str | None = None) -> bool:
+    """True when the file was hashed before, to this checksum if one is given, and has not changed since."""
+    path, stamp = folder / name, known.get(name)
+    if stamp is None or not path.is_file() or (sha256 is not None and stamp[2] != sha256):
+        return False
+    return _stamp(path, str(stamp[2])) == stamp
+
+
+def _read_stamps(folder: Path) -> _Stamps:
+    try:
+        stamps: _Stamps = json.loads((folder / "verified.json").read_text())
+    except (FileNotFoundError, ValueError):  # unreadable means unknown: the files are hashed again
+        return {}
+    return stamps
+
+
+def _remember(folder: Path, stamps: _Stamps) -> None:
+    if not stamps:
+        return
+    draft = folder / "verified.json.part"
+    draft.write_text(json.dumps({**_read_stamps(folder), **stamps}, indent=0))
+    draft.replace(folder / "verified.json")
+
+
+# --- the disk -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time; a second one waits and then finds the files here."""
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "fetch.lock"):
+        yield
+
+
+def _needed(folder: Path, lacking: Sequence[LockedJar]) -> int:
+    """Bytes still to be written: what is to be fetched, less what is kept of it, and room to unpack an archive."""
+    kept = (Wanted("", folder / one.filename, one.size, one.sha256).had for one in lacking)
+    return sum(one.size * (2 if one.is_archive else 1) for one in lacking) - sum(kept)
+
+
+def _refuse_a_small_disk(folder: Path, lacking: Sequence[LockedJar]) -> None:
+    if shutil.disk_usage(folder).free < _needed(folder, lacking):
+        raise OSError(errno.ENOSPC, "too little space")
+
+
+@contextmanager
+def _troubles_of_the_disk(folder: Path, wanted: Sequence[LockedJar]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            for part in folder.glob("*.part"):  # what is half-written would keep the disk full
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            lacking = [one for one in wanted if not (folder / one.filename).exists()]
+            megabytes = -(-_needed(folder, lacking) // MEGABYTE)
+            raise EnvironmentProblem(
+                f"the disk of {folder} is full: {megabytes} MB are needed for the Java files",
+                cure="free that much, or set RTLIB_HOME to a folder on a larger disk",
+            ) from error
+        raise EnvironmentProblem(
+            f"{folder} cannot be written ({error.strerror or error})",
+            cure="make it writable, or set RTLIB_HOME to a folder that is",
+        ) from error
