@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
     spark_master: str = Field("local[10]", description="where Spark runs")
 
+    kafka_port: int | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")
+    registry_port: int | None = Field(None, description="local registry's port; unset likewise")
+    warehouse_port: int | None = Field(None, description="local warehouse's port; unset likewise")
+    app_port: int | None = Field(None, description="port of the Voilà app; unset likewise")
+
     kafka_bootstrap_servers: str | None = Field(None, description="a broker elsewhere; unset means the local one")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-512", "AWS_MSK_IAM"] | None = None
@@ -81,7 +86,7 @@ class Settings(BaseSettings):
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
 
-    @cached_property
+    @property
     def ports(self) -> dict[str, int]:
         """Ports of the local stack: those chosen at ``up``, else the usual ones."""
         try:
@@ -92,6 +97,17 @@ class Settings(BaseSettings):
             raise ConfigError(
                 f"{self.home / 'ports.json'} is not JSON ({error})", cure="rtlib down && rtlib reset"
             ) from error
+
+    @property
+    def pinned_ports(self) -> dict[str, int]:
+        """The ports that a setting asks for by number."""
+        asked = {
+            "kafka": self.kafka_port,
+            "registry": self.registry_port,
+            "warehouse": self.warehouse_port,
+            "app": self.app_port,
+        }
+        return {name: port for name, port in asked.items() if port is not None}
 
     @property
     def bootstrap_servers(self) -> str:
@@ -113,6 +129,12 @@ class Settings(BaseSettings):
         return f"rtlib.{self.domain}.{name}"
 
 
+def environment_java_home() -> Path | None:
+    """The machine's own ``JAVA_HOME``: a hint where Java is, while the setting ``java_home`` is an order."""
+    home = os.environ.get("JAVA_HOME")
+    return Path(home) if home else None
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; ``overrides`` win over the environment and ``.env.local``.
 
@@ -121,9 +143,25 @@ def load_settings(**overrides: object) -> Settings:
     """
     _refuse_unknown_names()
     try:
-        return Settings(_env_file=project_root() / ".env.local", **overrides)  # type: ignore[call-arg, arg-type]
+        settings = _read(overrides)
+        chosen = _chosen_at_up(settings.home)
+        later = {name: value for name, value in chosen.items() if PREFIX + name.upper() not in os.environ}
+        return _read({**later, **overrides}) if later else settings
     except ValidationError as error:
         raise ConfigError(_explain(error), cure="see .env.local.example for every setting and its values") from None
+
+
+def _read(values: Mapping[str, object]) -> Settings:
+    return Settings(_env_file=project_root() / ".env.local", **values)  # type: ignore[call-arg, arg-type]
+
+
+def _chosen_at_up(home: Path) -> dict[str, object]:
+    """What the running stack was started with, so that a second terminal asks about the same domain."""
+    try:
+        chosen: dict[str, object] = json.loads((home / "run.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return chosen
 
 
 def _refuse_unknown_names() -> None:

@@ -1,0 +1,80 @@
+"""Broker process: Apache Kafka in KRaft mode, one node, from its Maven jars."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.services.parts import THRIFTY
+
+# Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
+# costs open files and start-up time; no wait before the first consumer of a group gets its partitions.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.partitions=4
+auto.create.topics.enable=false
+message.max.bytes=1048588
+log.cleaner.dedupe.buffer.size=16777216
+log.segment.bytes=134217728
+"""
+
+
+def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
+    """The command line of the broker."""
+    return (*_java(java, jars, heap_mb=heap_mb), "kafka.Kafka", str(home / "kafka" / "server.properties"))
+
+
+def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) -> None:
+    """Write the broker's properties with today's ports, and format its storage the first time.
+
+    Raises:
+        ServiceError: The storage could not be formatted; with the tool's own last words.
+    """
+    folder = settings.home / "kafka"
+    folder.mkdir(parents=True, exist_ok=True)
+    properties = folder / "server.properties"
+    ports = settings.ports
+    properties.write_text(
+        PROPERTIES.format(port=ports["kafka"], controller=ports["kafka_controller"], data=folder / "data")
+    )
+    if (folder / "data" / "meta.properties").exists():
+        return
+    tool = (*_java(java, jars, heap_mb=128), "kafka.tools.StorageTool", "format", "-c", str(properties))
+    done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        raise ServiceError(
+            f"Kafka's storage could not be formatted: {' '.join(said)}", cure="rtlib reset, then rtlib up"
+        )
+
+
+def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:
+    log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    classpath = os.pathsep.join(str(jar) for jar in jars)
+    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, log_level, "-cp", classpath)
+
+
+def _cluster_id() -> str:
+    """A random Kafka cluster id: 16 bytes in URL-safe base64 without padding, as Kafka's own tool makes it."""
+    import base64
+
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,0 +1,86 @@
+"""Parts: the local processes, each with the command that runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtlib.config import Settings
+from rtlib.errors import ConfigError
+
+# Resident memory is bounded by these: 3 GB in all for a laptop, 2 GB for the small profile.
+HEAP_MB = {
+    "laptop": {"broker": 512, "registry": 192, "stream": 1024},
+    "small": {"broker": 288, "registry": 128, "stream": 640},
+}
+# Serial collector and the first compiler tier alone: half the memory and a faster start, for a laptop's loads.
+THRIFTY = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k", "-XX:-UsePerfData")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One supervised process.
+
+    Attributes:
+        name: What it is called in ``rtlib status`` and ``rtlib logs``.
+        command: The words of its command line.
+        autostart: Started with the supervisor; the others start once topics, schema and tables are there.
+        stop_seconds: How long it may take to stop before it is killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    autostart: bool = True
+    stop_seconds: int = 15
+
+
+PART_NAMES = ("broker", "registry", "warehouse", "stream", "loader", "simulator")
+
+
+def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]]) -> tuple[Part, ...]:
+    """The parts of the local stack, in the order in which they depend on each other.
+
+    Args:
+        settings: Ports, profile and state folder.
+        java: The ``java`` executable.
+        jars: The downloaded files of each set: ``kafka`` and ``registry``.
+    """
+    from rtlib.services.broker import broker_command
+    from rtlib.services.registry import registry_command
+
+    heap = HEAP_MB[settings.profile]
+    python = (sys.executable, "-m")
+    run = (*python, "rtlib", "run")
+    warehouse = (*python, "rtlib.services.fakesnow", "--port", str(settings.ports["warehouse"]))
+    every = (
+        Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"])),
+        Part("registry", registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])),
+        Part("warehouse", (*warehouse, "--data", str(settings.home / "warehouse"))),
+        Part("stream", (*run, "stream"), stop_seconds=25),
+        Part("loader", (*run, "loader"), autostart=False),
+        Part("simulator", (*run, "simulator"), autostart=False),
+    )
+    return tuple(part for part in every if _is_local(part.name, settings))
+
+
+def _is_local(name: str, settings: Settings) -> bool:
+    """A broker, registry or warehouse that runs elsewhere is not started here."""
+    elsewhere = {
+        "broker": settings.kafka_bootstrap_servers is not None,
+        "registry": settings.registry_url is not None,
+        "warehouse": not settings.local_warehouse,
+    }
+    return not elsewhere.get(name, False)
+
+
+def known_part(name: str) -> str:
+    """The name itself, when a part is called so.
+
+    Raises:
+        ConfigError: No part is called so; the message lists those there are.
+    """
+    if name not in PART_NAMES:
+        raise ConfigError(f"no part is called {name!r}", cure=f"use one of: {', '.join(PART_NAMES)}")
+    return name

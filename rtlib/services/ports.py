@@ -1,0 +1,73 @@
+"""Ports: the usual ones where they are free, others where they are not, written where every part can read them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+from rtlib.config import USUAL_PORTS, Settings
+from rtlib.errors import EnvironmentProblem
+
+
+def choose(settings: Settings) -> dict[str, int]:
+    """Choose a port for each local server and write them to ``ports.json``.
+
+    A port that a setting asks for is taken or refused, never replaced. The ports of the last time are kept when
+    they are free, so that bookmarks and notebooks go on working.
+
+    Raises:
+        EnvironmentProblem: A port that a setting asks for is busy; the message names the process that has it.
+    """
+    chosen: dict[str, int] = {}
+    for name in USUAL_PORTS:
+        pinned = settings.pinned_ports.get(name)
+        if pinned is not None and not is_free(pinned):
+            raise EnvironmentProblem(
+                f"port {pinned} for {name} is busy ({holder(pinned)})",
+                cure=f"end that process, or unset RTLIB_{name.upper()}_PORT to have a free port chosen",
+            )
+        chosen[name] = pinned or _first_free(settings.ports[name], taken=set(chosen.values()))
+    write(settings.home, chosen)
+    return chosen
+
+
+def write(home: Path, ports: dict[str, int]) -> None:
+    """Write the chosen ports in one step, so that a reader never sees half a file."""
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / "ports.json.part"
+    draft.write_text(json.dumps(ports, indent=2))
+    draft.replace(home / "ports.json")
+
+
+def is_free(port: int) -> bool:
+    """True when a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str:
+    """Which process listens on a port, in words: its name and id where the system tells."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                name = psutil.Process(connection.pid).name() if connection.pid else "a process of another user"
+                return f"{name}, process {connection.pid}" if connection.pid else name
+    except psutil.Error:
+        pass
+    return "by a process this user may not see"
+
+
+def _first_free(wanted: int, *, taken: set[int]) -> int:
+    if wanted not in taken and is_free(wanted):
+        return wanted
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,61 @@
+"""Processes: which ones belong to a state folder, what they weigh, and how to end those left over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+MEGABYTE = 1024 * 1024
+
+
+def belonging_to(home: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Each (part, process) whose environment says that it was started for this state folder.
+
+    A part's children inherit the mark, so the JVM of the streaming application counts as ``stream``. The supervisor
+    itself comes as ``supervisor``; it is known by the configuration file on its command line.
+    """
+    config = str(home / "run" / "supervisord.conf")
+    for process in psutil.process_iter():
+        try:
+            if config in process.cmdline():
+                yield "supervisor", process
+                continue
+            variables = process.environ()
+        except (psutil.Error, OSError):
+            continue
+        if variables.get("RTLIB_HOME") == str(home) and variables.get("RTLIB_PART"):
+            yield variables["RTLIB_PART"], process
+
+
+def resident_megabytes(home: Path) -> dict[str, float]:
+    """Resident memory of each part in MB, children included."""
+    sizes: dict[str, float] = {}
+    for part, process in belonging_to(home):
+        try:
+            sizes[part] = sizes.get(part, 0.0) + process.memory_info().rss / MEGABYTE
+        except psutil.Error:
+            continue
+    return sizes
+
+
+def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:
+    """End every process of this state folder that still runs, by its id; return the parts that were ended.
+
+    The supervisor goes first, so that it restarts nothing.
+    """
+    found = sorted(belonging_to(home), key=lambda pair: pair[0] != "supervisor")
+    for _, process in found:
+        _quietly(process.terminate)
+    _, stubborn = psutil.wait_procs([process for _, process in found], timeout=grace_seconds)
+    for process in stubborn:
+        _quietly(process.kill)
+    psutil.wait_procs(stubborn, timeout=grace_seconds)
+    return [part for part, _ in found]
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        action()

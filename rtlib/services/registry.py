@@ -1,0 +1,31 @@
+"""Registry process: Apicurio Registry with its store in a file, answering Confluent's API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rtlib.config import Settings
+from rtlib.services.parts import THRIFTY
+
+
+def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
+    """The command line of the registry; its only file is the unpacked runner jar."""
+    store = settings.home / "registry" / "store"
+    options = {
+        "quarkus.http.host": "127.0.0.1",
+        "quarkus.http.port": str(settings.ports["registry"]),
+        "quarkus.management.enabled": "false",
+        "quarkus.log.level": "WARN",
+        "quarkus.banner.enabled": "false",
+        "apicurio.storage.kind": "sql",
+        "apicurio.storage.sql.kind": "h2",
+        "apicurio.datasource.url": f"jdbc:h2:file:{store}",
+    }
+    return (
+        str(java),
+        f"-Xmx{heap_mb}m",
+        *THRIFTY,
+        *(f"-D{name}={value}" for name, value in options.items()),
+        "-jar",
+        str(jars[0]),
+    )

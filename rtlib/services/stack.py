@@ -1,0 +1,251 @@
+"""Stack: begin, end, ask about and empty the local stack of one state folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from rtlib.config import Settings, load_settings
+from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
+from rtlib.services import jars, java, ports, processes, supervise
+from rtlib.services.broker import prepare_broker
+from rtlib.services.parts import parts
+
+Check = Callable[[Settings], str]
+Tell = Callable[[str], None]
+
+SERVERS = ("broker", "registry", "warehouse")
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """A part as ``rtlib status`` shows it; ``said`` is what its health check answered, or why it did not."""
+
+    name: str
+    state: str
+    healthy: bool
+    said: str
+    pid: int
+    uptime_seconds: float
+    resident_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    """All parts, and the resident memory of the whole stack in MB, supervisor included."""
+
+    running: bool
+    domain: str
+    parts: tuple[PartStatus, ...]
+    resident_mb: float
+    ports: Mapping[str, int]
+
+
+def up(
+    settings: Settings,
+    *,
+    checks: Mapping[str, Check],
+    prepare: Callable[[Settings], None],
+    chosen: Mapping[str, object],
+    tell: Tell,
+    timeout_seconds: float = 150.0,
+) -> bool:
+    """Start the stack and return when every part answers its health check.
+
+    Args:
+        settings: Where and how.
+        checks: For each part, what asks it something and says what it answered; raises RtlibError until it can.
+        prepare: Makes topics, schema and tables; called once the servers answer.
+        chosen: Settings given for this stack, remembered for other terminals.
+        tell: Receives one line for each step.
+        timeout_seconds: How long all parts together may take to answer.
+
+    Returns:
+        False when the stack was running already (nothing was changed), else True.
+
+    Raises:
+        EnvironmentProblem: No Java, a busy port that was asked for, a full disk.
+        DownloadError: A jar could not be fetched.
+        ServiceError: A part does not answer; with the last lines of its log.
+    """
+    with _one_at_a_time(settings):
+        if supervise.supervisor_pid(settings) is not None:
+            tell("the stack is running already")
+            return False
+        settings = _lay_out(settings, chosen=chosen, tell=tell)
+        try:
+            supervise.start(settings)
+            running = supervise.states(settings)
+            deadline = time.monotonic() + timeout_seconds
+            for name in SERVERS:
+                if name in running:
+                    wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
+            prepare(settings)
+            tell("topics, schema and tables are there")
+            later = [name for name in running if name not in SERVERS]
+            for name in later:
+                supervise.start_part(settings, name)
+            for name in later:
+                wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
+        except BaseException:
+            down(settings, tell=lambda line: None)
+            raise
+        return True
+
+
+def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, tell: Tell) -> None:
+    """Ask a part until it answers.
+
+    Raises:
+        ServiceError: It did not answer in time; the message ends with the last lines of its log.
+    """
+    began = time.monotonic()
+    retrying = Retrying(
+        stop=stop_after_delay(max(1.0, until - began)),
+        wait=wait_fixed(0.2),
+        retry=retry_if_exception_type(RtlibError),
+    )
+    try:
+        said = retrying(check, settings)
+    except RetryError as error:
+        reason = str(error.last_attempt.exception()).splitlines()[0]
+        tail = "\n    ".join(last_lines(settings, name, 8))
+        raise ServiceError(
+            f"{name} does not answer: {reason}\n  The end of its log:\n    {tail}",
+            cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
+        ) from error
+    tell(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
+
+
+def down(settings: Settings, *, tell: Tell) -> bool:
+    """Stop everything that ``up`` began for this state folder, also after a crash; return False if nothing ran."""
+    pid = supervise.supervisor_pid(settings)
+    if pid is not None:
+        tell("stopping the parts")
+        supervise.shut_down(settings)
+        _wait_for_end(pid)
+    left = processes.end_leftovers(settings.home)
+    if left:
+        tell(f"ended what was left over: {', '.join(sorted(set(left)))}")
+    for leftover in (supervise.socket_path(settings.home), settings.home / "run.json"):
+        leftover.unlink(missing_ok=True)
+    return pid is not None or bool(left)
+
+
+def status(settings: Settings, *, checks: Mapping[str, Check]) -> StackStatus:
+    """Ask the supervisor and every part how they are, and add up what they weigh."""
+    sizes = processes.resident_megabytes(settings.home)
+    known = supervise.states(settings)
+    told = tuple(_part_status(settings, state, checks, sizes) for state in known.values())
+    return StackStatus(bool(known), settings.domain, told, round(sum(sizes.values()), 1), settings.ports)
+
+
+def reset(settings: Settings, *, downloads: bool = False) -> None:
+    """Empty the state folder of a stopped stack; downloaded jars stay unless ``downloads`` is true.
+
+    Raises:
+        ServiceError: The stack is running.
+    """
+    if supervise.supervisor_pid(settings) is not None:
+        raise ServiceError("the stack is running, so its state cannot be emptied", cure="rtlib down, then rtlib reset")
+    if not settings.home.exists():
+        return
+    for entry in settings.home.iterdir():
+        if entry.name == "jars" and not downloads:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def last_lines(settings: Settings, name: str, count: int) -> list[str]:
+    """The last lines of a part's log, without their line ends; empty when there is none."""
+    path = log_path(settings, name)
+    if not path.exists():
+        return []
+    return path.read_text(errors="replace").splitlines()[-count:]
+
+
+def log_path(settings: Settings, name: str) -> Path:
+    """Where the supervisor writes what a part says."""
+    return settings.home / "logs" / f"{name}.log"
+
+
+def _lay_out(settings: Settings, *, chosen: Mapping[str, object], tell: Tell) -> Settings:
+    """Everything that must be on disk before the supervisor starts; returns settings that know the ports."""
+    left = processes.end_leftovers(settings.home)
+    if left:
+        tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
+    found = java.find_java(settings)
+    fetched = jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
+    try:
+        ports.choose(settings)
+        (settings.home / "run.json").write_text(json.dumps(dict(chosen)))
+        settings = load_settings(**chosen, home=settings.home)
+        prepare_broker(settings, java=found.path, jars=fetched["kafka"])
+        _write_supervisor_config(settings, found.path, fetched, chosen)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{settings.home} cannot be written: {error.strerror or error}",
+            cure="free some space (rtlib doctor says how much is needed) or set RTLIB_HOME to another folder",
+        ) from error
+    return settings
+
+
+def _write_supervisor_config(
+    settings: Settings, java_path: Path, fetched: Mapping[str, tuple[Path, ...]], chosen: Mapping[str, object]
+) -> None:
+    variables = {f"RTLIB_{name.upper()}": str(value) for name, value in chosen.items()}
+    variables["JAVA_HOME"] = str(java_path.parent.parent)
+    supervise.write_config(settings, parts(settings, java=java_path, jars=fetched), environment=variables)
+
+
+def _part_status(
+    settings: Settings, state: supervise.PartState, checks: Mapping[str, Check], sizes: Mapping[str, float]
+) -> PartStatus:
+    running = state.state == "RUNNING"
+    healthy, said = _ask(checks[state.name], settings) if running else (False, state.said or state.state.lower())
+    uptime = time.time() - state.started_at if running else 0.0
+    size = round(sizes.get(state.name, 0.0), 1)
+    return PartStatus(state.name, state.state, healthy, said, state.pid, round(uptime, 1), size)
+
+
+def _ask(check: Check, settings: Settings) -> tuple[bool, str]:
+    try:
+        return True, check(settings)
+    except RtlibError as error:
+        return False, error.what
+
+
+def _wait_for_end(pid: int) -> None:
+    import psutil
+
+    try:
+        psutil.Process(pid).wait(timeout=60)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        return  # what is left is ended by its mark
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Two ``up`` at the same moment would choose the same ports: the second waits, then finds the stack running."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with FileLock(settings.home / "up.lock", timeout=180):
+            yield
+    except Timeout as error:
+        raise ServiceError("another rtlib up has been busy for three minutes", cure="rtlib status") from error
+    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+        raise EnvironmentProblem(
+            f"{settings.home} cannot be used as the state folder: {error.strerror}",
+            cure="set RTLIB_HOME to a folder you may write",
+        ) from error

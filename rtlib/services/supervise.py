@@ -1,0 +1,205 @@
+"""Supervisor: starts the parts, restarts what dies, keeps their logs; driven over its unix socket."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.services.parts import Part
+
+SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 bytes; a little is kept for the lock beside it
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """What the supervisor knows of a part: its state (RUNNING, STARTING, BACKOFF, STOPPED …), id and start."""
+
+    name: str
+    state: str
+    pid: int
+    started_at: float
+    said: str
+
+
+def socket_path(home: Path) -> Path:
+    """Where the supervisor of this state folder listens: inside it, or in the temporary folder if it is deep."""
+    inside = home / "run" / "supervisor.sock"
+    if len(str(inside)) <= SOCKET_PATH_LIMIT:
+        return inside
+    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"rtlib-{name}.sock"
+
+
+def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapping[str, str]) -> Path:
+    """Write the supervisor's configuration for these parts and return its path.
+
+    Args:
+        settings: The state folder.
+        parts: What to run.
+        environment: Variables given to every part besides the inherited ones; no secrets, the file is readable.
+    """
+    run = settings.home / "run"
+    logs = settings.home / "logs"
+    run.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
+    text = _HEAD.format(socket=_quoted(socket_path(settings.home)), run=_quoted(run), logs=_quoted(logs))
+    for part in parts:
+        variables = {**environment, "RTLIB_PART": part.name, "RTLIB_HOME": str(settings.home)}
+        text += _PROGRAM.format(
+            name=part.name,
+            command=_quoted(shlex.join(part.command)),
+            environment=_quoted(",".join(f'{key}="{value}"' for key, value in sorted(variables.items()))),
+            autostart=str(part.autostart).lower(),
+            stop=part.stop_seconds,
+            log=_quoted(logs / f"{part.name}.log"),
+        )
+    config = run / "supervisord.conf"
+    config.write_text(text)
+    return config
+
+
+def start(settings: Settings) -> None:
+    """Start the supervisor in the background, with the configuration written before.
+
+    Raises:
+        ServiceError: It did not start; with its own last words.
+    """
+    config = settings.home / "run" / "supervisord.conf"
+    command = (sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise ServiceError(
+            f"the supervisor did not start: {done.stderr.strip()[-400:]}", cure="rtlib down, then rtlib up"
+        )
+
+
+def states(settings: Settings) -> dict[str, PartState]:
+    """What the supervisor says of each part; empty when no supervisor runs."""
+    proxy = _proxy(settings)
+    if proxy is None:
+        return {}
+    try:
+        told: list[dict[str, Any]] = proxy.supervisor.getAllProcessInfo()  # type: ignore[assignment]
+    except (OSError, Fault):
+        return {}
+    return {
+        one["name"]: PartState(one["name"], one["statename"], one["pid"], one["start"], one["spawnerr"]) for one in told
+    }
+
+
+def supervisor_pid(settings: Settings) -> int | None:
+    """The process id of the running supervisor, or None."""
+    proxy = _proxy(settings)
+    if proxy is None:
+        return None
+    try:
+        return int(proxy.supervisor.getPID())  # type: ignore[arg-type]
+    except (OSError, Fault):
+        return None
+
+
+def start_part(settings: Settings, name: str) -> None:
+    """Start one part; nothing happens when it runs already.
+
+    Raises:
+        ServiceError: The supervisor does not run, or does not know the part.
+    """
+    _call(settings, "startProcess", name, fine="ALREADY_STARTED")
+
+
+def stop_part(settings: Settings, name: str) -> None:
+    """Stop one part and wait until it has ended; nothing happens when it is stopped already.
+
+    Raises:
+        ServiceError: The supervisor does not run, or does not know the part.
+    """
+    _call(settings, "stopProcess", name, fine="NOT_RUNNING")
+
+
+def shut_down(settings: Settings) -> None:
+    """Ask the supervisor to stop every part and to end; the caller waits for it."""
+    proxy = _proxy(settings)
+    if proxy is not None:
+        proxy.supervisor.shutdown()
+
+
+def _call(settings: Settings, method: str, name: str, *, fine: str) -> None:
+    proxy = _proxy(settings)
+    if proxy is None:
+        raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
+    try:
+        getattr(proxy.supervisor, method)(name)
+    except Fault as fault:
+        if fine not in fault.faultString:
+            raise ServiceError(f"{method} {name}: {fault.faultString}", cure=f"rtlib logs {name}") from fault
+    except OSError as error:
+        raise ServiceError(f"{name}: the supervisor does not answer ({error})", cure="rtlib down, rtlib up") from error
+
+
+def _proxy(settings: Settings) -> ServerProxy | None:
+    from supervisor.xmlrpc import SupervisorTransport
+
+    path = socket_path(settings.home)
+    if not path.exists():
+        return None
+    proxy = ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{path}"))
+    try:
+        proxy.supervisor.getState()
+    except (OSError, Fault):
+        return None
+    return proxy
+
+
+def _quoted(value: object) -> str:
+    return str(value).replace("%", "%%")  # supervisor expands %(name)s
+
+
+_HEAD = """\
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[supervisord]
+logfile={logs}/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={run}/supervisord.pid
+nodaemon=false
+silent=true
+minfds=1024
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{socket}
+"""
+
+# startretries is high because a part that waits for another may be restarted a few times; what fails for good is
+# seen by its health check, with the last lines of its log.
+_PROGRAM = """
+[program:{name}]
+command={command}
+environment={environment}
+autostart={autostart}
+autorestart=true
+startsecs=1
+startretries=1000
+stopwaitsecs={stop}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={log}
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=1
+"""

@@ -1,0 +1,163 @@
+"""Contract: a domain's JSON Schema as Spark columns, so that both queries judge a record alike and without Python.
+
+Real-time mode takes no Python functions, and a verdict that differed between the two queries would make counts that
+never reconcile. So the subset of JSON Schema that the domains use (type, enum, const, pattern, minimum, maximum,
+minLength, required, properties) is compiled to column expressions, and tests hold the verdicts against the
+``jsonschema`` library's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+FRAME_BYTES = 5  # Confluent's wire format: a zero byte and a 4-byte schema id before the JSON
+FUTURE_SECONDS = 60  # a clock further ahead than this would drag the watermark past everybody else's events
+SPARK_TYPES = {"string": "string", "number": "double", "integer": "bigint"}
+
+_DERIVED = ("occurred_at", "attributes")
+
+Schema = Mapping[str, Any]
+Rule = tuple[str, str, "Column"]  # field, reason, true when broken
+
+
+def judged(records: DataFrame, schema: Schema) -> DataFrame:
+    """Parse Kafka records and say of each why it is refused, if it is.
+
+    Args:
+        records: A Kafka source's rows: ``value``, ``topic``, ``partition``, ``offset``, ``timestamp``.
+        schema: The domain's JSON Schema.
+
+    Returns:
+        The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp), ``topic``,
+        ``kafka_partition``, ``kafka_offset``, ``received_at``, the untouched ``payload``, and ``field`` and
+        ``reason``, both null for a record that fits.
+    """
+    from pyspark.sql import functions as F
+
+    text = F.expr(f"try_validate_utf8(substring(value, {FRAME_BYTES + 1}))")
+    parsed = records.select(
+        F.col("value").alias("payload"),
+        "topic",
+        F.col("partition").alias("kafka_partition"),
+        F.col("offset").alias("kafka_offset"),
+        F.col("timestamp").alias("received_at"),
+        text.alias("text"),
+        F.from_json(text, "map<string,string>").alias("raw"),
+        F.from_json(text, _typed(schema)).alias("event"),
+    )
+    problem = F.coalesce(*(_problem(field, reason, broken) for field, reason, broken in _rules(schema)))
+    fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
+    return parsed.withColumn("problem", problem).select(
+        *fields,
+        F.col("event.occurred_at").alias("occurred_at"),
+        F.col("raw")["attributes"].alias("attributes"),
+        "topic",
+        "kafka_partition",
+        "kafka_offset",
+        "received_at",
+        "payload",
+        F.col("problem.field").alias("field"),
+        F.col("problem.reason").alias("reason"),
+    )
+
+
+def _problem(field: str, reason: str, broken: Column) -> Column:
+    from pyspark.sql import functions as F
+
+    told = F.struct(F.lit(field).alias("field"), F.lit(reason).alias("reason"))
+    return F.when(F.coalesce(broken, F.lit(False)), told)
+
+
+def _rules(schema: Schema) -> Iterator[Rule]:
+    """All rules in the order in which their reasons should be told: the frame, the JSON, then field by field."""
+    from pyspark.sql import functions as F
+
+    yield "", "shorter than the 5-byte frame", F.length("payload") <= FRAME_BYTES
+    yield "", "no Confluent frame: the first byte is not 0", F.expr("substring(payload, 1, 1) <> x'00'")
+    yield "", "not valid UTF-8", F.col("text").isNull()
+    yield "", "not a JSON object", F.col("raw").isNull()
+    yield from _object_rules(schema, raw=F.col("raw"), typed=F.col("event"), prefix="")
+    ahead = F.col("event.occurred_at") > F.col("received_at") + F.expr(f"INTERVAL {FUTURE_SECONDS} SECONDS")
+    yield "occurred_at", f"more than {FUTURE_SECONDS} s in the future", ahead
+
+
+def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) -> Iterator[Rule]:
+    required = set(schema.get("required", ()))
+    for name, rule in schema["properties"].items():
+        path = f"{prefix}{name}"
+        if name in required:
+            yield path, "missing", ~_has(raw, name)
+        if _types(rule) == ("object",):
+            yield from _nested(rule, raw=raw, typed=typed, name=name, path=path)
+        else:
+            yield from _field_rules(rule, raw=raw[name], typed=typed[name], path=path, present=_has(raw, name))
+
+
+def _nested(rule: Schema, *, raw: Column, typed: Column, name: str, path: str) -> Iterator[Rule]:
+    from pyspark.sql import functions as F
+
+    inner = F.from_json(raw[name], "map<string,string>")
+    yield path, "not an object", _has(raw, name) & inner.isNull()
+    if rule.get("properties"):
+        yield from _object_rules(rule, raw=inner, typed=typed[name], prefix=f"{path}.")
+
+
+def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present: Column) -> Iterator[Rule]:
+    from pyspark.sql import functions as F
+
+    types = _types(rule)
+    if "null" not in types:
+        yield path, "null", present & raw.isNull()
+    kind = next((one for one in types if one != "null"), "string")
+    if kind == "string":
+        value = raw
+    else:
+        yield path, f"not {_article(kind)}", raw.isNotNull() & typed.isNull()
+        value = typed
+    if "const" in rule:
+        yield path, f"not {rule['const']!r}", value != F.lit(rule["const"])
+    if "enum" in rule:
+        allowed = [one for one in rule["enum"] if one is not None]
+        yield path, f"not one of: {', '.join(map(str, allowed))}", ~value.isin(allowed)
+    if "pattern" in rule:
+        yield path, "not of the form that its schema asks for", ~value.rlike(rule["pattern"])
+    if "minLength" in rule:
+        yield path, f"shorter than {rule['minLength']}", F.length(value) < rule["minLength"]
+    if "minimum" in rule:
+        yield path, f"below {rule['minimum']}", value < F.lit(rule["minimum"])
+    if "maximum" in rule:
+        yield path, f"above {rule['maximum']}", value > F.lit(rule["maximum"])
+    if path == "occurred_at":
+        yield path, "not a time", raw.isNotNull() & typed.isNull()
+
+
+def _has(raw: Column, name: str) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.coalesce(F.map_contains_key(raw, name), F.lit(True))  # no map at all is told by a rule of its own
+
+
+def _types(rule: Schema) -> tuple[str, ...]:
+    told = rule.get("type", "string")
+    return (told,) if isinstance(told, str) else tuple(told)
+
+
+def _article(kind: str) -> str:
+    return "an integer" if kind == "integer" else f"a {kind}"
+
+
+def _typed(schema: Schema) -> str:
+    """The schema as a Spark type, in DDL."""
+    columns = []
+    for name, rule in schema["properties"].items():
+        kind = next((one for one in _types(rule) if one != "null"), "string")
+        if kind == "object":
+            inner = _typed(rule) if rule.get("properties") else None
+            columns.append(f"`{name}` {inner or 'map<string,string>'}")
+        else:
+            columns.append(f"`{name}` {'timestamp' if name == 'occurred_at' else SPARK_TYPES[kind]}")
+    return f"struct<{', '.join(column.replace(' ', ': ', 1) for column in columns)}>"

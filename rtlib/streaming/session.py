@@ -1,0 +1,61 @@
+"""Session: one Spark session for both queries, sized for a laptop or pointed at a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtlib.config import Settings
+from rtlib.errors import StreamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
+DRIVER_MEMORY = {"laptop": "1g", "small": "640m"}
+
+
+def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
+    """Start the streaming application's Spark session.
+
+    Two shuffle partitions, because real-time mode holds one task slot for every task of every stage all the time:
+    four for reading, two for each of the two stateful stages, and the archive query needs some as well.
+
+    Args:
+        settings: ``spark_master`` and the memory profile.
+        jars: The Kafka connector's files; local paths, because resolving coordinates adds seconds to every start.
+
+    Raises:
+        StreamError: The session did not start.
+    """
+    from pyspark.sql import SparkSession
+
+    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k"
+    options = {
+        "spark.jars": ",".join(str(jar) for jar in jars),
+        "spark.driver.memory": DRIVER_MEMORY[settings.profile],
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.extraJavaOptions": java_options,
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
+        "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
+        "spark.local.dir": str(settings.home / "spark-local"),
+    }
+    if not settings.spark_master.startswith("local"):
+        del options["spark.driver.bindAddress"], options["spark.driver.host"]  # executors must reach the driver
+    builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        raise StreamError(
+            f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
+            cure="rtlib doctor checks Java and memory; rtlib logs stream shows what Spark said",
+        ) from error
