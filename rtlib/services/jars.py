@@ -7,7 +7,6 @@ A file that was hashed once is known by its size and time of change, so that a s
 from __future__ import annotations
 
 import errno
-import json
 import shutil
 import tarfile
 import tomllib
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rtlib.errors import DownloadError, EnvironmentProblem
-from rtlib.services.download import Wanted, download, sha256_of
+from rtlib.services.download import Wanted, download
+from rtlib.services.verified import Verified
 
 LOCK_FILE = Path(__file__).with_name("jars.lock.toml")
 SETS = ("kafka", "registry", "spark")
@@ -26,8 +26,6 @@ MEGABYTE = 1024 * 1024
 
 Jars: TypeAlias = Mapping[str, tuple[Path, ...]]
 """Paths by set: Kafka's class path, the registry's runner jar, Spark's connector."""
-
-_Stamps: TypeAlias = dict[str, list[object]]  # file name -> size, time of change in ns, SHA-256
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,11 +94,11 @@ def fetch(
     if _all_here(folder, wanted):
         return paths(home, sets=sets, lock=lock)
     with _troubles_of_the_disk(folder, wanted), _alone(folder):
-        absent = _absent(folder, wanted, known=_read_stamps(folder))
-        if absent:
-            _download_all(folder, absent, maven_url=maven_url, progress=progress)
+        lacking = _lacking(wanted, Verified(folder))
+        if lacking:
+            _download_all(folder, lacking, maven_url=maven_url, progress=progress)
         for one in wanted:
-            if one.is_archive and not _unpacked(folder, one, known=_read_stamps(folder)):
+            if one.is_archive and not Verified(folder).is_right_in_full(one.folder):
                 _unpack(folder, one)
     return paths(home, sets=sets, lock=lock)
 
@@ -121,12 +119,9 @@ def absent(home: Path, *, sets: Sequence[str] = SETS, deep: bool = False, lock: 
         deep: Read every byte again, instead of trusting size and time of change.
         lock: The lock to follow.
     """
-    wanted, folder = locked(sets, lock=lock), home / "jars"
-    known = {} if deep else _read_stamps(folder)
-    files = [one.filename for one in _absent(folder, wanted, known=known)]
-    archives = [one for one in wanted if one.is_archive and one.filename not in files]
-    stamps = _read_stamps(folder)
-    folders = [one.folder for one in archives if not _unpacked(folder, one, known=stamps, deep=deep)]
+    wanted, verified = locked(sets, lock=lock), Verified(home / "jars", deep=deep)
+    files = [one.filename for one in _lacking(wanted, verified)]
+    folders = [one.folder for one in wanted if one.is_archive and not verified.is_right_in_full(one.folder)]
     return (*files, *folders)
 
 
@@ -135,27 +130,17 @@ def _path(folder: Path, one: LockedJar) -> Path:
 
 
 def _all_here(folder: Path, wanted: Sequence[LockedJar]) -> bool:
-    known = _read_stamps(folder)
+    """True when nothing has to be done; reads no file and writes none."""
+    verified = Verified(folder)
     archives = (one for one in wanted if one.is_archive)
-    return all(_is_stamped(folder, one.filename, known, sha256=one.sha256) for one in wanted) and all(
-        _unpacked(folder, one, known=known) for one in archives
+    return all(verified.is_right(one.filename, sha256=one.sha256) for one in wanted) and all(
+        verified.is_right_in_full(one.folder) for one in archives
     )
 
 
-def _absent(folder: Path, wanted: Sequence[LockedJar], *, known: _Stamps) -> list[LockedJar]:
-    """The files that are missing or wrong; those found right by reading them are remembered."""
-    stamps: _Stamps = {}
-    lacking = []
-    for one in wanted:
-        path = folder / one.filename
-        if _is_stamped(folder, one.filename, known, sha256=one.sha256):
-            continue
-        if path.is_file() and path.stat().st_size == one.size and sha256_of(path) == one.sha256:
-            stamps[one.filename] = _stamp(path, one.sha256)
-        else:
-            lacking.append(one)
-    _remember(folder, stamps)
-    return lacking
+def _lacking(wanted: Sequence[LockedJar], verified: Verified) -> list[LockedJar]:
+    """The files that are missing or wrong."""
+    return [one for one in wanted if not verified.turns_out_right(one.filename, sha256=one.sha256, size=one.size)]
 
 
 # --- download -------------------------------------------------------------------------------------------------------
@@ -167,12 +152,14 @@ def _download_all(folder: Path, lacking: Sequence[LockedJar], *, maven_url: str 
     base = (maven_url or _maven_central()).rstrip("/")
     files = [Wanted(f"{base}/{one.url_path}", folder / one.filename, one.size, one.sha256) for one in lacking]
     _refuse_a_small_disk(folder, lacking)
+    verified = Verified(folder)
+    for one in files:
+        if one.target.exists():
+            _say(f"{one.target} is damaged: it is fetched again", shown=progress)
     with _bar(files, shown=progress) as on_bytes, requests.Session() as session:
         for one in files:
-            if one.target.exists():
-                _say(f"{one.target.name} is damaged or of another version: fetching it again", shown=progress)
             download(session, one, on_bytes=on_bytes)
-            _remember(folder, {one.target.name: _stamp(one.target, one.sha256)})
+            verified.remember({one.target.name: one.sha256})
 
 
 def _maven_central() -> str:
@@ -202,14 +189,6 @@ def _say(text: str, *, shown: bool) -> None:
 # --- archives -------------------------------------------------------------------------------------------------------
 
 
-def _unpacked(folder: Path, one: LockedJar, *, known: _Stamps, deep: bool = False) -> bool:
-    """True when every file of the archive is in its folder, as it was when unpacked."""
-    names = [name for name in known if name.startswith(one.folder + "/")]
-    return bool(names) and all(
-        _is_stamped(folder, name, known) and (not deep or sha256_of(folder / name) == known[name][2]) for name in names
-    )
-
-
 def _unpack(folder: Path, one: LockedJar) -> None:
     """Unpack beside, then rename: the folder is there in full or not at all."""
     draft, final = folder / f"{one.folder}.part", folder / one.folder
@@ -227,40 +206,7 @@ def _unpack(folder: Path, one: LockedJar) -> None:
         raise DownloadError(f"{one.filename} holds no {_path(folder, one).name}", cure="report it: the lock is wrong")
     shutil.rmtree(final, ignore_errors=True)
     draft.replace(final)
-    files = (path for path in final.rglob("*") if path.is_file())
-    _remember(folder, {path.relative_to(folder).as_posix(): _stamp(path, sha256_of(path)) for path in files})
-
-
-# --- what is known of the files -------------------------------------------------------------------------------------
-
-
-def _stamp(path: Path, sha256: str) -> list[object]:
-    about = path.stat()
-    return [about.st_size, about.st_mtime_ns, sha256]
-
-
-def _is_stamped(folder: Path, name: str, known: _Stamps, *, sha256: str | None = None) -> bool:
-    """True when the file was hashed before, to this checksum if one is given, and has not changed since."""
-    path, stamp = folder / name, known.get(name)
-    if stamp is None or not path.is_file() or (sha256 is not None and stamp[2] != sha256):
-        return False
-    return _stamp(path, str(stamp[2])) == stamp
-
-
-def _read_stamps(folder: Path) -> _Stamps:
-    try:
-        stamps: _Stamps = json.loads((folder / "verified.json").read_text())
-    except (FileNotFoundError, ValueError):  # unreadable means unknown: the files are hashed again
-        return {}
-    return stamps
-
-
-def _remember(folder: Path, stamps: _Stamps) -> None:
-    if not stamps:
-        return
-    draft = folder / "verified.json.part"
-    draft.write_text(json.dumps({**_read_stamps(folder), **stamps}, indent=0))
-    draft.replace(folder / "verified.json")
+    Verified(folder).remember_all(path for path in final.rglob("*") if path.is_file())
 
 
 # --- the disk -------------------------------------------------------------------------------------------------------
