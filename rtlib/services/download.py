@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 8  # each goes on where the last one stopped
 FIRST_PAUSE_SECONDS = 0.25  # doubled after each attempt
 TIMEOUT_SECONDS = (10, 30)  # to connect, and between two pieces
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 32 * 1024  # what a cut connection may cost
 CURE = "try again, it goes on where it stopped; behind a proxy set HTTPS_PROXY, with a mirror set RTLIB_MAVEN_URL"
 
 

@@ -70,6 +70,6 @@ class Verified:
     def _read(self) -> dict[str, list[object]]:
         try:
             known: dict[str, list[object]] = json.loads((self._folder / NOTES).read_text())
-        except (FileNotFoundError, ValueError):  # unreadable means unknown: the files are hashed again
+        except (OSError, ValueError):  # unreadable means unknown: the files are hashed again
             return {}
         return known
