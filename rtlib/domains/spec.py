@@ -1,0 +1,174 @@
+"""Spec: what a domain is made of, as frozen records read from its TOML file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Aggregate = Literal["count", "sum", "mean", "max", "min", "share"]
+Direction = Literal["high", "low"]
+Shape = Literal["none", "lognormal", "normal", "uniform"]
+
+
+class Severity(StrEnum):
+    """How bad a KPI's value is."""
+
+    OK = "ok"
+    WARN = "warn"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place where events happen; ``level`` scales its values, so that sites are not all alike."""
+
+    id: str
+    title: str
+    weight: float
+    level: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One entry of an event's ``attributes``: one of ``choices``, or an integer from ``low`` to ``high``."""
+
+    name: str
+    choices: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSpec:
+    """How an event's ``value`` is distributed; always within ``low`` and ``high``, in the unit of its kind.
+
+    ``centre`` and ``spread`` are median and sigma (lognormal), or mean and standard deviation (normal).
+    """
+
+    shape: Shape = "none"
+    centre: float = 0.0
+    spread: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    decimals: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of event: its share of the traffic, the unit of its value, and what it carries."""
+
+    name: str
+    share: float
+    unit: str
+    value: ValueSpec = ValueSpec()
+    attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KpiSpec:
+    """One measure of a site's window.
+
+    Attributes:
+        aggregate: ``count`` of events; ``sum``, ``mean``, ``max`` or ``min`` of their values; or ``share``:
+            events of ``kinds`` for each event of ``of``, a fraction.
+        kinds: The kinds it looks at; none means all.
+        direction: The side that is bad: ``high`` or ``low``.
+        warn, critical: Thresholds in ``unit``, or None.
+        plain: What it means, for a newcomer.
+    """
+
+    name: str
+    title: str
+    unit: str
+    aggregate: Aggregate
+    plain: str
+    direction: Direction
+    kinds: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
+    warn: float | None = None
+    critical: float | None = None
+
+    def severity(self, value: float | None) -> Severity:
+        """How bad ``value`` is; a threshold counts as crossed once it is reached, and nothing measured is ok."""
+        if value is None:
+            return Severity.OK
+        sign = 1 if self.direction == "high" else -1
+        for threshold, severity in ((self.critical, Severity.CRITICAL), (self.warn, Severity.WARN)):
+            if threshold is not None and sign * value >= sign * threshold:
+                return severity
+        return Severity.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How busy each hour (UTC) and weekday (Monday first) is; the mean over a week is 1."""
+
+    hourly: tuple[float, ...]
+    weekday: tuple[float, ...]
+
+    @property
+    def peak(self) -> float:
+        """No moment of the week is busier than this."""
+        return max(self.hourly) * max(self.weekday)
+
+    def factor(self, epoch_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The demand at each moment (seconds since 1970, UTC), as a multiple of the week's mean.
+
+        Hours pass smoothly into one another (straight lines between their middles, which keeps the mean at 1).
+        """
+        import numpy as np
+
+        days, seconds = np.divmod(epoch_seconds, 86_400)
+        middles = np.arange(24) + 0.5
+        hourly = np.interp(seconds / 3600, middles, self.hourly, period=24)
+        weekday = np.asarray(self.weekday)[(days.astype(np.int64) + 3) % 7]  # 1970 began on a Thursday
+        factor: NDArray[np.float64] = hourly * weekday
+        return factor
+
+
+@dataclass(frozen=True, slots=True)
+class Staffing:
+    """The people a domain needs: each event of ``kinds`` asks for one of them with probability ``share``.
+
+    ``aht_seconds`` is the mean time one contact takes; ``service_level`` the share of contacts to be taken within
+    ``within_seconds``; ``shrinkage`` the share of paid time that is not spent on contacts.
+    """
+
+    title: str
+    kinds: tuple[str, ...]
+    share: float
+    aht_seconds: float
+    service_level: float
+    within_seconds: float
+    shrinkage: float
+    hourly_cost: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One world that events come from; ``attributes`` are those that every kind carries."""
+
+    name: str
+    title: str
+    about: str
+    sites: tuple[Site, ...]
+    kinds: tuple[Kind, ...]
+    attributes: tuple[Attribute, ...]
+    kpis: tuple[KpiSpec, ...]
+    demand: Demand
+    staffing: Staffing
+    schema_text: str = field(repr=False)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its events; a fresh copy each time."""
+        schema: dict[str, Any] = json.loads(self.schema_text)
+        return schema
