@@ -76,6 +76,7 @@ def _rules(schema: Schema) -> Iterator[Rule]:
     """All rules in the order in which their reasons should be told: the frame, the JSON, then field by field."""
     from pyspark.sql import functions as F
 
+    yield "", "empty: the record has no value", F.col("payload").isNull()
     yield "", "shorter than the 5-byte frame", F.length("payload") <= FRAME_BYTES
     yield "", "no Confluent frame: the first byte is not 0", F.expr("substring(payload, 1, 1) <> x'00'")
     yield "", "not valid UTF-8", F.col("text").isNull()
@@ -86,7 +87,16 @@ def _rules(schema: Schema) -> Iterator[Rule]:
 
 
 def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) -> Iterator[Rule]:
+    from pyspark.sql import functions as F
+
     required = set(schema.get("required", ()))
+    if schema.get("additionalProperties") is False:
+        known = F.array(*(F.lit(name) for name in schema["properties"]))
+        yield (
+            prefix.rstrip("."),
+            "has a field that the schema does not know",
+            F.size(F.array_except(F.map_keys(raw), known)) > 0,
+        )
     for name, rule in schema["properties"].items():
         path = f"{prefix}{name}"
         if name in required:
@@ -115,6 +125,9 @@ def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present
     kind = next((one for one in types if one != "null"), "string")
     if kind == "string":
         value = raw
+        if not {"const", "enum", "pattern"} & rule.keys():  # a map of strings takes a number for a string
+            quoted = rf'"{path.rpartition(".")[2]}"\s*:\s*"'
+            yield path, "not a string", raw.isNotNull() & ~F.col("text").rlike(quoted)
     else:
         yield path, f"not {_article(kind)}", raw.isNotNull() & typed.isNull()
         value = typed

@@ -1,0 +1,88 @@
+"""Archive: brings a micro-batch of the archive query into the warehouse, and its misfits to the rejected topic."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
+
+from rtlib.broker.client import client_options
+from rtlib.broker.rejected import to_record
+from rtlib.config import Settings
+from rtlib.errors import WarehouseError
+from rtlib.records import Rejected
+from rtlib.streaming.queries import ARCHIVE, ArchiveBatch
+from rtlib.warehouse.connection import Warehouse
+from rtlib.warehouse.load import Batch, apply_batch
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
+
+
+class Archivist:
+    """Applies batches one after another; waits out a warehouse that is down, so that the other query goes on."""
+
+    def __init__(self, settings: Settings) -> None:
+        from kafka import KafkaProducer
+
+        self._settings = settings
+        self._warehouse = Warehouse(settings)
+        self._producer: KafkaProducer = KafkaProducer(**client_options(settings))
+        self._given_up = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._producer.close(timeout=5)
+        self._warehouse.close()
+
+    def give_up(self) -> None:
+        """Stop waiting for the warehouse; the batch is tried again after the next start."""
+        self._given_up.set()
+
+    def apply(self, batch: ArchiveBatch) -> None:
+        """Bring the batch into the warehouse once, then publish its misfits.
+
+        The warehouse refuses a batch that its ledger knows, so a batch that Spark repeats changes nothing there.
+        Rejected records are published after that: a crash in between repeats them on the topic, where their source
+        partition and offset tell the copies apart; RAW.REJECTED holds each once.
+
+        Raises:
+            WarehouseError: The warehouse refused it, and the application is stopping.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(WarehouseError),
+            wait=wait_exponential(multiplier=0.5, max=5),
+            stop=stop_when_event_set(self._given_up),
+            reraise=True,
+        )
+        job = Batch(
+            query=ARCHIVE,
+            domain=self._settings.domain,
+            batch_id=batch.batch_id,
+            events=batch.events,
+            rejected=batch.rejected,
+            offsets_from=batch.offsets_from,
+            offsets_to=batch.offsets_to,
+        )
+        retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
+        self._publish(batch)
+
+    def _publish(self, batch: ArchiveBatch) -> None:
+        for row in batch.rejected.itertuples():
+            refused = Rejected(
+                payload=bytes(row.payload),
+                reason=row.reason,
+                field=row.field,
+                topic=row.topic,
+                partition=int(row.kafka_partition),
+                offset=int(row.kafka_offset),
+            )
+            value, headers = to_record(refused)
+            self._producer.send(self._settings.topic("rejected"), value=value, headers=headers)
+        self._producer.flush(timeout=60)

@@ -1,0 +1,164 @@
+"""Run a part: what each supervised process does from its start to its SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from rtlib.config import Settings
+from rtlib.errors import ConfigError, RtlibError
+
+log = logging.getLogger(__name__)
+
+
+def run_part(name: str, settings: Settings) -> None:
+    """Run one part in this process until it is told to stop.
+
+    Raises:
+        ConfigError: No part of this name runs in Python.
+        RtlibError: What the part needs is not there; the supervisor starts it again.
+    """
+    runs: dict[str, Callable[[Settings, threading.Event], None]] = {
+        "stream": run_stream,
+        "loader": run_loader,
+        "simulator": run_simulator,
+    }
+    if name not in runs:
+        raise ConfigError(f"no part called {name!r} runs in Python", cure=f"use one of: {', '.join(runs)}")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    runs[name](settings, stop)
+
+
+def run_stream(settings: Settings, stop: threading.Event) -> None:
+    """The streaming application: both queries, and their progress on the progress topic."""
+    from rtlib.broker.client import spark_options
+    from rtlib.domains import load_domain
+    from rtlib.pipeline.archive import Archivist
+    from rtlib.pipeline.signs import ProgressWriter
+    from rtlib.services import jars
+    from rtlib.streaming import job, queries
+    from rtlib.streaming.session import session
+
+    domain = load_domain(settings.domain)
+    spark = session(settings, jars=jars.paths(settings.home)["spark"])
+    wait_for_topics(settings)
+    kafka = spark_options(settings)
+    with Archivist(settings) as archivist, ProgressWriter(settings) as writer:
+
+        def kpis() -> object:
+            rows = queries.kpi_rows(queries.records(spark, settings, kafka=kafka, per_trigger=None), domain, settings)
+            return queries.start_kpis(rows, settings, kafka=kafka)
+
+        def archive() -> object:
+            source = queries.records(spark, settings, kafka=kafka, per_trigger=ARCHIVE_ROWS)
+            return queries.start_archive(source, domain, settings, apply=archivist.apply)
+
+        starts = {queries.KPIS: kpis, queries.ARCHIVE: archive}
+        try:
+            job.run(starts, on_progress=writer.progress, on_heartbeat=writer.heartbeat, stop=stop)  # type: ignore[arg-type]
+        finally:
+            archivist.give_up()  # a batch that waits for the warehouse must not hold up the stop
+            spark.stop()
+
+
+# A micro-batch is collected by the driver, so its size is bounded: some 30 MB at this many records.
+ARCHIVE_ROWS = 60_000
+
+
+def run_loader(settings: Settings, stop: threading.Event) -> None:
+    """The speed loader: KPI records from Kafka, the newest of each key, merged, then the offsets committed."""
+    from rtlib.broker.consumer import consumer, kpi_from_record
+    from rtlib.records import Kpi
+    from rtlib.warehouse.connection import Warehouse
+    from rtlib.warehouse.load import merge_kpis
+
+    wait_for_topics(settings)
+    warehouse = Warehouse(settings)
+    reader = consumer(settings, settings.topic("kpis"), group=f"rtlib.{settings.domain}.loader")
+    try:
+        while not stop.is_set():
+            newest: dict[str, Kpi] = {}
+            for batch in reader.poll(timeout_ms=100, max_records=5_000).values():
+                for record in batch:
+                    kpi = kpi_from_record(record.key, record.value, record.timestamp)
+                    newest[kpi.key] = kpi
+            if newest:
+                warehouse.run(lambda connection, rows=list(newest.values()): merge_kpis(connection, rows))
+                reader.commit()
+    finally:
+        reader.close()
+        warehouse.close()
+
+
+def run_simulator(settings: Settings, stop: threading.Event) -> None:
+    """The simulator against the clock: each record at its time, and a tally of what Kafka has acknowledged."""
+    from rtlib.broker.producer import EventProducer
+    from rtlib.broker.registry import register
+    from rtlib.domains import load_domain
+    from rtlib.pipeline.prepare import subject
+    from rtlib.pipeline.tallies import write_tally
+    from rtlib.simulator import Simulator, TallyKeeper
+
+    domain = load_domain(settings.domain)
+    wait_for_topics(settings)
+    schema_id = register(settings, subject(settings), domain.schema)
+    start = datetime.now(UTC)
+    run = f"{int(start.timestamp() * 1000):x}"
+    simulator = Simulator(
+        domain,
+        seed=settings.seed,
+        start=start,
+        rate=settings.rate,
+        late_share=settings.late_share,
+        too_late_share=settings.too_late_share,
+        out_of_order_share=settings.out_of_order_share,
+        duplicate_share=settings.duplicate_share,
+        malformed_share=settings.malformed_share,
+        watermark_seconds=settings.watermark_seconds,
+        run=run,
+    )
+    keeper = TallyKeeper()
+    write_tally(settings, run, keeper.tally())
+    with EventProducer(settings, schema=domain.schema, schema_id=schema_id) as producer:
+        told = time.monotonic()
+        for sent in simulator.records():
+            while (ahead := (sent.send_at - datetime.now(UTC)).total_seconds()) > 0 and not stop.is_set():
+                stop.wait(min(ahead, 0.5))
+            if stop.is_set():
+                break
+            producer.send_payload(sent.key, sent.payload)
+            keeper.add(sent)
+            if time.monotonic() - told > TALLY_SECONDS:
+                write_tally(settings, run, keeper.tally())
+                told = time.monotonic()
+        producer.flush()
+        write_tally(settings, run, keeper.tally())
+
+
+TALLY_SECONDS = 0.5
+
+
+def wait_for_topics(settings: Settings) -> None:
+    """Wait until the broker answers and the domain's topics are there.
+
+    Raises:
+        RtlibError: They were not there in time.
+    """
+    from rtlib.broker.topics import end_offsets
+
+    @retry(
+        retry=retry_if_exception_type(RtlibError), wait=wait_fixed(0.3), stop=stop_after_delay(120), reraise=True
+    )
+    def ask() -> None:
+        for name in ("events", "kpis", "rejected", "progress"):
+            end_offsets(settings, settings.topic(name))
+
+    ask()
