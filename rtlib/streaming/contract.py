@@ -49,6 +49,8 @@ def judged(records: DataFrame, schema: Schema) -> DataFrame:
         F.from_json(text, "map<string,string>").alias("raw"),
         F.from_json(text, _typed(schema)).alias("event"),
     )
+    for name in _objects(schema):  # a column of its own, or Spark would parse it again for every rule
+        parsed = parsed.withColumn(f"raw_{name}", F.from_json(F.col("raw")[name], "map<string,string>"))
     problem = F.coalesce(*(_problem(field, reason, broken) for field, reason, broken in _rules(schema)))
     fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
     return parsed.withColumn("problem", problem).select(
@@ -110,7 +112,7 @@ def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) ->
 def _nested(rule: Schema, *, raw: Column, typed: Column, name: str, path: str) -> Iterator[Rule]:
     from pyspark.sql import functions as F
 
-    inner = F.from_json(raw[name], "map<string,string>")
+    inner = F.col(f"raw_{name}")
     yield path, "not an object", _has(raw, name) & inner.isNull()
     if rule.get("properties"):
         yield from _object_rules(rule, raw=inner, typed=typed[name], prefix=f"{path}.")
@@ -152,6 +154,10 @@ def _has(raw: Column, name: str) -> Column:
     from pyspark.sql import functions as F
 
     return F.coalesce(F.map_contains_key(raw, name), F.lit(True))  # no map at all is told by a rule of its own
+
+
+def _objects(schema: Schema) -> list[str]:
+    return [name for name, rule in schema["properties"].items() if _types(rule) == ("object",)]
 
 
 def _types(rule: Schema) -> tuple[str, ...]:

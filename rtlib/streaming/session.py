@@ -32,7 +32,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
-    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k"
+    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k -XX:-DontCompileHugeMethods"
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": DRIVER_MEMORY[settings.profile],
