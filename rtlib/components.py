@@ -63,8 +63,8 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Keeps the contract: which fields an event has and of which type. A change that would break a reader "
         "is refused.",
         "Running producers go on with the schema they know; a new producer or a new schema has to wait.",
-        upstream=("simulator",), probe="registry", part="registry", lesson="01_kafka", source="rtlib/broker/registry.py",
-        elsewhere="Confluent or Glue registry",
+        upstream=("simulator",), probe="registry", part="registry", lesson="01_kafka",
+        source="rtlib/broker/registry.py", elsewhere="Confluent or Glue registry",
     ),
     Component(
         "events", "Events topic", "Apache Kafka", "broker", 1,
@@ -95,8 +95,8 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Copies every event into the warehouse in small batches, each applied once, and sends what does not fit "
         "to the rejected topic.",
         "The warehouse's history stops growing, while live KPIs go on. After a restart it catches up.",
-        upstream=("events",), probe="archive", part="stream", lesson="03_warehouse", source="rtlib/streaming/queries.py",
-        elsewhere="Spark cluster, EMR, Kubernetes",
+        upstream=("events",), probe="archive", part="stream", lesson="03_warehouse",
+        source="rtlib/streaming/queries.py", elsewhere="Spark cluster, EMR, Kubernetes",
     ),
     Component(
         "loader", "Speed loader", "kafka-python", "stream", -1,

@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     A setting is read from ``RTLIB_<NAME>`` in the environment, else from ``.env.local``, else its default holds.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file_encoding="utf-8", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file_encoding="utf-8", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     home: Path = Field(default_factory=lambda: project_root() / ".rtlib", description="folder of all state")
     profile: Literal["laptop", "small"] = Field("laptop", description="memory: laptop (3 GB) or small (2 GB)")
@@ -59,28 +61,36 @@ class Settings(BaseSettings):
     app_port: int | None = Field(None, description="port of the Voilà app; unset likewise")
 
     kafka_bootstrap_servers: str | None = Field(None, description="a broker elsewhere; unset means the local one")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-512", "AWS_MSK_IAM"] | None = None
-    kafka_username: str | None = None
-    kafka_password: SecretStr | None = None
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to reach a broker elsewhere"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-512", "AWS_MSK_IAM"] | None = Field(
+        None, description="how to sign in to that broker, with a SASL protocol"
+    )
+    kafka_username: str | None = Field(None, description="user of that broker, for PLAIN and SCRAM")
+    kafka_password: SecretStr | None = Field(None, description="password of that user")
     kafka_replication_factor: int = Field(1, ge=1, description="1 on a laptop, 3 on a cluster")
 
     registry_url: str | None = Field(None, description="a Confluent-compatible registry elsewhere")
-    registry_username: str | None = None
-    registry_password: SecretStr | None = None
+    registry_username: str | None = Field(None, description="user of that registry, if it asks for one")
+    registry_password: SecretStr | None = Field(None, description="password of that user")
 
     snowflake_account: str | None = Field(None, description="set it to use Snowflake; unset means the local warehouse")
-    snowflake_user: str | None = None
-    snowflake_role: str | None = None
-    snowflake_warehouse: str | None = None
-    snowflake_database: str = "RTLIB"
+    snowflake_user: str | None = Field(None, description="user of that account")
+    snowflake_role: str | None = Field(None, description="role; unset means the user's default")
+    snowflake_warehouse: str | None = Field(
+        None, description="virtual warehouse that runs the statements; unset means the user's default"
+    )
+    snowflake_database: str = Field("RTLIB", description="database that holds all schemas")
     snowflake_private_key_file: Path | None = Field(None, description="key-pair sign-in")
-    snowflake_private_key_passphrase: SecretStr | None = None
+    snowflake_private_key_passphrase: SecretStr | None = Field(
+        None, description="passphrase of that key, if it has one"
+    )
     snowflake_token: SecretStr | None = Field(None, description="programmatic access token, instead of a key pair")
     warehouse_timeout_seconds: int = Field(20, ge=1, description="network and login timeout of the warehouse")
 
     gemini_api_key: SecretStr | None = Field(None, description="optional; without it explanations are made locally")
-    gemini_model: str = "gemini-3.8-flash"
+    gemini_model: str = Field("gemini-3.8-flash", description="model that writes the explanations")
     teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
 
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")

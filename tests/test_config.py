@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from rtlib import config
+from rtlib.config import PREFIX, USUAL_PORTS, Settings, load_settings
+from rtlib.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No RTLIB_ variable of the machine, and an empty working copy whose .env.local a test may write."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(config, "project_root", lambda: tmp_path)
+    return tmp_path
+
+
+def test_the_defaults_need_no_account(bare: Path) -> None:
+    settings = load_settings()
+    assert settings.home == bare / ".rtlib"
+    assert settings.local_warehouse
+    assert settings.bootstrap_servers == f"127.0.0.1:{USUAL_PORTS['kafka']}"
+    assert settings.schema_registry_url == f"http://127.0.0.1:{USUAL_PORTS['registry']}/apis/ccompat/v7"
+    secrets = [name for name, value in settings if isinstance(value, SecretStr)]
+    assert secrets == []
+
+
+def test_the_environment_wins_over_the_file_and_an_argument_over_both(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / ".env.local").write_text("RTLIB_SEED=1\nRTLIB_RATE=10\nRTLIB_DOMAIN=iot\n")
+    monkeypatch.setenv("RTLIB_RATE", "20")
+    monkeypatch.setenv("RTLIB_DOMAIN", "gaming")
+    settings = load_settings(domain="ecommerce")
+    assert (settings.seed, settings.rate, settings.domain) == (1, 20.0, "ecommerce")
+
+
+def test_an_empty_value_means_unset(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / ".env.local").write_text("RTLIB_KAFKA_PORT=\nRTLIB_HOME=\n")
+    monkeypatch.setenv("RTLIB_APP_PORT", "")
+    settings = load_settings()
+    assert settings.pinned_ports == {}
+    assert settings.home == bare / ".rtlib"
+
+
+def test_a_misspelt_variable_is_refused_and_the_near_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTLIB_DOMIAN", "iot")
+    with pytest.raises(ConfigError, match="RTLIB_DOMIAN is not a setting") as caught:
+        load_settings()
+    assert caught.value.cure == "did you mean RTLIB_DOMAIN?"
+
+
+def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
+    (bare / ".env.local").write_text("RTLIB_DOMIAN=iot\n")
+    with pytest.raises(ConfigError, match="RTLIB_DOMIAN"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RTLIB_DOMAIN", "retail", "'curbside', 'ecommerce', 'gaming' or 'iot'"),
+        ("RTLIB_RATE", "-1", "greater than 0"),
+        ("RTLIB_RATE", "fast", "valid number"),
+        ("RTLIB_LATE_SHARE", "2", "less than or equal to 1"),
+        ("RTLIB_TRIGGER", "hourly", "'real-time' or 'micro-batch'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name_and_what_would_work(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert name in caught.value.what
+    assert value in caught.value.what
+    assert said in caught.value.what
+    assert ".env.local.example" in caught.value.cure
+    assert caught.value.exit_code == 2
+
+
+def test_several_wrong_values_are_all_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTLIB_RATE", "fast")
+    monkeypatch.setenv("RTLIB_SEED", "-3")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "RTLIB_RATE" in caught.value.what
+    assert "RTLIB_SEED" in caught.value.what
+
+
+def test_a_secret_is_never_shown(bare: Path) -> None:
+    (bare / ".env.local").write_text("RTLIB_SNOWFLAKE_TOKEN=hunter2\nRTLIB_GEMINI_API_KEY=hunter3\n")
+    shown = repr(load_settings()) + str(load_settings())
+    assert "hunter" not in shown
+    assert "**********" in shown
+
+
+def test_every_field_that_holds_a_secret_is_a_secret() -> None:
+    words = ("password", "token", "api_key", "passphrase", "webhook")
+    named = {name for name in Settings.model_fields if any(word in name for word in words)}
+    typed = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert named == typed
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        load_settings().seed = 8  # type: ignore[misc]
+
+
+def test_ports_chosen_at_up_are_read_and_the_others_stay_usual(bare: Path) -> None:
+    settings = load_settings()
+    settings.home.mkdir()
+    (settings.home / "ports.json").write_text(json.dumps({"kafka": 5}))
+    assert settings.ports == {**USUAL_PORTS, "kafka": 5}
+    assert settings.bootstrap_servers == "127.0.0.1:5"
+
+
+def test_a_broken_ports_file_is_an_error_with_a_cure(bare: Path) -> None:
+    settings = load_settings()
+    settings.home.mkdir()
+    (settings.home / "ports.json").write_text("{")
+    with pytest.raises(ConfigError, match="is not JSON") as caught:
+        _ = settings.ports
+    assert "rtlib" in caught.value.cure
+
+
+def test_a_second_terminal_asks_about_what_was_started(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = load_settings().home
+    home.mkdir()
+    (home / "run.json").write_text(json.dumps({"domain": "gaming", "rate": 5}))
+    assert (load_settings().domain, load_settings().rate) == ("gaming", 5.0)
+    assert load_settings(domain="iot").domain == "iot"
+    monkeypatch.setenv("RTLIB_DOMAIN", "ecommerce")
+    assert load_settings().domain == "ecommerce"
+
+
+def test_a_broker_elsewhere_replaces_the_local_one() -> None:
+    assert load_settings(kafka_bootstrap_servers="broker:9092").bootstrap_servers == "broker:9092"
+    assert load_settings(registry_url="http://registry/v7").schema_registry_url == "http://registry/v7"
+    assert not load_settings(snowflake_account="acme").local_warehouse
+
+
+def test_topics_are_named_by_domain() -> None:
+    assert load_settings(domain="iot").topic("events") == "rtlib.iot.events"
+
+
+def test_the_machines_java_home_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    assert config.environment_java_home() == Path("/opt/java")
+    monkeypatch.delenv("JAVA_HOME")
+    assert config.environment_java_home() is None
+
+
+def test_the_example_file_lists_every_setting_as_it_is() -> None:
+    env_example = runpy.run_path(str(ROOT / "scripts" / "write_env_example.py"))["env_example"]
+    text = (ROOT / ".env.local.example").read_text(encoding="utf-8")
+    assert text == env_example(), "run: .venv/bin/python scripts/write_env_example.py"
+    assert all(f"#{PREFIX}{name.upper()}=" in text for name in Settings.model_fields)
+
+
+def test_the_example_file_with_every_line_taken_in_gives_the_defaults(bare: Path) -> None:
+    text = (ROOT / ".env.local.example").read_text(encoding="utf-8")
+    lines = [line.removeprefix("#") for line in text.splitlines() if line.startswith(f"#{PREFIX}")]
+    before = load_settings()
+    (bare / ".env.local").write_text("\n".join(lines))
+    assert load_settings() == before
