@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.installed
 
-.PHONY: help install demo test lint lab lock down clean
+.PHONY: help install demo test lint hooks lab lock down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -14,8 +14,8 @@ help: ## Show this list
 install: $(READY) ## Install everything into .venv (nothing else on the machine is touched)
 
 $(READY): requirements.txt requirements-bootstrap.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || \
-	  { echo 'Python 3.11 or newer is needed (found: '"$$($(PYTHON) --version 2>&1)"').  Cure: install it, then: make install PYTHON=python3.11'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo 'Python 3.11, 3.12 or 3.13 is needed (found: '"$$($(PYTHON) --version 2>&1)"').  Cure: install it, then: make install PYTHON=python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt
@@ -31,6 +31,9 @@ test: install ## Run every test, the real stack and the browser included
 
 lint: install ## Format check, lint, types and import rules
 	$(BIN)/pre-commit run --all-files
+
+hooks: install ## Check files before each commit, and the commit message
+	$(BIN)/pre-commit install
 
 lab: install ## Open the lessons in JupyterLab
 	@$(BIN)/rtlib lab
