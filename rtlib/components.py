@@ -55,7 +55,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Plays the outside world: orders, clicks, sensor readings or game sessions, with busy and quiet hours, "
         "and with the flaws of real life: late, out of order, twice, or broken.",
         "No new events. Every number downstream stands still, and the app says how old it is.",
-        probe="simulator", part="simulator", lesson="01_kafka", source="rtlib/simulator.py",
+        probe="simulator", part="simulator", lesson="01_kafka", source="rtlib/simulator",
         elsewhere="your own producers",
     ),
     Component(

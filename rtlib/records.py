@@ -89,8 +89,9 @@ class Rejected:
 class Tally:
     """What a simulator knows it sent: the ground truth that every count downstream is held against.
 
-    ``records`` = ``events`` + ``duplicates`` + ``malformed``: what the events topic must hold. ``late`` and
-    ``out_of_order`` count events among ``events``. ``last_sequence`` maps a producer to its newest sequence.
+    ``records`` = ``events`` + ``duplicates`` + ``malformed``: what the events topic must hold. ``late``
+    (within the watermark), ``too_late`` (beyond it) and ``out_of_order`` count events among ``events``.
+    ``last_sequence`` maps a producer to its newest sequence.
     """
 
     events: int = 0
@@ -98,6 +99,7 @@ class Tally:
     malformed: int = 0
     late: int = 0
     out_of_order: int = 0
+    too_late: int = 0
     last_sequence: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,17 @@ class QueryProgress:
     watermark: datetime | None
     start_offsets: Mapping[str, int] = field(default_factory=dict)
     end_offsets: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A part's sign of life, about once a second: whether it works, a few words, and its own numbers."""
+
+    part: str
+    active: bool
+    said: str
+    at: datetime
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 class Status(StrEnum):

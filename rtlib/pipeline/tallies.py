@@ -34,6 +34,7 @@ def _sum(one: Tally, other: Tally) -> Tally:
         malformed=one.malformed + other.malformed,
         late=one.late + other.late,
         out_of_order=one.out_of_order + other.out_of_order,
+        too_late=one.too_late + other.too_late,
         last_sequence={**one.last_sequence, **other.last_sequence},
     )
 

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft7Validator
+
+from rtlib import config
+from rtlib.domains import Domain, KpiSpec, Severity, domain_names, load, load_domain, measures
+from rtlib.errors import ConfigError
+from rtlib.records import Event, Kpi
+
+ANNOTATIONS = {"$schema", "title", "description"}
+COMPILED = {"type", "enum", "const", "pattern", "minimum", "maximum", "minLength", "required", "properties"}
+CLOSED = {"additionalProperties"}
+
+
+@pytest.fixture(params=domain_names())
+def domain(request: pytest.FixtureRequest) -> Domain:
+    return load_domain(request.param)
+
+
+def an_event(kind: str, value: float | None = None) -> Event:
+    return Event("id", "curbside", "oakland-3rd-st", kind, datetime(2026, 1, 5, tzinfo=UTC), "p", 0, value, "min")
+
+
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    for one in schema.get("properties", {}).values():
+        yield from schemas(one)
+
+
+def test_the_setting_offers_exactly_the_domains_there_are() -> None:
+    assert domain_names() == config.DOMAINS
+
+
+def test_an_unknown_domain_is_refused_with_the_list() -> None:
+    with pytest.raises(ConfigError, match="'space'") as caught:
+        load_domain("space")
+    assert all(name in caught.value.cure for name in domain_names())
+
+
+@pytest.mark.parametrize("text", ["title = ", "title = 'Half a domain'", "sites = [{ id = 'x', colour = 'red' }]"])
+def test_a_file_that_is_no_domain_is_refused_by_name(text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half.toml").write_text(text)
+    (tmp_path / "half.schema.json").write_text("{}")
+    monkeypatch.setattr(load, "HERE", tmp_path)
+    with pytest.raises(ConfigError, match=r"half\.toml"):
+        load_domain("half")
+
+
+def test_a_domain_is_read_once() -> None:
+    assert load_domain("iot") is load_domain("iot")
+
+
+def test_a_domain_cannot_be_changed(domain: Domain) -> None:
+    for record in (domain, domain.sites[0], domain.kinds[0], domain.kpis[0], domain.demand, domain.staffing):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, dataclasses.fields(record)[0].name, "changed")
+    domain.schema["properties"].clear()
+    assert domain.schema["properties"]
+
+
+def test_a_domain_has_what_the_lessons_need(domain: Domain) -> None:
+    assert domain.title
+    assert domain.about.endswith(".")
+    assert len(domain.sites) >= 6
+    assert len(domain.kpis) >= 4
+    assert sum(one.share for one in domain.kinds) == pytest.approx(1)
+    assert sum(one.warn is not None and one.critical is not None for one in domain.kpis) >= 2
+
+
+def test_names_are_unique(domain: Domain) -> None:
+    for names in ([s.id for s in domain.sites], [k.name for k in domain.kinds], [k.name for k in domain.kpis]):
+        assert len(names) == len(set(names))
+
+
+def test_kpi_names_can_be_columns_beside_those_of_the_record(domain: Domain) -> None:
+    taken = {field.name for field in dataclasses.fields(Kpi)}
+    for kpi in domain.kpis:
+        assert kpi.name.isidentifier()
+        assert kpi.name.islower()
+        assert kpi.name not in taken
+
+
+def test_kpis_and_staffing_speak_of_kinds_that_exist(domain: Domain) -> None:
+    kinds = {one.name for one in domain.kinds}
+    for kpi in domain.kpis:
+        assert {*kpi.kinds, *kpi.of} <= kinds
+        assert bool(kpi.of) == (kpi.aggregate == "share")
+        measured = {one.name for one in domain.kinds if one.value.shape != "none"}
+        assert kpi.aggregate in ("count", "share") or set(kpi.kinds) <= measured
+    assert set(domain.staffing.kinds) <= kinds
+
+
+def test_warn_comes_before_critical(domain: Domain) -> None:
+    for kpi in domain.kpis:
+        if kpi.warn is not None and kpi.critical is not None:
+            assert (kpi.warn < kpi.critical) == (kpi.direction == "high")
+
+
+def test_staffing_can_be_computed_with(domain: Domain) -> None:
+    role = domain.staffing
+    assert 0 < role.service_level < 1
+    assert 0 <= role.shrinkage < 1
+    assert 0 < role.share <= 1
+    assert min(role.aht_seconds, role.within_seconds, role.hourly_cost) > 0
+    assert len(role.currency) == 3
+
+
+def test_demand_is_one_on_average_over_a_week_and_never_asleep(domain: Domain) -> None:
+    week = np.arange(0, 7 * 86_400, 60.0)
+    factor = domain.demand.factor(week)
+    assert factor.mean() == pytest.approx(1, abs=1e-6)
+    assert 0.3 <= factor.min() < 0.6
+    assert 1.3 < factor.max() <= domain.demand.peak
+
+
+def test_demand_follows_hour_and_weekday(domain: Domain) -> None:
+    demand = domain.demand
+    sunday_half_past_six = datetime(2026, 1, 4, 18, 30, tzinfo=UTC).timestamp()
+    expected = demand.hourly[18] * demand.weekday[6]
+    assert demand.factor(np.array([sunday_half_past_six]))[0] == pytest.approx(expected)
+
+
+def test_demand_passes_smoothly_from_hour_to_hour(domain: Domain) -> None:
+    day = np.arange(0, 86_400, 60.0)
+    assert np.abs(np.diff(domain.demand.factor(day))).max() < 0.02
+
+
+def test_the_schema_is_a_schema_of_the_compiled_subset(domain: Domain) -> None:
+    Draft7Validator.check_schema(domain.schema)
+    for one in schemas(domain.schema):
+        assert set(one) <= ANNOTATIONS | COMPILED | CLOSED, "Spark would not enforce this keyword"
+
+
+def test_the_schema_is_closed_so_that_the_registry_accepts_an_optional_field_later(domain: Domain) -> None:
+    objects = [one for one in schemas(domain.schema) if one.get("type") == "object"]
+    assert len(objects) == 2
+    assert all(one["additionalProperties"] is False for one in objects)
+
+
+def test_the_schema_asks_for_every_field_of_an_event(domain: Domain) -> None:
+    fields = {field.name for field in dataclasses.fields(Event)}
+    assert set(domain.schema["required"]) == set(domain.schema["properties"]) == fields
+
+
+def test_the_schema_agrees_with_the_domain(domain: Domain) -> None:
+    fields = domain.schema["properties"]
+    assert domain.schema["title"] == f"rtlib.{domain.name}.events"
+    assert fields["domain"]["const"] == domain.name
+    assert fields["site"]["enum"] == [one.id for one in domain.sites]
+    assert fields["kind"]["enum"] == [one.name for one in domain.kinds]
+    assert set(fields["unit"]["enum"]) == {one.unit for one in domain.kinds}
+    values = [one.value for one in domain.kinds if one.value.shape != "none"]
+    assert fields["value"]["minimum"] <= min(one.low for one in values)
+    assert fields["value"]["maximum"] >= max(one.high for one in values)
+
+
+def test_the_schema_agrees_with_the_attributes(domain: Domain) -> None:
+    rules = domain.schema["properties"]["attributes"]
+    specs = [*domain.attributes, *(one for kind in domain.kinds for one in kind.attributes)]
+    assert set(rules["properties"]) == {one.name for one in specs}
+    assert set(rules["required"]) == {one.name for one in domain.attributes}
+    for one in specs:
+        rule = rules["properties"][one.name]
+        if one.choices:
+            assert set(one.choices) <= set(rule["enum"])
+            assert not one.weights or len(one.weights) == len(one.choices)
+        else:
+            assert rule["minimum"] <= one.low < one.high <= rule["maximum"]
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "fits"),
+    [
+        ("2026-01-05T09:00:00Z", True),
+        ("2026-01-05T09:00:00.123456Z", True),
+        ("2026-01-05T09:00:00.1234567Z", False),
+        ("2026-01-05T09:00:00+00:00", False),
+        ("2026-01-05 09:00:00Z", False),
+        ("2026-01-05T24:00:00Z", False),
+        ("9999-01-05T09:00:00Z", False),
+        (1767603600, False),
+    ],
+)
+def test_the_schema_takes_utc_times_of_this_century_only(domain: Domain, occurred_at: object, fits: bool) -> None:
+    assert Draft7Validator(domain.schema["properties"]["occurred_at"]).is_valid(occurred_at) == fits
+
+
+def test_measures_are_what_a_person_would_compute() -> None:
+    events = [
+        an_event("order_placed", 10.0),
+        an_event("order_placed", 30.5),
+        an_event("order_cancelled", 5.0),
+        an_event("handover", 2.0),
+        an_event("handover", 4.0),
+        an_event("customer_arrived"),
+    ]
+    assert measures(load_domain("curbside"), iter(events)) == {
+        "orders": 2.0,
+        "sales": 40.5,
+        "wait_minutes": 3.0,
+        "longest_wait": 4.0,
+        "cancelled_share": 0.5,
+    }
+
+
+def test_measures_of_nothing_are_zero_counts_and_none_otherwise(domain: Domain) -> None:
+    expected = {kpi.name: 0.0 if kpi.aggregate == "count" else None for kpi in domain.kpis}
+    assert measures(domain, []) == expected
+
+
+def test_an_event_without_a_value_does_not_pull_the_mean() -> None:
+    assert measures(load_domain("curbside"), [an_event("handover"), an_event("handover", 4.0)])["wait_minutes"] == 4.0
+
+
+def test_no_kinds_means_all_kinds_and_min_takes_the_smallest() -> None:
+    every = KpiSpec("all", "All", "events", "count", "All.", "low")
+    least = KpiSpec("least", "Least", "min", "min", "Least.", "low", kinds=("handover",))
+    domain = dataclasses.replace(load_domain("curbside"), kpis=(every, least))
+    events = [an_event("handover", 3.0), an_event("handover", 2.0), an_event("customer_arrived")]
+    assert measures(domain, events) == {"all": 3.0, "least": 2.0}
+
+
+def test_a_sum_does_not_depend_on_the_order() -> None:
+    values = [0.1, 1e9, 0.2, -1e9, 0.3] * 50
+    sums = [
+        measures(load_domain("curbside"), [an_event("order_placed", value) for value in order])["sales"]
+        for order in (values, sorted(values))
+    ]
+    assert sums[0] == sums[1] == math.fsum(values)
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "severity"),
+    [
+        ("high", None, Severity.OK),
+        ("high", 6.9, Severity.OK),
+        ("high", 7.0, Severity.WARN),
+        ("high", 10.0, Severity.CRITICAL),
+        ("low", 14.0, Severity.OK),
+        ("low", 7.0, Severity.WARN),
+        ("low", 4.0, Severity.CRITICAL),
+    ],
+)
+def test_severity_grows_on_the_bad_side(direction: Any, value: float | None, severity: Severity) -> None:
+    critical = 10.0 if direction == "high" else 4.0
+    kpi = KpiSpec("k", "K", "min", "mean", "K.", direction, warn=7.0, critical=critical)
+    assert kpi.severity(value) is severity
+
+
+def test_a_kpi_without_thresholds_is_never_bad() -> None:
+    assert KpiSpec("k", "K", "min", "mean", "K.", "high").severity(1e9) is Severity.OK
