@@ -6,13 +6,14 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, RtlibError
+from rtlib.records import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     from rtlib.broker.client import spark_options
     from rtlib.domains import load_domain
     from rtlib.pipeline.archive import Archivist
-    from rtlib.pipeline.signs import ProgressWriter
+    from rtlib.pipeline.signs import SignWriter
     from rtlib.services import jars
     from rtlib.streaming import job, queries
     from rtlib.streaming.session import session
@@ -51,7 +52,7 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     spark = session(settings, jars=jars.paths(settings.home)["spark"])
     wait_for_topics(settings)
     kafka = spark_options(settings)
-    with Archivist(settings) as archivist, ProgressWriter(settings) as writer:
+    with Archivist(settings) as archivist, SignWriter(settings) as writer:
 
         def kpis() -> object:
             rows = queries.kpi_rows(queries.records(spark, settings, kafka=kafka, per_trigger=None), domain, settings)
@@ -83,6 +84,8 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     wait_for_topics(settings)
     warehouse = Warehouse(settings)
     reader = consumer(settings, settings.topic("kpis"), group=f"rtlib.{settings.domain}.loader")
+    sign = Sign("loader", settings)
+    merged = 0
     try:
         while not stop.is_set():
             newest: dict[str, Kpi] = {}
@@ -93,7 +96,11 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
             if newest:
                 warehouse.run(lambda connection, rows=list(newest.values()): merge_kpis(connection, rows))
                 reader.commit()
+                merged += len(newest)
+            lag = sum(reader.highwater(each) - reader.position(each) for each in reader.assignment()) if newest else 0
+            sign.tell(f"{lag:,} KPI records behind", {"lag": lag, "merged": merged})
     finally:
+        sign.close()
         reader.close()
         warehouse.close()
 
@@ -126,24 +133,54 @@ def run_simulator(settings: Settings, stop: threading.Event) -> None:
         run=run,
     )
     keeper = TallyKeeper()
+
+    def tell(keeper: TallyKeeper) -> None:
+        tally = keeper.tally()
+        write_tally(settings, run, tally)
+        sign.tell(f"{tally.records:,} records sent", {"sent": tally.records, "malformed": tally.malformed})
+
     write_tally(settings, run, keeper.tally())
+    sign = Sign("simulator", settings)
     with EventProducer(settings, schema=domain.schema, schema_id=schema_id) as producer:
-        told = time.monotonic()
         for sent in simulator.records():
             while (ahead := (sent.send_at - datetime.now(UTC)).total_seconds()) > 0 and not stop.is_set():
                 stop.wait(min(ahead, 0.5))
+                if sign.due():
+                    tell(keeper)
             if stop.is_set():
                 break
             producer.send_payload(sent.key, sent.payload)
             keeper.add(sent)
-            if time.monotonic() - told > TALLY_SECONDS:
-                write_tally(settings, run, keeper.tally())
-                told = time.monotonic()
+            if sign.due():
+                tell(keeper)
         producer.flush()
         write_tally(settings, run, keeper.tally())
+        sign.close()
 
 
-TALLY_SECONDS = 0.5
+class Sign:
+    """A part's own heartbeat, told at most once a second."""
+
+    def __init__(self, part: str, settings: Settings) -> None:
+        from rtlib.pipeline.signs import SignWriter
+
+        self._part = part
+        self._writer = SignWriter(settings)
+        self._told = 0.0
+
+    def due(self) -> bool:
+        """True when the last sign is a second old."""
+        return time.monotonic() - self._told >= 1.0
+
+    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
+        """Say that the part works, unless it was said less than a second ago."""
+        if self.due():
+            self._told = time.monotonic()
+            self._writer.heartbeat(Heartbeat(self._part, True, said, datetime.now(UTC), numbers))
+
+    def close(self) -> None:
+        """Send what is still to be sent."""
+        self._writer.close()
 
 
 def wait_for_topics(settings: Settings) -> None:
@@ -154,9 +191,7 @@ def wait_for_topics(settings: Settings) -> None:
     """
     from rtlib.broker.topics import end_offsets
 
-    @retry(
-        retry=retry_if_exception_type(RtlibError), wait=wait_fixed(0.3), stop=stop_after_delay(120), reraise=True
-    )
+    @retry(retry=retry_if_exception_type(RtlibError), wait=wait_fixed(0.3), stop=stop_after_delay(120), reraise=True)
     def ask() -> None:
         for name in ("events", "kpis", "rejected", "progress"):
             end_offsets(settings, settings.topic(name))

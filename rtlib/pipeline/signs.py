@@ -1,25 +1,26 @@
-"""Signs of life: the streaming queries' progress and heartbeats, by the progress topic."""
+"""Signs of life: every part's heartbeat and the queries' progress, by the progress topic."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import progress_to_json
+from rtlib.broker.consumer import consumer, progress_from_record, progress_to_json
 from rtlib.config import Settings
-from rtlib.records import QueryProgress
-from rtlib.streaming.job import Heartbeat
+from rtlib.records import Heartbeat, QueryProgress
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
 
 HEARTBEAT_PREFIX = "heartbeat|"
+KEPT = 120  # progress records kept of each query
 
 
-class ProgressWriter:
+class SignWriter:
     """Writes to ``rtlib.<domain>.progress``: key ``<query>`` for a batch, ``heartbeat|<query>`` for a sign of life."""
 
     def __init__(self, settings: Settings) -> None:
@@ -34,6 +35,10 @@ class ProgressWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send what is still to be sent, and leave the broker."""
         self._producer.close(timeout=5)
 
     def progress(self, progress: QueryProgress) -> None:
@@ -41,10 +46,51 @@ class ProgressWriter:
         self._send(progress.query, progress_to_json(progress))
 
     def heartbeat(self, beat: Heartbeat) -> None:
-        """Publish that a query runs, and what it is doing."""
-        now = datetime.now(UTC).isoformat()
-        body = {"query": beat.query, "active": beat.active, "said": beat.said, "at": now}
-        self._send(f"{HEARTBEAT_PREFIX}{beat.query}", json.dumps(body).encode())
+        """Publish that a part works, and what it is doing."""
+        body = {**asdict(beat), "at": beat.at.isoformat(), "numbers": dict(beat.numbers)}
+        self._send(f"{HEARTBEAT_PREFIX}{beat.part}", json.dumps(body).encode())
 
     def _send(self, key: str, value: bytes) -> None:
         self._producer.send(self._topic, key=key.encode(), value=value)
+
+
+class SignReader:
+    """Reads the progress topic from near its end: the newest heartbeat of each part, and progress as it comes.
+
+    Args:
+        settings: Which domain.
+        tail: How many records before the end to begin with; enough for a sign of each part and some history.
+    """
+
+    def __init__(self, settings: Settings, *, tail: int = 400) -> None:
+        from kafka import TopicPartition
+
+        self._partition = TopicPartition(settings.topic("progress"), 0)
+        self._reader = consumer(settings)
+        self._reader.assign([self._partition])
+        self._reader.seek(self._partition, max(0, self._end() - tail))
+        self.heartbeats: dict[str, Heartbeat] = {}
+        self.progress: dict[str, list[QueryProgress]] = {}
+
+    def catch_up(self) -> None:
+        """Read what has come since the last call."""
+        end = self._end()
+        while self._reader.position(self._partition) < end:
+            for record in self._reader.poll(timeout_ms=500).get(self._partition, []):
+                self._take((record.key or b"").decode(), record.value)
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._reader.close()
+
+    def _end(self) -> int:
+        return int(self._reader.end_offsets([self._partition])[self._partition])
+
+    def _take(self, key: str, value: bytes) -> None:
+        if key.startswith(HEARTBEAT_PREFIX):
+            told = json.loads(value)
+            self.heartbeats[told["part"]] = Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
+        elif value:
+            progress = progress_from_record(value)
+            kept = [*self.progress.get(progress.query, []), progress]
+            self.progress[progress.query] = kept[-KEPT:]

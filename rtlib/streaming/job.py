@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rtlib.errors import StreamError
-from rtlib.records import QueryProgress
+from rtlib.records import Heartbeat, QueryProgress
 from rtlib.streaming.progress import read_progress
 
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ log = logging.getLogger(__name__)
 
 Start = Callable[[], "StreamingQuery"]
 RESTARTS_PER_MINUTE = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """A query's sign of life, told about every second: whether it runs, and Spark's word for what it is doing."""
-
-    query: str
-    active: bool
-    said: str
 
 
 def run(
@@ -61,7 +52,7 @@ def run(
                     _count_failure(name, query, failures)
                     queries[name] = query = starts[name]()
                 _tell(query, told, on_progress)
-                on_heartbeat(Heartbeat(name, query.isActive, str(query.status["message"])))
+                on_heartbeat(Heartbeat(name, query.isActive, str(query.status["message"]), datetime.now(UTC)))
             except StreamError:
                 raise
             except Exception as error:  # the JVM behind the session is gone: nothing of this process is of use

@@ -1,0 +1,97 @@
+"""Health: each part is asked to do the thing it is there for; a port that is open proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kafka.errors import KafkaError
+
+from rtlib.broker.registry import subjects
+from rtlib.broker.topics import topics
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.pipeline.signs import SignReader
+from rtlib.records import Heartbeat
+
+if TYPE_CHECKING:
+    from rtlib.services.stack import Check
+
+OLD_SECONDS = 10.0
+
+
+def checks() -> Mapping[str, Check]:
+    """For each part, what asks it something and says in a few words what it answered.
+
+    Each raises an RtlibError when the part does not answer, or answers with something old.
+    """
+    every: dict[str, Callable[[Settings], str]] = {
+        "broker": broker,
+        "registry": registry,
+        "warehouse": warehouse,
+        "stream": stream,
+        "loader": loader,
+        "simulator": simulator,
+    }
+    return every
+
+
+def broker(settings: Settings) -> str:
+    """Ask the broker for its topics."""
+    return f"answers for {len(topics(settings))} topics"
+
+
+def registry(settings: Settings) -> str:
+    """Ask the registry for its subjects."""
+    return f"answers for {len(subjects(settings))} subjects"
+
+
+def warehouse(settings: Settings) -> str:
+    """Ask the warehouse a question that every warehouse can answer."""
+    from rtlib.warehouse.connection import connect, query
+
+    connection = connect(settings)
+    try:
+        query(connection, "select 1 as one")
+    finally:
+        connection.close()
+    return "answers a query"
+
+
+def stream(settings: Settings) -> str:
+    """Look for a fresh heartbeat of each query."""
+    beats = _heartbeats(settings)
+    for query in ("kpis", "archive"):
+        _fresh(beats.get(query), f"the {query} query")
+    return "both queries run"
+
+
+def loader(settings: Settings) -> str:
+    """Look for a fresh heartbeat of the loader."""
+    return _fresh(_heartbeats(settings).get("loader"), "the loader").said
+
+
+def simulator(settings: Settings) -> str:
+    """Look for a fresh heartbeat of the simulator."""
+    return _fresh(_heartbeats(settings).get("simulator"), "the simulator").said
+
+
+def _heartbeats(settings: Settings) -> Mapping[str, Heartbeat]:
+    reader = SignReader(settings, tail=60)
+    try:
+        reader.catch_up()
+        return reader.heartbeats
+    except KafkaError as error:
+        raise ServiceError(f"the broker does not answer ({type(error).__name__})", cure="rtlib logs broker") from error
+    finally:
+        reader.close()
+
+
+def _fresh(beat: Heartbeat | None, who: str) -> Heartbeat:
+    if beat is None:
+        raise ServiceError(f"{who} has not started yet")
+    age = (datetime.now(UTC) - beat.at).total_seconds()
+    if age > OLD_SECONDS or not beat.active:
+        raise ServiceError(f"{who} was last seen {age:.0f} s ago: {beat.said}")
+    return beat

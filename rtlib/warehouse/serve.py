@@ -1,0 +1,223 @@
+"""Serve: the reads that dashboards, probes and the reconciliation make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rtlib.records import Kpi
+from rtlib.warehouse.connection import query
+from rtlib.warehouse.load import HISTORY
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+_KPI_COLUMNS = (
+    "domain, site, window_start, window_end, measures, events, late, first_event_at, last_event_at, emitted_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How new the newest is: None where there is nothing yet."""
+
+    newest_event_at: datetime | None
+    newest_received_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the warehouse holds of a domain.
+
+    ``raw_events`` = ``live_events`` (by Kafka) + history; ``duplicates`` are second copies that batches left out.
+    """
+
+    raw_events: int
+    live_events: int
+    duplicates: int
+    rejected: int
+    batches: int
+    kpi_rows: int
+    kpi_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowDifference:
+    """A window whose two counts differ: archived, counted live, and how many of it arrived behind the watermark."""
+
+    site: str
+    window_start: datetime
+    raw_events: int
+    kpi_events: int
+    may_be_late: int
+
+    @property
+    def explained(self) -> bool:
+        """True when no more are missing than arrived behind the watermark, and none is counted twice."""
+        return 0 <= self.raw_events - self.kpi_events <= self.may_be_late
+
+
+@dataclass(frozen=True, slots=True)
+class WindowComparison:
+    """How many windows were compared, and those that differ."""
+
+    windows: int
+    different: tuple[WindowDifference, ...]
+
+    @property
+    def unexplained(self) -> tuple[WindowDifference, ...]:
+        """The differences that the watermark does not explain."""
+        return tuple(one for one in self.different if not one.explained)
+
+
+def latest_kpis(connection: SnowflakeConnection, domain: str, *, minutes: int = 30) -> list[Kpi]:
+    """The KPIs of the last minutes, oldest window first; ``minutes`` count back from the newest window."""
+    rows = query(
+        connection,
+        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = %s and window_start > "
+        "(select dateadd(minute, %s, max(window_start)) from SPEED.KPIS where domain = %s) "
+        "order by window_start, site",
+        (domain, -minutes, domain),
+    )
+    return [_kpi(row) for row in rows]
+
+
+def current(connection: SnowflakeConnection, domain: str) -> list[Kpi]:
+    """The newest window of each site."""
+    rows = query(
+        connection,
+        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = %s "
+        "qualify row_number() over (partition by site order by window_start desc) = 1 order by site",
+        (domain,),
+    )
+    return [_kpi(row) for row in rows]
+
+
+def freshness(connection: SnowflakeConnection, domain: str) -> Freshness:
+    """When the newest event of each layer happened, and when Kafka received it."""
+    speed = query(connection, "select max(last_event_at) as at from SPEED.KPIS where domain = %s", (domain,))
+    raw = query(
+        connection,
+        "select max(received_at) as at from RAW.EVENTS where domain = %s and topic <> %s",
+        (domain, HISTORY),
+    )
+    return Freshness(_utc(speed[0]["at"]), _utc(raw[0]["at"]))
+
+
+def counts(connection: SnowflakeConnection, domain: str) -> Counts:
+    """Count everything of a domain."""
+    raw = query(
+        connection,
+        "select count(*) as n, count_if(topic <> %s) as live from RAW.EVENTS where domain = %s",
+        (HISTORY, domain),
+    )[0]
+    rejected = query(connection, "select count(*) as n from RAW.REJECTED where domain = %s", (domain,))[0]
+    ledger = query(
+        connection,
+        "select count(*) as n, coalesce(sum(rows_duplicate), 0) as duplicates from RAW.BATCHES "
+        "where domain = %s and query <> %s",
+        (domain, HISTORY),
+    )[0]
+    kpis = query(
+        connection,
+        "select count(*) as n, coalesce(sum(events), 0) as events from SPEED.KPIS where domain = %s",
+        (domain,),
+    )[0]
+    return Counts(
+        raw_events=int(raw["n"]),
+        live_events=int(raw["live"] or 0),
+        duplicates=int(ledger["duplicates"]),
+        rejected=int(rejected["n"]),
+        batches=int(ledger["n"]),
+        kpi_rows=int(kpis["n"]),
+        kpi_events=int(kpis["events"]),
+    )
+
+
+def compare_windows(
+    connection: SnowflakeConnection, domain: str, *, watermark_seconds: int, window_seconds: int = 60
+) -> WindowComparison:
+    """Count each site's windows again from RAW, and hold them against SPEED.KPIS.
+
+    An event may have been dropped by the watermark only if, when Kafka received it, some event newer by more than
+    the watermark's delay had been received before. Spark moves its watermark at batch ends, so it drops fewer; the
+    count is an upper bound.
+    """
+    rows = query(
+        connection,
+        _COMPARE,
+        (watermark_seconds, window_seconds, window_seconds, domain, HISTORY, domain),
+    )
+    different = [
+        WindowDifference(
+            site=row["site"],
+            window_start=_utc(row["window_start"]) or datetime.min.replace(tzinfo=UTC),
+            raw_events=int(row["raw_events"]),
+            kpi_events=int(row["kpi_events"]),
+            may_be_late=int(row["may_be_late"]),
+        )
+        for row in rows
+        if int(row["raw_events"]) != int(row["kpi_events"])
+    ]
+    return WindowComparison(windows=len(rows), different=tuple(different))
+
+
+_COMPARE = """
+with arrived as (
+    select
+        site,
+        occurred_at,
+        max(occurred_at) over (
+            order by received_at, kafka_partition, kafka_offset
+            rows between unbounded preceding and 1 preceding
+        ) as newest_before,
+        %s as delay,
+        to_timestamp_ntz(floor(date_part(epoch_second, occurred_at) / %s) * %s) as window_start
+    from RAW.EVENTS
+    where domain = %s and topic <> %s
+),
+raw as (
+    select
+        site,
+        window_start,
+        count(*) as events,
+        count_if(datediff(millisecond, occurred_at, newest_before) >= delay * 1000) as late
+    from arrived
+    group by site, window_start
+),
+speed as (
+    select site, window_start, events from SPEED.KPIS where domain = %s
+)
+select
+    coalesce(raw.site, speed.site) as site,
+    coalesce(raw.window_start, speed.window_start) as window_start,
+    coalesce(raw.events, 0) as raw_events,
+    coalesce(speed.events, 0) as kpi_events,
+    coalesce(raw.late, 0) as may_be_late
+from raw full outer join speed on raw.site = speed.site and raw.window_start = speed.window_start
+order by 2, 1
+"""
+
+
+def _kpi(row: Mapping[str, Any]) -> Kpi:
+    moments = {name: _utc(row[name]) for name in _MOMENTS}
+    measures = json.loads(row["measures"]) if isinstance(row["measures"], str) else dict(row["measures"] or {})
+    return Kpi(
+        domain=row["domain"],
+        site=row["site"],
+        measures=measures,
+        events=int(row["events"]),
+        late=int(row["late"]),
+        **moments,  # type: ignore[arg-type]
+    )
+
+
+_MOMENTS = ("window_start", "window_end", "first_event_at", "last_event_at", "emitted_at")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """The warehouse's times carry no zone and are UTC."""
+    return None if moment is None else moment.replace(tzinfo=UTC)
