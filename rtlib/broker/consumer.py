@@ -1,0 +1,146 @@
+"""Consumer: a KafkaConsumer with the right options, and what its records mean."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rtlib.broker.client import client_options
+from rtlib.broker.framing import unframe
+from rtlib.broker.seam import broker_errors
+from rtlib.config import Settings
+from rtlib.errors import EventRefused
+from rtlib.records import Kpi, QueryProgress
+
+if TYPE_CHECKING:
+    from kafka import KafkaConsumer
+
+
+def consumer(
+    settings: Settings,
+    *topics: str,
+    group: str | None = None,
+    from_beginning: bool = True,
+    read_committed: bool = True,
+    **options: object,
+) -> KafkaConsumer:
+    """A KafkaConsumer of these topics; with none, ``assign`` or ``subscribe`` it yourself.
+
+    Args:
+        settings: Where the broker is.
+        topics: What to read.
+        group: The consumer group that shares the partitions and whose offsets Kafka keeps; None reads alone.
+        from_beginning: Where to begin without a committed offset: at the oldest record, or at the next one.
+        read_committed: Leave out records of aborted transactions.
+        options: Any other argument of KafkaConsumer; these win. Offsets are committed when you call ``commit``,
+            unless you give ``enable_auto_commit=True``.
+
+    Raises:
+        ServiceError: The broker does not answer.
+    """
+    from kafka import KafkaConsumer
+
+    chosen: dict[str, object] = {
+        **client_options(settings),
+        "group_id": group,
+        "auto_offset_reset": "earliest" if from_beginning else "latest",
+        "isolation_level": "read_committed" if read_committed else "read_uncommitted",
+        "enable_auto_commit": False,
+        "allow_auto_create_topics": False,
+    }
+    with broker_errors(settings):
+        return KafkaConsumer(*topics, **{**chosen, **options})
+
+
+def decode(record: bytes | None) -> dict[str, Any]:
+    """The JSON object in a framed record.
+
+    Example:
+        >>> decode(b'\\x00\\x00\\x00\\x00\\x07{"site": "north"}')
+        {'site': 'north'}
+
+    Raises:
+        EventRefused: The frame is broken, or what is in it is not a JSON object in UTF-8.
+    """
+    _, payload = unframe(record)
+    try:
+        told = json.loads(payload.decode(), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise EventRefused("not valid UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise EventRefused("not a JSON object") from error
+    if not isinstance(told, dict):
+        raise EventRefused("not a JSON object")
+    return told
+
+
+def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Kpi:
+    """A record of the KPI topic: plain JSON, without a frame, because Spark writes it.
+
+    Args:
+        key: ``window_start|site``; only named when the value cannot be read, which carries both itself.
+        value: The JSON object.
+        timestamp_ms: Kafka's timestamp of the record, in ms since 1970: when it was emitted.
+
+    Raises:
+        EventRefused: It is not a KPI record.
+    """
+    try:
+        told = json.loads(value or b"")
+        return Kpi(
+            domain=told["domain"],
+            site=told["site"],
+            window_start=_moment(told["window_start"]),
+            window_end=_moment(told["window_end"]),
+            measures=dict(told["measures"]),
+            events=int(told["events"]),
+            late=int(told["late"]),
+            first_event_at=_moment(told["first_event_at"]),
+            last_event_at=_moment(told["last_event_at"]),
+            emitted_at=datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise EventRefused(f"not a KPI record ({_said(error)}); its key is {key!r}") from error
+
+
+def progress_from_record(value: bytes | None) -> QueryProgress:
+    """A record of the progress topic.
+
+    Raises:
+        EventRefused: It is not a progress record.
+    """
+    try:
+        told = json.loads(value or b"")
+        watermark = told["watermark"]
+        moments = {"at": _moment(told["at"]), "watermark": None if watermark is None else _moment(watermark)}
+        return QueryProgress(**{**told, **moments})
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise EventRefused(f"not a progress record ({_said(error)})") from error
+
+
+def progress_to_json(progress: QueryProgress) -> bytes:
+    """The value of a record of the progress topic."""
+    watermark = None if progress.watermark is None else _rfc3339(progress.watermark)
+    told = {field.name: getattr(progress, field.name) for field in fields(progress)}
+    return json.dumps({**told, "at": _rfc3339(progress.at), "watermark": watermark}, default=dict).encode()
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment.astimezone(UTC)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,142 @@
+"""Topics: what the domain's topics are made of, and how they are created, measured and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rtlib.broker.client import client_options
+from rtlib.broker.seam import broker_errors
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+DAY_MS = 24 * 60 * 60 * 1000
+MIB = 1024 * 1024
+MAX_EVENT_BYTES = 1_000_000
+MAX_REJECTED_BYTES = 8 * MIB  # larger than an event may be, so that an event that is too large is kept whole too
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic: how many partitions, and the settings in which it differs from the broker's own."""
+
+    name: str
+    partitions: int
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+# Kafka's own clock stamps each record (LogAppendTime): "when Kafka received it" must not depend on a device's clock.
+_STAMPED = {"message.timestamp.type": "LogAppendTime"}
+
+
+def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
+    """The four topics of the domain.
+
+    ``events`` has four partitions, keyed by site, so that a site's events stay in order. ``kpis`` is compacted: the
+    newest record of a key stays, the older ones go; keys of windows a week old go too. ``rejected`` takes records
+    of up to 8 MiB. ``progress`` has one partition and keeps a day, at most 64 MiB.
+    """
+    week = {"retention.ms": str(7 * DAY_MS)}
+    safe = {"min.insync.replicas": "2"} if settings.kafka_replication_factor >= 3 else {}
+    kept = {"cleanup.policy": "compact,delete", "min.cleanable.dirty.ratio": "0.2", "segment.bytes": str(32 * MIB)}
+    recent = {"retention.ms": str(DAY_MS), "retention.bytes": str(64 * MIB), "segment.bytes": str(16 * MIB)}
+    size = {"max.message.bytes": str(MAX_REJECTED_BYTES)}
+    return (
+        TopicSpec(settings.topic("events"), 4, {**week, **_STAMPED, **safe}),
+        TopicSpec(settings.topic("kpis"), 2, {**week, **_STAMPED, **safe, **kept}),
+        TopicSpec(settings.topic("rejected"), 1, {**week, **_STAMPED, **safe, **size}),
+        TopicSpec(settings.topic("progress"), 1, {**recent, **safe}),
+    )
+
+
+def ensure_topics(settings: Settings) -> list[str]:
+    """Create those of the domain's topics that are not there.
+
+    Returns:
+        The names of the created ones, in the order of their specs.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused to create one.
+    """
+    from kafka.errors import TopicAlreadyExistsError
+
+    with _admin(settings) as admin:
+        there = set(admin.list_topics())
+        missing = [spec for spec in topic_specs(settings) if spec.name not in there]
+        created = []
+        for spec in missing:
+            try:
+                admin.create_topics({spec.name: _options(spec, settings)}, wait_for_metadata=True)
+                created.append(spec.name)
+            except TopicAlreadyExistsError:
+                continue  # somebody else made it between the question and the request
+    return created
+
+
+def topics(settings: Settings) -> list[str]:
+    """The names of all topics that the broker tells of, sorted; inner ones (``__…``) left out.
+
+    Raises:
+        ServiceError: The broker does not answer.
+    """
+    with _admin(settings) as admin:
+        return sorted(name for name in admin.list_topics() if not name.startswith("__"))
+
+
+def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """The offset after the last record of each partition.
+
+    Raises:
+        ServiceError: The broker does not answer, or has no such topic.
+    """
+    from kafka import OffsetSpec, TopicPartition
+
+    with _admin(settings) as admin:
+        partitions = _partitions(admin, topic)
+        asked = {TopicPartition(topic, number): OffsetSpec.LATEST for number in partitions}
+        told = admin.list_partition_offsets(asked)
+    return {one.partition: int(told[one].offset) for one in sorted(told, key=lambda one: one.partition)}
+
+
+def delete_topics(settings: Settings, *names: str) -> list[str]:
+    """Delete topics with everything in them; a name that is not there is passed over.
+
+    Returns:
+        The names of the deleted ones, sorted.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused to delete one.
+    """
+    with _admin(settings) as admin:
+        there = sorted(set(names) & set(admin.list_topics()))
+        if there:
+            admin.delete_topics(there)
+    return there
+
+
+def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
+    return {
+        "num_partitions": spec.partitions,
+        "replication_factor": settings.kafka_replication_factor,
+        "configs": spec.configs,
+    }
+
+
+def _partitions(admin: KafkaAdminClient, topic: str) -> list[int]:
+    if topic not in admin.list_topics():
+        raise ServiceError(f"the broker has no topic {topic!r}", cure="rtlib up")
+    described = admin.describe_topics([topic])[0]
+    return [int(one["partition_index"]) for one in described["partitions"]]
+
+
+@contextmanager
+def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    from kafka import KafkaAdminClient
+
+    with broker_errors(settings), KafkaAdminClient(**client_options(settings)) as admin:
+        yield admin
