@@ -141,7 +141,7 @@ def _known(what: str, cure: str) -> Iterator[None]:
 @contextmanager
 def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
     """A client whose errors are translated."""
-    import httpx
+    import httpx2
     from confluent_kafka.schema_registry import SchemaRegistryError
 
     where = settings.schema_registry_url
@@ -149,7 +149,7 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
     try:
         with registry_client(settings) as client:
             yield client
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         said = f"{type(error).__name__}: {error}"
         raise ServiceError(f"the schema registry at {where} does not answer ({said})", cure=start) from error
     except SchemaRegistryError as error:

@@ -74,14 +74,14 @@ class Archivist:
         self._publish(batch)
 
     def _publish(self, batch: ArchiveBatch) -> None:
-        for row in batch.rejected.itertuples():
+        for row in batch.rejected.to_dict("records"):
             refused = Rejected(
-                payload=bytes(row.payload),
-                reason=row.reason,
-                field=row.field,
-                topic=row.topic,
-                partition=int(row.kafka_partition),
-                offset=int(row.kafka_offset),
+                payload=bytes(row["payload"] or b""),
+                reason=row["reason"],
+                field=row["field"] or "",
+                topic=row["topic"],
+                partition=int(row["kafka_partition"]),
+                offset=int(row["kafka_offset"]),
             )
             value, headers = to_record(refused)
             self._producer.send(self._settings.topic("rejected"), value=value, headers=headers)

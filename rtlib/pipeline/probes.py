@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from rtlib.broker.consumer import consumer
 from rtlib.broker.registry import latest, subjects
@@ -45,7 +44,7 @@ class Rate:
 class BrokerProbe:
     """Asks the broker where each topic ends, and reads every part's signs of life."""
 
-    names: ClassVar[tuple[str, ...]] = ("broker", "rejected", "kpis", "archive", "loader", "simulator")
+    names: tuple[str, ...] = ("broker", "rejected", "kpis", "archive", "loader", "simulator")
 
     def __init__(self, settings: Settings) -> None:
         from kafka import TopicPartition
@@ -179,7 +178,7 @@ def _by_heartbeat(beat: Heartbeat, now: datetime, readings: tuple[Reading, ...])
 class RegistryProbe:
     """Asks the registry for its subjects and for the newest version of the domain's schema."""
 
-    names: ClassVar[tuple[str, ...]] = ("registry",)
+    names: tuple[str, ...] = ("registry",)
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -205,7 +204,7 @@ class RegistryProbe:
 class WarehouseProbe:
     """Asks the warehouse for the newest KPIs and for how much it holds."""
 
-    names: ClassVar[tuple[str, ...]] = ("speed", "dwh")
+    names: tuple[str, ...] = ("speed", "dwh")
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -252,7 +251,7 @@ def _age(moment: datetime | None, now: datetime) -> float | None:
 class DashboardProbe:
     """Looks at the very process that shows the picture."""
 
-    names: ClassVar[tuple[str, ...]] = ("dashboard",)
+    names: tuple[str, ...] = ("dashboard",)
 
     def __init__(self, settings: Settings) -> None:
         import psutil

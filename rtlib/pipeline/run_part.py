@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -94,7 +95,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                     kpi = kpi_from_record(record.key, record.value, record.timestamp)
                     newest[kpi.key] = kpi
             if newest:
-                warehouse.run(lambda connection, rows=list(newest.values()): merge_kpis(connection, rows))
+                warehouse.run(partial(merge_kpis, kpis=list(newest.values())))
                 reader.commit()
                 merged += len(newest)
             lag = sum(reader.highwater(each) - reader.position(each) for each in reader.assignment()) if newest else 0

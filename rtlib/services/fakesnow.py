@@ -1,7 +1,7 @@
-"""Warehouse process: fakesnow's server over DuckDB files, mended where it differs from Snowflake.
+"""Warehouse process: fakesnow's server over DuckDB files, for the local stack.
 
 Run as ``python -m rtlib.services.fakesnow --port N --data DIR``. It answers on 127.0.0.1 what the Snowflake
-connector asks; what has been committed is in ``DIR/<DATABASE>.db`` and outlives a ``kill -9``.
+connector asks. What has been committed is in ``DIR/RTLIB.db`` and its log beside it, and outlives a ``kill -9``.
 """
 
 from __future__ import annotations
@@ -9,107 +9,103 @@ from __future__ import annotations
 import argparse
 import shutil
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from rtlib.services import fakesnow_mends
+
 DATABASE = "RTLIB"
 MEMORY_MB = 160
-RESULTS_KEPT = 20
+THREADS = 2
+IDLE_SECONDS = 900.0
 
 
-class Newest(OrderedDict[str, Any]):
-    """A mapping that forgets its oldest entries; fakesnow keeps every result of every query for ever."""
-
-    def __init__(self, size: int = RESULTS_KEPT) -> None:
-        super().__init__()
-        self._size = size
-        self._lock = threading.Lock()
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        with self._lock:
-            super().__setitem__(key, value)
-            while len(self) > self._size:
-                self.popitem(last=False)
-
-
-def say_what_failed(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what fakesnow does not foresee into the answer Snowflake gives.
-
-    fakesnow answers HTTP 500, which the connector takes for an outage and retries for minutes; Snowflake says at
-    once which statement is at fault.
-    """
-    from snowflake.connector.errors import Error, ProgrammingError
-
-    def execute_and_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return execute(self, command, *args, **kwargs)
-        except Error:
-            raise
-        except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            raise ProgrammingError(msg=message, errno=603, sqlstate="XX000") from error
-
-    return execute_and_say
-
-
-def timestamps_with_nulls(column: Any) -> Any:
-    """Timestamps in the form the connector expects; fakesnow's own makes a NULL 1970."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    micros = pc.cast(column, pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
-    epoch = pc.floor(pc.divide(micros.cast(pa.float64()), 1e6)).cast(pa.int64())
-    fraction = pc.multiply(pc.subtract(micros, pc.multiply(epoch, 1_000_000)), 1_000).cast(pa.int32())
-    parts, names = [epoch, fraction], ["epoch", "fraction"]
-    if column.type.tz:
-        parts, names = [*parts, pa.array([1440] * len(column), pa.int32())], [*names, "timezone"]
-    return pa.StructArray.from_arrays(parts, names=names, mask=column.is_null())
-
-
-def mend() -> None:
-    """Put the three mends above in place of fakesnow's own."""
-    from fakesnow import arrow
-    from fakesnow.cursor import FakeSnowflakeCursor
-
-    FakeSnowflakeCursor.execute = say_what_failed(FakeSnowflakeCursor.execute)
-    arrow.timestamp_to_sf_struct = timestamps_with_nulls
-
-
-def serve(port: int, data: Path) -> None:
-    """Serve until told to stop.
+def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
+    """Open the database files under ``data``.
 
     Args:
-        port: Port on 127.0.0.1.
-        data: Folder of the DuckDB files; made when missing.
-    """
-    import fakesnow.server as server
-    import uvicorn
-    from fakesnow.instance import FakeSnow
+        data: Folder of the files; made when missing.
+        memory_mb: What DuckDB may hold in memory, in MB; the process takes about 200 MB beside it.
 
-    data.mkdir(parents=True, exist_ok=True)
-    spill = data / "spill"
-    shutil.rmtree(spill, ignore_errors=True)  # what a killed server left
-    mend()
-    fake = FakeSnow(db_path=str(data))
-    fake.results_cache = Newest()
-    for setting in (f"memory_limit='{MEMORY_MB}MB'", "threads=2", f"temp_directory='{spill}'"):
-        fake.duck_conn.execute(f"SET GLOBAL {setting}")
-    fake.connect(DATABASE)
-    server.shared_fs = fake
-    server.logger.setLevel("WARNING")
-    uvicorn.run(server.app, host="127.0.0.1", port=port, log_level="warning")
+    Returns:
+        The FakeSnow instance that the server is to answer from.
+    """
+    from fakesnow.instance import FakeSnow
+    from fakesnow.transforms import stage
+
+    stages, spill = data / "stages", data / "spill"
+    for folder in (stages, spill):
+        # Left over from a process that was killed: files nobody will ask for again.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    stage.LOCAL_BUCKET_PATH = str(stages.resolve())
+    instance = FakeSnow(db_path=data)
+    instance.results_cache = fakesnow_mends.Newest()
+    for name, value in {"memory_limit": f"{memory_mb}MB", "threads": THREADS, "temp_directory": str(spill)}.items():
+        instance.duck_conn.execute(f"SET GLOBAL {name} = '{value}'")
+    # Attached now, so that replaying the log of a killed process is over before the first client asks.
+    instance.connect(DATABASE)
+    return instance
+
+
+def forget_idle_sessions(sessions: dict[str, Any], seen: dict[str, float], *, idle_seconds: float) -> list[str]:
+    """Close the sessions that have not asked anything for a while, as Snowflake does.
+
+    A client that was killed never closes its session, and what it had begun would hold old rows for ever.
+
+    Args:
+        sessions: The server's sessions by token.
+        seen: When each token was last used, in seconds of ``time.monotonic``.
+        idle_seconds: How long a session may be silent.
+
+    Returns:
+        The tokens that were closed.
+    """
+    now = time.monotonic()
+    idle = [token for token in list(sessions) if now - seen.setdefault(token, now) > idle_seconds]
+    for token in idle:
+        sessions.pop(token).close()
+        seen.pop(token, None)
+    return idle
+
+
+def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Answer on 127.0.0.1 until a TERM or an INT signal, then write everything to the database file."""
+    import uvicorn
+
+    # Not "from fakesnow import server": that name is a function of the package as well.
+    server = import_module("fakesnow.server")
+    fakesnow_mends.apply()
+    instance = server.shared_fs = open_files(data)
+    seen: dict[str, float] = {}
+    stop = threading.Event()
+
+    def reap() -> None:
+        while not stop.wait(min(60.0, idle_seconds)):
+            forget_idle_sessions(server.sessions, seen, idle_seconds=idle_seconds)
+
+    threading.Thread(target=reap, name="reaper", daemon=True).start()
+    app = fakesnow_mends.Watched(server.app, seen)
+    try:
+        uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=2)
+    finally:
+        stop.set()
+        for session in list(server.sessions.values()):
+            session.close()
+        instance.duck_conn.execute(f"CHECKPOINT {DATABASE}")
+        instance.duck_conn.close()
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line and serve."""
-    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--port", type=int, required=True)
-    reader.add_argument("--data", type=Path, required=True)
-    asked = reader.parse_args(words)
-    serve(asked.port, asked.data)
+    """The command line of the warehouse process."""
+    parser = argparse.ArgumentParser(prog="python -m rtlib.services.fakesnow", description="the local warehouse")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the database files")
+    arguments = parser.parse_args(words)
+    serve(arguments.data, port=arguments.port)
 
 
 if __name__ == "__main__":

@@ -22,14 +22,31 @@ def choose(settings: Settings) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for name in USUAL_PORTS:
         pinned = settings.pinned_ports.get(name)
-        if pinned is not None and not is_free(pinned):
-            raise EnvironmentProblem(
-                f"port {pinned} for {name} is busy ({holder(pinned)})",
-                cure=f"end that process, or unset RTLIB_{name.upper()}_PORT to have a free port chosen",
-            )
+        if pinned is not None:
+            _refuse_if_busy(name, pinned)
         chosen[name] = pinned or _first_free(settings.ports[name], taken=set(chosen.values()))
     write(settings.home, chosen)
     return chosen
+
+
+def for_app(settings: Settings) -> int:
+    """The app's port: the one chosen before where it is still free, else another.
+
+    Raises:
+        EnvironmentProblem: A setting asks for a port that is busy.
+    """
+    pinned = settings.pinned_ports.get("app")
+    if pinned is not None:
+        _refuse_if_busy("app", pinned)
+    return pinned or _first_free(settings.ports["app"], taken=set())
+
+
+def _refuse_if_busy(name: str, port: int) -> None:
+    if not is_free(port):
+        raise EnvironmentProblem(
+            f"port {port} for {name} is busy ({holder(port)})",
+            cure=f"end that process, or unset RTLIB_{name.upper()}_PORT to have a free port chosen",
+        )
 
 
 def write(home: Path, ports: dict[str, int]) -> None:

@@ -185,7 +185,7 @@ def _lay_out(settings: Settings, *, chosen: Mapping[str, object], tell: Tell) ->
     left = processes.end_leftovers(settings.home)
     if left:
         tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
-    found = java.find_java(settings)
+    found = java.ensure_java(settings)
     fetched = jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
     try:
         ports.choose(settings)

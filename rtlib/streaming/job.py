@@ -14,7 +14,7 @@ from rtlib.records import Heartbeat, QueryProgress
 from rtlib.streaming.progress import read_progress
 
 if TYPE_CHECKING:
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger(__name__)
 

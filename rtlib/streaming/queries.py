@@ -13,7 +13,7 @@ from rtlib.streaming.contract import judged
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import Column, DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 KPIS, ARCHIVE = "kpis", "archive"
 RFC3339 = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
@@ -97,7 +97,7 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
         .option("topic", settings.topic("kpis"))
         .option("checkpointLocation", checkpoint(settings, f"{KPIS}-{settings.trigger}"))
         .outputMode("update")
-        .trigger(**trigger)  # type: ignore[arg-type]
+        .trigger(**trigger)
         .start()
     )
 

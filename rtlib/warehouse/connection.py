@@ -86,7 +86,8 @@ class Warehouse:
             reraise=True,
         )
         with self._lock:
-            return retrying(self._try, work)
+            result: Result = retrying(self._try, work)
+            return result
 
     def close(self) -> None:
         """Give the connection back."""

@@ -1,0 +1,5 @@
+"""``python -m rtlib`` is ``rtlib``."""
+
+from rtlib.cli import main
+
+main()

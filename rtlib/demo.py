@@ -1,0 +1,216 @@
+"""Demo: the whole pipeline, begun, watched and ended by one command."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import requests
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from rtlib.config import Settings, load_settings, project_root
+from rtlib.errors import ConfigError, RtlibError, ServiceError
+from rtlib.pipeline import Reconciliation, health, prepare, reconcile
+from rtlib.services import ports, stack, supervise
+
+Tell = Callable[[str], None]
+DRAIN_SECONDS = 90.0
+
+
+def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> bool:
+    """Start the stack; False when it was running already.
+
+    Raises:
+        ConfigError: It runs already, for another domain.
+        RtlibError: It could not be started.
+    """
+    began = stack.up(settings, checks=health.checks(), prepare=prepare, chosen=chosen, tell=tell)
+    running = load_settings(home=settings.home).domain
+    if not began and "domain" in chosen and running != chosen["domain"]:
+        raise ConfigError(
+            f"the stack is running for {running}", cure=f"rtlib down, then rtlib up --domain {chosen['domain']}"
+        )
+    return began
+
+
+def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, tell: Tell) -> Reconciliation:
+    """Stream for some seconds, let everything arrive, and hold all counts against the simulator's tally.
+
+    Whatever this began is stopped at the end; a stack that ran before runs on, without its simulator's gap in time.
+    """
+    with _stack(settings, chosen, tell=tell) as running:
+        supervise.start_part(running, "simulator")
+        tell(f"streaming {running.domain} events for {seconds} s")
+        _count_down(seconds, tell)
+        supervise.stop_part(running, "simulator")
+        tell("the simulator has stopped; waiting until everything has arrived")
+        return _drained(running)
+
+
+def run_app(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, browser: bool) -> None:
+    """Start the stack and serve the app until Ctrl-C; then stop what this began."""
+    with _stack(settings, chosen, tell=tell) as running:
+        serve_app(running, tell=tell, browser=browser)
+
+
+def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
+    """Serve the app by Voilà until Ctrl-C.
+
+    Raises:
+        ServiceError: Voilà ended by itself.
+    """
+    with _on_signal():
+        settings = _with_free_app_port(settings)
+        token = secrets.token_urlsafe(16)
+        port = settings.ports["app"]
+        url = f"http://127.0.0.1:{port}/?token={token}"
+        voila = subprocess.Popen(_voila_command(port, token), cwd=notebooks())
+        try:
+            _wait_until_served(voila, url)
+            tell(f"\nthe app is at {url}\nCtrl-C stops it")
+            if browser:
+                webbrowser.open(url)
+            code = voila.wait()
+            raise ServiceError(f"Voilà ended by itself with exit code {code}", cure="rtlib app, and read what it says")
+        except KeyboardInterrupt:
+            tell("\nstopping")
+        finally:
+            _end(voila)
+
+
+def serve_lab(settings: Settings, *, browser: bool) -> None:
+    """Open JupyterLab on the lessons until Ctrl-C."""
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
+    with _on_signal():
+        server = subprocess.Popen([*command] if browser else [*command, "--no-browser"], cwd=notebooks())
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            return
+        finally:
+            _end(server)
+
+
+def notebooks() -> Path:
+    """The folder of the lessons.
+
+    Raises:
+        ConfigError: rtlib is not run from a working copy, so there are none.
+    """
+    folder = project_root() / "notebooks"
+    if not folder.exists():
+        raise ConfigError(f"there are no notebooks in {project_root()}", cure="run rtlib from a clone of the project")
+    return folder
+
+
+def report(result: Reconciliation) -> str:
+    """One line for each path, and one verdict."""
+    speed = (
+        f"speed: {result.events_sent:,} events sent -> {result.kpi_events:,} counted in {result.kpi_rows:,} KPI rows, "
+        f"{result.late_dropped:,} behind the watermark"
+    )
+    batch = (
+        f"batch: {result.records_sent:,} records sent -> {result.archived:,} archived, "
+        f"{result.duplicates_removed:,} duplicates removed, {result.rejected:,} rejected"
+    )
+    verdict = "reconciles: nothing lost, nothing doubled"
+    if not result.reconciles:
+        verdict = "DOES NOT RECONCILE:\n  " + "\n  ".join(result.differences or ("nothing was sent",))
+    return f"{speed}\n{batch}\n{verdict}"
+
+
+@contextmanager
+def _stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> Iterator[Settings]:
+    with _on_signal():
+        began = False
+        try:
+            began = start(settings, chosen, tell=tell)
+            yield load_settings(home=settings.home)
+        finally:
+            if began:
+                stack.down(settings, tell=tell)
+
+
+@contextmanager
+def _on_signal() -> Iterator[None]:
+    """A closed terminal or a polite kill ends things as Ctrl-C does: what was begun is stopped."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _drained(settings: Settings) -> Reconciliation:
+    """Reconcile until everything agrees, or until it is clear that it will not."""
+    retrying = Retrying(
+        retry=retry_if_result(lambda result: not result.reconciles) | retry_if_exception_type(RtlibError),
+        wait=wait_fixed(1.0),
+        stop=stop_after_delay(DRAIN_SECONDS),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    result: Reconciliation = retrying(reconcile, settings)
+    return result
+
+
+def _count_down(seconds: int, tell: Tell) -> None:
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        time.sleep(min(left, 10))
+        if left > 10:
+            tell(f"  {max(0.0, ends - time.monotonic()):.0f} s to go")
+
+
+def _with_free_app_port(settings: Settings) -> Settings:
+    """Keep the app's port unless somebody took it since it was chosen."""
+    chosen = ports.for_app(settings)
+    ports.write(settings.home, {**settings.ports, "app": chosen})
+    return settings
+
+
+def _voila_command(port: int, token: str) -> list[str]:
+    folder = notebooks()
+    return [
+        *(sys.executable, "-W", "ignore", "-m", "voila", str(folder / "app.ipynb")),
+        *(f"--port={port}", "--no-browser", f"--token={token}", "--Voila.ip=127.0.0.1"),
+    ]
+
+
+def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
+    retrying = Retrying(
+        retry=retry_if_exception_type(requests.RequestException),
+        wait=wait_fixed(0.2),
+        stop=stop_after_delay(60),
+        reraise=True,
+    )
+
+    def ask() -> None:
+        if voila.poll() is not None:
+            raise ServiceError(f"Voilà did not start (exit code {voila.returncode})", cure="rtlib doctor")
+        requests.get(url.replace("/?", "/static/missing?"), timeout=2)
+
+    retrying(ask)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,129 @@
+"""Explanation: a node in plain English, made on this machine from its own words and its live numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rtlib import wording
+from rtlib.explain.facts import Fact, Facts, Observed, Picture, facts_of
+from rtlib.records import Status
+
+# How a reading is said in the middle of a sentence after "Right now it ...". {n} is the number with its unit.
+PHRASES: Mapping[str, str] = {
+    "sent": "sends {n}",
+    "in": "takes in {n}",
+    "arriving": "takes in {n}",
+    "input rate": "reads {n}",
+    "processed": "works through {n}",
+    "events sent": "has sent {n} so far",
+    "end offset": "holds {n}",
+    "rows": "holds {n}",
+    "subjects": "knows {n}",
+    "schemas": "knows {n}",
+    "lag": "has {n} still to read",
+    "watermark delay": "waits {n} for late events",
+    "state rows": "remembers {n}",
+    "dropped late": "has let go of {n} that came too late",
+    "rejected": "has set {n} aside",
+    "late": "has counted {n} late",
+    "duplicates": "has seen {n} twice",
+    "latency": "takes {n} to answer",
+    "answer time": "takes {n} to answer",
+    "freshness": "is {n} behind the events",
+    "batch": "is at batch {n}",
+    "resident memory": "uses {n} of memory",
+    "memory": "uses {n} of memory",
+}
+ZERO_PHRASES: Mapping[str, str] = {
+    "lag": "has nothing left to read",
+    "rejected": "has set nothing aside",
+    "dropped late": "has let go of nothing",
+    "sent": "sends nothing",
+    "duplicates": "has seen nothing twice",
+}
+SPOKEN_NUMBERS = 3
+
+
+def explain(node: Observed, *, graph: Picture, domain: str = "") -> str:
+    """Say in two to four sentences what a node does and how it is; every number in it is one that was measured.
+
+    Args:
+        node: The node.
+        graph: The picture it stands in, for its neighbours.
+        domain: Title of the domain, to say whose events they are; may be empty.
+    """
+    facts = facts_of(node, graph=graph)
+    say = {
+        Status.HEALTHY: _alive,
+        Status.DEGRADED: _ailing,
+        Status.STOPPED: _stopped,
+        Status.UNKNOWN: _unknown,
+        Status.PLANNED: _planned,
+    }[facts.status]
+    return f"{facts.plain} {say(facts, domain)}"
+
+
+def _alive(facts: Facts, domain: str) -> str:
+    if facts.stale:
+        return _silent(facts)
+    said = _said(facts)
+    if not said:
+        return f"It is up, but has not told any number yet.{_cause(facts)}"
+    whose = f" for {domain}" if domain and not facts.sources else ""
+    return f"Right now it {said}{whose}.{_cause(facts) or _next(facts)}"
+
+
+def _ailing(facts: Facts, domain: str) -> str:
+    reason = f" ({facts.reason})" if facts.reason else ""
+    if facts.stale or not (said := _said(facts)):
+        return f"It is running, but not well{reason}. {_last(facts)}{_cause(facts)}".strip()
+    return f"It is running, but not well{reason}: it {said}.{_cause(facts)}"
+
+
+def _stopped(facts: Facts, domain: str) -> str:
+    return f"It is stopped{_why(facts)}. {_last(facts)}{_cause(facts)}".strip()
+
+
+def _unknown(facts: Facts, domain: str) -> str:
+    return f"How it is right now, nobody knows{_why(facts)}. {_last(facts)}{_cause(facts)}".strip()
+
+
+def _planned(facts: Facts, domain: str) -> str:
+    reads = f" It will read from {wording.listing(facts.sources)}." if facts.sources else ""
+    return f"It is planned: nothing runs behind it yet, so it has no numbers to show.{reads}"
+
+
+def _silent(facts: Facts) -> str:
+    return f"It is up, but has said nothing new for a while. {_last(facts)}{_cause(facts)}"
+
+
+def _why(facts: Facts) -> str:
+    return f": {facts.reason}" if facts.reason else ""
+
+
+def _said(facts: Facts) -> str:
+    return wording.listing([_phrase(one) for one in facts.numbers[:SPOKEN_NUMBERS]])
+
+
+def _phrase(fact: Fact) -> str:
+    if fact.value == 0 and fact.name in ZERO_PHRASES:
+        return ZERO_PHRASES[fact.name]
+    if fact.name in PHRASES:
+        return PHRASES[fact.name].format(n=fact.text)
+    return f"shows {fact.text} as its {fact.name}"
+
+
+def _last(facts: Facts) -> str:
+    """The numbers as what they are: the last ones seen."""
+    if not facts.numbers:
+        return "There is no number to go by."
+    numbers = wording.listing([f"{one.name} {one.text}" for one in facts.numbers[:SPOKEN_NUMBERS]])
+    return f"The last that was seen of it, {facts.age}: {numbers}."
+
+
+def _cause(facts: Facts) -> str:
+    return f" Look upstream first: {facts.trouble} is stopped." if facts.trouble else ""
+
+
+def _next(facts: Facts) -> str:
+    return f" What it makes goes on to {wording.listing(facts.readers)}." if facts.readers else ""

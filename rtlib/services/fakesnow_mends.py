@@ -1,0 +1,119 @@
+"""Mends: where the stand-in for Snowflake differs from it in ways that would hurt, put right from outside.
+
+Each mend says what fakesnow 0.12 does and what Snowflake does instead. ``apply`` puts them in force, in the
+server's process alone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+RESULTS_KEPT = 20
+TRANSLATIONS_KEPT = 200
+# What a statement's translation may depend on besides its text, the database and the schema.
+NOT_BY_TEXT_ALONE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
+
+
+class Newest(OrderedDict[Any, Any]):
+    """A mapping that forgets its oldest entries.
+
+    fakesnow keeps every result of every query for ever; Snowflake forgets them too, after a day.
+    """
+
+    def __init__(self, size: int = RESULTS_KEPT) -> None:
+        super().__init__()
+        self._size = size
+        self._lock = threading.Lock()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self._lock:
+            super().__setitem__(key, value)
+            while len(self) > self._size:
+                self.popitem(last=False)
+
+
+class Watched:
+    """The server, noting when each session last asked something."""
+
+    def __init__(self, app: Any, seen: dict[str, float]) -> None:
+        self._app = app
+        self._seen = seen
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass one request on."""
+        for name, value in scope.get("headers", ()):
+            if name == b"authorization":
+                self._seen[value.decode("latin-1")[17:-1]] = time.monotonic()
+        await self._app(scope, receive, send)
+
+
+def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a statement that cannot run with an error.
+
+    fakesnow answers HTTP 500, which the connector takes for an outage and retries; Snowflake says what is wrong.
+    """
+    from snowflake.connector.errors import Error, ProgrammingError
+
+    def execute_or_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return execute(self, command, *args, **kwargs)
+        except Error:
+            raise
+        except Exception as error:
+            # 603 is Snowflake's own number for "could not be executed".
+            raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=603, sqlstate="XX000") from error
+
+    return execute_or_say
+
+
+def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
+    """Translate a statement to DuckDB's dialect once; fakesnow walks its tree seventy times each time it runs."""
+    from sqlglot import exp
+
+    known = Newest(TRANSLATIONS_KEPT)
+    plain = (exp.Select, exp.Insert, exp.Update, exp.Delete)
+
+    def translate_once(self: Any, expression: Any, params: Any) -> Any:
+        text = expression.sql(dialect="snowflake") if isinstance(expression, plain) else ""
+        if not text or len(text) > 20_000 or NOT_BY_TEXT_ALONE.search(text):
+            return translate(self, expression, params)
+        connection = self._conn
+        key = (text, connection.database, connection.schema, bool(expression.args.get("merge_counts")))
+        found = known.get(key)
+        if found is None:
+            found = known[key] = translate(self, expression, params)
+        return found
+
+    return translate_once
+
+
+def timestamps_with_nulls(column: Any) -> Any:
+    """Timestamps as the connector expects them: seconds, nanoseconds. fakesnow makes of NULL the year 1970."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = pc.floor_temporal(column, unit="second")
+    parts = [
+        pc.divide(whole.cast(pa.timestamp("s", column.type.tz)).cast(pa.int64()), 1),
+        pc.round(pc.multiply(pc.subsecond(column), 1_000_000_000)).cast(pa.int32()),
+    ]
+    names = ["epoch", "fraction"]
+    if column.type.tz:
+        parts, names = [*parts, pa.array([1440] * len(column), pa.int32())], [*names, "timezone"]
+    return pa.StructArray.from_arrays(parts, names=names, mask=column.is_null())
+
+
+def apply() -> None:
+    """Put every mend in force in this process."""
+    from fakesnow import arrow
+    from fakesnow.cursor import FakeSnowflakeCursor
+
+    FakeSnowflakeCursor.execute = answering_errors(FakeSnowflakeCursor.execute)
+    FakeSnowflakeCursor._transform = remembering(FakeSnowflakeCursor._transform)
+    arrow.timestamp_to_sf_struct = timestamps_with_nulls

@@ -1,0 +1,56 @@
+"""Wording: how numbers, units and ages are written, the same on the graph, in the panel and in prose."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+
+
+def number(value: float | None) -> str:
+    """Write a number with as many digits as a person wants to read; ``–`` when nothing was measured.
+
+    >>> number(12345), number(51.25), number(3.14159), number(0.0042), number(None)
+    ('12,345', '51.2', '3.14', '0.0042', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 0.1:
+        return f"{value:.2g}" if size >= 0.0001 else "0"
+    digits = 0 if size >= 99.95 or float(value).is_integer() else 1 if size >= 9.995 else 2
+    return f"{value:,.{digits}f}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """Write a number with its unit: ``51.2 records/s``, ``1 record``, ``4%``."""
+    written = number(value)
+    if written == NOTHING or not unit:
+        return written
+    if unit == "%":
+        return written + unit
+    one = written == "1" and unit.isalpha() and len(unit) > 3 and unit.endswith("s")
+    return f"{written} {unit[:-1] if one else unit}"
+
+
+def duration(seconds: float) -> str:
+    """Write an age as one number and one unit: ``2 s``, ``3 min``, ``5 h``, ``2 d``."""
+    whole = max(0, int(seconds))
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if whole >= 2 * length:
+            return f"{whole // length} {unit}"
+    return f"{whole} s"
+
+
+def ago(seconds: float) -> str:
+    """Write how long ago something was: ``just now``, ``2 s ago``."""
+    return "just now" if seconds < 1 else f"{duration(seconds)} ago"
+
+
+def listing(words: list[str] | tuple[str, ...]) -> str:
+    """Join words as a sentence does: ``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
