@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rtlib.broker.client import client_options
+from rtlib.broker.encoding import encode, encode_anyhow
 from rtlib.broker.framing import frame
 from rtlib.broker.rejected import Headers, to_record
 from rtlib.broker.seam import broker_error, broker_errors
 from rtlib.broker.topics import MAX_EVENT_BYTES, MAX_REJECTED_BYTES
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
-from rtlib.errors import EventRefused, ServiceError
+from rtlib.errors import ConfigError, EventRefused, ServiceError
 from rtlib.records import Event, Rejected
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class EventProducer:
             if kind is None:
                 self.flush()
         finally:
-            self.close()
+            self._close_under(error)
 
     def send(self, event: Event) -> Rejected | None:
         """Send an event if it fits its schema; else send its bytes, with the reason, to the rejected topic.
@@ -117,9 +117,9 @@ class EventProducer:
         told = event.to_json()
         try:
             self._validate(told)
-            payload = _encode(told)
+            payload = encode(told)
         except EventRefused as refused:
-            return self._reject(event.site, _encode_anyhow(told), refused.reason, refused.field)
+            return self._reject(event.site, encode_anyhow(told), refused.reason, refused.field)
         return self.send_payload(event.site, payload)
 
     def send_payload(self, key: str, payload: bytes) -> Rejected | None:
@@ -163,7 +163,13 @@ class EventProducer:
         Raises:
             ServiceError: Kafka did not take a record since the last flush, or some were given up.
         """
-        with broker_errors(self._settings):
+        from kafka.errors import KafkaTimeoutError
+
+        try:
+            self.kafka.close(timeout)
+        except KafkaTimeoutError:
+            # Its close begins with a flush and, where that fails, leaves the threads running.
+            self.kafka._sender.force_close()
             self.kafka.close(timeout)
         self._tell_failures()
 
@@ -172,8 +178,11 @@ class EventProducer:
         """What is sent within becomes visible to read-committed readers at the end, all of it; or, on an error, none.
 
         Raises:
-            ServiceError: The producer has no transactional id, was fenced off, or the broker does not answer.
+            ConfigError: The producer was made without a transactional id.
+            ServiceError: Another producer with the same id fenced it off, or the broker does not answer.
         """
+        if self.kafka.config["transactional_id"] is None:
+            raise ConfigError("this producer has no transactional id", cure="give it one: transactional_id='my-app-1'")
         with broker_errors(self._settings):
             self.kafka.begin_transaction()
         try:
@@ -185,6 +194,15 @@ class EventProducer:
             raise
         with broker_errors(self._settings):
             self.kafka.commit_transaction()
+
+    def _close_under(self, error: BaseException | None) -> None:
+        """Close; an error that is on its way already is not hidden by what the close has to say."""
+        try:
+            self.close()
+        except ServiceError as told:
+            if error is None:
+                raise
+            error.add_note(str(told))
 
     def _send(self, key: str, record: bytes, payload: bytes) -> Rejected | None:
         if len(record) > MAX_EVENT_BYTES:
@@ -248,25 +266,3 @@ class EventProducer:
         if failure is not None:
             cause = broker_error(self._settings, failure)
             raise ServiceError(f"{count:,} records were not taken: {cause.what}", cure=cause.cure) from failure
-
-
-def _encode(told: Mapping[str, Any]) -> bytes:
-    """The JSON object as compact UTF-8.
-
-    Raises:
-        EventRefused: It holds something that JSON cannot: NaN, infinity, half a surrogate pair, a Python object.
-    """
-    try:
-        return json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError as error:
-        raise EventRefused("not valid UTF-8") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise EventRefused(f"not JSON: {error}") from error
-
-
-def _encode_anyhow(told: Mapping[str, Any]) -> bytes:
-    """The object as near to JSON as it can be told, for whoever has to find out what went wrong."""
-    try:
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=repr).encode(errors="surrogatepass")
-    except (ValueError, TypeError, RecursionError):
-        return repr(told).encode(errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def latest(settings: Settings, subject: str) -> Registered:
     """
     with _client(settings) as client, _known(f"the registry has no subject {subject!r}", "see rtlib.broker.subjects"):
         told = client.get_latest_version(subject)
-    return Registered(subject, int(told.version), int(told.schema_id), _schema(told.schema.schema_str))
+    return Registered(subject, int(told.version or 0), int(told.schema_id or 0), _schema(told.schema.schema_str))
 
 
 def subjects(settings: Settings) -> list[str]:
@@ -141,7 +142,6 @@ def _known(what: str, cure: str) -> Iterator[None]:
 @contextmanager
 def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
     """A client whose errors are translated."""
-    import httpx2
     from confluent_kafka.schema_registry import SchemaRegistryError
 
     where = settings.schema_registry_url
@@ -149,10 +149,16 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
     try:
         with registry_client(settings) as client:
             yield client
-    except httpx2.HTTPError as error:
+    except _transport_errors() as error:
         said = f"{type(error).__name__}: {error}"
         raise ServiceError(f"the schema registry at {where} does not answer ({said})", cure=start) from error
     except SchemaRegistryError as error:
         sign_in = error.http_status_code in (401, 403)
         cure = "check RTLIB_REGISTRY_USERNAME and RTLIB_REGISTRY_PASSWORD" if sign_in else "rtlib logs registry"
         raise ServiceError(f"the schema registry at {where} refused: {error}", cure=cure) from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What the client raises when nobody answers; it speaks by httpx2 where that is installed, else by httpx."""
+    libraries = [importlib.import_module(name) for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+    return tuple(library.HTTPError for library in libraries)

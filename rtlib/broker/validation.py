@@ -51,7 +51,8 @@ def _refused(error: JsonSchemaValueException) -> EventRefused:
     if error.rule == "required":
         missing = next(name for name in error.rule_definition if name not in error.value)
         return EventRefused("missing", field=".".join([*path, missing]))
-    return EventRefused(_reason(error.rule, error.rule_definition, error.value, error.message), field=".".join(path))
+    reason = _reason(error.rule or "", error.rule_definition, error.value, error.message)
+    return EventRefused(reason, field=".".join(path))
 
 
 def _reason(rule: str, wanted: Any, value: Any, message: str) -> str:

@@ -1,0 +1,76 @@
+"""How clients sign in, for kafka-python and for Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+from rtlib.broker.client import client_options, spark_options
+from rtlib.config import Settings
+from rtlib.errors import ConfigError
+
+SCRAM = {
+    "kafka_bootstrap_servers": "one:9096,two:9096",
+    "kafka_security_protocol": "SASL_SSL",
+    "kafka_sasl_mechanism": "SCRAM-SHA-512",
+    "kafka_username": "ann",
+    "kafka_password": 'pass"word\\',
+}
+MSK = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "AWS_MSK_IAM"}
+
+
+def settings(tmp_path: Path, **values: Any) -> Settings:
+    return Settings(home=tmp_path, **values)
+
+
+@pytest.mark.parametrize("client", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+@pytest.mark.parametrize("values", [{}, SCRAM, MSK])
+def test_every_kafka_python_client_knows_the_options(tmp_path: Path, client: Any, values: dict[str, str]) -> None:
+    assert client_options(settings(tmp_path, **values)).keys() <= client.DEFAULT_CONFIG.keys()
+
+
+def test_by_default_the_local_broker_is_reached_without_a_sign_in(tmp_path: Path) -> None:
+    options = client_options(settings(tmp_path))
+    assert options["bootstrap_servers"] == ["127.0.0.1:19092"]
+    assert options["security_protocol"] == "PLAINTEXT"
+    assert "sasl_mechanism" not in options
+    assert spark_options(settings(tmp_path)) == {"kafka.bootstrap.servers": "127.0.0.1:19092"}
+
+
+def test_scram_signs_in_with_name_and_password(tmp_path: Path) -> None:
+    options = client_options(settings(tmp_path, **SCRAM))
+    assert options["bootstrap_servers"] == ["one:9096", "two:9096"]
+    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("ann", SCRAM["kafka_password"])
+
+
+def test_spark_gets_the_password_quoted_for_java(tmp_path: Path) -> None:
+    options = spark_options(settings(tmp_path, **SCRAM))
+    assert options["kafka.sasl.jaas.config"] == (
+        'org.apache.kafka.common.security.scram.ScramLoginModule required username="ann" password="pass\\"word\\\\";'
+    )
+
+
+def test_msk_signs_in_by_iam_without_a_password(tmp_path: Path) -> None:
+    assert client_options(settings(tmp_path, **MSK))["sasl_mechanism"] == "AWS_MSK_IAM"
+    options = spark_options(settings(tmp_path, **MSK))
+    assert options["kafka.sasl.jaas.config"].startswith("software.amazon.msk.auth.iam.IAMLoginModule")
+    assert "kafka.sasl.client.callback.handler.class" in options
+
+
+@pytest.mark.parametrize(
+    ("values", "cure"),
+    [
+        ({"kafka_security_protocol": "SASL_SSL"}, "RTLIB_KAFKA_SASL_MECHANISM"),
+        ({"kafka_sasl_mechanism": "PLAIN"}, "RTLIB_KAFKA_SECURITY_PROTOCOL"),
+        ({**MSK, "kafka_security_protocol": "SASL_PLAINTEXT"}, "SASL_SSL"),
+        ({"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "PLAIN"}, "RTLIB_KAFKA_USERNAME"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(tmp_path: Path, values: dict[str, str], cure: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        client_options(settings(tmp_path, **values))
+    assert cure in refused.value.cure
