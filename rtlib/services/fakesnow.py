@@ -18,7 +18,7 @@ from typing import Any
 from rtlib.services import fakesnow_mends
 
 DATABASE = "RTLIB"
-MEMORY_MB = 160
+MEMORY_MB = 192
 THREADS = 2
 IDLE_SECONDS = 900.0
 
@@ -44,7 +44,14 @@ def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
     stage.LOCAL_BUCKET_PATH = str(stages.resolve())
     instance = FakeSnow(db_path=data)
     instance.results_cache = fakesnow_mends.Newest()
-    for name, value in {"memory_limit": f"{memory_mb}MB", "threads": THREADS, "temp_directory": str(spill)}.items():
+    limits = {
+        "memory_limit": f"{memory_mb}MB",
+        "threads": THREADS,
+        "temp_directory": str(spill),
+        # Order is what ORDER BY says, as in Snowflake; keeping it elsewhere costs memory.
+        "preserve_insertion_order": False,
+    }
+    for name, value in limits.items():
         instance.duck_conn.execute(f"SET GLOBAL {name} = '{value}'")
     # Attached now, so that replaying the log of a killed process is over before the first client asks.
     instance.connect(DATABASE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +76,7 @@ def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
     from sqlglot import exp
 
     known = Newest(TRANSLATIONS_KEPT)
-    plain = (exp.Select, exp.Insert, exp.Update, exp.Delete)
+    plain = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 
     def translate_once(self: Any, expression: Any, params: Any) -> Any:
         text = expression.sql(dialect="snowflake") if isinstance(expression, plain) else ""
@@ -90,6 +90,49 @@ def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return translate_once
+
+
+def merge_undivided(explode: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave a MERGE whole; fakesnow divides it into four statements that others can see half done."""
+    from sqlglot import exp
+
+    def explode_others(self: Any, expression: Any) -> Any:
+        if not isinstance(expression, exp.Merge):
+            return explode(self, expression)
+        for update in expression.find_all(exp.Update):
+            for assignment in update.expressions:
+                # DuckDB wants the column's name alone left of the "=".
+                assignment.this.set("table", None)
+        return [expression]
+
+    return explode_others
+
+
+def merge_natively(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a MERGE as DuckDB's own, and answer with the counts that Snowflake answers with."""
+    import sqlglot
+    from sqlglot import exp
+
+    def execute_merge(self: Any, transformed: Any, params: Any = None) -> Any:
+        if not isinstance(transformed, exp.Merge):
+            return execute(self, transformed, params)
+        if not self._conn._autocommit and not self._conn._in_transaction:
+            self._duck_conn.begin()
+            self._conn._in_transaction = True
+        sql = f"{transformed.sql(dialect='duckdb')} RETURNING merge_action"
+        done = Counter(action for (action,) in self._duck_conn.execute(sql, params).fetchall())
+        asked = [one.args["then"] for one in transformed.find_all(exp.When)]
+        kinds = {"INSERT": exp.Insert, "UPDATE": exp.Update, "DELETE": exp.Var}
+        counts = [
+            f"""{done[name]} AS "number of rows {name.lower().removesuffix("e")}ed\""""
+            for name, kind in kinds.items()
+            if any(isinstance(then, kind) for then in asked)
+        ]
+        answer = sqlglot.parse_one(f"SELECT {', '.join(counts)}", read="duckdb")
+        answer.set("merge_counts", True)
+        return execute(self, answer, None)
+
+    return execute_merge
 
 
 def timestamps_with_nulls(column: Any) -> Any:
@@ -115,5 +158,7 @@ def apply() -> None:
     from fakesnow.cursor import FakeSnowflakeCursor
 
     FakeSnowflakeCursor.execute = answering_errors(FakeSnowflakeCursor.execute)
+    FakeSnowflakeCursor._execute = merge_natively(FakeSnowflakeCursor._execute)
+    FakeSnowflakeCursor._transform_explode = merge_undivided(FakeSnowflakeCursor._transform_explode)
     FakeSnowflakeCursor._transform = remembering(FakeSnowflakeCursor._transform)
     arrow.timestamp_to_sf_struct = timestamps_with_nulls
