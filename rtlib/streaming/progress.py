@@ -45,7 +45,7 @@ def _offsets(told: Any) -> dict[str, int]:
     if not told:
         return {}
     by_topic = json.loads(told) if isinstance(told, str) else told
-    return {partition: int(offset) for topic in by_topic.values() for partition, offset in topic.items()}
+    return {partition: int(offset) for topic in (by_topic or {}).values() for partition, offset in topic.items()}
 
 
 def _number(told: Any) -> float:
