@@ -170,7 +170,8 @@ class EventProducer:
         except KafkaTimeoutError:
             # Its close begins with a flush and, where that fails, leaves the threads running.
             self.kafka._sender.force_close()
-            self.kafka.close(timeout)
+            with broker_errors(self._settings):
+                self.kafka.close(timeout)
         self._tell_failures()
 
     @contextmanager

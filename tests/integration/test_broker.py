@@ -1,0 +1,351 @@
+"""The broker layer on a real Kafka and a real registry, in topics and subjects of its own."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import RecordListTooLargeError
+
+from rtlib.broker.client import client_options
+from rtlib.broker.consumer import consumer, decode
+from rtlib.broker.framing import unframe
+from rtlib.broker.producer import EventProducer
+from rtlib.broker.registry import latest, register, schema_by_id, subjects
+from rtlib.broker.rejected import from_record
+from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, topic_specs, topics
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.errors import ConfigError, SchemaRefused, ServiceError
+from rtlib.records import Event, Rejected
+
+pytestmark = pytest.mark.integration
+DOMAIN = load_domain("curbside")
+
+
+@pytest.fixture
+def own(settings: Settings) -> Iterator[Settings]:
+    """The stack's settings, with topics that no other test has; they are deleted afterwards."""
+    tag = uuid.uuid4().hex[:12]
+
+    class Own(Settings):
+        def topic(self, name: str) -> str:
+            return f"test.{tag}.{name}"
+
+    mine = Own(**settings.model_dump())
+    ensure_topics(mine)
+    yield mine
+    delete_topics(mine, *(spec.name for spec in topic_specs(mine)))
+
+
+@pytest.fixture
+def subject() -> str:
+    return f"test-{uuid.uuid4().hex}-value"
+
+
+@pytest.fixture
+def producer(own: Settings, subject: str) -> Iterator[EventProducer]:
+    schema_id = register(own, subject, DOMAIN.schema)
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id) as made:
+        yield made
+
+
+def event(number: int = 0, **changes: Any) -> Event:
+    fields: dict[str, Any] = {
+        "event_id": f"019aa0b2-3c4d-7e5f-8a6b-{number:012x}",
+        "domain": "curbside",
+        "site": DOMAIN.sites[number % len(DOMAIN.sites)].id,
+        "kind": "order_placed",
+        "occurred_at": datetime(2026, 3, 2, 8, 15, tzinfo=UTC),
+        "producer_id": "p1",
+        "sequence": number,
+        "value": 41.5,
+        "unit": "USD",
+        "attributes": {"channel": "app", "items": 3},
+    }
+    return Event(**{**fields, **changes})
+
+
+def read(settings: Settings, name: str, **options: Any) -> list[Any]:
+    """All records of one of the topics, up to its end."""
+    topic = settings.topic(name)
+    ends = end_offsets(settings, topic)
+    with consumer(settings, topic, consumer_timeout_ms=30_000, **options) as reader:
+        records = []
+        while not reader.assignment() or any(reader.position(one) < ends[one.partition] for one in reader.assignment()):
+            records += [record for batch in reader.poll(timeout_ms=500).values() for record in batch]
+        return records
+
+
+def rejections(settings: Settings) -> list[Rejected]:
+    return [from_record(record.value, record.headers) for record in read(settings, "rejected")]
+
+
+def alter(settings: Settings, **configs: str) -> None:
+    """Change settings of the events topic."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, settings.topic("events"), configs)
+    with KafkaAdminClient(**client_options(settings)) as admin:
+        admin.alter_configs([resource])
+
+
+def test_topics_are_made_once_and_again_without_harm(own: Settings) -> None:
+    names = [spec.name for spec in topic_specs(own)]
+    delete_topics(own, *names)
+    assert ensure_topics(own) == names
+    assert ensure_topics(own) == []
+    assert set(names) <= set(topics(own))
+    assert end_offsets(own, own.topic("events")) == {0: 0, 1: 0, 2: 0, 3: 0}
+
+
+def test_a_topic_that_is_not_there_is_named(own: Settings) -> None:
+    with pytest.raises(ServiceError, match="no topic 'nowhere'"):
+        end_offsets(own, "nowhere")
+    assert delete_topics(own, "nowhere") == []
+
+
+def test_a_good_event_is_acknowledged_and_read_back(own: Settings, producer: EventProducer) -> None:
+    sent = event()
+    assert producer.send(sent) is None
+    producer.flush(30)
+    (record,) = read(own, "events")
+    assert decode(record.value) == sent.to_json()
+    assert record.key == sent.site.encode()
+    assert (producer.sent, producer.acked, producer.failed, producer.rejected) == (1, 1, 0, 0)
+
+
+def test_a_sites_events_stay_in_one_partition_and_in_order(own: Settings, producer: EventProducer) -> None:
+    for number in range(200):
+        producer.send(event(number))
+    producer.flush(30)
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for record in read(own, "events"):
+        told = decode(record.value)
+        seen.setdefault(told["site"], []).append((record.partition, told["sequence"]))
+    assert len(seen) == len(DOMAIN.sites)
+    for places in seen.values():
+        assert len({partition for partition, _ in places}) == 1
+        assert [sequence for _, sequence in places] == sorted(sequence for _, sequence in places)
+
+
+def test_an_event_that_does_not_fit_goes_to_the_rejected_topic(own: Settings, producer: EventProducer) -> None:
+    told = producer.send(event(value=-1.0))
+    producer.flush(30)
+    (rejected,) = rejections(own)
+    assert rejected == told
+    assert (rejected.field, rejected.reason) == ("value", "below 0")
+    assert (rejected.topic, rejected.partition, rejected.offset) == (own.topic("events"), -1, -1)
+    assert b'"value":-1.0' in rejected.payload
+    assert read(own, "events") == []
+    assert (producer.sent, producer.rejected) == (0, 1)
+
+
+def test_an_event_of_five_megabytes_is_kept_whole_and_counted(own: Settings, producer: EventProducer) -> None:
+    payload = b'{"note": "' + b"x" * 5_000_000 + b'"}'
+    assert producer.send_payload("a", payload) is not None
+    producer.flush(30)
+    (rejected,) = rejections(own)
+    assert rejected.payload == payload
+    assert rejected.reason == "larger than 1,000,000 bytes"
+
+
+def test_more_than_the_rejected_topic_takes_is_cut_and_says_so(own: Settings, producer: EventProducer) -> None:
+    producer.send_raw("a", b"x" * 20_000_000)
+    producer.flush(30)
+    (rejected,) = rejections(own)
+    assert rejected.reason.endswith(f"only the first {len(rejected.payload):,} of 20,000,000 bytes are kept")
+
+
+def test_a_faulty_device_can_send_anything(own: Settings, producer: EventProducer) -> None:
+    producer.send_payload("a", b"not json")
+    producer.send_raw("a", b"\xff\xfe")
+    producer.flush(30)
+    framed, raw = (record.value for record in read(own, "events"))
+    assert unframe(framed)[1] == b"not json"
+    assert raw == b"\xff\xfe"
+
+
+def test_readers_of_committed_records_do_not_see_an_aborted_transaction(own: Settings) -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name) as producer:
+        with producer.transaction():
+            producer.send(event(1))
+        with pytest.raises(KeyError), producer.transaction():
+            producer.send(event(2))
+            producer.flush(30)
+            raise KeyError("the learner's own")
+    assert [decode(one.value)["sequence"] for one in read(own, "events")] == [1]
+    everything = read(own, "events", read_committed=False)
+    assert sorted(decode(one.value)["sequence"] for one in everything) == [1, 2]
+
+
+def test_a_second_producer_with_the_same_id_fences_off_the_first(own: Settings) -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    first = EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name)
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name) as second:
+        with pytest.raises(ServiceError), first.transaction():
+            first.send(event(1))
+        with second.transaction():
+            second.send(event(2))
+    first.kafka.close(5)
+    assert [decode(one.value)["sequence"] for one in read(own, "events")] == [2]
+
+
+def test_without_a_transactional_id_there_is_no_transaction(producer: EventProducer) -> None:
+    with pytest.raises(ConfigError, match="no transactional id"), producer.transaction():
+        pass
+
+
+def test_a_record_that_kafka_does_not_take_is_told_by_the_flush(own: Settings, producer: EventProducer) -> None:
+    alter(own, **{"max.message.bytes": "1000"})
+    producer.send_payload("a", b"x" * 5000)
+    with pytest.raises(ServiceError, match="1 records were not taken"):
+        producer.flush(30)
+    assert (producer.acked, producer.failed) == (0, 1)
+    producer.flush(30)  # told once
+
+
+def test_a_full_buffer_makes_the_sender_wait_and_loses_nothing(own: Settings, subject: str) -> None:
+    schema_id = register(own, subject, DOMAIN.schema)
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id, max_waiting=5) as narrow:
+        for number in range(300):
+            narrow.send(event(number))
+            assert number + 1 - narrow.acked <= 5
+    assert narrow.acked == 300
+    assert len(read(own, "events")) == 300
+
+
+def test_an_error_in_the_body_is_not_hidden_by_the_close(own: Settings) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        EventProducer(own, schema=DOMAIN.schema, schema_id=1) as producer,
+    ):
+        producer._on_failure(RecordListTooLargeError())
+        _ = 1 / 0
+
+
+def test_a_closed_producer_leaves_no_thread(own: Settings) -> None:
+    before = threading.active_count()
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=1) as producer:
+        producer.send(event())
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+
+
+def test_what_cannot_be_delivered_is_told_at_the_close_and_leaves_no_thread(own: Settings) -> None:
+    before = threading.active_count()
+    producer = EventProducer(own, schema=DOMAIN.schema, schema_id=1)
+    producer.send(event(1))
+    producer.flush(30)
+    delete_topics(own, own.topic("events"))  # the broker answers "try again", as it would while it elects a leader
+    producer.send(event(2))
+    with pytest.raises(ServiceError, match="does not answer"):
+        producer.flush(0.5)
+    with pytest.raises(ServiceError, match="1 records were not taken"):
+        producer.close(0.5)
+    assert (producer.acked, producer.failed) == (1, 1)
+    assert threading.active_count() == before
+
+
+def test_a_group_goes_on_where_it_committed(own: Settings, producer: EventProducer) -> None:
+    for number in range(10):
+        producer.send(event(number, site=DOMAIN.sites[0].id))
+    producer.flush(30)
+
+    def take(count: int) -> list[int]:
+        with consumer(own, own.topic("events"), group=f"group-{own.topic('g')}", max_poll_records=count) as reader:
+            got: list[Any] = []
+            while not got:
+                got = [record for batch in reader.poll(timeout_ms=1000).values() for record in batch]
+            reader.commit()
+            return [decode(record.value)["sequence"] for record in got]
+
+    assert take(4) == [0, 1, 2, 3]
+    assert take(4) == [4, 5, 6, 7]
+
+
+def test_a_client_of_another_make_reads_and_validates_every_event(
+    own: Settings, producer: EventProducer, subject: str
+) -> None:
+    for number in range(50):
+        producer.send(event(number))
+    producer.flush(30)
+    registry = SchemaRegistryClient({"url": own.schema_registry_url})
+    deserialize = JSONDeserializer(schema_str=None, schema_registry_client=registry)
+    reader = Consumer(
+        {"bootstrap.servers": own.bootstrap_servers, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
+    )
+    reader.subscribe([own.topic("events")])
+    seen = []
+    try:
+        while len(seen) < 50:
+            message = reader.poll(30)
+            assert message is not None and message.error() is None
+            seen.append(deserialize(message.value(), SerializationContext(message.topic(), MessageField.VALUE)))
+    finally:
+        reader.close()
+    assert sorted(one["sequence"] for one in seen) == list(range(50))
+
+
+def test_the_same_schema_again_keeps_its_id(own: Settings, subject: str) -> None:
+    schema_id = register(own, subject, DOMAIN.schema)
+    assert register(own, subject, DOMAIN.schema) == schema_id
+    assert subject in subjects(own)
+    assert schema_by_id(own, schema_id) == DOMAIN.schema
+    held = latest(own, subject)
+    assert (held.version, held.id, held.schema) == (1, schema_id, DOMAIN.schema)
+
+
+def test_an_optional_field_may_be_added(own: Settings, subject: str) -> None:
+    register(own, subject, DOMAIN.schema)
+    wider = copy.deepcopy(dict(DOMAIN.schema))
+    wider["properties"]["note"] = {"type": "string"}
+    register(own, subject, wider)
+    assert latest(own, subject).version == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("remove", "unit: removed, but events written before carry it"),
+        ("retype", 'producer_id: type was "string" and would be "integer"'),
+        ("require", "note: required now, but events written before need not have it"),
+    ],
+)
+def test_a_breaking_change_is_refused_and_named(own: Settings, subject: str, change: str, line: str) -> None:
+    register(own, subject, DOMAIN.schema)
+    broken = copy.deepcopy(dict(DOMAIN.schema))
+    if change == "remove":
+        del broken["properties"]["unit"]
+        broken["required"].remove("unit")
+    elif change == "retype":
+        broken["properties"]["producer_id"]["type"] = "integer"
+    else:
+        broken["properties"]["note"] = {"type": "string"}
+        broken["required"].append("note")
+    with pytest.raises(SchemaRefused) as refused:
+        register(own, subject, broken)
+    assert line in refused.value.what
+    assert latest(own, subject).version == 1
+
+
+def test_what_is_no_schema_is_refused_by_the_registry(own: Settings, subject: str) -> None:
+    with pytest.raises(SchemaRefused, match="no JSON Schema"):
+        register(own, subject, {"title": "nothing"})
+
+
+def test_a_schema_that_is_not_there_is_named(own: Settings) -> None:
+    with pytest.raises(ConfigError, match="no schema has the id 999999999"):
+        schema_by_id(own, 999_999_999)
+    with pytest.raises(ConfigError, match="no subject 'nobody-value'"):
+        latest(own, "nobody-value")

@@ -1,0 +1,106 @@
+"""What records mean: events, KPIs and progress; and that no bytes whatever break the reader."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtlib.broker.consumer import decode, kpi_from_record, progress_from_record, progress_to_json
+from rtlib.broker.framing import frame
+from rtlib.errors import EventRefused
+from rtlib.records import QueryProgress
+
+KPI = {
+    "domain": "iot",
+    "site": "north",
+    "window_start": "2026-03-02T08:15:00.000000Z",
+    "window_end": "2026-03-02T08:16:00.000000Z",
+    "measures": {"readings": 3.0, "mean_temperature": None},
+    "events": 3,
+    "late": 1,
+    "first_event_at": "2026-03-02T08:15:00.250000Z",
+    "last_event_at": "2026-03-02T08:15:59.999999Z",
+}
+MOMENTS = st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1), max_value=datetime(2099, 1, 1))
+PROGRESS = st.builds(
+    QueryProgress,
+    query=st.sampled_from(["kpis", "archive"]),
+    batch_id=st.integers(0),
+    at=MOMENTS,
+    watermark=st.none() | MOMENTS,
+    input_rate=st.floats(0, 1e6),
+    processed_rate=st.floats(0, 1e6),
+    start_offsets=st.dictionaries(st.sampled_from("0123"), st.integers(0)),
+    end_offsets=st.dictionaries(st.sampled_from("0123"), st.integers(0)),
+)
+
+
+def test_an_event_is_decoded_from_its_frame() -> None:
+    assert decode(frame(3, '{"site": "Köln"}'.encode())) == {"site": "Köln"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b'{"site": "\xff"}', "not valid UTF-8"),
+        (b"{", "not a JSON object"),
+        (b"[1]", "not a JSON object"),
+        (b'{"value": NaN}', "not a JSON object"),
+        (b'{"value": -Infinity}', "not a JSON object"),
+        (b'{"a":' * 100_000, "not a JSON object"),
+        (b'{"sequence": ' + b"9" * 10_000 + b"}", "not a JSON object"),
+    ],
+)
+def test_what_is_not_a_json_object_is_refused_with_its_reason(payload: bytes, reason: str) -> None:
+    with pytest.raises(EventRefused) as refused:
+        decode(frame(3, payload))
+    assert refused.value.reason == reason
+
+
+@given(record=st.binary() | st.binary().map(lambda payload: frame(3, payload)) | st.none())
+def test_any_bytes_are_decoded_or_refused(record: bytes | None) -> None:
+    try:
+        assert isinstance(decode(record), dict)
+    except EventRefused as refused:
+        assert refused.reason
+
+
+def test_a_kpi_is_read_with_kafkas_timestamp() -> None:
+    kpi = kpi_from_record(b"2026-03-02T08:15:00Z|north", json.dumps(KPI).encode(), 1_772_439_300_123)
+    assert kpi.key == "2026-03-02T08:15:00Z|north"
+    assert kpi.measures == {"readings": 3.0, "mean_temperature": None}
+    assert (kpi.events, kpi.late) == (3, 1)
+    assert kpi.last_event_at == datetime(2026, 3, 2, 8, 15, 59, 999_999, tzinfo=UTC)
+    assert kpi.emitted_at == datetime(2026, 3, 2, 8, 15, 0, 123_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, b"", b"[]", b'"kpi"', b"{}", json.dumps({**KPI, "window_start": "2026-03-02T08:15:00"}).encode()],
+)
+def test_what_is_no_kpi_is_refused_by_its_key(value: bytes | None) -> None:
+    with pytest.raises(EventRefused, match="its key is b'k'"):
+        kpi_from_record(b"k", value, 0)
+
+
+@given(progress=PROGRESS)
+def test_progress_comes_back_as_it_was(progress: QueryProgress) -> None:
+    assert progress_from_record(progress_to_json(progress)) == progress
+
+
+def test_progress_with_read_only_offsets_can_be_written() -> None:
+    moment = datetime(2026, 3, 2, tzinfo=UTC)
+    offsets: Any = MappingProxyType({"0": 7})
+    progress = QueryProgress("kpis", 1, moment, 2, 1.0, 1.0, 0, 0, None, offsets, offsets)
+    assert progress_from_record(progress_to_json(progress)).end_offsets == {"0": 7}
+
+
+def test_what_is_no_progress_is_refused() -> None:
+    with pytest.raises(EventRefused, match="not a progress record"):
+        progress_from_record(b'{"at": "2026-03-02T08:15:00Z", "watermark": null}')

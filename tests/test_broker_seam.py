@@ -1,0 +1,87 @@
+"""Errors of the clients become ours: what failed, where, and the cure."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import errors
+
+from rtlib.broker import client, registry, topics
+from rtlib.broker.consumer import consumer
+from rtlib.broker.producer import EventProducer
+from rtlib.broker.seam import broker_errors
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that point at ports where nobody listens."""
+    monkeypatch.setattr(client, "BOOTSTRAP_MS", 300)
+    (tmp_path / "ports.json").write_text(f'{{"kafka": {closed_port()}, "registry": {closed_port()}}}')
+    return Settings(home=tmp_path)
+
+
+CALLS: list[Callable[[Settings], Any]] = [
+    topics.ensure_topics,
+    topics.topics,
+    lambda settings: topics.end_offsets(settings, "any"),
+    lambda settings: topics.delete_topics(settings, "any"),
+    lambda settings: consumer(settings, "any"),
+    lambda settings: EventProducer(settings, schema={"type": "object"}, schema_id=1),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_broker_that_is_away_is_named_with_the_cure(nobody: Settings, call: Callable[[Settings], Any]) -> None:
+    with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
+        call(nobody)
+    assert away.value.cure == "rtlib up"
+    assert isinstance(away.value.__cause__, errors.KafkaError)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        registry.subjects,
+        lambda settings: registry.register(settings, "any", {"type": "object"}),
+        lambda settings: registry.schema_by_id(settings, 1),
+        lambda settings: registry.latest(settings, "any"),
+    ],
+)
+def test_a_registry_that_is_away_is_named_with_the_cure(nobody: Settings, call: Callable[[Settings], Any]) -> None:
+    with pytest.raises(ServiceError, match=f"registry at {nobody.schema_registry_url} does not answer") as away:
+        call(nobody)
+    assert away.value.cure == "rtlib up"
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "cure"),
+    [
+        (errors.SaslAuthenticationFailedError("no"), "refused the sign-in", "RTLIB_KAFKA_PASSWORD"),
+        (errors.TopicAuthorizationFailedError("no"), "does not allow", "rights"),
+        (errors.KafkaTimeoutError("slow"), "does not answer", "rtlib up"),
+        (errors.InvalidReplicationFactorError("3"), "InvalidReplicationFactorError", "rtlib logs broker"),
+    ],
+)
+def test_each_kind_of_error_has_its_cure(tmp_path: Path, error: Exception, words: str, cure: str) -> None:
+    with pytest.raises(ServiceError, match=words) as told, broker_errors(Settings(home=tmp_path)):
+        raise error
+    assert cure in told.value.cure
+
+
+def test_a_broker_elsewhere_has_another_cure(tmp_path: Path) -> None:
+    elsewhere = Settings(home=tmp_path, kafka_bootstrap_servers="broker.example:9092")
+    with pytest.raises(ServiceError) as told, broker_errors(elsewhere):
+        raise errors.KafkaConnectionError("gone")
+    assert "RTLIB_KAFKA_BOOTSTRAP_SERVERS" in told.value.cure
