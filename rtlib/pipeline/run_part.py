@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, RtlibError
 from rtlib.records import Heartbeat
+
+if TYPE_CHECKING:
+    from kafka import KafkaConsumer
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +81,21 @@ ARCHIVE_ROWS = 60_000
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
     """The speed loader: KPI records from Kafka, the newest of each key, merged, then the offsets committed."""
+    from kafka import TopicPartition
+
     from rtlib.broker.consumer import consumer, kpi_from_record
+    from rtlib.broker.topics import end_offsets
     from rtlib.records import Kpi
     from rtlib.warehouse.connection import Warehouse
     from rtlib.warehouse.load import merge_kpis
 
     wait_for_topics(settings)
     warehouse = Warehouse(settings)
-    reader = consumer(settings, settings.topic("kpis"), group=f"rtlib.{settings.domain}.loader")
+    topic = settings.topic("kpis")
+    # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
+    # from its successor until the group notices, 45 s later.
+    reader = consumer(settings, group=f"rtlib.{settings.domain}.loader")
+    reader.assign([TopicPartition(topic, number) for number in end_offsets(settings, topic)])
     sign = Sign("loader", settings)
     merged = 0
     try:
@@ -98,12 +109,19 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                 warehouse.run(partial(merge_kpis, kpis=list(newest.values())))
                 reader.commit()
                 merged += len(newest)
-            lag = sum(reader.highwater(each) - reader.position(each) for each in reader.assignment()) if newest else 0
-            sign.tell(f"{lag:,} KPI records behind", {"lag": lag, "merged": merged})
+            if sign.due():
+                lag = _behind(reader)
+                sign.tell(f"{lag:,} KPI records behind", {"lag": lag, "merged": merged})
     finally:
         sign.close()
         reader.close()
         warehouse.close()
+
+
+def _behind(reader: KafkaConsumer) -> int:
+    """How many records of its partitions a consumer has not read."""
+    ends = reader.end_offsets(reader.assignment())
+    return sum(end - reader.position(partition) for partition, end in ends.items())
 
 
 def run_simulator(settings: Settings, stop: threading.Event) -> None:

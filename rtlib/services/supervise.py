@@ -185,6 +185,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{socket}
 """
 
+# A stop is asked of the part itself and not of its children: the streaming application ends its queries and then its
+# JVM. What is left after that is killed as a group.
 # startretries is high because a part that waits for another may be restarted a few times; what fails for good is
 # seen by its health check, with the last lines of its log.
 _PROGRAM = """
@@ -196,7 +198,6 @@ autorestart=true
 startsecs=1
 startretries=1000
 stopwaitsecs={stop}
-stopasgroup=true
 killasgroup=true
 redirect_stderr=true
 stdout_logfile={log}

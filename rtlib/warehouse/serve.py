@@ -148,8 +148,8 @@ def compare_windows(
     """
     rows = query(
         connection,
-        _COMPARE,
-        (watermark_seconds, window_seconds, window_seconds, domain, HISTORY, domain),
+        _COMPARE.format(length=int(window_seconds)),
+        (watermark_seconds, domain, HISTORY, domain),
     )
     different = [
         WindowDifference(
@@ -175,7 +175,7 @@ with arrived as (
             rows between unbounded preceding and 1 preceding
         ) as newest_before,
         %s as delay,
-        to_timestamp_ntz(floor(date_part(epoch_second, occurred_at) / %s) * %s) as window_start
+        time_slice(occurred_at, {length}, 'second') as window_start
     from RAW.EVENTS
     where domain = %s and topic <> %s
 ),
