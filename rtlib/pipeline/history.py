@@ -28,9 +28,7 @@ def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int
     """
     prepare(settings)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    events = history(
-        load_domain(settings.domain), seed=settings.seed, until=midnight, days=days, per_day=per_day
-    )
+    events = history(load_domain(settings.domain), seed=settings.seed, until=midnight, days=days, per_day=per_day)
     connection = connect(settings)
     try:
         return load.backfill(connection, events, domain=settings.domain)
