@@ -8,6 +8,7 @@ RtlibError
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
 ├── WarehouseError     the warehouse refused a statement or did not answer
+│   └── WarehouseUnreachable  it did not answer, or no longer knows this session
 └── StreamError        the streaming application could not start or stopped
 """
 
@@ -80,6 +81,10 @@ class WarehouseError(RtlibError):
     """You meet it when the warehouse refuses a statement or does not answer."""
 
     exit_code = 7
+
+
+class WarehouseUnreachable(WarehouseError):
+    """You meet it when the warehouse does not answer, or has forgotten the session; later it may."""
 
 
 class StreamError(RtlibError):

@@ -7,7 +7,10 @@ connector asks. What has been committed is in ``DIR/RTLIB.db`` and its log besid
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
+import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from typing import Any
 from rtlib.services import fakesnow_mends
 
 DATABASE = "RTLIB"
-MEMORY_MB = 192
+MEMORY_MB = 160
 THREADS = 2
 IDLE_SECONDS = 900.0
 
@@ -84,7 +87,8 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
     import uvicorn
 
     # Not "from fakesnow import server": that name is a function of the package as well.
-    server = import_module("fakesnow.server")
+    server: Any = import_module("fakesnow.server")
+    server.logger.setLevel(logging.WARNING)  # a refused statement is told to the client, not to this log
     fakesnow_mends.apply()
     instance = server.shared_fs = open_files(data)
     seen: dict[str, float] = {}
@@ -96,6 +100,8 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
 
     threading.Thread(target=reap, name="reaper", daemon=True).start()
     app = fakesnow_mends.Watched(server.app, seen)
+    # Uvicorn ends in order at a TERM and then sends it once more, which without this would end the process here.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=2)
     finally:

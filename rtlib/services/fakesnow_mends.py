@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import threading
 import time
+import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 RESULTS_KEPT = 20
@@ -154,11 +156,12 @@ def timestamps_with_nulls(column: Any) -> Any:
 
 def apply() -> None:
     """Put every mend in force in this process."""
-    from fakesnow import arrow
-    from fakesnow.cursor import FakeSnowflakeCursor
-
-    FakeSnowflakeCursor.execute = answering_errors(FakeSnowflakeCursor.execute)
-    FakeSnowflakeCursor._execute = merge_natively(FakeSnowflakeCursor._execute)
-    FakeSnowflakeCursor._transform_explode = merge_undivided(FakeSnowflakeCursor._transform_explode)
-    FakeSnowflakeCursor._transform = remembering(FakeSnowflakeCursor._transform)
+    # fakesnow's own call of an older form; harmless, and nobody's to mend who reads the log.
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
+    arrow: Any = import_module("fakesnow.arrow")
+    cursor: Any = import_module("fakesnow.cursor").FakeSnowflakeCursor
+    cursor.execute = answering_errors(cursor.execute)
+    cursor._execute = merge_natively(cursor._execute)
+    cursor._transform_explode = merge_undivided(cursor._transform_explode)
+    cursor._transform = remembering(cursor._transform)
     arrow.timestamp_to_sf_struct = timestamps_with_nulls

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import tempfile
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtlib.errors import WarehouseError
 from rtlib.records import Event, Kpi
 from rtlib.warehouse.connection import execute, query
+from rtlib.warehouse.staging import (
+    EVENT,
+    EVENT_COLUMNS,
+    REJECTED,
+    REJECTED_COLUMNS,
+    moment_text,
+    selected,
+    staged,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from snowflake.connector import SnowflakeConnection
 
-EVENT_COLUMNS = (
-    "event_id", "domain", "site", "kind", "occurred_at", "producer_id", "sequence", "value", "unit", "attributes",
-    "topic", "kafka_partition", "kafka_offset", "received_at",
-)  # fmt: skip
-REJECTED_COLUMNS = ("payload", "reason", "field", "topic", "kafka_partition", "kafka_offset", "received_at")
-TYPES = {
-    "occurred_at": "timestamp_ntz", "received_at": "timestamp_ntz", "sequence": "number(19, 0)", "value": "float",
-    "kafka_partition": "number(10, 0)", "kafka_offset": "number(19, 0)",
-}  # fmt: skip
 HISTORY = "history"
+HISTORY_ROWS = 25_000
 MERGE_ROWS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch of a query: its events (columns ``EVENT_COLUMNS``) and misfits (``REJECTED_COLUMNS``)."""
+    """One batch of a query: its events (columns ``EVENT_COLUMNS``) and misfits (``REJECTED_COLUMNS``).
+
+    ``offsets_from`` and ``offsets_to`` say which records it is made of; with the id they tell it from every other.
+    """
 
     query: str
     domain: str
@@ -60,27 +62,38 @@ class Applied:
 def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
     """Bring a batch into RAW once, however often it is tried.
 
-    The rows go to staging tables first (a file, PUT, COPY INTO); then one transaction inserts what RAW does not hold
+    The rows go to a staging table first (a file, PUT, COPY INTO); then one transaction inserts what RAW does not hold
     yet and the ledger row. A crash before its commit leaves nothing, a crash after it leaves everything.
 
     Raises:
-        WarehouseError: The warehouse refused a statement or did not answer; RAW is as it was before.
+        WarehouseError: The warehouse refused a statement or did not answer; the batch may be tried again.
     """
     if _is_applied(connection, batch):
         return Applied(skipped=True)
-    events, rejected = f"RAW.STAGED_EVENTS_{batch.query}", f"RAW.STAGED_REJECTED_{batch.query}"
-    _stage(connection, events, EVENT_COLUMNS, batch.events)
-    _stage(connection, rejected, REJECTED_COLUMNS, _encoded(batch.rejected))
-    with _transaction(connection):
-        new = _insert_events(connection, events, batch) if len(batch.events) else 0
-        refused = _insert_rejected(connection, rejected, batch) if len(batch.rejected) else 0
-        duplicates = len(batch.events) - new
-        _note(connection, batch, new=new, duplicates=duplicates, rejected=refused)
-    return Applied(new=new, duplicates=duplicates, rejected=refused)
+    # Of copies within the batch the first stays; later copies of older events are found in RAW.
+    order = ["kafka_partition", "kafka_offset"]
+    events = batch.events.sort_values(order).drop_duplicates("event_id")
+    rejected = batch.rejected.drop_duplicates(["topic", *order])
+    with staged(connection, events, rejected) as table, _transaction(connection):
+        new = _insert_events(connection, table, events, batch.batch_id) if len(events) else 0
+        refused = _insert_rejected(connection, table, batch) if len(rejected) else 0
+        done = Applied(new=new, duplicates=len(batch.events) - new, rejected=refused)
+        _note(connection, batch, done)
+    return done
 
 
-def backfill(connection: SnowflakeConnection, events: Iterable[Event], *, domain: str, chunk: int = 50_000) -> int:
+def backfill(
+    connection: SnowflakeConnection, events: Iterable[Event], *, domain: str, chunk: int = HISTORY_ROWS
+) -> int:
     """Load past events straight into RAW, in batches of the ``history`` query; return how many were new.
+
+    The same events once more add nothing. Their ``received_at`` is their ``occurred_at``: no broker received them.
+
+    Args:
+        connection: An open connection.
+        events: Past events of the domain; they are read as they are needed.
+        domain: Whose events they are.
+        chunk: How many are loaded in one transaction.
 
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; whole batches before it stay.
@@ -88,32 +101,31 @@ def backfill(connection: SnowflakeConnection, events: Iterable[Event], *, domain
     import pandas as pd
 
     nothing = pd.DataFrame(columns=list(REJECTED_COLUMNS))
-    began, new, stream = _next_batch_id(connection, HISTORY, domain), 0, iter(events)
-    for number in range(1_000_000):
-        rows = list(islice(stream, chunk))
-        if not rows:
-            break
-        first = number * chunk
+    new, first, stream = 0, 0, iter(events)
+    while rows := list(islice(stream, chunk)):
         frame = pd.DataFrame([_history_row(event, first + place) for place, event in enumerate(rows)])
-        span = ({"0": first}, {"0": first + len(rows)})
-        new += apply_batch(connection, Batch(HISTORY, domain, began + number, frame, nothing, *span)).new
+        # Keyed by its outer events, so that another stretch of history is another batch.
+        begin, end = {rows[0].event_id: first}, {rows[-1].event_id: first + len(rows)}
+        new += apply_batch(connection, Batch(HISTORY, domain, first // chunk, frame, nothing, begin, end)).new
+        first += len(rows)
     return new
 
 
 def merge_kpis(connection: SnowflakeConnection, kpis: Sequence[Kpi]) -> int:
     """Write KPIs into SPEED.KPIS: the newer ``emitted_at`` of a site and window wins; a replay changes nothing.
 
-    Args:
-        connection: An open connection.
-        kpis: Any number, at most one for each site and window.
-
     Returns:
         How many rows were inserted or changed.
+
+    Raises:
+        WarehouseError: The warehouse refused the statement or did not answer.
     """
-    touched = 0
-    for start in range(0, len(kpis), MERGE_ROWS):
-        rows = [_kpi_row(kpi) for kpi in kpis[start : start + MERGE_ROWS]]
-        touched += execute(connection, _MERGE, (json.dumps(rows),))
+    newest: dict[tuple[str, str, datetime], Kpi] = {}
+    for kpi in sorted(kpis, key=lambda one: one.emitted_at):
+        newest[kpi.domain, kpi.site, kpi.window_start] = kpi
+    rows, touched = [_kpi_row(kpi) for kpi in newest.values()], 0
+    for start in range(0, len(rows), MERGE_ROWS):
+        touched += execute(connection, _MERGE, (json.dumps(rows[start : start + MERGE_ROWS], allow_nan=False),))
     return touched
 
 
@@ -127,10 +139,10 @@ _KPI_KEY = ("domain", "site", "window_start", "window_end")
 _MERGE = (
     "merge into SPEED.KPIS t using (select "
     + ", ".join(f"f.value:{name}::{kind} as {name}" for name, kind in _KPI_TYPES.items())
-    + " from (select parse_json(%s) as rows_) d, lateral flatten(input => d.rows_) f) s "
+    + " from (select parse_json(?) as rows_) d, lateral flatten(input => d.rows_) f) s "
     "on t.domain = s.domain and t.site = s.site and t.window_start = s.window_start "
     "when matched and s.emitted_at > t.emitted_at then update set "
-    + ", ".join(f"t.{name} = s.{name}" for name in _KPI_TYPES if name not in _KPI_KEY)
+    + ", ".join(f"{name} = s.{name}" for name in _KPI_TYPES if name not in _KPI_KEY)
     + f" when not matched then insert ({', '.join(_KPI_TYPES)}) values ("
     + ", ".join(f"s.{name}" for name in _KPI_TYPES)
     + ")"
@@ -141,89 +153,84 @@ def _kpi_row(kpi: Kpi) -> dict[str, object]:
     return {
         "domain": kpi.domain,
         "site": kpi.site,
-        "window_start": _text(kpi.window_start),
-        "window_end": _text(kpi.window_end),
-        "measures": dict(kpi.measures),
+        "window_start": moment_text(kpi.window_start),
+        "window_end": moment_text(kpi.window_end),
+        # JSON has no NaN and no infinity: where nothing sensible was measured, nothing is.
+        "measures": {
+            name: one if one is not None and math.isfinite(one) else None for name, one in kpi.measures.items()
+        },
         "events": kpi.events,
         "late": kpi.late,
-        "first_event_at": _text(kpi.first_event_at),
-        "last_event_at": _text(kpi.last_event_at),
-        "emitted_at": _text(kpi.emitted_at),
-        "loaded_at": _text(datetime.now(UTC)),
+        "first_event_at": moment_text(kpi.first_event_at),
+        "last_event_at": moment_text(kpi.last_event_at),
+        "emitted_at": moment_text(kpi.emitted_at),
+        "loaded_at": moment_text(datetime.now(UTC)),
     }
 
 
 def _is_applied(connection: SnowflakeConnection, batch: Batch) -> bool:
-    sql = "select count(*) as n from RAW.BATCHES where query = %s and domain = %s and batch_id = %s"
-    return bool(query(connection, sql, (batch.query, batch.domain, batch.batch_id))[0]["n"])
+    """True when the ledger knows this batch.
+
+    The id alone would not do: it starts again at 0 when a checkpoint is deleted, with other records behind it.
+    """
+    sql = (
+        "select count(*) as n from RAW.BATCHES "
+        "where query = ? and domain = ? and batch_id = ? and offsets_from = ? and offsets_to = ?"
+    )
+    known = (batch.query, batch.domain, batch.batch_id, _told(batch.offsets_from), _told(batch.offsets_to))
+    return bool(query(connection, sql, known)[0]["n"])
 
 
-def _next_batch_id(connection: SnowflakeConnection, name: str, domain: str) -> int:
-    sql = "select coalesce(max(batch_id) + 1, 0) as n from RAW.BATCHES where query = %s and domain = %s"
-    return int(query(connection, sql, (name, domain))[0]["n"])
-
-
-def _stage(connection: SnowflakeConnection, table: str, columns: Sequence[str], rows: pd.DataFrame) -> None:
-    """Bring rows into an emptied table of their own by PUT and COPY INTO."""
-    if not len(rows):
-        return
-    stage = table.replace("STAGED_", "FILES_")
-    kinds = ", ".join(f"{name} {TYPES.get(name, 'varchar')}" for name in columns)
-    execute(connection, f"create or replace table {table} ({kinds})")
-    execute(connection, f"create stage if not exists {stage}")
-    with tempfile.TemporaryDirectory(prefix="rtlib-") as folder:
-        path = Path(folder) / "rows.csv"
-        rows[list(columns)].to_csv(path, index=False, date_format="%Y-%m-%d %H:%M:%S.%f", na_rep="")
-        execute(connection, f"put file://{path.as_posix()} @{stage} overwrite=true auto_compress=false")
-    form = "type=csv skip_header=1 field_optionally_enclosed_by='\"' empty_field_as_null=true"
-    execute(connection, f"copy into {table} from @{stage}/rows.csv file_format=({form})")
-    staged = int(query(connection, f"select count(*) as n from {table}")[0]["n"])
-    if staged != len(rows):
-        raise WarehouseError(f"{len(rows)} rows were sent and {staged} arrived in {table}", cure="rtlib logs warehouse")
-
-
-def _insert_events(connection: SnowflakeConnection, table: str, batch: Batch) -> int:
-    """Insert the events that RAW does not hold, each once.
+def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataFrame, batch_id: int) -> int:
+    """Insert the events that RAW does not hold.
 
     The search for those it holds is bounded by the batch's own event times, so that it stays cheap as RAW grows.
     """
-    selected = ", ".join("parse_json(s.attributes)" if name == "attributes" else f"s.{name}" for name in EVENT_COLUMNS)
-    oldest, newest = batch.events["occurred_at"].min(), batch.events["occurred_at"].max()
     sql = (
-        f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id) select {selected}, {batch.batch_id} "
-        f"from {table} s where not exists (select 1 from RAW.EVENTS e where e.event_id = s.event_id "
-        "and e.occurred_at between %s::timestamp_ntz and %s::timestamp_ntz) "
-        "qualify row_number() over (partition by s.event_id order by s.kafka_partition, s.kafka_offset) = 1"
+        f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id, loaded_at) "
+        f"select {selected(EVENT_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz from {table} s "
+        f"where s.item:is::varchar = '{EVENT}' and not exists (select 1 from RAW.EVENTS e "
+        "where e.event_id = s.item:event_id::varchar "
+        "and e.occurred_at >= cast(? as timestamp_ntz) and e.occurred_at <= cast(? as timestamp_ntz))"
     )
-    return execute(connection, sql, (_text(oldest), _text(newest)))
+    oldest, newest = (moment_text(one) for one in (events["occurred_at"].min(), events["occurred_at"].max()))
+    return execute(connection, sql, (batch_id, oldest, newest))
 
 
 def _insert_rejected(connection: SnowflakeConnection, table: str, batch: Batch) -> int:
+    columns = ", ".join(REJECTED_COLUMNS)
     sql = (
-        "insert into RAW.REJECTED (domain, payload, reason, field, topic, kafka_partition, kafka_offset, received_at, "
-        "batch_id) select %s, s.payload, s.reason, coalesce(s.field, ''), s.topic, s.kafka_partition, s.kafka_offset, "
-        f"s.received_at, {batch.batch_id} from {table} s where not exists (select 1 from RAW.REJECTED r "
-        "where r.topic = s.topic and r.kafka_partition = s.kafka_partition and r.kafka_offset = s.kafka_offset)"
+        f"insert into RAW.REJECTED (domain, {columns}, batch_id, loaded_at) "
+        f"select ?, {selected(REJECTED_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz from {table} s "
+        f"where s.item:is::varchar = '{REJECTED}' and not exists (select 1 from RAW.REJECTED r "
+        "where r.topic = s.item:topic::varchar and r.kafka_partition = s.item:kafka_partition::varchar::number(10, 0) "
+        "and r.kafka_offset = s.item:kafka_offset::varchar::number(19, 0))"
     )
-    return execute(connection, sql, (batch.domain,))
+    return execute(connection, sql, (batch.domain, batch.batch_id))
 
 
-def _note(connection: SnowflakeConnection, batch: Batch, *, new: int, duplicates: int, rejected: int) -> None:
+def _note(connection: SnowflakeConnection, batch: Batch, done: Applied) -> None:
     execute(
         connection,
-        "insert into RAW.BATCHES select %s, %s, %s, %s, %s, %s, %s, %s, %s, current_timestamp()::timestamp_ntz",
+        "insert into RAW.BATCHES (query, domain, batch_id, offsets_from, offsets_to, rows_read, rows_new, "
+        "rows_duplicate, rows_rejected, applied_at) "
+        "select ?, ?, ?, ?, ?, ?, ?, ?, ?, current_timestamp()::timestamp_ntz",
         (
             batch.query,
             batch.domain,
             batch.batch_id,
-            json.dumps(dict(batch.offsets_from)),
-            json.dumps(dict(batch.offsets_to)),
+            _told(batch.offsets_from),
+            _told(batch.offsets_to),
             len(batch.events) + len(batch.rejected),
-            new,
-            duplicates,
-            rejected,
+            done.new,
+            done.duplicates,
+            done.rejected,
         ),
     )
+
+
+def _told(offsets: Mapping[str, int]) -> str:
+    return json.dumps(dict(offsets), sort_keys=True)
 
 
 @contextmanager
@@ -238,27 +245,14 @@ def _transaction(connection: SnowflakeConnection) -> Iterator[None]:
         raise
 
 
-def _encoded(rejected: pd.DataFrame) -> pd.DataFrame:
-    """The bytes in base64, and field names that are never empty text (a CSV cannot tell that from NULL)."""
-    payloads = [base64.b64encode(bytes(one or b"")).decode() for one in rejected["payload"]]
-    return rejected.assign(payload=payloads)
-
-
 def _history_row(event: Event, place: int) -> dict[str, object]:
     told = event.to_json()
-    moment = event.occurred_at.replace(tzinfo=None)
     return {
         **told,
-        "occurred_at": moment,
+        "occurred_at": event.occurred_at,
         "attributes": json.dumps(told["attributes"]),
         "topic": HISTORY,
         "kafka_partition": 0,
         "kafka_offset": place,
-        "received_at": moment,
+        "received_at": event.occurred_at,
     }
-
-
-def _text(moment: datetime) -> str:
-    """A moment as the warehouse reads it: UTC, without a zone."""
-    naive = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    return naive.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -80,6 +80,6 @@ def _apply(connection: SnowflakeConnection, migration: Migration) -> None:
         execute(connection, statement)
     execute(
         connection,
-        "insert into OPS.MIGRATIONS select %s, %s, current_timestamp()::timestamp_ntz",
+        "insert into OPS.MIGRATIONS select ?, ?, current_timestamp()::timestamp_ntz",
         (migration.version, migration.checksum),
     )

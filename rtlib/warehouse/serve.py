@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtlib.records import Kpi
 from rtlib.warehouse.connection import query
 from rtlib.warehouse.load import HISTORY
+from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -77,8 +78,8 @@ def latest_kpis(connection: SnowflakeConnection, domain: str, *, minutes: int = 
     """The KPIs of the last minutes, oldest window first; ``minutes`` count back from the newest window."""
     rows = query(
         connection,
-        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = %s and window_start > "
-        "(select dateadd(minute, %s, max(window_start)) from SPEED.KPIS where domain = %s) "
+        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = ? and window_start > "
+        "(select dateadd(minute, ?, max(window_start)) from SPEED.KPIS where domain = ?) "
         "order by window_start, site",
         (domain, -minutes, domain),
     )
@@ -86,55 +87,45 @@ def latest_kpis(connection: SnowflakeConnection, domain: str, *, minutes: int = 
 
 
 def current(connection: SnowflakeConnection, domain: str) -> list[Kpi]:
-    """The newest window of each site."""
+    """The newest window of each site that was heard of in the last day; the day ends at the newest window."""
     rows = query(
         connection,
-        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = %s "
+        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = ? and window_start > "
+        "(select dateadd(hour, -24, max(window_start)) from SPEED.KPIS where domain = ?) "
         "qualify row_number() over (partition by site order by window_start desc) = 1 order by site",
-        (domain,),
+        (domain, domain),
     )
     return [_kpi(row) for row in rows]
 
 
 def freshness(connection: SnowflakeConnection, domain: str) -> Freshness:
-    """When the newest event of each layer happened, and when Kafka received it."""
-    speed = query(connection, "select max(last_event_at) as at from SPEED.KPIS where domain = %s", (domain,))
-    raw = query(
+    """When the newest event of the speed layer happened, and when Kafka received the newest of RAW."""
+    row = query(
         connection,
-        "select max(received_at) as at from RAW.EVENTS where domain = %s and topic <> %s",
-        (domain, HISTORY),
-    )
-    return Freshness(_utc(speed[0]["at"]), _utc(raw[0]["at"]))
+        "select (select max(last_event_at) from SPEED.KPIS where domain = ?) as happened, "
+        "(select max(received_at) from RAW.EVENTS where domain = ? and topic <> ?) as received",
+        (domain, domain, HISTORY),
+    )[0]
+    return Freshness(_utc(row["happened"]), _utc(row["received"]))
 
 
-def counts(connection: SnowflakeConnection, domain: str) -> Counts:
-    """Count everything of a domain."""
-    raw = query(
-        connection,
-        "select count(*) as n, count_if(topic <> %s) as live from RAW.EVENTS where domain = %s",
-        (HISTORY, domain),
-    )[0]
-    rejected = query(connection, "select count(*) as n from RAW.REJECTED where domain = %s", (domain,))[0]
-    ledger = query(
-        connection,
-        "select count(*) as n, coalesce(sum(rows_duplicate), 0) as duplicates from RAW.BATCHES "
-        "where domain = %s and query <> %s",
-        (domain, HISTORY),
-    )[0]
-    kpis = query(
-        connection,
-        "select count(*) as n, coalesce(sum(events), 0) as events from SPEED.KPIS where domain = %s",
-        (domain,),
-    )[0]
-    return Counts(
-        raw_events=int(raw["n"]),
-        live_events=int(raw["live"] or 0),
-        duplicates=int(ledger["duplicates"]),
-        rejected=int(rejected["n"]),
-        batches=int(ledger["n"]),
-        kpi_rows=int(kpis["n"]),
-        kpi_events=int(kpis["events"]),
-    )
+def counts(connection: SnowflakeConnection, domain: str, *, since: datetime | None = None) -> Counts:
+    """Count what the warehouse holds of a domain.
+
+    Args:
+        connection: An open connection.
+        domain: Whose.
+        since: Leave out what Kafka received, batches that were applied, and windows that ended before this.
+    """
+    begin = moment_text(since or datetime(1, 1, 1, tzinfo=UTC))
+    row = query(connection, _COUNTS, (HISTORY, domain, begin, domain, begin, domain, HISTORY, begin, domain, begin))[0]
+    return Counts(**{name: int(row[name]) for name in Counts.__dataclass_fields__})
+
+
+def rejected_reasons(connection: SnowflakeConnection, domain: str) -> dict[str, int]:
+    """How many records were rejected for each reason, the most frequent first."""
+    sql = "select reason, count(*) as n from RAW.REJECTED where domain = ? group by reason order by n desc, reason"
+    return {row["reason"]: int(row["n"]) for row in query(connection, sql, (domain,))}
 
 
 def compare_windows(
@@ -165,6 +156,23 @@ def compare_windows(
     return WindowComparison(windows=len(rows), different=tuple(different))
 
 
+_COUNTS = """
+select raw.*, refused.*, ledger.*, speed.*
+from (
+    select count(*) as raw_events, coalesce(count_if(topic <> ?), 0) as live_events
+    from RAW.EVENTS where domain = ? and received_at >= cast(? as timestamp_ntz)
+) raw, (
+    select count(*) as rejected
+    from RAW.REJECTED where domain = ? and received_at >= cast(? as timestamp_ntz)
+) refused, (
+    select count(*) as batches, coalesce(sum(rows_duplicate), 0) as duplicates
+    from RAW.BATCHES where domain = ? and query <> ? and applied_at >= cast(? as timestamp_ntz)
+) ledger, (
+    select count(*) as kpi_rows, coalesce(sum(events), 0) as kpi_events
+    from SPEED.KPIS where domain = ? and window_end >= cast(? as timestamp_ntz)
+) speed
+"""
+
 _COMPARE = """
 with arrived as (
     select
@@ -174,10 +182,10 @@ with arrived as (
             order by received_at, kafka_partition, kafka_offset
             rows between unbounded preceding and 1 preceding
         ) as newest_before,
-        %s as delay,
+        cast(? as integer) as delay,
         time_slice(occurred_at, {length}, 'second') as window_start
     from RAW.EVENTS
-    where domain = %s and topic <> %s
+    where domain = ? and topic <> ?
 ),
 raw as (
     select
@@ -189,7 +197,7 @@ raw as (
     group by site, window_start
 ),
 speed as (
-    select site, window_start, events from SPEED.KPIS where domain = %s
+    select site, window_start, events from SPEED.KPIS where domain = ?
 )
 select
     coalesce(raw.site, speed.site) as site,

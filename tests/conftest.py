@@ -1,0 +1,55 @@
+"""Fixtures that more than one file of tests needs: one local warehouse for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from warehouse_server import WarehouseServer
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+@pytest.fixture(scope="session")
+def warehouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseServer]:
+    """One warehouse for the run, with the schema in it. No test may stop it."""
+    from rtlib.warehouse.schema import migrate
+
+    server = WarehouseServer(tmp_path_factory.mktemp("warehouse"))
+    server.start()
+    connection = server.connect()
+    migrate(connection)
+    connection.close()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def warehouse(warehouse_server: WarehouseServer) -> Iterator[SnowflakeConnection]:
+    """A session in a warehouse whose tables are empty."""
+    from rtlib.warehouse.connection import execute
+
+    connection = warehouse_server.connect()
+    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS"):
+        execute(connection, f"delete from {table}")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def own_warehouse(tmp_path: Path) -> Iterator[Callable[[], WarehouseServer]]:
+    """Starts a warehouse of the test's own, to stop and kill."""
+    started: list[WarehouseServer] = []
+
+    def start() -> WarehouseServer:
+        server = WarehouseServer(tmp_path / "home")
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.kill()

@@ -1,0 +1,63 @@
+"""The local warehouse as a process, for tests that need one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from rtlib.config import Settings
+from rtlib.errors import WarehouseUnreachable
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+class WarehouseServer:
+    """The warehouse process over files in a folder, and what a test does to it."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "ports.json").write_text(json.dumps({"warehouse": self.port}))
+        self.settings = Settings(home=home)
+        self.data = home / "warehouse"
+
+    def start(self) -> None:
+        """Start it and wait until it answers a query."""
+        from rtlib.warehouse.connection import query
+
+        words = (sys.executable, "-m", "rtlib.services.fakesnow", "--port", str(self.port), "--data", str(self.data))
+        self.process = subprocess.Popen(words)
+        patiently = Retrying(
+            retry=retry_if_exception_type(WarehouseUnreachable),
+            wait=wait_fixed(0.1),
+            stop=stop_after_delay(30),
+            reraise=True,
+        )
+        connection = patiently(self.connect)
+        assert query(connection, "select 1 as one") == [{"one": 1}]
+        connection.close()
+
+    def connect(self) -> SnowflakeConnection:
+        """A new session."""
+        from rtlib.warehouse.connection import connect
+
+        return connect(self.settings)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End it as the supervisor does."""
+        self.process.terminate()
+        self.process.wait(10)
