@@ -186,7 +186,10 @@ def _voila_command(port: int, token: str) -> list[str]:
     folder = notebooks()
     return [
         *(sys.executable, "-W", "ignore", "-m", "voila", str(folder / "app.ipynb")),
-        *(f"--port={port}", "--no-browser", f"--token={token}", "--Voila.ip=127.0.0.1"),
+        *(f"--port={port}", "--no-browser", f"--token={token}", "--Voila.ip=127.0.0.1", "--Voila.log_level=ERROR"),
+        # jupytext's extension is for JupyterLab and fails here; a kernel whose page was closed is ended.
+        "--VoilaConfiguration.extension_denylist=jupyterlab-jupytext",
+        *("--MappingKernelManager.cull_idle_timeout=120", "--MappingKernelManager.cull_interval=30"),
     ]
 
 
@@ -201,7 +204,7 @@ def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
     def ask() -> None:
         if voila.poll() is not None:
             raise ServiceError(f"Voilà did not start (exit code {voila.returncode})", cure="rtlib doctor")
-        requests.get(url.replace("/?", "/static/missing?"), timeout=2)
+        requests.get(url.replace("/?", "/login?"), timeout=2)
 
     retrying(ask)
 

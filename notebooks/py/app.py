@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   title: rtlib, the pipeline live
 #   jupytext:
 #     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:

@@ -8,9 +8,10 @@ reconcile   do all counts agree: sent, in Kafka, archived, rejected, measured
 backfill    four weeks of history in one go
 """
 
+from rtlib.pipeline.explainer import explainer
 from rtlib.pipeline.history import backfill
 from rtlib.pipeline.monitor import Monitor, monitor
 from rtlib.pipeline.prepare import prepare
 from rtlib.pipeline.reconcile import Reconciliation, reconcile
 
-__all__ = ["Monitor", "Reconciliation", "backfill", "monitor", "prepare", "reconcile"]
+__all__ = ["Monitor", "Reconciliation", "backfill", "explainer", "monitor", "prepare", "reconcile"]

@@ -34,12 +34,12 @@ def kpi_board(domain: Domain, rows: Sequence[Kpi], *, events: int | None) -> gra
 
 
 def _card(spec: KpiSpec, windows: Sequence[Sequence[Kpi]]) -> graph.KpiCard:
-    history = tuple(together(spec, window) for window in windows)
-    value = history[-1] if history else None
+    value = together(spec, windows[-1]) if windows else None
+    history = tuple(together(spec, window) for window in windows[:-1])
     measured = value is not None and (spec.warn is not None or spec.critical is not None)
     at = max((row.last_event_at for row in windows[-1]), default=None) if windows else None
     severity = CARD_SEVERITY[spec.severity(value)] if measured else graph.Severity.NONE
-    return graph.KpiCard(spec.name, spec.title, spec.unit, value, severity, at, history[:-1])
+    return graph.KpiCard(spec.name, spec.title, spec.unit, value, severity, at, history)
 
 
 def together(spec: KpiSpec, rows: Sequence[Kpi]) -> float | None:

@@ -31,11 +31,14 @@ def header(board: KpiBoard, graph: Graph) -> str:
 
 
 def card(one: KpiCard, *, now: datetime) -> str:
-    """One KPI: its value with unit and age, its thresholds' verdict in a colour and a word, and a sparkline."""
+    """One KPI: this minute's value, its age, its thresholds' verdict, and the minutes before as a sparkline.
+
+    The minute that is still running is not part of the line, where it would look like a collapse.
+    """
     colour, word = SEVERITY[one.severity]
     age = None if one.at is None else max(0.0, (now - one.at).total_seconds())
     old = age is not None and age > OLD_SECONDS
-    when = "" if age is None else f"last seen {wording.ago(age)}" if old else wording.ago(age)
+    when = "" if age is None else f"last seen {wording.ago(age)}" if old else f"this minute, {wording.ago(age)}"
     percent = one.unit == "share"
     value = one.value * 100 if percent and one.value is not None else one.value
     unit = "%" if percent else one.unit
@@ -43,7 +46,7 @@ def card(one: KpiCard, *, now: datetime) -> str:
         f'<div class="card" style="border-left-color:{colour}" data-kpi="{escape(one.name)}">'
         f'<div class="name">{escape(one.title)} <span style="color:{colour}">{word}</span></div>'
         f'<div class="row"><span class="value{" old" if old else ""}">{wording.number(value)} '
-        f'<span class="unit">{escape(unit)}</span></span>{sparkline([*one.history, one.value])}</div>'
+        f'<span class="unit">{escape(unit)}</span></span>{sparkline(one.history)}</div>'
         f'<div class="age">{when or "nothing measured yet"}</div></div>'
     )
 

@@ -87,16 +87,18 @@ class Dashboard:
 
     def _laid_out(self) -> ipywidgets.Widget:
         box = ipywidgets.Layout
+        canvas = ipywidgets.Box([self.architecture.widget], layout=box(height="460px", width="100%", overflow="hidden"))
+        canvas.add_class("rt-graph")
         left = ipywidgets.VBox(
             [
-                ipywidgets.Box([self.architecture.widget], layout=box(height="440px", width="100%")),
+                canvas,
                 ipywidgets.HTML(panel.legend()),
             ],
             layout=box(flex="1 1 auto", min_width="0", overflow="hidden"),
         )
         right = ipywidgets.VBox(
-            [self.choice, ipywidgets.Box([self._panel], layout=box(height="470px", overflow="auto", width="100%"))],
-            layout=box(flex="0 0 400px", width="400px"),
+            [self.choice, ipywidgets.Box([self._panel], layout=box(height="458px", overflow="auto", width="100%"))],
+            layout=box(flex="0 0 400px", width="400px", padding="0 0 0 12px"),
         )
         body = ipywidgets.HBox([left, right], layout=box(width="100%"))
         return ipywidgets.VBox([ipywidgets.HTML(CSS), self._trouble, self._header, body], layout=box(width="100%"))

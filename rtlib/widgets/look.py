@@ -46,7 +46,7 @@ CSS = """
       line-height: 1.4; font-size: 14px; }
 .rt h1 { font-size: 20px; font-weight: 650; margin: 0; }
 .rt h2 { font-size: 18px; font-weight: 650; margin: 0 0 2px; }
-.rt h3 { font-size: 11px; font-weight: 650; letter-spacing: .06em; text-transform: uppercase; margin: 10px 0 3px;
+.rt h3 { font-size: 11px; font-weight: 650; letter-spacing: .06em; text-transform: uppercase; margin: 7px 0 1px;
          color: var(--jp-ui-font-color2, #5b6675); }
 .rt p { margin: 0 0 4px; }
 .rt .top { display: flex; align-items: baseline; gap: 16px; height: 30px; overflow: hidden; white-space: nowrap; }
@@ -61,11 +61,14 @@ CSS = """
 .rt .card .unit, .rt .age { font-size: 12px; font-weight: 400; color: var(--jp-ui-font-color2, #5b6675); }
 .rt .old { color: var(--jp-ui-font-color3, #9aa3af) !important; }
 .rt table.kpis { border-collapse: collapse; width: 100%; }
-.rt table.kpis td { padding: 3px 0; vertical-align: middle; text-align: left; white-space: nowrap; height: 26px; }
-.rt table.kpis td.value { font-size: 16px; font-weight: 600; font-variant-numeric: tabular-nums; padding-left: 8px; }
+.rt table.kpis td { padding: 1px 0; vertical-align: middle; text-align: left;
+                     white-space: nowrap; height: 22px; line-height: 1.2; }
+.rt table.kpis td.value { font-size: 15px; font-weight: 600; font-variant-numeric: tabular-nums; padding-left: 8px; }
 .rt table.kpis td.age { text-align: right; width: 64px; }
-.rt .panel { padding: 2px 4px 0 14px; }
-.rt .legend { font-size: 12.5px; color: var(--jp-ui-font-color2, #5b6675); display: flex; gap: 18px; }
+.rt.panel { padding: 0 6px 0 4px; font-size: 13.5px; }
+.rt.legend { padding: 2px 0 0 8px; font-size: 12.5px; display: flex; gap: 18px; }
 .rt svg { display: block; }
+.rt-graph .custom-widget, .rt-graph > * { border: none !important; resize: none !important; }
+.rt-graph { border: 1px solid var(--jp-border-color2, #d9dee5); border-radius: 8px; background: #fff; }
 </style>
 """
