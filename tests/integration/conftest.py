@@ -1,0 +1,35 @@
+"""Fixtures of the integration tests: one real stack for the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from live_stack import Stack, running_stack
+
+from rtlib.config import Settings
+
+RATE = 200  # events a second, so that windows and rejections fill within seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_developer() -> Iterator[None]:
+    """The tests choose their settings; what the terminal has set must not change them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RTLIB_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack(no_settings_of_the_developer: None) -> Iterator[Stack]:
+    """The real stack: Kafka, registry, warehouse, Spark, loader and simulator, with ports of its own."""
+    with running_stack("--rate", str(RATE)) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(stack: Stack) -> Settings:
+    """How to reach the stack."""
+    return stack.settings

@@ -1,0 +1,212 @@
+"""The streaming application's verdict on a record, held against the jsonschema library's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from rtlib.config import DOMAINS, Settings
+from rtlib.domains import load_domain
+from rtlib.simulator import Simulator
+from rtlib.simulator.breakage import BREAKAGES, broken
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+FRAME = b"\x00\x00\x00\x00\x01"
+GOOD = 200  # good events of each domain
+BROKEN = 5  # events that are broken in every way
+
+# Which field the verdict names; none where it is the whole record.
+FIELDS = {
+    "truncated": "",
+    "not UTF-8": "",
+    "not JSON": "",
+    "an empty object": "event_id",
+    "an array": "",
+    "value is text": "value",
+    "value out of range": "value",
+    "sequence is text": "sequence",
+    "sequence is negative": "sequence",
+    "no event_id": "event_id",
+    "no occurred_at": "occurred_at",
+    "event_id is no UUID": "event_id",
+    "unknown kind": "kind",
+    "unknown site": "site",
+    "another domain": "domain",
+    "local time": "occurred_at",
+    "impossible month": "occurred_at",
+    "attributes is null": "attributes",
+    "an unexpected field": "",
+}
+# What a client in another language, or a careless one, may write in any field.
+ODD_VALUES: tuple[Any, ...] = (None, "", "text", "7", 7, -7, 7.5, 1e300, 10**30, True, [], ["a"], {}, {"a": 1})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Spark says of a record; ``reason`` is None for one that fits."""
+
+    reason: str | None
+    field: str | None
+    row: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One Spark session for this file, as the streaming application makes it."""
+    from rtlib.services.java import ensure_java
+    from rtlib.streaming.session import session
+
+    settings = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", str(ensure_java(settings).path.parent.parent))
+        made = session(settings, jars=())
+        yield made
+        made.stop()
+
+
+def verdicts(spark: SparkSession, domain: str, values: Sequence[bytes | None]) -> list[Verdict]:
+    """Spark's verdict on records that Kafka received an hour after ``START``, in their order."""
+    from rtlib.streaming.contract import judged
+
+    columns = "value binary, topic string, partition int, offset bigint, timestamp timestamp"
+    received = START + timedelta(hours=1)
+    rows = [(value, "events", number % 4, number, received) for number, value in enumerate(values)]
+    told = judged(spark.createDataFrame(rows, columns), load_domain(domain).schema).collect()
+    told.sort(key=lambda row: row["kafka_offset"])
+    return [Verdict(row["reason"], row["field"], row.asDict()) for row in told]
+
+
+@cache
+def events(domain: str, count: int = GOOD) -> tuple[dict[str, Any], ...]:
+    """Good events of the simulator, as JSON objects."""
+    world = Simulator(load_domain(domain), seed=7, start=START, rate=50)
+    return tuple(sent.event.to_json() for sent in islice(world.records(), count) if sent.event is not None)
+
+
+def fits(domain: str, payload: bytes) -> bool:
+    """The jsonschema library's verdict."""
+    try:
+        told = json.loads(payload.decode())
+    except ValueError:
+        return False
+    return bool(Draft7Validator(load_domain(domain).schema).is_valid(told))
+
+
+def as_json(fields: Any) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def record(**changes: Any) -> bytes:
+    return FRAME + as_json({**events("curbside")[0], **changes})
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_every_good_event_is_accepted_with_all_its_fields(spark: SparkSession, domain: str) -> None:
+    sent = events(domain)
+    told = verdicts(spark, domain, [FRAME + as_json(one) for one in sent])
+    assert len(told) == GOOD
+    assert [one.reason for one in told] == [None] * GOOD
+    for one, event in zip(told, sent, strict=True):
+        assert one.row["occurred_at"].astimezone(UTC) == datetime.fromisoformat(event["occurred_at"])
+        assert json.loads(one.row["attributes"]) == event["attributes"]
+        plain = set(event) - {"occurred_at", "attributes"}
+        assert {name: one.row[name] for name in plain} == {name: event[name] for name in plain}
+
+
+def test_every_breakage_of_the_simulator_has_an_expected_field() -> None:
+    assert set(FIELDS) == set(BREAKAGES)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_every_breakage_is_refused_by_spark_and_by_the_library_and_names_its_field(
+    spark: SparkSession, domain: str
+) -> None:
+    cases = [(name, broken(name, event)) for name in BREAKAGES for event in events(domain)[:BROKEN]]
+    told = verdicts(spark, domain, [FRAME + payload for _, payload in cases])
+    assert [name for name, payload in cases if fits(domain, payload)] == []
+    assert {name for (name, _), one in zip(cases, told, strict=True) if not one.reason} == set()
+    assert {name: one.field for (name, _), one in zip(cases, told, strict=True)} == FIELDS
+    assert [one.row["payload"] for one in told] == [FRAME + payload for _, payload in cases]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_whatever_stands_in_a_field_spark_and_the_library_agree(spark: SparkSession, domain: str) -> None:
+    event = events(domain)[0]
+    odd = [(name, {**event, name: value}) for name in event for value in ODD_VALUES]
+    gone = [(name, {key: value for key, value in event.items() if key != name}) for name in event]
+    inner = event["attributes"]
+    nested = [
+        (f"attributes.{name}", {**event, "attributes": {**inner, name: value}})
+        for name in inner
+        for value in ODD_VALUES
+    ]
+    cases = [*odd, *gone, *nested]
+    told = verdicts(spark, domain, [FRAME + as_json(fields) for _, fields in cases])
+    disagree = [
+        (name, fields, one.reason)
+        for (name, fields), one in zip(cases, told, strict=True)
+        if fits(domain, as_json(fields)) != (one.reason is None)
+    ]
+    assert disagree == []
+
+
+def test_an_integer_written_with_a_decimal_point_is_refused_more_strictly_than_by_the_library(
+    spark: SparkSession,
+) -> None:
+    payload = as_json({**events("curbside")[0], "sequence": 7.0})
+    (told,) = verdicts(spark, "curbside", [FRAME + payload])
+    assert fits("curbside", payload)  # JSON Schema counts 7.0 as an integer
+    assert (told.reason, told.field) == ("not an integer", "sequence")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty: the record has no value"),
+        (b"", "shorter than the 5-byte frame"),
+        (FRAME, "shorter than the 5-byte frame"),
+        (b"\x01" + record()[1:], "no Confluent frame: the first byte is not 0"),
+        (record()[5:], "no Confluent frame: the first byte is not 0"),
+        (FRAME + b'{"kind":"\xff\xfe"}', "not valid UTF-8"),
+        (FRAME + b"[]", "not a JSON object"),
+        (FRAME + b"null", "not a JSON object"),
+        (FRAME + b"\x00", "not a JSON object"),
+    ],
+)
+def test_a_record_that_is_no_framed_json_object_is_refused(
+    spark: SparkSession, value: bytes | None, reason: str
+) -> None:
+    (told,) = verdicts(spark, "curbside", [value])
+    assert (told.reason, told.field) == (reason, "")
+    assert told.row["payload"] == value
+
+
+def test_an_event_from_the_future_is_refused_and_a_clock_a_little_ahead_is_not(spark: SparkSession) -> None:
+    received = START + timedelta(hours=1)
+    moments = [received + timedelta(seconds=ahead) for ahead in (59, 60, 61, 86_400 * 365)]
+    values = [record(occurred_at=f"{one:%Y-%m-%dT%H:%M:%S}.000000Z") for one in moments]
+    told = verdicts(spark, "curbside", values)
+    ahead = ("more than 60 s in the future", "occurred_at")
+    assert [(one.reason, one.field) for one in told] == [(None, None), (None, None), ahead, ahead]
+
+
+def test_a_day_that_is_in_no_calendar_is_refused(spark: SparkSession) -> None:
+    (told,) = verdicts(spark, "curbside", [record(occurred_at="2026-02-30T08:00:00.000000Z")])
+    assert (told.reason, told.field) == ("not a time", "occurred_at")
+
+
+def test_a_reason_tells_what_is_allowed(spark: SparkSession) -> None:
+    (site, value) = verdicts(spark, "curbside", [record(site="atlantis"), record(value=-1)])
+    assert site.reason == f"not one of: {', '.join(one.id for one in load_domain('curbside').sites)}"
+    assert value.reason == "below 0"
