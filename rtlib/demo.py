@@ -204,7 +204,7 @@ def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
     def ask() -> None:
         if voila.poll() is not None:
             raise ServiceError(f"Voilà did not start (exit code {voila.returncode})", cure="rtlib doctor")
-        requests.get(url.replace("/?", "/login?"), timeout=2)
+        requests.get(url.partition("?")[0] + "login", timeout=2, allow_redirects=False)
 
     retrying(ask)
 

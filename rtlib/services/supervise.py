@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,8 @@ def start(settings: Settings) -> None:
 
 def states(settings: Settings) -> dict[str, PartState]:
     """What the supervisor says of each part; empty when no supervisor runs."""
-    proxy = _proxy(settings)
-    if proxy is None:
-        return {}
-    try:
-        told: list[dict[str, Any]] = proxy.supervisor.getAllProcessInfo()  # type: ignore[assignment]
-    except (OSError, Fault):
-        return {}
+    with _supervisor(settings) as ask:
+        told: list[dict[str, Any]] = ask.getAllProcessInfo() if ask else []
     return {
         one["name"]: PartState(one["name"], one["statename"], one["pid"], one["start"], one["spawnerr"]) for one in told
     }
@@ -99,13 +95,8 @@ def states(settings: Settings) -> dict[str, PartState]:
 
 def supervisor_pid(settings: Settings) -> int | None:
     """The process id of the running supervisor, or None."""
-    proxy = _proxy(settings)
-    if proxy is None:
-        return None
-    try:
-        return int(proxy.supervisor.getPID())  # type: ignore[arg-type]
-    except (OSError, Fault):
-        return None
+    with _supervisor(settings) as ask:
+        return int(ask.getPID()) if ask else None
 
 
 def start_part(settings: Settings, name: str) -> None:
@@ -128,36 +119,44 @@ def stop_part(settings: Settings, name: str) -> None:
 
 def shut_down(settings: Settings) -> None:
     """Ask the supervisor to stop every part and to end; the caller waits for it."""
-    proxy = _proxy(settings)
-    if proxy is not None:
-        proxy.supervisor.shutdown()
+    with _supervisor(settings) as ask:
+        if ask:
+            ask.shutdown()
 
 
 def _call(settings: Settings, method: str, name: str, *, fine: str) -> None:
-    proxy = _proxy(settings)
-    if proxy is None:
-        raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
     try:
-        getattr(proxy.supervisor, method)(name)
+        with _supervisor(settings) as ask:
+            if ask is None:
+                raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
+            getattr(ask, method)(name)
     except Fault as fault:
         if fine not in fault.faultString:
             raise ServiceError(f"{method} {name}: {fault.faultString}", cure=f"rtlib logs {name}") from fault
-    except OSError as error:
-        raise ServiceError(f"{name}: the supervisor does not answer ({error})", cure="rtlib down, rtlib up") from error
 
 
-def _proxy(settings: Settings) -> ServerProxy | None:
+@contextmanager
+def _supervisor(settings: Settings) -> Iterator[Any]:
+    """The supervisor's calls, or None when none answers on the socket of this state folder."""
     from supervisor.xmlrpc import SupervisorTransport
 
     path = socket_path(settings.home)
-    if not path.exists():
-        return None
-    proxy = ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{path}"))
+    transport = SupervisorTransport(None, None, f"unix://{path}")
+    proxy = ServerProxy("http://127.0.0.1", transport=transport)
+    try:
+        yield proxy.supervisor if path.exists() and _answers(proxy) else None
+    except OSError as error:
+        raise ServiceError(f"the supervisor stopped answering ({error})", cure="rtlib down, then rtlib up") from error
+    finally:
+        transport.close()
+
+
+def _answers(proxy: ServerProxy) -> bool:
     try:
         proxy.supervisor.getState()
     except (OSError, Fault):
-        return None
-    return proxy
+        return False
+    return True
 
 
 def _quoted(value: object) -> str:
