@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
+from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.services.parts import THRIFTY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
@@ -47,6 +47,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     """Write the broker's properties with today's ports, and format its storage the first time.
 
     Raises:
+        EnvironmentProblem: The disk is full.
         ServiceError: The storage could not be formatted; with the tool's own last words.
     """
     folder = settings.home / "kafka"
@@ -61,10 +62,20 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     tool = (*_java(java, jars, heap_mb=128), "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise ServiceError(
-            f"Kafka's storage could not be formatted: {' '.join(said)}", cure="rtlib reset, then rtlib up"
+        raise _not_formatted(folder, done.stderr or done.stdout)
+
+
+def _not_formatted(folder: Path, said: str) -> RtlibError:
+    """Why the tool failed, without the places in its code."""
+    if "No space left on device" in said:
+        return EnvironmentProblem(
+            f"the disk of {folder} is full: Kafka's storage could not be formatted",
+            cure="free some space (rtlib doctor says how much is needed) or set RTLIB_HOME to another folder",
         )
+    words = [line.strip() for line in said.splitlines() if not line.strip().startswith(("at ", "..."))]
+    return ServiceError(
+        f"Kafka's storage could not be formatted: {' '.join(words[-3:])}", cure="rtlib reset, then rtlib up"
+    )
 
 
 def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:

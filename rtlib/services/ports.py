@@ -53,8 +53,11 @@ def write(home: Path, ports: dict[str, int]) -> None:
     """Write the chosen ports in one step, so that a reader never sees half a file."""
     home.mkdir(parents=True, exist_ok=True)
     draft = home / "ports.json.part"
-    draft.write_text(json.dumps(ports, indent=2))
-    draft.replace(home / "ports.json")
+    try:
+        draft.write_text(json.dumps(ports, indent=2))
+        draft.replace(home / "ports.json")
+    finally:
+        draft.unlink(missing_ok=True)  # there only when the disk is full
 
 
 def is_free(port: int) -> bool:

@@ -80,8 +80,8 @@ def up(
         if supervise.supervisor_pid(settings) is not None:
             tell("the stack is running already")
             return False
-        settings = _lay_out(settings, chosen=chosen, tell=tell)
         try:
+            settings = _lay_out(settings, chosen=chosen, tell=tell)
             supervise.start(settings)
             running = supervise.states(settings)
             deadline = time.monotonic() + timeout_seconds
