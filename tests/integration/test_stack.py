@@ -1,0 +1,360 @@
+"""The pipeline on the real stack: who reads it, what it survives, and whether every count agrees in the end.
+
+The tests go from a running stack to a dead one, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import signal
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
+from live_stack import Stack, run_rtlib, running_for, state_folder, until
+
+from rtlib.broker.consumer import consumer
+from rtlib.broker.registry import latest, register
+from rtlib.broker.rejected import HEADERS, from_record
+from rtlib.broker.topics import end_offsets
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.domains.measures import measures
+from rtlib.errors import SchemaRefused
+from rtlib.pipeline import Reconciliation, health, reconcile
+from rtlib.pipeline.prepare import subject
+from rtlib.pipeline.signs import SignReader
+from rtlib.records import Event, QueryProgress, Rejected
+from rtlib.services import ports, processes, supervise
+from rtlib.warehouse.connection import connect, query
+from rtlib.warehouse.serve import compare_windows, latest_kpis
+
+pytestmark = pytest.mark.integration
+Place = tuple[int, int]  # partition and offset
+PARTS = {"broker", "registry", "warehouse", "stream", "loader", "simulator"}
+MEMORY_MB = 3 * 1024
+
+
+def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    """Rows of the stack's warehouse."""
+    connection = connect(settings)
+    try:
+        return query(connection, sql)
+    finally:
+        connection.close()
+
+
+def records(settings: Settings, name: str) -> list[Any]:
+    """All records of one of the domain's topics, up to where it ends now."""
+    topic = settings.topic(name)
+    ends = {partition: end for partition, end in end_offsets(settings, topic).items() if end > 0}
+    with consumer(settings, topic) as reader:
+        found: list[Any] = []
+
+        def complete() -> bool:
+            found.extend(record for batch in reader.poll(timeout_ms=1000).values() for record in batch)
+            here = {one.partition: reader.position(one) for one in reader.assignment()}
+            return bool(here) and all(here.get(partition, 0) >= end for partition, end in ends.items())
+
+        until(complete, seconds=60)
+        return found
+
+
+def newest_beats(settings: Settings) -> dict[str, datetime]:
+    """When each part last gave a sign of life."""
+    reader = SignReader(settings, tail=60)
+    try:
+        reader.catch_up()
+        return {name: beat.at for name, beat in reader.heartbeats.items()}
+    finally:
+        reader.close()
+
+
+# --- while events flow ----------------------------------------------------------------------------------------------
+
+
+def test_every_part_is_healthy_and_the_whole_takes_at_most_3_gb(stack: Stack) -> None:
+    told = stack.status()
+    assert told["running"] and told["healthy"], told
+    assert {part["name"] for part in told["parts"]} == PARTS
+    assert all(part["healthy"] and part["pid"] > 0 and part["resident_mb"] > 10 for part in told["parts"])
+    assert 300 < told["resident_mb"] <= MEMORY_MB
+    shown = stack.rtlib("status")
+    assert shown.returncode == 0
+    assert "resident memory of the whole stack: " in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+def test_up_a_second_time_changes_nothing(stack: Stack) -> None:
+    before = stack.pids()
+    again = stack.rtlib("up", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["healthy"] is True
+    assert "running already" in again.stderr
+    assert stack.pids() == before
+    assert 0 not in before.values()
+
+
+def test_another_domain_is_refused_while_the_stack_runs(stack: Stack) -> None:
+    refused = stack.rtlib("up", "--domain", "iot")
+    assert refused.returncode == 2
+    assert "the stack is running for curbside" in refused.stderr
+    assert "Cure: rtlib down" in refused.stderr
+
+
+def test_a_client_of_another_make_reads_every_event_that_was_not_broken(stack: Stack, settings: Settings) -> None:
+    topic = settings.topic("events")
+    ends = until(lambda: (found := end_offsets(settings, topic)) and sum(found.values()) >= 1500 and found, seconds=60)
+    good, misfits = read_by_another_make(settings, topic, dict(ends))
+    assert good + len(misfits) == sum(ends.values())
+    assert good >= 500
+
+    def archived() -> bool:
+        reached = {one["p"]: one["o"] for one in ask(settings, ARCHIVED)}
+        return all(reached.get(partition, 0) >= end for partition, end in ends.items() if end)
+
+    until(archived, seconds=60)
+    rows = ask(settings, "select kafka_partition as p, kafka_offset as o from RAW.REJECTED")
+    refused = {(int(row["p"]), int(row["o"])) for row in rows}
+    assert misfits == {(partition, offset) for partition, offset in refused if offset < ends[partition]}
+
+
+ARCHIVED = """
+select kafka_partition as p, max(kafka_offset) + 1 as o from (
+    select kafka_partition, kafka_offset from RAW.EVENTS
+    union all select kafka_partition, kafka_offset from RAW.REJECTED
+) group by kafka_partition
+"""
+
+
+def read_by_another_make(settings: Settings, topic: str, ends: dict[int, int]) -> tuple[int, set[Place]]:
+    """Read up to these offsets with Confluent's client: how many records validate, and where those are that do not."""
+    deserialize = JSONDeserializer(
+        schema_str=None, schema_registry_client=SchemaRegistryClient({"url": settings.schema_registry_url})
+    )
+    reader = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
+    reader.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
+    good, misfits = 0, set()
+    left = sum(ends.values())
+    while left:
+        message = reader.poll(30)
+        assert message is not None and message.error() is None
+        if message.offset() >= ends[message.partition()]:
+            continue
+        left -= 1
+        try:
+            told = deserialize(message.value(), SerializationContext(topic, MessageField.VALUE))
+            assert message.key().decode() == told["site"]
+            good += 1
+        except (SerializationError, ValueError):
+            misfits.add((message.partition(), message.offset()))
+    reader.close()
+    return good, misfits
+
+
+def test_the_progress_topic_tells_of_both_queries(settings: Settings) -> None:
+    reader = SignReader(settings)
+
+    def told() -> dict[str, list[QueryProgress]] | None:
+        reader.catch_up()
+        kpis, archive = reader.progress.get("kpis", []), reader.progress.get("archive", [])
+        watermarks = {one.watermark for one in kpis if one.watermark and one.watermark.year > 2000}
+        dropped = any(one.dropped_late > 0 for one in kpis)
+        return dict(reader.progress) if len(watermarks) > 1 and dropped and len(archive) > 2 else None
+
+    try:
+        progress = until(told, seconds=90)
+    finally:
+        reader.close()
+    kpis, archive = progress["kpis"], progress["archive"]
+    assert kpis[-1].state_rows > 0
+    assert max(one.processed_rate for one in kpis) > 0
+    assert max(one.processed_rate for one in archive) > 0
+    marks = [one.watermark for one in kpis if one.watermark]
+    assert marks == sorted(marks)
+    assert datetime.now(UTC) - marks[-1] > timedelta(seconds=settings.watermark_seconds)
+    assert [one.batch_id for one in archive] == sorted(one.batch_id for one in archive)
+
+
+def test_an_incompatible_schema_is_refused_readably_and_the_old_one_stays(settings: Settings) -> None:
+    schema = load_domain(settings.domain).schema
+    broken = copy.deepcopy(schema)
+    del broken["properties"]["unit"]
+    broken["required"].remove("unit")
+    version = latest(settings, subject(settings)).version
+    with pytest.raises(SchemaRefused, match="unit: removed, but events written before carry it") as refused:
+        register(settings, subject(settings), broken)
+    assert len(str(refused.value).splitlines()) < 24
+    assert refused.value.cure
+    assert latest(settings, subject(settings)).version == version
+    assert latest(settings, subject(settings)).schema == schema
+
+
+# --- kill -9 --------------------------------------------------------------------------------------------------------
+
+SIGNS = {"stream": ("kpis", "archive"), "loader": ("loader",)}
+
+
+@pytest.mark.parametrize("part", ["loader", "registry", "warehouse", "broker", "stream"])
+def test_a_part_that_is_killed_comes_back_by_itself(stack: Stack, settings: Settings, part: str) -> None:
+    before = stack.pids()[part]
+    killed_at = datetime.now(UTC)
+    os.kill(before, signal.SIGKILL)
+    until_it_is_back(stack, part, before, killed_at)
+
+
+def test_the_streaming_application_whose_jvm_is_killed_comes_back_by_itself(stack: Stack, settings: Settings) -> None:
+    before = stack.pids()["stream"]
+    jvms = [one for name, one in processes.belonging_to(stack.home) if name == "stream" and one.name() == "java"]
+    assert len(jvms) == 1
+    killed_at = datetime.now(UTC)
+    jvms[0].kill()
+    until_it_is_back(stack, "stream", before, killed_at)
+
+
+def until_it_is_back(stack: Stack, part: str, before: int, killed_at: datetime) -> None:
+    """Wait for a new process that works: it answers, or gives a sign of life that is younger than the kill."""
+    settings = stack.settings
+    until(lambda: stack.pids().get(part, 0) not in (0, before), seconds=60)
+
+    def works() -> bool:
+        beats = newest_beats(settings)
+        young = all(name in beats and beats[name] > killed_at for name in SIGNS.get(part, ()))
+        return young and bool(health.checks()[part](settings))
+
+    until(works, seconds=120)
+    assert is_gone(before)
+
+
+def is_gone(pid: int) -> bool:
+    """True when the process has ended, whether or not its parent has noticed."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+# --- after the simulator has stopped --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def settled(stack: Stack) -> Iterator[Reconciliation]:
+    """What the counts are once the simulator has stopped and everything has arrived."""
+    settings = stack.settings
+    supervise.stop_part(settings, "simulator")
+    last: list[Reconciliation] = []
+
+    def agrees() -> bool:
+        last.append(reconcile(settings))
+        return last[-1].reconciles
+
+    try:
+        until(agrees, seconds=120)
+    except AssertionError as error:
+        raise AssertionError(f"does not reconcile: {last[-1:]}") from error
+    yield last[-1]
+
+
+def test_nothing_is_lost_and_nothing_doubled_whatever_was_killed(settled: Reconciliation) -> None:
+    assert settled.differences == ()
+    assert settled.records_sent == settled.records_in_kafka > 1000
+    assert settled.archived == settled.events_sent
+    assert settled.duplicates_removed == settled.duplicates_sent > 0
+    assert settled.rejected == settled.malformed_sent > 0
+    assert settled.kpi_events + settled.late_dropped == settled.archived
+
+
+def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: Reconciliation) -> None:
+    settings = stack.settings
+    sent = {(one.partition, one.offset): one.value for one in records(settings, "events")}
+    published: dict[Place, Rejected] = {}
+    for record in records(settings, "rejected"):
+        assert [name for name, _ in record.headers] == list(HEADERS)
+        told = from_record(record.value, record.headers)
+        published[told.partition, told.offset] = told
+    rows = ask(settings, "select kafka_partition as p, kafka_offset as o, payload, reason, field from RAW.REJECTED")
+    held = {(int(row["p"]), int(row["o"])): row for row in rows}
+    assert set(published) == set(held)
+    assert len(rows) == len(held) == settled.rejected
+    for place, told in published.items():
+        assert told.payload == sent[place]
+        assert base64.b64decode(held[place]["payload"]) == sent[place]
+        assert (told.reason, told.field) == (held[place]["reason"], held[place]["field"])
+        assert told.reason and told.topic == settings.topic("events")
+
+
+def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Reconciliation) -> None:
+    settings = stack.settings
+    domain = load_domain(settings.domain)
+    connection = connect(settings)
+    try:
+        rows = latest_kpis(connection, domain.name, minutes=60)
+        compared = compare_windows(
+            connection,
+            domain.name,
+            watermark_seconds=settings.watermark_seconds,
+            window_seconds=settings.window_seconds,
+        )
+    finally:
+        connection.close()
+    incomplete = {(one.site, one.window_start) for one in compared.different}
+    complete = [row for row in rows if (row.site, row.window_start) not in incomplete]
+    by_window = archived_events(settings)
+    assert len(complete) >= len(domain.sites)
+    for row in complete:
+        happened = by_window[row.site, row.window_start]
+        assert row.events == len(happened)
+        assert row.first_event_at == min(one.occurred_at for one in happened)
+        assert row.last_event_at == max(one.occurred_at for one in happened)
+        assert row.measures == pytest.approx(measures(domain, happened), rel=1e-9)
+
+
+def archived_events(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
+    """The events of RAW by site and window."""
+    found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
+    names = "event_id, domain, site, kind, occurred_at, producer_id, sequence, value, unit"
+    for row in ask(settings, f"select {names} from RAW.EVENTS"):
+        event = Event(**{**row, "occurred_at": row["occurred_at"].replace(tzinfo=UTC)})
+        seconds = int(event.occurred_at.timestamp()) // settings.window_seconds * settings.window_seconds
+        found[event.site, datetime.fromtimestamp(seconds, UTC)].append(event)
+    return found
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_crash_of_the_terminal_down_still_ends_everything(stack: Stack) -> None:
+    chosen = stack.settings.ports
+    supervisor = supervise.supervisor_pid(stack.settings)
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: is_gone(supervisor), seconds=10)
+    assert {"broker", "registry", "warehouse", "stream", "loader"} <= set(running_for(stack.home))
+    down = stack.rtlib("down")
+    assert down.returncode == 0, down.stderr
+    assert "ended what was left over" in down.stderr
+    assert running_for(stack.home) == []
+    assert [name for name, port in chosen.items() if name != "app" and not ports.is_free(port)] == []
+    again = stack.rtlib("down", "--json")
+    assert (again.returncode, json.loads(again.stdout)) == (0, {"stopped": False})
+
+
+def test_a_headless_demo_reconciles_and_leaves_nothing_behind() -> None:
+    with state_folder() as home:
+        done = run_rtlib(home, "demo", "--headless", "--seconds", "20", "--json", timeout=300)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["reconciles"] is True
+        assert told["differences"] == []
+        assert told["records_sent"] == told["records_in_kafka"] > 200
+        assert told["kpi_rows"] > 0
+        assert told["archived"] == told["events_sent"] > 200
+        assert running_for(home) == []
