@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -82,24 +83,36 @@ def forget_idle_sessions(sessions: dict[str, Any], seen: dict[str, float], *, id
     return idle
 
 
+def sweep(stages: Path, *, older_than_seconds: float) -> None:
+    """Remove what is left on the stages of tables that are gone; Snowflake drops it with the table."""
+    limit = time.time() - older_than_seconds
+    for path in sorted(stages.rglob("*"), reverse=True):
+        # Gone meanwhile, or a folder that is not empty: then it is not ours to remove.
+        with suppress(OSError):
+            if path.stat().st_mtime < limit:
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
 def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
     """Answer on 127.0.0.1 until a TERM or an INT signal, then write everything to the database file."""
     import uvicorn
 
     # Not "from fakesnow import server": that name is a function of the package as well.
     server: Any = import_module("fakesnow.server")
-    server.logger.setLevel(logging.WARNING)  # a refused statement is told to the client, not to this log
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    server.logger.setLevel(logging.CRITICAL)  # what it would say is said once, by the mends
     fakesnow_mends.apply()
     instance = server.shared_fs = open_files(data)
     seen: dict[str, float] = {}
     stop = threading.Event()
 
-    def reap() -> None:
+    def keep_house() -> None:
         while not stop.wait(min(60.0, idle_seconds)):
             forget_idle_sessions(server.sessions, seen, idle_seconds=idle_seconds)
+            sweep(data / "stages", older_than_seconds=idle_seconds)
 
-    threading.Thread(target=reap, name="reaper", daemon=True).start()
-    app = fakesnow_mends.Watched(server.app, seen)
+    threading.Thread(target=keep_house, name="housekeeper", daemon=True).start()
+    app = fakesnow_mends.Watched(fakesnow_mends.application(server), server.sessions, seen)
     # Uvicorn ends in order at a TERM and then sends it once more, which without this would end the process here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

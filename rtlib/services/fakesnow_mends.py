@@ -6,6 +6,9 @@ server's process alone.
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import re
 import threading
 import time
@@ -14,7 +17,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from weakref import WeakValueDictionary
 
+LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 20
 TRANSLATIONS_KEPT = 200
 # What a statement's translation may depend on besides its text, the database and the schema.
@@ -39,34 +44,71 @@ class Newest(OrderedDict[Any, Any]):
                 self.popitem(last=False)
 
 
-class Watched:
-    """The server, noting when each session last asked something."""
+def application(server: Any) -> Any:
+    """The server's routes, with a sign-in that gives a session its master token.
 
-    def __init__(self, app: Any, seen: dict[str, float]) -> None:
+    Without one the connector never tells fakesnow that a session is over.
+    """
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    async def sign_in(request: Request) -> JSONResponse:
+        answer = json.loads((await server.login_request(request)).body)
+        answer["data"]["masterToken"] = answer["data"]["token"]
+        return JSONResponse(answer)
+
+    return Starlette(routes=[Route("/session/v1/login-request", sign_in, methods=["POST"]), *server.routes])
+
+
+class Watched:
+    """The server, with an eye on its sessions.
+
+    It notes when each last asked something. It lets one ask one thing at a time: fakesnow mixes up the answers when
+    two threads share a connection. And it ends a session that its client ends: fakesnow only forgets it, while
+    Snowflake rolls back what it had begun.
+    """
+
+    def __init__(self, app: Any, sessions: dict[str, Any], seen: dict[str, float]) -> None:
         self._app = app
+        self._sessions = sessions
         self._seen = seen
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on."""
-        for name, value in scope.get("headers", ()):
-            if name == b"authorization":
-                self._seen[value.decode("latin-1")[17:-1]] = time.monotonic()
-        await self._app(scope, receive, send)
+        words = dict(scope.get("headers", ())).get(b"authorization", b"")
+        token = words.decode("latin-1")[17:-1]
+        session = self._sessions.get(token)
+        if session is None:
+            await self._app(scope, receive, send)
+            return
+        self._seen[token] = time.monotonic()
+        turn = self._turns.setdefault(token, asyncio.Lock())
+        async with turn:
+            if scope["path"] == "/session" and b"delete=true" in scope["query_string"]:
+                self._seen.pop(token, None)
+                session.close()
+            await self._app(scope, receive, send)
 
 
 def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Answer a statement that cannot run with an error.
 
-    fakesnow answers HTTP 500, which the connector takes for an outage and retries; Snowflake says what is wrong.
+    fakesnow answers HTTP 500, which the connector takes for an outage and retries; Snowflake says what is wrong. It
+    is written to the log as well.
     """
     from snowflake.connector.errors import Error, ProgrammingError
 
     def execute_or_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return execute(self, command, *args, **kwargs)
-        except Error:
+        except Error as error:
+            LOG.warning("refused: %s\n  %s", command[:2_000], error)
             raise
         except Exception as error:
+            LOG.warning("failed: %s", command[:2_000], exc_info=error)
             # 603 is Snowflake's own number for "could not be executed".
             raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=603, sqlstate="XX000") from error
 

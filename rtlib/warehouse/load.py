@@ -235,8 +235,8 @@ def _told(offsets: Mapping[str, int]) -> str:
 
 @contextmanager
 def _transaction(connection: SnowflakeConnection) -> Iterator[None]:
-    execute(connection, "begin")
     try:
+        execute(connection, "begin")
         yield
         execute(connection, "commit")
     except BaseException:

@@ -51,8 +51,9 @@ def staged(connection: SnowflakeConnection, events: pd.DataFrame, rejected: pd.D
     Raises:
         WarehouseError: The warehouse refused the rows, or not all of them arrived.
     """
-    # Temporary tables are the session's own; the process in the name keeps fakesnow's notes on loaded files apart.
-    table = f"STAGED_{os.getpid()}"
+    # Temporary tables are the session's own; the rest of the name keeps fakesnow's notes on loaded files apart, which
+    # are not. It stays the same for a connection, so that its statements are translated once.
+    table = f"STAGED_{os.getpid()}_{id(connection):x}"
     _use_schema(connection, "RAW")  # a temporary table is named without one
     execute(connection, f"create or replace temporary table {table} (item variant)")
     try:

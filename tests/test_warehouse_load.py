@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from snowflake.connector import SnowflakeConnection
+from warehouse_rows import NOON, batch, event_row, rejected_row
+from warehouse_server import WarehouseServer
+
+from rtlib.errors import WarehouseError, WarehouseUnreachable
+from rtlib.records import Event
+from rtlib.warehouse import load, staging
+from rtlib.warehouse.connection import execute, query
+from rtlib.warehouse.load import Applied, apply_batch, backfill
+from rtlib.warehouse.schema import migrate
+
+
+def held(connection: SnowflakeConnection, table: str = "RAW.EVENTS") -> int:
+    return int(query(connection, f"select count(*) as n from {table}")[0]["n"])
+
+
+def rows(connection: SnowflakeConnection, sql: str) -> list[dict[str, Any]]:
+    return query(connection, sql)
+
+
+def test_a_batch_brings_events_misfits_and_its_ledger_row(warehouse: SnowflakeConnection) -> None:
+    done = apply_batch(warehouse, batch(event_row(0), event_row(1), rejected=(rejected_row(9),), number=4))
+    assert done == Applied(new=2, duplicates=0, rejected=1)
+    ledger = rows(warehouse, "select * from RAW.BATCHES")[0]
+    assert (ledger["query"], ledger["domain"], ledger["batch_id"]) == ("archive", "curbside", 4)
+    assert (json.loads(ledger["offsets_from"]), json.loads(ledger["offsets_to"])) == ({"0": 0}, {"0": 5})
+    assert [ledger[f"rows_{one}"] for one in ("read", "new", "duplicate", "rejected")] == [3, 2, 0, 1]
+    assert held(warehouse) == 2
+
+
+def test_every_value_of_an_event_arrives_as_it_was(warehouse: SnowflakeConnection) -> None:
+    row = event_row(3)
+    apply_batch(warehouse, batch(row))
+    found = rows(warehouse, "select * from RAW.EVENTS")[0]
+    loaded_at = found.pop("loaded_at")
+    assert abs(datetime.now(UTC).replace(tzinfo=None) - loaded_at) < timedelta(minutes=1)
+    assert found.pop("batch_id") == 0
+    assert json.loads(found.pop("attributes")) == {"items": 3}
+    assert found == {
+        name: value.tz_localize(None) if isinstance(value, pd.Timestamp) else value
+        for name, value in row.items()
+        if name != "attributes"
+    }
+
+
+def test_a_batch_applied_before_changes_nothing(warehouse: SnowflakeConnection) -> None:
+    one = batch(event_row(0), rejected=(rejected_row(1),))
+    apply_batch(warehouse, one)
+    assert apply_batch(warehouse, one) == Applied(skipped=True)
+    assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (1, 1, 1)
+
+
+def test_the_same_id_with_other_offsets_is_another_batch(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0)))
+    done = apply_batch(warehouse, batch(event_row(0), event_row(1), offsets_to={"0": 2}))
+    assert done == Applied(new=1, duplicates=1)
+    assert held(warehouse) == 2
+
+
+def test_copies_within_a_batch_and_of_earlier_batches_are_left_out(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0), number=0))
+    later = event_row(1, kafka_offset=50)
+    done = apply_batch(warehouse, batch(later, event_row(1), event_row(0), event_row(2), number=1))
+    assert done == Applied(new=2, duplicates=2)
+    first = rows(warehouse, "select kafka_offset from RAW.EVENTS where event_id = 'event-1'")
+    assert first == [{"kafka_offset": 0}]
+
+
+def test_a_misfit_is_kept_once_with_its_bytes(warehouse: SnowflakeConnection) -> None:
+    every_byte = bytes(range(256))
+    misfits = (rejected_row(1, payload=every_byte), rejected_row(2, payload=None, field=None))
+    apply_batch(warehouse, batch(rejected=misfits, number=0))
+    assert apply_batch(warehouse, batch(rejected=misfits, number=1)) == Applied(rejected=0)
+    found = rows(warehouse, "select * from RAW.REJECTED order by kafka_offset")
+    assert [base64.b64decode(row["payload"]) for row in found] == [every_byte, b""]
+    assert [row["field"] for row in found] == ["", ""]
+    assert {row["domain"] for row in found} == {"curbside"}
+
+
+def test_a_misfit_of_a_megabyte_is_kept(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(1), rejected=(rejected_row(1, payload=b"x" * 1_000_000),)))
+    assert rows(warehouse, "select length(payload) as n from RAW.REJECTED")[0]["n"] == 1_333_336
+
+
+def test_a_batch_without_rows_leaves_its_ledger_row(warehouse: SnowflakeConnection) -> None:
+    assert apply_batch(warehouse, batch()) == Applied()
+    assert apply_batch(warehouse, batch()) == Applied(skipped=True)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "",
+        "007",
+        "1e5",
+        "true",
+        "null",
+        "NULL",
+        "\\N",
+        " padded ",
+        "a,b;c\td",
+        'say "hi"',
+        "two\nlines\r\nand more",
+        "C:\\temp\\",
+        "'; drop table RAW.EVENTS; --",
+        "%s ? :1 $1 @stage",
+        "日本 é 🙂 \u2028",
+        "2026-05-01",
+    ],
+)
+def test_odd_text_arrives_as_it_was(warehouse: SnowflakeConnection, odd: str) -> None:
+    attributes = json.dumps({"note": odd})
+    apply_batch(
+        warehouse, batch(event_row(1, site=odd, unit=odd, producer_id=odd, attributes=attributes), event_row(2))
+    )
+    found = rows(warehouse, "select site, unit, producer_id, attributes from RAW.EVENTS where event_id = 'event-1'")[0]
+    assert (found["site"], found["unit"], found["producer_id"]) == (odd, odd, odd)
+    assert json.loads(found["attributes"]) == {"note": odd}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60),
+    value=st.none() | st.floats(allow_nan=False),
+    sequence=st.integers(0, 2**63 - 1),
+)
+def test_any_text_and_number_arrives_as_it_was(
+    warehouse: SnowflakeConnection, text: str, value: float | None, sequence: int
+) -> None:
+    execute(warehouse, "delete from RAW.EVENTS")
+    row = event_row(1, site=text, value=value, sequence=sequence, attributes=json.dumps({text: text}))
+    apply_batch(warehouse, batch(row, offsets_from={text: sequence}, offsets_to={repr(value): 1}))
+    found = rows(warehouse, "select site, value, sequence, attributes from RAW.EVENTS")
+    assert len(found) <= 1  # the ledger may know the example already
+    for one in found:
+        assert (one["site"], one["value"], one["sequence"]) == (text, value, sequence)
+        assert json.loads(one["attributes"]) == {text: text}
+
+
+def test_a_value_that_is_missing_is_null_and_one_that_is_infinite_stays(warehouse: SnowflakeConnection) -> None:
+    values = [None, float("nan"), float("inf"), 0.1 + 0.2, -0.0]
+    apply_batch(warehouse, batch(*(event_row(place, value=value) for place, value in enumerate(values))))
+    found = [row["value"] for row in rows(warehouse, "select value from RAW.EVENTS order by sequence")]
+    assert found == [None, None, float("inf"), 0.1 + 0.2, -0.0]
+
+
+def test_attributes_that_are_no_json_stay_as_text(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(1, attributes="{broken")))
+    assert json.loads(rows(warehouse, "select attributes from RAW.EVENTS")[0]["attributes"]) == "{broken"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pd.Timestamp("2026-05-01T14:00:00.123456+02:00"),
+        pd.Timestamp("2026-05-01T12:00:00.123456"),
+        datetime(2026, 5, 1, 12, 0, 0, 123456),
+        datetime.fromisoformat("2026-05-01T14:00:00.123456+02:00"),
+    ],
+)
+def test_a_moment_is_kept_in_utc_to_the_microsecond(warehouse: SnowflakeConnection, moment: datetime) -> None:
+    apply_batch(warehouse, batch(event_row(1, occurred_at=moment)))
+    assert rows(warehouse, "select occurred_at from RAW.EVENTS") == [
+        {"occurred_at": datetime(2026, 5, 1, 12, 0, 0, 123456)}
+    ]
+
+
+def test_moments_out_of_the_range_of_pandas_are_kept(warehouse: SnowflakeConnection) -> None:
+    far = [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]
+    frame = batch(event_row(0), event_row(1)).events.astype({"occurred_at": object})
+    frame["occurred_at"] = pd.Series(far, dtype=object)
+    apply_batch(warehouse, replace(batch(), events=frame))
+    assert [row["occurred_at"] for row in rows(warehouse, "select occurred_at from RAW.EVENTS order by 1")] == far
+
+
+def break_at(monkeypatch: pytest.MonkeyPatch, word: str, *, after: bool) -> None:
+    """The next statement that begins so fails once: before it is run, or after it was run and before the answer."""
+    broken: list[str] = []
+
+    def fail(connection: SnowflakeConnection, sql: str, parameters: Any = ()) -> int:
+        ours = sql.startswith(word) and not broken
+        done = execute(connection, sql, parameters) if after or not ours else 0
+        if ours:
+            broken.append(sql)
+            raise WarehouseUnreachable("the line is cut")
+        return done
+
+    for module in (load, staging):
+        monkeypatch.setattr(module, "execute", fail)
+
+
+STEPS = ("create", "put", "copy", "begin", "insert into RAW.EVENTS", "insert into RAW.REJECTED",
+         "insert into RAW.BATCHES", "commit")  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_line_cut_at_any_statement_loses_and_doubles_nothing(
+    warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+) -> None:
+    one = batch(event_row(0), event_row(1), rejected=(rejected_row(1),))
+    break_at(monkeypatch, step, after=after)
+    with pytest.raises(WarehouseUnreachable):
+        apply_batch(warehouse, one)
+    committed = step == "commit" and after
+    assert held(warehouse) == (2 if committed else 0)
+    assert apply_batch(warehouse, one) == (Applied(skipped=True) if committed else Applied(new=2, rejected=1))
+    assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (2, 1, 1)
+
+
+def test_a_warehouse_killed_within_a_transaction_has_none_of_it(own_warehouse: Callable[[], WarehouseServer]) -> None:
+    server = own_warehouse()
+    connection = server.connect()
+    migrate(connection)
+    apply_batch(connection, batch(event_row(0), number=0))
+    execute(connection, "begin")
+    execute(connection, "insert into RAW.EVENTS select * from RAW.EVENTS")
+    server.kill()
+    server.start()
+    again = server.connect()
+    assert held(again) == 1
+    assert apply_batch(again, batch(event_row(0), number=0)) == Applied(skipped=True)
+    assert apply_batch(again, batch(event_row(0), event_row(1), number=1)) == Applied(new=1, duplicates=1)
+
+
+def test_a_warehouse_killed_at_random_moments_holds_every_event_once(
+    own_warehouse: Callable[[], WarehouseServer],
+) -> None:
+    server = own_warehouse()
+    migrate(server.connect())
+    jobs = [batch(*(event_row(50 * number + place) for place in range(50)), number=number) for number in range(12)]
+    connection = server.connect()
+    for number, job in enumerate(jobs):
+        if number % 4 == 3:
+            killer = threading.Timer(0.02 * number, server.kill)
+            killer.start()
+            with suppress(WarehouseError):
+                apply_batch(connection, job)
+            killer.join()
+            server.start()
+            connection = server.connect()
+        apply_batch(connection, job)
+    assert (held(connection), held(connection, "RAW.BATCHES")) == (600, 12)
+    assert rows(connection, "select count(distinct event_id) as n from RAW.EVENTS") == [{"n": 600}]
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_left_behind_on_the_client_or_in_the_warehouse(
+    warehouse_server: WarehouseServer, warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    staged = files(warehouse_server.data / "stages")
+    apply_batch(warehouse, batch(event_row(0), number=0))
+    assert files(warehouse_server.data / "stages") == staged
+    break_at(monkeypatch, "copy", after=False)
+    with pytest.raises(WarehouseUnreachable):
+        apply_batch(warehouse, batch(event_row(1), number=1))
+    assert apply_batch(warehouse, batch(event_row(1), number=1)) == Applied(new=1)
+    assert not list(tmp_path.iterdir())
+    # The file of the copy that failed stays until the warehouse sweeps it.
+    assert len(files(warehouse_server.data / "stages") - staged) == 1
+    assert not rows(warehouse, "select table_name from information_schema.tables where table_name like 'STAGED%'")
+
+
+def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server: WarehouseServer,
+                                                                warehouse: SnowflakeConnection) -> None:  # fmt: skip
+    history, shared = warehouse_server.connect(), warehouse_server.connect()
+    failures: list[BaseException] = []
+    over = threading.Event()
+    seen: list[int] = []
+
+    def write(name: str, connection: SnowflakeConnection) -> None:
+        for number in range(8):
+            many = [
+                event_row(place, event_id=f"{name}-{number}-{place}", kafka_offset=1000 * number + place)
+                for place in range(100)
+            ]
+            apply_batch(connection, batch(*many, number=number, query=name))
+
+    def read(connection: SnowflakeConnection) -> None:
+        both = (
+            "select (select count(*) from RAW.EVENTS) as events, "
+            "(select coalesce(sum(rows_new), 0) from RAW.BATCHES) as noted"
+        )
+        while not over.is_set():
+            row = query(connection, both)[0]
+            assert int(row["events"]) == int(row["noted"])
+            seen.append(int(row["events"]))
+
+    def watched(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as failure:
+                failures.append(failure)
+
+        return run
+
+    writers = [
+        threading.Thread(target=watched(lambda: write("archive", warehouse))),
+        threading.Thread(target=watched(lambda: write("history", history))),
+    ]
+    # Two threads may share a connection, as the connector's own documentation allows.
+    readers = [threading.Thread(target=watched(lambda: read(shared))) for _ in range(2)]
+    for thread in writers + readers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    over.set()
+    for thread in readers:
+        thread.join()
+    assert not failures
+    assert held(warehouse) == 1600
+    assert len(set(seen)) > 3
+
+
+def past_events(count: int, name: str = "past") -> Iterator[Event]:
+    for number in range(count):
+        yield Event(
+            event_id=f"{name}-{number}",
+            domain="curbside",
+            site="site-0",
+            kind="order",
+            occurred_at=NOON - timedelta(days=1) + timedelta(seconds=number),
+            producer_id="history",
+            sequence=number,
+            value=None if number % 3 else 1.5,
+            unit="USD",
+            attributes={"items": number},
+        )
+
+
+def test_history_is_loaded_in_chunks_and_once(warehouse: SnowflakeConnection) -> None:
+    assert backfill(warehouse, past_events(25), domain="curbside", chunk=10) == 25
+    assert backfill(warehouse, past_events(25), domain="curbside", chunk=10) == 0
+    assert backfill(warehouse, past_events(30), domain="curbside", chunk=15) == 5
+    found = rows(warehouse, "select * from RAW.EVENTS order by sequence")
+    assert len(found) == 30
+    assert {(row["topic"], row["kafka_partition"]) for row in found} == {("history", 0)}
+    assert [row["kafka_offset"] for row in found] == list(range(30))
+    assert all(row["received_at"] == row["occurred_at"] for row in found)
+    assert {row["query"] for row in rows(warehouse, "select query from RAW.BATCHES")} == {"history"}
+
+
+def test_another_stretch_of_history_is_loaded_as_well(warehouse: SnowflakeConnection) -> None:
+    backfill(warehouse, past_events(10), domain="curbside", chunk=10)
+    assert backfill(warehouse, past_events(10, "other"), domain="curbside", chunk=10) == 10

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pandas as pd
+from snowflake.connector import SnowflakeConnection
+from warehouse_rows import NOON, batch, event_row, kpi, rejected_row
+
+from rtlib.warehouse.load import apply_batch, merge_kpis
+from rtlib.warehouse.serve import (
+    Counts,
+    Freshness,
+    WindowDifference,
+    compare_windows,
+    counts,
+    current,
+    freshness,
+    latest_kpis,
+    rejected_reasons,
+)
+
+
+def at(seconds: float) -> pd.Timestamp:
+    return pd.Timestamp(NOON + timedelta(seconds=seconds))
+
+
+def test_the_latest_kpis_go_back_from_the_newest_window(warehouse: SnowflakeConnection) -> None:
+    merge_kpis(warehouse, [kpi(site, minute) for minute in range(10) for site in ("b", "a")])
+    found = latest_kpis(warehouse, "curbside", minutes=2)
+    assert [(one.site, one.window_start) for one in found] == [
+        (site, NOON + timedelta(minutes=minute)) for minute in (8, 9) for site in ("a", "b")
+    ]
+
+
+def test_current_is_the_newest_window_of_each_site(warehouse: SnowflakeConnection) -> None:
+    told = [kpi("a", 0), kpi("a", 5), kpi("b", 3), kpi("b", 1), kpi("gone", -2000), kpi("c", 9, domain="iot")]
+    merge_kpis(warehouse, told)
+    assert [(one.site, one.window_start) for one in current(warehouse, "curbside")] == [
+        ("a", NOON + timedelta(minutes=5)),
+        ("b", NOON + timedelta(minutes=3)),
+    ]
+
+
+def test_an_empty_warehouse_has_no_freshness_and_counts_nothing(warehouse: SnowflakeConnection) -> None:
+    assert freshness(warehouse, "curbside") == Freshness(None, None)
+    assert counts(warehouse, "curbside") == Counts(0, 0, 0, 0, 0, 0, 0)
+    assert latest_kpis(warehouse, "curbside") == current(warehouse, "curbside") == []
+    assert rejected_reasons(warehouse, "curbside") == {}
+    assert compare_windows(warehouse, "curbside", watermark_seconds=60).windows == 0
+
+
+def test_freshness_tells_the_newest_of_each_layer_and_leaves_history_out(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(1), event_row(2), event_row(500, topic="history")))
+    merge_kpis(warehouse, [kpi("a", 3)])
+    assert freshness(warehouse, "curbside") == Freshness(
+        newest_event_at=NOON + timedelta(minutes=3, seconds=30), newest_received_at=NOON + timedelta(seconds=2.5)
+    )
+
+
+def test_counts_tell_live_from_history_and_add_the_ledger_up(warehouse: SnowflakeConnection) -> None:
+    misfits = (rejected_row(1), rejected_row(2, reason="too long"), rejected_row(3))
+    apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(1), rejected=misfits, number=0))
+    apply_batch(warehouse, batch(event_row(1), event_row(2), number=1))
+    apply_batch(warehouse, batch(event_row(9, topic="history"), number=0, query="history"))
+    apply_batch(warehouse, batch(event_row(8, domain="iot"), number=0, domain="iot"))
+    merge_kpis(warehouse, [kpi("a", events=4), kpi("b", events=6)])
+    assert counts(warehouse, "curbside") == Counts(
+        raw_events=4, live_events=3, duplicates=2, rejected=3, batches=2, kpi_rows=2, kpi_events=10
+    )
+    assert rejected_reasons(warehouse, "curbside") == {"is not JSON": 2, "too long": 1}
+
+
+def test_counts_since_a_moment_leave_out_what_was_before(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0), event_row(10), event_row(20), rejected=(rejected_row(1),)))
+    merge_kpis(warehouse, [kpi("a", 0), kpi("a", 5, events=7)])
+    found = counts(warehouse, "curbside", since=NOON + timedelta(seconds=10.5))
+    assert (found.live_events, found.rejected, found.kpi_events) == (2, 0, 8)
+    assert found.batches == 1  # applied just now
+    assert counts(warehouse, "curbside", since=NOON + timedelta(minutes=2)).kpi_events == 7
+
+
+def test_windows_that_agree_are_counted_and_not_listed(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(*(event_row(second) for second in (0, 2, 4, 60, 62))))
+    merge_kpis(warehouse, [kpi("site-0", 0, events=3), kpi("site-0", 1, events=2)])
+    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+    assert (found.windows, found.different, found.unexplained) == (2, (), ())
+
+
+def test_an_event_behind_the_watermark_may_be_missing_and_no_other(warehouse: SnowflakeConnection) -> None:
+    # Received in this order: at 0 s, at 100 s, then two stragglers: one 100 s behind the newest, one 40 s behind it.
+    apply_batch(
+        warehouse,
+        batch(
+            event_row(0, site="a", received_at=at(1)),
+            event_row(100, site="a", received_at=at(101)),
+            event_row(2, site="a", received_at=at(102)),
+            event_row(60, site="a", received_at=at(103)),
+        ),
+    )
+    merge_kpis(warehouse, [kpi("a", 0, events=1), kpi("a", 1, events=1)])
+    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+    first = WindowDifference("a", NOON, raw_events=2, kpi_events=1, may_be_late=1)
+    second = WindowDifference("a", NOON + timedelta(minutes=1), raw_events=2, kpi_events=1, may_be_late=0)
+    assert found.different == (first, second)
+    assert first.explained
+    assert found.unexplained == (second,)
+
+
+def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0, site="a"), event_row(2, site="only-raw")))
+    merge_kpis(warehouse, [kpi("a", events=2), kpi("only-speed")])
+    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+    assert {(one.site, one.raw_events, one.kpi_events) for one in found.unexplained} == {
+        ("a", 1, 2),
+        ("only-raw", 1, 0),
+        ("only-speed", 0, 1),
+    }
+
+
+def test_history_is_no_part_of_the_comparison(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0, topic="history"), query="history"))
+    assert compare_windows(warehouse, "curbside", watermark_seconds=60).windows == 0
+
+
+def test_windows_of_another_length_are_cut_at_whole_multiples(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(9, site="a"), event_row(11, site="a"), event_row(19, site="a")))
+    found = compare_windows(warehouse, "curbside", watermark_seconds=60, window_seconds=10)
+    assert [(one.window_start, one.raw_events) for one in found.different] == [
+        (NOON, 1),
+        (NOON + timedelta(seconds=10), 2),
+    ]
