@@ -107,7 +107,7 @@ def notebooks() -> Path:
     """
     folder = project_root() / "notebooks"
     if not folder.exists():
-        raise ConfigError(f"there are no notebooks in {project_root()}", cure="run rtlib from a clone of the project")
+        raise ConfigError(f"there are no notebooks in {project_root()}", cure="clone the project and run it there")
     return folder
 
 
