@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
     archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
-    spark_master: str = Field("local[10]", description="where Spark runs")
+    spark_master: str = Field("local[12]", description="where Spark runs")
 
     kafka_port: int | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")
     registry_port: int | None = Field(None, description="local registry's port; unset likewise")
