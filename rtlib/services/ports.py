@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from rtlib.config import USUAL_PORTS, Settings
 from rtlib.errors import EnvironmentProblem
+from rtlib.services import processes
+
+# Below the ports that systems give to outgoing connections: one of those could take a server's port while it restarts.
+OTHERS = range(20_000, 30_000)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """From choosing ports to the supervisor's start, one stack at a time: two would choose the same ones."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    with FileLock(Path(tempfile.gettempdir()) / f"rtlib-ports-{user}.lock"):
+        yield
 
 
 def choose(settings: Settings) -> dict[str, int]:
@@ -20,11 +39,12 @@ def choose(settings: Settings) -> dict[str, int]:
         EnvironmentProblem: A port that a setting asks for is busy; the message names the process that has it.
     """
     chosen: dict[str, int] = {}
+    others = _of_other_stacks(settings.home)
     for name in USUAL_PORTS:
         pinned = settings.pinned_ports.get(name)
         if pinned is not None:
             _refuse_if_busy(name, pinned)
-        chosen[name] = pinned or _first_free(settings.ports[name], taken=set(chosen.values()))
+        chosen[name] = pinned or _first_free(settings.ports[name], taken=others | set(chosen.values()))
     write(settings.home, chosen)
     return chosen
 
@@ -38,7 +58,7 @@ def for_app(settings: Settings) -> int:
     pinned = settings.pinned_ports.get("app")
     if pinned is not None:
         _refuse_if_busy("app", pinned)
-    return pinned or _first_free(settings.ports["app"], taken=set())
+    return pinned or _first_free(settings.ports["app"], taken=_of_other_stacks(settings.home))
 
 
 def _refuse_if_busy(name: str, port: int) -> None:
@@ -85,9 +105,18 @@ def holder(port: int) -> str:
     return "by a process this user may not see"
 
 
+def _of_other_stacks(home: Path) -> set[int]:
+    """The ports of the stacks that run for other state folders, also of a part that is being restarted just now."""
+    found: set[int] = set()
+    for other in processes.running_homes() - {home, home.resolve()}:
+        with suppress(OSError, ValueError):  # it may be ending just now
+            found.update(json.loads((other / "ports.json").read_text()).values())
+    return found
+
+
 def _first_free(wanted: int, *, taken: set[int]) -> int:
-    if wanted not in taken and is_free(wanted):
-        return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    candidates = (wanted, *random.sample(OTHERS, 200))
+    found = next((port for port in candidates if port not in taken and is_free(port)), None)
+    if found is None:
+        raise EnvironmentProblem("no free port was found", cure="end what listens on so many ports, then try again")
+    return found

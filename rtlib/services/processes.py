@@ -30,6 +30,17 @@ def belonging_to(home: Path) -> Iterator[tuple[str, psutil.Process]]:
             yield variables["RTLIB_PART"], process
 
 
+def running_homes() -> set[Path]:
+    """The state folders on this machine whose supervisor runs, as far as this user may see."""
+    homes = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            words = process.cmdline()
+            if "supervisor.supervisord" in words:
+                homes.add(Path(words[-1]).parent.parent)
+    return homes
+
+
 def resident_megabytes(home: Path) -> dict[str, float]:
     """Resident memory of each part in MB, children included."""
     sizes: dict[str, float] = {}

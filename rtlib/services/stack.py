@@ -81,8 +81,10 @@ def up(
             tell("the stack is running already")
             return False
         try:
-            settings = _lay_out(settings, chosen=chosen, tell=tell)
-            supervise.start(settings)
+            found, fetched = _gather(settings, tell=tell)
+            with ports.alone():
+                settings = _lay_out(settings, found, fetched, chosen=chosen)
+                supervise.start(settings)
             running = supervise.states(settings)
             deadline = time.monotonic() + timeout_seconds
             for name in SERVERS:
@@ -180,13 +182,16 @@ def log_path(settings: Settings, name: str) -> Path:
     return settings.home / "logs" / f"{name}.log"
 
 
-def _lay_out(settings: Settings, *, chosen: Mapping[str, object], tell: Tell) -> Settings:
-    """Everything that must be on disk before the supervisor starts; returns settings that know the ports."""
+def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
+    """End what a crash left over, and have Java and the jars here."""
     left = processes.end_leftovers(settings.home)
     if left:
         tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
-    found = java.ensure_java(settings)
-    fetched = jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
+    return java.ensure_java(settings), jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
+
+
+def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen: Mapping[str, object]) -> Settings:
+    """Everything that must be on disk before the supervisor starts; returns settings that know the ports."""
     try:
         ports.choose(settings)
         (settings.home / "run.json").write_text(json.dumps(dict(chosen)))

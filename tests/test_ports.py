@@ -1,0 +1,74 @@
+"""The ports of a stack: the usual ones, unless somebody has them or may want them back."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from live_stack import until
+
+from rtlib.config import USUAL_PORTS, Settings
+from rtlib.errors import EnvironmentProblem
+from rtlib.services import ports, processes
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def test_the_chosen_ports_are_free_differ_and_are_written(settings: Settings) -> None:
+    chosen = ports.choose(settings)
+    assert set(chosen) == set(USUAL_PORTS)
+    assert len(set(chosen.values())) == len(USUAL_PORTS)
+    assert all(ports.is_free(port) for port in chosen.values())
+    assert settings.ports == chosen
+
+
+def test_a_port_of_the_last_time_is_kept_while_it_is_free_and_left_when_it_is_not(settings: Settings) -> None:
+    first = ports.choose(settings)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", first["registry"]))
+        held.listen()
+        second = ports.choose(settings)
+    assert second["registry"] != first["registry"]
+    assert {name: port for name, port in second.items() if name != "registry"} == {
+        name: port for name, port in first.items() if name != "registry"
+    }
+    assert second["registry"] in ports.OTHERS
+
+
+def test_a_port_of_another_stack_is_left_alone_even_while_nothing_listens_there(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = ports.choose(settings)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "ports.json").write_text(json.dumps(theirs))
+    monkeypatch.setattr(processes, "running_homes", lambda: {other})
+    ours = ports.choose(settings)
+    assert set(ours.values()) & set(theirs.values()) == set()
+
+
+def test_a_running_supervisor_is_found_with_its_state_folder(tmp_path: Path) -> None:
+    # A process whose command line is a supervisor's; nothing of it matters but that.
+    waits = "import sys; sys.stdin.read()"
+    words = (sys.executable, "-c", waits, "supervisor.supervisord", "-c", str(tmp_path / "run" / "supervisord.conf"))
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        until(lambda: tmp_path in processes.running_homes(), seconds=10)
+        process.communicate()
+    assert tmp_path not in processes.running_homes()
+
+
+def test_a_pinned_port_that_is_busy_is_refused(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        settings = Settings(home=tmp_path / "home", registry_port=held.getsockname()[1])
+        with pytest.raises(EnvironmentProblem, match="for registry is busy"):
+            ports.choose(settings)
+    assert not (tmp_path / "home").exists()
