@@ -83,6 +83,17 @@ def test_copies_within_a_batch_and_of_earlier_batches_are_left_out(warehouse: Sn
     assert first == [{"kafka_offset": 0}]
 
 
+def test_a_batch_larger_than_a_slice_arrives_whole(
+    warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "SLICE_ROWS", 3)
+    misfits = tuple(rejected_row(number) for number in range(5))
+    apply_batch(warehouse, batch(event_row(4), number=0))
+    done = apply_batch(warehouse, batch(*(event_row(number) for number in range(10)), rejected=misfits, number=1))
+    assert done == Applied(new=9, duplicates=1, rejected=5)
+    assert [row["sequence"] for row in rows(warehouse, "select sequence from RAW.EVENTS order by 1")] == [*range(10)]
+
+
 def test_a_misfit_is_kept_once_with_its_bytes(warehouse: SnowflakeConnection) -> None:
     every_byte = bytes(range(256))
     misfits = (rejected_row(1, payload=every_byte), rejected_row(2, payload=None, field=None))

@@ -52,6 +52,9 @@ def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
         "memory_limit": f"{memory_mb}MB",
         "threads": THREADS,
         "temp_directory": str(spill),
+        # What a large question needed is given back to the system soon after it.
+        "allocator_background_threads": True,
+        "allocator_flush_threshold": "16MB",
         # Order is what ORDER BY says, as in Snowflake; keeping it elsewhere costs memory.
         "preserve_insertion_order": False,
     }

@@ -102,6 +102,7 @@ def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
     from snowflake.connector.errors import Error, ProgrammingError
 
     def execute_or_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
+        self.asked = command
         try:
             return execute(self, command, *args, **kwargs)
         except Error as error:
@@ -123,11 +124,10 @@ def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
     plain = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 
     def translate_once(self: Any, expression: Any, params: Any) -> Any:
-        text = expression.sql(dialect="snowflake") if isinstance(expression, plain) else ""
-        if not text or len(text) > 20_000 or NOT_BY_TEXT_ALONE.search(text):
+        text = getattr(self, "asked", "")
+        if not isinstance(expression, plain) or not text or len(text) > 20_000 or NOT_BY_TEXT_ALONE.search(text):
             return translate(self, expression, params)
-        connection = self._conn
-        key = (text, connection.database, connection.schema, bool(expression.args.get("merge_counts")))
+        key = (text, type(expression), self._conn.database, self._conn.schema)
         found = known.get(key)
         if found is None:
             found = known[key] = translate(self, expression, params)

@@ -21,6 +21,7 @@ from rtlib.warehouse.staging import (
     REJECTED_COLUMNS,
     moment_text,
     selected,
+    sliced,
     staged,
 )
 
@@ -75,8 +76,8 @@ def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
     events = batch.events.sort_values(order).drop_duplicates("event_id")
     rejected = batch.rejected.drop_duplicates(["topic", *order])
     with staged(connection, events, rejected) as table, _transaction(connection):
-        new = _insert_events(connection, table, events, batch.batch_id) if len(events) else 0
-        refused = _insert_rejected(connection, table, batch) if len(rejected) else 0
+        new = _insert_events(connection, table, events, batch)
+        refused = _insert_rejected(connection, table, rejected, batch)
         done = Applied(new=new, duplicates=len(batch.events) - new, rejected=refused)
         _note(connection, batch, done)
     return done
@@ -125,7 +126,9 @@ def merge_kpis(connection: SnowflakeConnection, kpis: Sequence[Kpi]) -> int:
         newest[kpi.domain, kpi.site, kpi.window_start] = kpi
     rows, touched = [_kpi_row(kpi) for kpi in newest.values()], 0
     for start in range(0, len(rows), MERGE_ROWS):
-        touched += execute(connection, _MERGE, (json.dumps(rows[start : start + MERGE_ROWS], allow_nan=False),))
+        some = rows[start : start + MERGE_ROWS]
+        oldest = min(str(row["window_start"]) for row in some)
+        touched += execute(connection, _MERGE, (json.dumps(some, allow_nan=False), oldest))
     return touched
 
 
@@ -140,7 +143,9 @@ _MERGE = (
     "merge into SPEED.KPIS t using (select "
     + ", ".join(f"f.value:{name}::{kind} as {name}" for name, kind in _KPI_TYPES.items())
     + " from (select parse_json(?) as rows_) d, lateral flatten(input => d.rows_) f) s "
+    # The bound says nothing new, but lets the warehouse leave older windows unread.
     "on t.domain = s.domain and t.site = s.site and t.window_start = s.window_start "
+    "and t.window_start >= cast(? as timestamp_ntz) "
     "when matched and s.emitted_at > t.emitted_at then update set "
     + ", ".join(f"{name} = s.{name}" for name in _KPI_TYPES if name not in _KPI_KEY)
     + f" when not matched then insert ({', '.join(_KPI_TYPES)}) values ("
@@ -181,32 +186,40 @@ def _is_applied(connection: SnowflakeConnection, batch: Batch) -> bool:
     return bool(query(connection, sql, known)[0]["n"])
 
 
-def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataFrame, batch_id: int) -> int:
-    """Insert the events that RAW does not hold.
+def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataFrame, batch: Batch) -> int:
+    """Insert the events that RAW does not hold; return how many.
 
-    The search for those it holds is bounded by the batch's own event times, so that it stays cheap as RAW grows.
+    The search for those it holds is bounded by the events' own times, so that it stays cheap as RAW grows.
     """
-    sql = (
-        f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id, loaded_at) "
-        f"select {selected(EVENT_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz from {table} s "
-        f"where s.item:is::varchar = '{EVENT}' and not exists (select 1 from RAW.EVENTS e "
-        "where e.event_id = s.item:event_id::varchar "
-        "and e.occurred_at >= cast(? as timestamp_ntz) and e.occurred_at <= cast(? as timestamp_ntz))"
-    )
-    oldest, newest = (moment_text(one) for one in (events["occurred_at"].min(), events["occurred_at"].max()))
-    return execute(connection, sql, (batch_id, oldest, newest))
+    new = 0
+    for rows, is_in_slice in sliced(events, EVENT):
+        sql = (
+            f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id, loaded_at) "
+            f"select {selected(EVENT_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz "
+            f"from (select item, item:event_id::varchar as event_id from {table} where {is_in_slice}) s "
+            "left join RAW.EVENTS e on e.event_id = s.event_id "
+            "and e.occurred_at >= cast(? as timestamp_ntz) and e.occurred_at <= cast(? as timestamp_ntz) "
+            "where e.event_id is null"
+        )
+        oldest, newest = (moment_text(one) for one in (rows["occurred_at"].min(), rows["occurred_at"].max()))
+        new += execute(connection, sql, (batch.batch_id, oldest, newest))
+    return new
 
 
-def _insert_rejected(connection: SnowflakeConnection, table: str, batch: Batch) -> int:
-    columns = ", ".join(REJECTED_COLUMNS)
-    sql = (
-        f"insert into RAW.REJECTED (domain, {columns}, batch_id, loaded_at) "
-        f"select ?, {selected(REJECTED_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz from {table} s "
-        f"where s.item:is::varchar = '{REJECTED}' and not exists (select 1 from RAW.REJECTED r "
-        "where r.topic = s.item:topic::varchar and r.kafka_partition = s.item:kafka_partition::varchar::number(10, 0) "
-        "and r.kafka_offset = s.item:kafka_offset::varchar::number(19, 0))"
-    )
-    return execute(connection, sql, (batch.domain, batch.batch_id))
+def _insert_rejected(connection: SnowflakeConnection, table: str, rejected: pd.DataFrame, batch: Batch) -> int:
+    """Insert the rejected records that RAW does not hold; return how many."""
+    key = ("topic", "kafka_partition", "kafka_offset")
+    new = 0
+    for _, is_in_slice in sliced(rejected, REJECTED):
+        sql = (
+            f"insert into RAW.REJECTED (domain, {', '.join(REJECTED_COLUMNS)}, batch_id, loaded_at) "
+            "select ?, " + ", ".join(f"s.{name}" for name in REJECTED_COLUMNS) + ", ?, "
+            "current_timestamp()::timestamp_ntz from "
+            f"(select {selected(REJECTED_COLUMNS, table, named=True)} from {table} where {is_in_slice}) s "
+            f"left join RAW.REJECTED r on {' and '.join(f'r.{name} = s.{name}' for name in key)} where r.topic is null"
+        )
+        new += execute(connection, sql, (batch.domain, batch.batch_id))
+    return new
 
 
 def _note(connection: SnowflakeConnection, batch: Batch, done: Applied) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 EVENT, REJECTED = "event", "rejected"
+# How many rows one INSERT takes: a small warehouse has little memory for a join over whole rows.
+SLICE_ROWS = 30_000
 EVENT_COLUMNS = {
     "event_id": "varchar", "domain": "varchar", "site": "varchar", "kind": "varchar", "occurred_at": "timestamp_ntz",
     "producer_id": "varchar", "sequence": "number(19, 0)", "value": "float", "unit": "varchar",
@@ -46,7 +48,8 @@ def staged(connection: SnowflakeConnection, events: pd.DataFrame, rejected: pd.D
         rejected: Columns ``REJECTED_COLUMNS``, payloads as bytes.
 
     Yields:
-        The name of the table: one column ``item``, whose ``is`` says whether it is an event or a rejected record.
+        The name of the table: one column ``item``, whose ``is`` says whether it is an event or a rejected record and
+        whose ``slice`` counts from 0, ``SLICE_ROWS`` of a kind in each.
 
     Raises:
         WarehouseError: The warehouse refused the rows, or not all of them arrived.
@@ -75,9 +78,17 @@ def staged(connection: SnowflakeConnection, events: pd.DataFrame, rejected: pd.D
             execute(connection, f"drop table if exists {table}")
 
 
-def selected(columns: dict[str, str], table: str) -> str:
+def selected(columns: dict[str, str], table: str, *, named: bool = False) -> str:
     """The typed values of ``columns`` out of the staged objects, as the text of a select list."""
-    return ", ".join(_taken(name, kind, table) for name, kind in columns.items())
+    values = {name: _taken(name, kind, table) for name, kind in columns.items()}
+    return ", ".join(f"{value} as {name}" if named else value for name, value in values.items())
+
+
+def sliced(rows: pd.DataFrame, kind: str) -> Iterator[tuple[pd.DataFrame, str]]:
+    """Each slice of the staged rows of a kind, with the condition that finds it in the table."""
+    for number, start in enumerate(range(0, len(rows), SLICE_ROWS)):
+        condition = f"item:is::varchar = '{kind}' and item:slice::varchar = '{number}'"
+        yield rows.iloc[start : start + SLICE_ROWS], condition
 
 
 def moment_text(moment: datetime) -> str:
@@ -112,6 +123,7 @@ def _lines(events: pd.DataFrame, rejected: pd.DataFrame) -> str:
 
 def _part(mark: str, columns: dict[str, str], rows: pd.DataFrame) -> str:
     told = rows[list(columns)].assign(**{"is": mark})
+    told["slice"] = [place // SLICE_ROWS for place in range(len(rows))]
     for name, kind in columns.items():
         if kind == "timestamp_ntz":
             told[name] = _moments(rows[name])
