@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -21,54 +23,82 @@
 # - what happens to the rest when one part stops
 #
 # Nothing here needs an account or a cloud. Start the stack once, in a terminal, with `rtlib up`; it takes about half a
-# minute and goes on until `rtlib down`.
+# minute and goes on until `rtlib down`. The lesson takes about fifteen minutes.
+#
+# ```text
+#                           +--> KPI query (Spark) --> KPI topic --> speed loader --> speed layer --> dashboard
+# simulator --> events -----+
+#    |          topic       +--> archive query (Spark) ----------------------------> data warehouse --> reports
+#    v                               |
+#  schema registry                   +--> rejected topic
+# ```
+#
+# The upper way is the *speed layer*: rough, and seconds old. The lower way is the history: complete, each event once,
+# and a little later. Both read the same topic.
 
 # %% [markdown]
-# The cell below holds what you may want to change. Leave it as it is for the first time.
+# The cell below holds what you may want to change: how long we wait for the first numbers. Leave it as it is for now.
 
 # %% tags=["parameters"]
 wait_seconds = 60
 
 # %% [markdown]
+# Often you are asked to **predict** before you run a cell. Replace `None` by your guess; being wrong is the quickest
+# way to learn something, and nobody is counting. This small function only says whether guess and truth agree.
+
+# %%
+def compare(guess, truth):
+    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
+    print(f"{truth!r} ({verdict})")
+
+
+# %% [markdown]
 # ## Is it running?
 #
 # We do not ask whether a port is open, because an open port proves little. Each part is asked to *do* what it is there
-# for: the broker to list its topics, the registry its subjects, the warehouse to answer a query.
+# for: the broker to list its topics, the registry its subjects, the warehouse to answer a query. In a terminal the same
+# question is `rtlib status`. If the cell fails, its last line says what to type.
 
 # %%
 import json
 import subprocess
 import sys
 
-told = subprocess.run([sys.executable, "-m", "rtlib", "status", "--json"], capture_output=True, text=True)
-status = json.loads(told.stdout)
-assert status["running"], "The stack is not running. Open a terminal, type: rtlib up"
+asked = subprocess.run([sys.executable, "-m", "rtlib", "status", "--json"], capture_output=True, text=True)
+status = json.loads(asked.stdout or "{}")
+assert status.get("running"), f"{asked.stderr}The stack is not running. Open a terminal, type: rtlib up"
 
 # %% [markdown]
-# Six processes make up the stack. **Predict before you look:** which of them takes the most memory?
+# Six processes make up the stack. **Predict before you look:** which of them takes the most memory: `broker`,
+# `registry`, `warehouse`, `stream` (that is Spark), `loader` or `simulator`?
 
 # %%
 import pandas as pd
 
-parts = pd.DataFrame(status["parts"])[["name", "state", "healthy", "resident_mb", "said"]]
-parts.sort_values("resident_mb", ascending=False)
+my_guess = None  # for instance "broker"
+parts = pd.DataFrame(status["parts"]).set_index("name")
+compare(my_guess, parts["resident_mb"].idxmax())
+parts[["state", "healthy", "resident_mb", "uptime_seconds", "said"]].sort_values("resident_mb", ascending=False)
 
 # %% [markdown]
-# Spark does, by far: a Java machine with a Python driver beside it. The whole stack together is still a small part of a
-# laptop.
+# Spark is a Java machine with a Python driver beside it, and Kafka is another Java machine; the rest is smaller. If a
+# part is not healthy, its last column says why, `rtlib logs` with its name says more, and `rtlib restart` with its name
+# often cures it.
 
 # %%
-print(f"{status['resident_mb'] / 1024:.2f} GB resident for the domain {status['domain']}")
+print(f"{status['resident_mb'] / 1024:.2f} GB of memory in all, for the domain {status['domain']}")
 
 # %% [markdown]
 # ## The graph
 #
-# Data flows from left to right. The simulator makes events, Kafka keeps them in a topic, and two Spark queries read that
-# same topic: one counts minute by minute (the *speed* path, above), the other archives every event (the *batch* path,
-# below). Parts with a dashed outline are planned and not built yet.
+# Now the picture from above, alive. A monitor looks at every part about once a second, in the background. The graph
+# shows only what the monitor saw, which is why it never waits for a part that is slow or dead. Each box has a status:
 #
-# A monitor looks at every part about once a second, in the background. The graph only shows what the monitor saw, which
-# is why it never waits for a part that is slow or dead.
+# - *healthy*: it does its work, and its numbers are fresh
+# - *degraded*: it works, but something is wrong with it: it is behind, or its numbers are old
+# - *stopped*: it does not answer, and its last numbers are shown as such
+# - *unknown*: nobody has looked yet
+# - *planned*: a place in the picture, drawn with a dashed outline; nothing runs behind it yet
 
 # %%
 from rtlib import pipeline
@@ -78,8 +108,8 @@ settings = load_settings()
 monitor = pipeline.monitor(settings)
 
 # %% [markdown]
-# Click a part. The panel shows its numbers, each with a unit and an age, and the parts upstream and downstream of it
-# light up. Click it again to see everything.
+# Click a part. The panel shows its numbers, each with a unit and an age, and everything upstream and downstream of it
+# lights up. Click it again to see the whole. By keyboard, choose a part from the list above the panel.
 
 # %%
 from rtlib.widgets import dashboard
@@ -87,60 +117,89 @@ from rtlib.widgets import dashboard
 dashboard(monitor, explain=pipeline.explainer(settings))
 
 # %% [markdown]
+# Look for three things before you read on: which part has the largest number? Whose number is the oldest? Which part
+# has nothing to its left?
+#
 # ## The same facts as data
 #
-# The picture is made of plain data, and you can have it too. An *observation* is what a probe saw: a status, the reason,
-# and readings. We wait until every probe has answered once.
+# The picture is made of plain data, and you can have it too. For each part there is an *observation*: a status, the
+# reason for it, and readings. After a fresh start it takes a moment until everybody has been looked at, so we wait for
+# that.
 
 # %%
 from tenacity import retry, stop_after_delay, wait_fixed
 
 
-@retry(wait=wait_fixed(0.5), stop=stop_after_delay(wait_seconds))
-def seen():
-    now = monitor.observations()
-    assert {"broker", "kpis", "archive", "speed", "dwh"} <= now.keys()
-    return now
+@retry(wait=wait_fixed(0.5), stop=stop_after_delay(wait_seconds), reraise=True)
+def everything_seen():
+    missing = {"simulator", "broker", "kpis", "archive", "speed", "dwh"} - monitor.observations().keys()
+    assert not missing, f"nobody has looked at {sorted(missing)} in {wait_seconds} s; ask: rtlib status"
+    return monitor.observations()
 
 
 # %% [markdown]
-# **Predict:** which is larger, the number of records in the events topic, or the number of events in the warehouse?
+# **Predict:** which number is larger, the records in the events topic (part `broker`), or the events in the warehouse
+# (part `dwh`)? And why are they not the same? Then look them up in the table.
 
 # %%
-observations = seen()
-rows = [(name, one.status.value, r.name, r.value, r.unit) for name, one in observations.items() for r in one.readings]
-pd.DataFrame(rows, columns=["part", "status", "reading", "value", "unit"]).head(24)
+readings = [
+    (name, seen.status.value, reading.name, reading.value, reading.unit)
+    for name, seen in everything_seen().items()
+    for reading in seen.readings
+]
+pd.DataFrame(readings, columns=["part", "status", "reading", "value", "unit"]).set_index(["part", "reading"])
 
 # %% [markdown]
-# The topic is ahead: it also holds second copies and broken records, and what has arrived since the last micro-batch.
+# The topic is ahead. It also holds second copies and broken records, which the simulator sends on purpose, and
+# everything that has arrived since the last micro-batch. In the warehouse each event that fits its schema is there
+# once.
 #
 # ## Stop a part
 #
-# In a terminal, type `rtlib restart loader` and watch the graph. **Predict first:** which parts lose their live numbers,
-# and which go on as if nothing had happened?
-#
-# The speed loader turns to *stopped* for a moment and the speed layer grows old; the archive below does not notice. That
-# is what two separate paths are for. The loader comes back, reads on from its last committed offset, and nothing is lost.
+# The *speed loader* carries KPIs from Kafka to the speed layer. **Predict:** when it stops, which parts have nothing
+# fresh to show? Write their names as a set. Use the graph: click the speed loader, and look at what is lit to its
+# right.
+
+# %%
+from rtlib.components import downstream_of
+
+my_guess = None  # for instance {"archive", "dwh"}
+compare(my_guess, set(downstream_of("loader")))
 
 # %% [markdown]
+# Now do it. In a terminal, type `rtlib restart loader`, and watch the graph above while you do. The speed loader turns
+# to *stopped* for a moment, and whatever is downstream of it grows old; the archive below does not notice. That is what
+# two separate paths are for. The loader comes back and reads on from the last offset it has committed, so nothing is
+# lost.
+#
+# The cell below shows what each part said when it was last looked at. Run it a few times in the first seconds after the
+# restart. **Predict:** whose status changes, and whose does not?
+
+# %%
+now = [(name, seen.status.value, seen.reason) for name, seen in monitor.observations().items()]
+pd.DataFrame(now, columns=["part", "status", "reason"]).set_index("part")
+
+# %% [markdown]
+# Do it once more with `rtlib restart simulator`. Nothing is broken then, and yet every number stands still: the age
+# beside each number is what tells you.
+#
 # ## Four worlds, one parameter
 #
-# The same pipeline runs four domains. A domain is data: its sites, its kinds of event, its KPIs with thresholds, its
-# demand through day and week. Change it with `rtlib down` and `rtlib up --domain iot`.
+# The same pipeline runs four domains. A domain is data, not code: its sites, its kinds of event, its KPIs with
+# thresholds, its busy and quiet hours. Change it with `rtlib down` and `rtlib up --domain iot`; every
+# lesson then works with that domain.
 
 # %%
 from rtlib.domains import domain_names, load_domain
 
 worlds = [load_domain(name) for name in domain_names()]
-pd.DataFrame([(w.name, w.title, len(w.sites), ", ".join(k.title for k in w.kpis)) for w in worlds])
+rows = [(one.name, one.title, len(one.sites), ", ".join(kpi.title for kpi in one.kpis)) for one in worlds]
+pd.DataFrame(rows, columns=["domain", "what it is", "sites", "KPIs"]).set_index("domain")
 
 # %% [markdown]
-# We end the monitor of this notebook. The stack itself goes on: the next lesson uses it.
-
-# %%
-monitor.stop()
-
-# %% [markdown]
+# The stack goes on running: the next lesson uses it. The graph above stays alive until you shut down this notebook's
+# kernel. To see the graph alone, without a notebook around it, type `rtlib app` in a terminal.
+#
 # You have learned
 #
 # - what runs on your machine, and how an event travels through it

@@ -5,9 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import papermill
 import pytest
 from live_stack import Stack, clean_environment
+
+from rtlib.broker.registry import subjects
+from rtlib.broker.topics import topics
+from rtlib.config import Settings
 
 pytestmark = pytest.mark.integration
 
@@ -31,3 +37,27 @@ def test_a_lesson_runs_from_its_first_cell_to_its_last(stack: Stack, lesson: Pat
         command, cwd=FOLDER.parent, env=clean_environment(stack.home), capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+def printed(notebook: Any) -> str:
+    """Everything that its cells have printed."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def test_the_kafka_lesson_can_be_run_again_and_leaves_no_topic_or_subject(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(settings.home))  # the kernel inherits it
+    before = topics(settings), subjects(settings)
+    for orders in (9, 30):
+        done = papermill.execute_notebook(
+            FOLDER / "01_kafka.ipynb", tmp_path / "done.ipynb", parameters={"orders": orders}, kernel_name="python3",
+            cwd=tmp_path, progress_bar=False, execution_timeout=180,
+        )  # fmt: skip
+        said = printed(done)
+        assert said.count(f"{orders + 1} (no guess yet)") == 2  # what a second group reads, and what a replay reads
+        assert "refused {'site': 'oakland'} 'order' is a required property" in said
+        assert 'order: type was "integer" and would be "string"' in said
+        assert "the same bytes" in said
+    assert (topics(settings), subjects(settings)) == before
