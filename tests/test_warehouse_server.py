@@ -164,3 +164,15 @@ def test_the_newest_answers_are_kept_and_older_ones_forgotten() -> None:
     for number in range(5):
         kept[number] = number * 10
     assert dict(kept) == {3: 30, 4: 40}
+
+
+def test_it_leaves_no_folder_among_the_temporary_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    server = WarehouseServer(tmp_path / "home")
+    try:
+        server.start()
+        assert not list(temporary.iterdir())
+    finally:
+        server.kill()

@@ -45,6 +45,8 @@ def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
         # Left over from a process that was killed: files nobody will ask for again.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+    # fakesnow made itself a folder among the system's temporary ones when it was imported, and never removes it.
+    shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
     stage.LOCAL_BUCKET_PATH = str(stages.resolve())
     instance = FakeSnow(db_path=data)
     instance.results_cache = fakesnow_mends.Newest()

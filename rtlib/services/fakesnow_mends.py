@@ -20,7 +20,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 LOG = logging.getLogger(__name__)
-RESULTS_KEPT = 20
+RESULTS_KEPT = 4
 TRANSLATIONS_KEPT = 200
 # What a statement's translation may depend on besides its text, the database and the schema.
 NOT_BY_TEXT_ALONE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
