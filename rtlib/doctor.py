@@ -63,12 +63,13 @@ def checks(settings: Settings, *, browser: bool = False) -> list[Check]:
 
 
 def install(settings: Settings, *, browser: bool = False) -> None:
-    """Fetch what can be fetched: a Java when there is none, and a browser when one is asked for.
+    """Fetch what can be fetched: a Java when there is none, the locked jars, and a browser when one is asked for.
 
     Raises:
         EnvironmentProblem: It could not be had; with the command that installs it by hand.
     """
     ensure_java(settings)
+    jars.fetch(settings.home, maven_url=settings.maven_url)
     if browser:
         install_browser()
 

@@ -193,11 +193,14 @@ def test_the_report_is_one_line_a_check_and_the_cure_below() -> None:
     ]
 
 
-def test_installing_fetches_a_java_and_a_browser_only_when_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installing_fetches_a_java_and_the_jars_and_a_browser_only_when_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[str] = []
     monkeypatch.setattr(doctor, "ensure_java", lambda _: done.append("java"))
+    monkeypatch.setattr(doctor.jars, "fetch", lambda folder, *, maven_url: done.append(f"jars to {folder.name}"))
     monkeypatch.setattr(doctor, "install_browser", lambda: done.append("browser"))
     doctor.install(load_settings(home=home))
-    assert done == ["java"]
+    assert done == ["java", f"jars to {home.name}"]
     doctor.install(load_settings(home=home), browser=True)
-    assert done == ["java", "java", "browser"]
+    assert done[2:] == ["java", f"jars to {home.name}", "browser"]
