@@ -82,7 +82,7 @@ def app(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
             yield opened
             browser.close()
     finally:
-        served.send_signal(signal.SIGINT)
+        served.send_signal(signal.SIGTERM)  # as a closed terminal does; ended like Ctrl-C
         served.wait(timeout=30)
 
 
