@@ -134,7 +134,7 @@ def running_stack(*options: str) -> Iterator[Stack]:
     """
     with state_folder() as home:
         began = time.monotonic()
-        up = run_rtlib(home, "up", *options, timeout=240)
+        up = run_rtlib(home, "up", *options, timeout=400)
         assert up.returncode == 0, up.stderr
         yield Stack(home, time.monotonic() - began)
         down = run_rtlib(home, "down", timeout=120)

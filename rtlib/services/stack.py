@@ -56,7 +56,7 @@ def up(
     prepare: Callable[[Settings], None],
     chosen: Mapping[str, object],
     tell: Tell,
-    timeout_seconds: float = 150.0,
+    timeout_seconds: float = 240.0,
 ) -> bool:
     """Start the stack and return when every part answers its health check.
 
