@@ -51,7 +51,7 @@ LAYERS = ("sources", "broker", "stream", "warehouse", "models", "people")
 
 ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
     Component(
-        "simulator", "Simulator", "Python, seeded", "sources", 1,
+        "simulator", "Simulator", "Python, seeded", "sources", 1.5,
         "Plays the outside world: orders, clicks, sensor readings or game sessions, with busy and quiet hours, "
         "and with the flaws of real life: late, out of order, twice, or broken.",
         "No new events. Every number downstream stands still, and the app says how old it is.",
@@ -67,7 +67,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         source="rtlib/broker/registry.py", elsewhere="Confluent or Glue registry",
     ),
     Component(
-        "events", "Events topic", "Apache Kafka", "broker", 1,
+        "events", "Events topic", "Apache Kafka", "broker", 1.5,
         "An append-only log in four partitions. It keeps events in the order they came, so that every reader can "
         "read at its own pace, and again.",
         "Producers wait and retry; queries wait. Nothing is lost, everything is late.",
@@ -75,7 +75,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         elsewhere="Amazon MSK, Confluent",
     ),
     Component(
-        "rejected", "Rejected topic", "Apache Kafka", "broker", 2,
+        "rejected", "Rejected topic", "Apache Kafka", "broker", 3,
         "Where events go that do not fit their schema: the bytes untouched, with the reason beside them, so that "
         "somebody can mend and replay them.",
         "It shares the broker with the events topic.",
@@ -83,7 +83,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         elsewhere="Amazon MSK, Confluent",
     ),
     Component(
-        "kpis", "KPI query", "Spark, real-time mode", "stream", 0,
+        "kpis", "KPI query", "Spark, real-time mode", "stream", 1,
         "Counts and averages each site's events minute by minute as they arrive, drops duplicates, and waits a "
         "while for late ones: that while is the watermark.",
         "KPIs stand still. After a restart it goes on from its checkpoint and catches up.",
@@ -91,7 +91,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         elsewhere="Spark cluster, EMR, Kubernetes",
     ),
     Component(
-        "archive", "Archive query", "Spark, micro-batch", "stream", 1.5,
+        "archive", "Archive query", "Spark, micro-batch", "stream", 2,
         "Copies every event into the warehouse in small batches, each applied once, and sends what does not fit "
         "to the rejected topic.",
         "The warehouse's history stops growing, while live KPIs go on. After a restart it catches up.",
@@ -99,21 +99,21 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         source="rtlib/streaming/queries.py", elsewhere="Spark cluster, EMR, Kubernetes",
     ),
     Component(
-        "loader", "Speed loader", "kafka-python", "stream", -1,
+        "loader", "Speed loader", "kafka-python", "stream", 0,
         "Reads the KPI records and writes the newest of each site and minute into the speed layer.",
         "Live KPIs in the warehouse grow old. After a restart it reads on from its last committed offset.",
         upstream=("kpis",), probe="loader", part="loader", lesson="03_warehouse", source="rtlib/warehouse/load.py",
         elsewhere="Snowpipe Streaming",
     ),
     Component(
-        "speed", "Speed layer", "Snowflake (locally fakesnow)", "warehouse", -1,
+        "speed", "Speed layer", "fakesnow, as Snowflake", "warehouse", 0,
         "One row for each site and minute, overwritten as better numbers arrive: the table behind live screens.",
         "The dashboard has nothing fresh to read, and says so.",
         upstream=("loader",), probe="speed", part="warehouse", lesson="03_warehouse", source="rtlib/warehouse",
         elsewhere="Snowflake",
     ),
     Component(
-        "dwh", "Data warehouse", "Snowflake (locally fakesnow)", "warehouse", 1.5,
+        "dwh", "Data warehouse", "fakesnow, as Snowflake", "warehouse", 2,
         "Every event ever accepted, once, with the batch that brought it: the history that reports and models "
         "are built on.",
         "The archive query retries its batch until the warehouse is back; nothing is lost.",
@@ -121,45 +121,45 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         elsewhere="Snowflake",
     ),
     Component(
-        "dbt", "dbt marts", "dbt-core", "models", 0.5,
+        "dbt", "dbt marts", "dbt-core", "models", 1,
         "Turns raw events into tested tables that answer business questions.",
         "Reports show yesterday's numbers.",
         upstream=("dwh",), lesson="05_dbt",
     ),
     Component(
-        "forecast", "Forecast", "Prophet and ARIMA", "models", 1.5,
+        "forecast", "Forecast", "Prophet and ARIMA", "models", 2,
         "Predicts the coming demand, with an honest range, and is scored against what really happened.",
         "Staffing falls back on last week.",
         upstream=("dbt",), lesson="06_forecast",
     ),
     Component(
-        "staffing", "Staffing", "Erlang C", "models", 2.5,
+        "staffing", "Staffing", "Erlang C", "models", 3,
         "Turns a demand forecast into how many people are needed, and what being wrong would cost.",
         "Plans are made by feel.",
         upstream=("forecast",), lesson="07_staffing",
     ),
     Component(
-        "dashboard", "Dashboard", "Voilà", "people", -1,
+        "dashboard", "Dashboard", "Voilà", "people", 0,
         "The picture you are looking at: it reads the speed layer every second.",
         "Nobody sees the numbers; the pipeline itself goes on.",
         upstream=("speed",), probe="dashboard", lesson="00_start", source="notebooks/app.ipynb",
         elsewhere="Voilà behind a load balancer",
     ),
     Component(
-        "explain", "Explanations", "Gemini", "people", 0.25,
+        "explain", "Explanations", "Gemini", "people", 1,
         "Says in plain English what a part is doing right now, using only numbers that were measured. Without a "
         "key the text is made here from the same numbers.",
         "The texts are made locally.",
         upstream=("dbt",), lesson="09_explain",
     ),
     Component(
-        "powerbi", "Power BI", "Power BI", "people", 1.25,
+        "powerbi", "Power BI", "Power BI", "people", 2,
         "The report for people who do not open notebooks.",
         "Reports are not refreshed.",
         upstream=("dbt",), lesson="10_bi",
     ),
     Component(
-        "alerts", "Teams alerts", "Microsoft Teams", "people", 2.5,
+        "alerts", "Teams alerts", "Microsoft Teams", "people", 3,
         "Tells the people on shift when something needs them, once, and again when it is over.",
         "Nobody is called.",
         upstream=("staffing",), lesson="08_alerts",

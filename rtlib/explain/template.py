@@ -88,7 +88,12 @@ def explain(node: Observed, *, graph: Picture, domain: str = "") -> str:
         Status.UNKNOWN: _unknown,
         Status.PLANNED: _planned,
     }[facts.status]
-    return f"{facts.plain} {say(facts, domain)}"
+    well = facts.status in (Status.HEALTHY, Status.PLANNED) and not facts.stale
+    return f"{facts.plain if well else _first_sentence(facts.plain)} {say(facts, domain)}"
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".") + "."
 
 
 def _alive(facts: Facts, domain: str) -> str:
@@ -145,8 +150,12 @@ def _last(facts: Facts) -> str:
     """The numbers as what they are: the last ones seen."""
     if not facts.numbers:
         return "There is no number to go by."
-    numbers = wording.listing([f"{one.name} {one.text}" for one in facts.numbers[:SPOKEN_NUMBERS]])
+    numbers = wording.listing([_named(one) for one in facts.numbers[:SPOKEN_NUMBERS]])
     return f"The last that was seen of it, {facts.age}: {numbers}."
+
+
+def _named(fact: Fact) -> str:
+    return fact.text if fact.name == fact.unit else f"{fact.name} {fact.text}"
 
 
 def _cause(facts: Facts) -> str:

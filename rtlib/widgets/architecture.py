@@ -1,4 +1,9 @@
-"""Architecture: the clickable graph, as one adapter over ipycytoscape; nothing else imports it."""
+"""Architecture: the clickable graph, as one adapter over ipycytoscape; nothing else imports it.
+
+The graph is built once and never moved; an update sends only the data of the elements that changed, and the looks
+hang on that data. A browser misses what changes in the moment while it is still building an element's view, so each
+element's data carries a beat that flips every few updates: then everything is sent once more.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +12,42 @@ from typing import Any
 
 import ipycytoscape
 
-from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, LAYERS, Component
+from rtlib import wording
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
 from rtlib.graph import Graph, Node, lineage
 from rtlib.records import Status
-from rtlib.widgets.look import COLOURS, SYMBOLS
+from rtlib.widgets import canvas
+from rtlib.widgets.look import LOOKS
 
-COLUMN, ROW = 150, 92  # pixels between the middles of two nodes
-WIDTH, HEIGHT = 132, 56
-
+BEAT_UPDATES = 5
 Select = Callable[[str | None], None]
 
 
 class ArchitectureGraph:
-    """The graph as a widget: nodes in fixed places, coloured and marked by status, lineage lit up on a click.
+    """The graph as a widget: cards in fixed places, marked by status, lineage lit up on a click.
 
     Args:
-        components: What to draw.
+        components: What to draw; one component is one card.
     """
 
     def __init__(self, components: Sequence[Component] = ARCHITECTURE_COMPONENTS_LIST) -> None:
         self._selected: str | None = None
         self._callbacks: list[Select] = []
         self._newest: Graph | None = None
-        self._nodes = {one.id: _node(one) for one in components}
-        self._edges = [_edge(source, one.id) for one in components for source in one.upstream]
+        self._updates = 0
+        self._ids = {one.id for one in components}
+        self._nodes = {data["id"]: _node(data, place) for data, place in canvas.elements(components)}
+        self._edges = {(source, one.id): _edge(source, one.id) for one in components for source in one.upstream}
         self.widget = ipycytoscape.CytoscapeWidget(
-            cytoscape_layout={"name": "preset", "fit": True, "padding": 12, "animate": False},
+            cytoscape_layout={"name": "preset", "fit": True, "padding": 0, "animate": False},
+            cytoscape_style=canvas.stylesheet(components),
             user_zooming_enabled=False,
-            user_panning_enabled=False,
-            box_selection_enabled=False,
             auto_ungrabify=True,
+            tooltip_source="_none",
         )
         self.widget.graph.add_nodes(list(self._nodes.values()))
-        self.widget.graph.add_edges(self._edges, directed=True)
-        self.widget.set_style(STYLE)
-        self.widget.layout.height = "100%"
-        self.widget.layout.width = "100%"
-        self.widget.on("node", "click", self._clicked)
+        self.widget.graph.add_edges(list(self._edges.values()), directed=True)
+        self.widget.on("node", "tap", self._tapped)
 
     @property
     def selected(self) -> str | None:
@@ -67,101 +71,80 @@ class ArchitectureGraph:
     def update(self, graph: Graph) -> None:
         """Show this graph; only what has changed is sent to the browser."""
         self._newest = graph
-        lit = self._lit(graph)
+        self._updates += 1
+        beat = self._updates // BEAT_UPDATES % 2
+        focus = _focus(graph, self._selected)
         for node in graph.nodes:
-            widget = self._nodes[node.id]
-            _set(widget, "data", {**widget.data, "label": label(node)})
-            _set(widget, "classes", " ".join(_classes(node, self._selected, lit)))
-        for edge in self._edges:
-            inside = lit is None or {edge.data["source"], edge.data["target"]} <= lit
-            _set(edge, "classes", "directed" if lit is None else "directed lit" if inside else "directed dim")
+            mark = focus.get(node.id, "")
+            for ending, data in faces(node).items():
+                _change(self._nodes[node.id + ending], {**data, "focus": mark, "beat": beat})
+            self._nodes[node.id].classes = f"{node.status.value} {mark} beat{beat}"
+        for (source, target), edge in self._edges.items():
+            flow = _flow(graph.node(source), graph.node(target))
+            mark = _edge_focus(focus.get(source, ""), focus.get(target, ""))
+            _change(edge, {"flow": flow, "focus": mark, "beat": beat})
 
-    def _lit(self, graph: Graph) -> set[str] | None:
-        if self._selected is None:
-            return None
-        reached = lineage(graph, self._selected)
-        return {self._selected, *reached.upstream, *reached.downstream}
+    def refit(self) -> None:
+        """Fit the picture to its frame again, which may have got another size; costs one small message."""
+        self.widget.relayout()
 
-    def _clicked(self, event: Mapping[str, Any]) -> None:
-        clicked = event["data"]["id"]
-        self.select(None if clicked == self._selected else clicked)
-
-
-def label(node: Node) -> str:
-    """What stands in a node: its status as a symbol, its title, and one number."""
-    second = "planned" if node.status is Status.PLANNED else node.headline or node.status.value
-    if node.stale or node.status in (Status.STOPPED, Status.UNKNOWN):
-        second = node.status.value if node.status is not Status.HEALTHY else "old numbers"
-    return f"{SYMBOLS[node.status]} {node.component.title}\n{second}"
+    def _tapped(self, event: Mapping[str, Any]) -> None:
+        tapped = event.get("data", {}).get("id")
+        self.select(tapped if tapped in self._ids and tapped != self._selected else None)
 
 
-def _classes(node: Node, selected: str | None, lit: set[str] | None) -> list[str]:
-    classes = [node.status.value]
-    if node.id == selected:
-        classes.append("chosen")
-    elif lit is not None and node.id not in lit:
-        classes.append("dim")
-    return classes
+def faces(node: Node) -> dict[str, dict[str, str]]:
+    """What the four elements of a node show now, by the ending of their ids; ``label`` says it all in one text."""
+    state = {"status": node.status.value, "stale": "yes" if node.stale else "no"}
+    shown = {"": node.component.title, ":number": node.headline, ":note": _note(node)}
+    label = "\n".join(text for text in shown.values() if text)
+    faces = {ending: {"title": text, **state} for ending, text in shown.items()}
+    return {**faces, "": {**faces[""], "label": label}, ":badge": {"title": LOOKS[node.status].symbol, **state}}
 
 
-def _node(one: Component) -> Any:
-    place = {"x": LAYERS.index(one.layer) * COLUMN, "y": one.row * ROW}
-    data = {"id": one.id, "label": f"{SYMBOLS[Status.UNKNOWN]} {one.title}\n…"}
-    return ipycytoscape.Node(data=data, position=place, classes="unknown", grabbable=False)
+def _note(node: Node) -> str:
+    """The small line: the product while all is well, else what a reader must know to read the number."""
+    if node.stale and node.age_seconds is not None:
+        return f"last seen {wording.ago(node.age_seconds)}"
+    return node.component.product if node.status is Status.HEALTHY else LOOKS[node.status].word
+
+
+def _flow(source: Node, target: Node) -> str:
+    """Whether data moves along an edge, as far as its two ends tell."""
+    if Status.PLANNED in (source.status, target.status):
+        return "planned"
+    alive = all(one.status in (Status.HEALTHY, Status.DEGRADED) and not one.stale for one in (source, target))
+    return "flow" if alive else "still"
+
+
+def _focus(graph: Graph, selected: str | None) -> dict[str, str]:
+    """How each node stands to the selected one: self, up, down or dim; nothing at all when none is selected."""
+    if selected is None:
+        return {}
+    line = lineage(graph, selected)
+    marks = {node.id: "dim" for node in graph.nodes}
+    return marks | dict.fromkeys(line.upstream, "up") | dict.fromkeys(line.downstream, "down") | {selected: "self"}
+
+
+def _edge_focus(source: str, target: str) -> str:
+    if not source and not target:
+        return ""
+    if source == "up" and target in ("up", "self"):
+        return "up"
+    return "down" if target == "down" and source in ("self", "down") else "dim"
+
+
+def _change(element: Any, data: Mapping[str, Any]) -> None:
+    if any(element.data.get(key) != value for key, value in data.items()):
+        element.data = {**element.data, **data}
+
+
+def _node(data: Mapping[str, Any], place: canvas.Place) -> Any:
+    full = {"title": "", "status": Status.UNKNOWN.value, "stale": "no", "focus": "", **data}
+    position = {"x": place[0], "y": place[1]}
+    return ipycytoscape.Node(data=full, position=position, grabbable=False, pannable=False)
 
 
 def _edge(source: str, target: str) -> Any:
-    return ipycytoscape.Edge(data={"id": f"{source}>{target}", "source": source, "target": target})
-
-
-def _set(widget: Any, trait: str, value: object) -> None:
-    if getattr(widget, trait) != value:
-        setattr(widget, trait, value)
-
-
-def _by_status(status: Status) -> dict[str, Any]:
-    colours = COLOURS[status]
-    dashed = "dashed" if status is Status.PLANNED else "double" if status is Status.STOPPED else "solid"
-    css = {
-        "border-color": colours.line,
-        "background-color": colours.fill,
-        "color": colours.text,
-        "border-style": dashed,
-        "border-width": 5 if status is Status.STOPPED else 2,
-    }
-    return {"selector": f"node.{status.value}", "css": css}
-
-
-STYLE: list[dict[str, Any]] = [
-    {
-        "selector": "node",
-        "css": {
-            "shape": "round-rectangle",
-            "width": WIDTH,
-            "height": HEIGHT,
-            "label": "data(label)",
-            "text-wrap": "wrap",
-            "text-valign": "center",
-            "text-halign": "center",
-            "text-max-width": WIDTH - 10,
-            "font-size": 12.5,
-            "font-family": "system-ui, sans-serif",
-            "line-height": 1.35,
-        },
-    },
-    *(_by_status(status) for status in Status),
-    {"selector": "node.chosen", "css": {"border-width": 5, "border-style": "solid", "font-weight": "bold"}},
-    {"selector": "node.dim", "css": {"opacity": 0.3}},
-    {
-        "selector": "edge",
-        "css": {
-            "width": 2,
-            "line-color": "#8a94a3",
-            "target-arrow-color": "#8a94a3",
-            "target-arrow-shape": "triangle",
-            "curve-style": "bezier",
-        },
-    },
-    {"selector": "edge.lit", "css": {"width": 4, "line-color": "#0072B2", "target-arrow-color": "#0072B2"}},
-    {"selector": "edge.dim", "css": {"opacity": 0.2}},
-]
+    data = {"id": f"{source}>{target}", "source": source, "target": target, "flow": "still", "focus": ""}
+    return ipycytoscape.Edge(data=data, pannable=False)

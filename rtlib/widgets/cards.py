@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
 from rtlib import wording
 from rtlib.graph import Graph, KpiBoard, KpiCard, summary
-from rtlib.widgets.look import COLOURS, SEVERITY, SYMBOLS
+from rtlib.widgets.look import SEVERITY, badge
+from rtlib.widgets.spark import sparkline
 
 OLD_SECONDS = 15.0  # a window's KPI is at most some seconds behind while events flow
 
 
 def header(board: KpiBoard, graph: Graph) -> str:
     """The domain, the state of the pipeline in one sentence, and a card for each KPI."""
-    status, sentence = summary(graph)
-    colours = COLOURS[status]
-    badge = (
-        f'<span class="badge" style="border-color:{colours.line};background:{colours.fill};color:{colours.text}">'
-        f"{SYMBOLS[status]} {status.value}</span>"
-    )
-    counted = "" if board.events is None else f"<span class='age'>{board.events:,} events archived</span>"
-    cards = "".join(card(one, now=graph.at) for one in board.cards) or "<div class='card'>no KPI yet</div>"
+    cards = "".join(card(one, now=graph.at) for one in board.cards) or '<div class="rt-empty">No KPI yet.</div>'
     return (
-        f'<div class="rt"><div class="top"><h1>{escape(board.title)}</h1>{badge}'
-        f'<span class="say" role="status">{escape(sentence)}</span>{counted}</div>'
-        f'<div class="cards">{cards}</div></div>'
+        f'<div class="rt rt-header"><div class="rt-top"><h1>{escape(board.title)}</h1>{_events(board)}</div>'
+        f'{banner(graph)}<div class="cards">{cards}</div></div>'
+    )
+
+
+def _events(board: KpiBoard) -> str:
+    if board.events is None:
+        return ""
+    return f'<span class="rt-events"><b>{board.events:,}</b> events archived so far</span>'
+
+
+def banner(graph: Graph) -> str:
+    """The state in one sentence, in a strip that is always there, so that nothing moves when a part goes down."""
+    status, sentence = summary(graph)
+    return (
+        f'<div class="rt-banner rt-{status.value}" role="status" title="{escape(sentence)}">{badge(status)}'
+        f'<span class="rt-say">{escape(sentence)}</span></div>'
     )
 
 
@@ -35,37 +42,47 @@ def card(one: KpiCard, *, now: datetime) -> str:
 
     The minute that is still running is not part of the line, where it would look like a collapse.
     """
-    colour, word = SEVERITY[one.severity]
     age = None if one.at is None else max(0.0, (now - one.at).total_seconds())
     old = age is not None and age > OLD_SECONDS
-    when = "" if age is None else f"last seen {wording.ago(age)}" if old else f"this minute, {wording.ago(age)}"
-    percent = one.unit == "share"
-    value = one.value * 100 if percent and one.value is not None else one.value
-    unit = "%" if percent else one.unit
+    when = "not measured yet" if age is None else f"last seen {wording.ago(age)}" if old else _this_minute(age)
+    word = "" if old else SEVERITY[one.severity]
     return (
-        f'<div class="card" style="border-left-color:{colour}" data-kpi="{escape(one.name)}">'
-        f'<div class="name">{escape(one.title)} <span style="color:{colour}">{word}</span></div>'
-        f'<div class="row"><span class="value{" old" if old else ""}">{wording.number(value)} '
-        f'<span class="unit">{escape(unit)}</span></span>{sparkline(one.history)}</div>'
-        f'<div class="age">{when or "nothing measured yet"}</div></div>'
+        f'<div class="rt-card rt-{one.severity.value}{" rt-old" if old else ""}" data-kpi="{escape(one.name)}">'
+        f'<div class="rt-name" title="{escape(one.title)}">{escape(one.title)}<span class="rt-word">{word}</span></div>'
+        f'<div class="rt-value"><span>{value(one.value, one.unit)}</span>{sparkline(one.history)}</div>'
+        f'<div class="rt-age">{when}</div></div>'
     )
 
 
-def sparkline(values: Sequence[float | None], *, width: int = 90, height: int = 24) -> str:
-    """The course of a value as a small line, oldest left; empty space until there are two points."""
-    points = [value for value in values if value is not None][-60:]
-    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    if len(points) < 2:
-        return f'<svg {size} aria-hidden="true"></svg>'
-    low, high = min(points), max(points)
-    span = (high - low) or 1.0
-    step = (width - 4) / (len(points) - 1)
-    places = [
-        f"{2 + place * step:.1f},{height - 3 - (value - low) / span * (height - 6):.1f}"
-        for place, value in enumerate(points)
-    ]
-    last = places[-1].split(",")
-    return (
-        f'<svg {size} aria-hidden="true"><polyline points="{" ".join(places)}" fill="none" stroke="#0072B2" '
-        f'stroke-width="1.6"/><circle cx="{last[0]}" cy="{last[1]}" r="2.2" fill="#0072B2"/></svg>'
+def _this_minute(age: float) -> str:
+    return f"this minute, {wording.ago(age)}"
+
+
+def value(measured: float | None, unit: str) -> str:
+    """A number, large, with its unit, small; a share is shown in per cent."""
+    shown = measured * 100 if unit == "share" and measured is not None else measured
+    written = wording.number(shown)
+    told = (
+        ""
+        if written == wording.NOTHING
+        else f' <span class="rt-unit">{escape("%" if unit == "share" else unit)}</span>'
     )
+    return f'<span class="rt-number">{written}</span>{told}'
+
+
+def pulse(beat: int) -> str:
+    """A warning that shows itself when it is not renewed for some seconds: then the kernel is silent.
+
+    It is CSS alone (an animation with a delay), so that it works when nothing else does. The class alternates, because
+    the animation starts again only on an element that changed.
+    """
+    return (
+        f'<div class="rt rt-pulse rt-pulse-{beat % 2}"><b>No news from Python for a while:</b> '
+        "the numbers below are old. If this stays, reload the page.</div>"
+    )
+
+
+def trouble(error: Exception) -> str:
+    """What is said when the picture itself cannot be made."""
+    said = escape(f"{type(error).__name__}: {error}".splitlines()[0][:300])
+    return f'<div class="rt rt-trouble" role="alert"><b>The picture is not being refreshed:</b> {said}</div>'

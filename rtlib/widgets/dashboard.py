@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from datetime import UTC, datetime
-from html import escape
 
 import ipywidgets
 
@@ -12,13 +11,16 @@ from rtlib import graph as graphs
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
 from rtlib.widgets.architecture import ArchitectureGraph
-from rtlib.widgets.look import CSS
+from rtlib.widgets.look import css
 
 EVERY_SECONDS = 1.0
 
 
 class Dashboard:
     """The whole picture of a running pipeline.
+
+    It is refreshed by a thread, not by the kernel's event loop: the loop stands still while a cell runs, and then
+    numbers would look live that are not. One lock keeps a refresh and a click apart.
 
     Args:
         source: Where facts come from; asked about once a second, and must answer at once.
@@ -29,79 +31,72 @@ class Dashboard:
         self._source = source
         self._explain = explain
         self._history = graphs.History()
-        self._task: asyncio.Task[None] | None = None
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._beat = 0
         self.architecture = ArchitectureGraph()
-        self._header = ipywidgets.HTML(layout={"height": "130px", "overflow": "hidden"})
-        self._panel = ipywidgets.HTML(layout={"width": "100%"})
         self._trouble = ipywidgets.HTML()
-        self.choice = ipywidgets.Dropdown(
-            options=[("whole pipeline", None), *((one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST)],
-            description="Part",
-            layout={"width": "300px"},
-            style={"description_width": "40px"},
-        )
-        self.choice.observe(lambda change: self.architecture.select(change["new"]), names="value")
+        self._pulse = ipywidgets.HTML()
+        self._header = ipywidgets.HTML()
+        self._panel = ipywidgets.HTML()
+        parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
+        self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
+        self.choice.observe(self._chosen, names="value")
         self.architecture.on_select(self._selected)
         self.widget = self._laid_out()
         self.refresh()
 
     def refresh(self) -> None:
         """Show what the source knows now."""
-        now = datetime.now(UTC)
-        graph = graphs.build(self._source.observations(), now=now)
-        self._history.add(graph)
-        self.architecture.update(graph)
+        with self._lock:
+            graph = graphs.build(self._source.observations(), now=datetime.now(UTC))
+            self._history.add(graph)
+            self.architecture.update(graph)
+            self._header.value = cards.header(self._source.kpis(), graph)
+            self._panel.value = self._told(graph)
+
+    def _told(self, graph: graphs.Graph) -> str:
         chosen = self.architecture.selected
-        told = (
-            panel.overview(graph)
-            if chosen is None
-            else panel.panel(graph.node(chosen), graph, self._history, explain=self._explain)
-        )
-        for widget, value in ((self._header, cards.header(self._source.kpis(), graph)), (self._panel, told)):
-            if widget.value != value:
-                widget.value = value
+        if chosen is None:
+            return panel.overview(graph)
+        return panel.panel(graph.node(chosen), graph, self._history, explain=self._explain)
 
     def start(self) -> Dashboard:
-        """Refresh once a second on the kernel's own event loop, until ``stop``; returns itself."""
-        self._task = asyncio.get_running_loop().create_task(self._keep_fresh())
+        """Refresh once a second until ``stop`` or until the widget is closed; returns itself."""
+        threading.Thread(target=self._keep_fresh, name="dashboard", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Stop refreshing."""
-        if self._task is not None:
-            self._task.cancel()
+        """Stop refreshing; the page says so by itself some seconds later."""
+        self._over.set()
 
-    async def _keep_fresh(self) -> None:
-        while True:
+    def _keep_fresh(self) -> None:
+        while not self._over.wait(EVERY_SECONDS) and self.widget.comm is not None:
             try:
                 self.refresh()
                 self._trouble.value = ""
-            except Exception as error:  # a mistake here must be seen, and must not freeze the numbers as if live
-                said = escape(f"{type(error).__name__}: {error}")
-                self._trouble.value = f'<div class="rt"><b>■ The picture is not being refreshed:</b> {said}</div>'
-            await asyncio.sleep(EVERY_SECONDS)
+            except Exception as error:  # it must be seen, and must not freeze numbers as if they were live
+                self._trouble.value = cards.trouble(error)
+            self._beat += 1
+            self._pulse.value = cards.pulse(self._beat)
+            self.architecture.refit()
+
+    def _chosen(self, change: dict[str, str]) -> None:
+        with self._lock:
+            self.architecture.select(change["new"] or None)
 
     def _selected(self, node_id: str | None) -> None:
-        self.choice.value = node_id
-        self.refresh()
+        with self._lock:
+            self.choice.value = node_id or ""
+            self.refresh()
 
     def _laid_out(self) -> ipywidgets.Widget:
-        box = ipywidgets.Layout
-        canvas = ipywidgets.Box([self.architecture.widget], layout=box(height="460px", width="100%", overflow="hidden"))
-        canvas.add_class("rt-graph")
-        left = ipywidgets.VBox(
-            [
-                canvas,
-                ipywidgets.HTML(panel.legend()),
-            ],
-            layout=box(flex="1 1 auto", min_width="0", overflow="hidden"),
-        )
-        right = ipywidgets.VBox(
-            [self.choice, ipywidgets.Box([self._panel], layout=box(height="458px", overflow="auto", width="100%"))],
-            layout=box(flex="0 0 400px", width="400px", padding="0 0 0 12px"),
-        )
-        body = ipywidgets.HBox([left, right], layout=box(width="100%"))
-        return ipywidgets.VBox([ipywidgets.HTML(CSS), self._trouble, self._header, body], layout=box(width="100%"))
+        self.choice.add_class("rt-choice")
+        left = ipywidgets.Box([self.architecture.widget])
+        right = ipywidgets.VBox([self.choice, ipywidgets.Box([self._panel]).add_class("rt-scroll")])
+        body = ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")])
+        rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, body.add_class("rt-body")]
+        return ipywidgets.VBox(rows).add_class("rt-app")
 
 
 def dashboard(source: graphs.Source, *, explain: panel.Explain) -> ipywidgets.Widget:

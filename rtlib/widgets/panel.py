@@ -2,96 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
 from rtlib import wording
 from rtlib.graph import Graph, History, Node
 from rtlib.records import Reading, Status
-from rtlib.widgets.cards import sparkline
-from rtlib.widgets.look import COLOURS, SYMBOLS
+from rtlib.widgets.cards import value
+from rtlib.widgets.look import LOOKS, badge
+from rtlib.widgets.spark import sparkline
 
 SHOWN = 4
 Explain = Callable[[Node, Graph], str]
 
 
 def panel(node: Node, graph: Graph, history: History, *, explain: Explain) -> str:
-    """A node: what it is, how it is, its live numbers, its lineage, and what breaks without it."""
-    component = node.component
-    colours = COLOURS[node.status]
-    badge = (
-        f'<span class="badge" style="border-color:{colours.line};background:{colours.fill};color:{colours.text}">'
-        f"{SYMBOLS[node.status]} {node.status.value}</span>"
-    )
-    parts = [
-        f'<div class="rt panel" data-node="{escape(node.id)}">',
-        f"<h2>{escape(component.title)}</h2>",
-        f'<p>{badge} <span class="age">{escape(component.product)}</span></p>',
-        f'<p class="age">{escape(_reason(node))}</p>',
+    """A node: what it is, how it is, its live numbers, what it does, its lineage, and what breaks without it."""
+    parts = (
+        f'<div class="rt rt-panel" data-node="{escape(node.id)}" data-status="{node.status.value}">',
+        _head(node),
         _numbers(node, graph, history),
-        f"<p>{escape(explain(node, graph))}</p>",
-        f"<h3>Lineage</h3><p>{_lineage(node, graph)}</p>",
-        f"<h3>What breaks if it stops</h3><p>{escape(component.breaks)}</p>",
+        f'<p class="rt-story">{escape(explain(node, graph))}</p>',
+        _lineage(node, graph),
+        f"<h3>What breaks if it stops</h3><p>{escape(node.component.breaks)}</p>",
         _footer(node),
         "</div>",
-    ]
+    )
     return "".join(parts)
 
 
-def overview(graph: Graph) -> str:
-    """What the panel says while nothing is selected."""
-    built = sum(node.status is not Status.PLANNED for node in graph.nodes)
+def _head(node: Node) -> str:
+    reason = "" if node.status is Status.PLANNED else f' <span class="rt-reason">{escape(node.reason)}</span>'
     return (
-        '<div class="rt panel" data-node=""><h2>Click a part</h2>'
-        "<p>Events flow from left to right: the simulator makes them, Kafka keeps them, Spark counts them, the "
-        "warehouse serves them.</p>"
-        f"<p>{built} parts run on this machine; {len(graph.nodes) - built} are planned and shown with a dashed "
-        "outline.</p><h3>Every part shows</h3><p>its live numbers with their age, where its data comes from and goes "
-        "to, what it does in plain English, and what breaks when it stops.</p>"
-        "<p class='age'>By keyboard: choose a part from the list above.</p></div>"
+        f'<h2>{escape(node.component.title)}<span class="rt-product">{escape(node.component.product)}</span></h2>'
+        f'<p class="rt-status rt-{node.status.value}">{badge(node.status)}<b>{LOOKS[node.status].word}</b>{reason}</p>'
     )
-
-
-def legend() -> str:
-    """What the symbols on the graph mean."""
-    words = "".join(f"<span>{SYMBOLS[status]} {status.value}</span>" for status in Status)
-    return f'<div class="rt legend">{words}</div>'
 
 
 def _numbers(node: Node, graph: Graph, history: History) -> str:
     if not node.readings:
         return ""
-    rows = "".join(_row(node, reading, graph, history) for reading in node.readings[:SHOWN])
-    title = "Last numbers seen" if node.stale or node.status is Status.STOPPED else "Live numbers"
-    return f'<h3>{title}</h3><table class="kpis">{rows}</table>'
+    tiles = "".join(_tile(node, reading, graph, history) for reading in node.readings[:SHOWN])
+    title = "Last numbers seen" if node.stale else "Live numbers"
+    return f'<h3>{title}</h3><div class="rt-tiles{" rt-old" if node.stale else ""}">{tiles}</div>'
 
 
-def _row(node: Node, reading: Reading, graph: Graph, history: History) -> str:
-    age = max(0.0, (graph.at - reading.at).total_seconds())
-    old = node.stale or node.status is Status.STOPPED
-    when = f"last seen {wording.ago(age)}" if old else wording.ago(age)
+def _tile(node: Node, reading: Reading, graph: Graph, history: History) -> str:
+    age = wording.ago(max(0.0, (graph.at - reading.at).total_seconds()))
     return (
-        f'<tr><td>{escape(reading.name)}</td><td class="value{" old" if old else ""}">'
-        f"{escape(wording.quantity(reading.value, reading.unit))}</td>"
-        f"<td>{sparkline(history.values(node.id, reading.name), width=60, height=20)}</td>"
-        f'<td class="age">{when}</td></tr>'
+        f'<div class="rt-tile" data-reading="{escape(reading.name)}">'
+        f'<div class="rt-name" title="{escape(reading.name)}">{escape(reading.name)}</div>'
+        f'<div class="rt-value"><span>{value(reading.value, reading.unit)}</span>'
+        f"{sparkline(history.values(node.id, reading.name))}</div>"
+        f'<div class="rt-age">{f"last seen {age}" if node.stale else age}</div></div>'
     )
 
 
-def _reason(node: Node) -> str:
-    return "" if node.status is Status.PLANNED else node.reason
-
-
 def _lineage(node: Node, graph: Graph) -> str:
-    before, after = _titles(node.upstream, graph), _titles(node.downstream, graph)
-    return f"{before or 'the outside world'} → <b>{escape(node.component.title)}</b> → {after or 'people'}"
+    before = _titles(node.upstream, graph) or "the outside world"
+    after = _titles(node.downstream, graph) or "people"
+    return (
+        f'<h3>Lineage</h3><p><span class="rt-up">{before}</span> <span class="rt-arrow">→</span> '
+        f'<b>{escape(node.component.title)}</b> <span class="rt-arrow">→</span> '
+        f'<span class="rt-down">{after}</span></p>'
+    )
 
 
-def _titles(ids: Sequence[str], graph: Graph) -> str:
+def _titles(ids: tuple[str, ...], graph: Graph) -> str:
     return escape(wording.listing([graph.node(one).component.title for one in ids]))
 
 
 def _footer(node: Node) -> str:
     component = node.component
-    told = [("Lesson", component.lesson), ("Source", component.source), ("Elsewhere", component.elsewhere)]
-    return "".join(f'<span class="age"><b>{name}:</b> {escape(value)} &nbsp; </span>' for name, value in told if value)
+    told = (("Lesson", component.lesson), ("Source", component.source), ("Elsewhere", component.elsewhere))
+    words = "".join(f"<span><i>{name}</i> {escape(text)}</span>" for name, text in told if text)
+    return f'<p class="rt-foot">{words}</p>' if words else ""
+
+
+def overview(graph: Graph) -> str:
+    """What the panel says while nothing is selected: what the picture is, how to use it, what its signs mean."""
+    signs = "".join(_sign(status, sum(node.status is status for node in graph.nodes)) for status in Status)
+    return (
+        '<div class="rt rt-panel" data-node=""><h2>From event to answer</h2>'
+        "<p>Events start on the left. Each part hands them on to the right, until people see them as numbers. Every "
+        "number here was measured a moment ago in a part that is really running.</p>"
+        "<h3>Look closer</h3><p><b>Click a part</b>, or choose it from the list above: you see its live numbers, "
+        "where its data comes from and goes to, and what breaks without it. Click beside it to come back.</p>"
+        f'<h3>The signs</h3><ul class="rt-signs">{signs}</ul>'
+        '<ul class="rt-lines"><li><i class="rt-flow"></i>data flows</li><li><i class="rt-still"></i>stands still</li>'
+        '<li><i class="rt-later"></i>planned</li></ul></div>'
+    )
+
+
+def _sign(status: Status, count: int) -> str:
+    none = "" if count else ' class="rt-none"'
+    return f"<li{none}>{badge(status)}<b>{count}</b> {LOOKS[status].word}</li>"

@@ -1,0 +1,169 @@
+"""Canvas: where the elements of the graph stand and how cytoscape paints them; plain data, no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import hypot
+from typing import Any
+
+from rtlib.components import LAYERS, Component
+from rtlib.widgets.look import DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
+
+COLUMN, ROW = 164, 150  # between the middles of two cards, in the graph's own units
+WIDTH, HEIGHT = 142, 86
+GROUND = "_ground"
+FONT = '"Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+TITLES = {"stream": "Stream compute", "models": "Marts and models"}
+
+Place = tuple[float, float]
+Rule = dict[str, Any]
+
+
+def places(components: Sequence[Component]) -> dict[str, Place]:
+    """Where each card's middle stands: its layer is the column, its row the height."""
+    used = _layers(components)
+    return {one.id: (used.index(one.layer) * COLUMN, one.row * ROW) for one in components}
+
+
+def _layers(components: Sequence[Component]) -> list[str]:
+    return [layer for layer in LAYERS if any(one.layer == layer for one in components)]
+
+
+def elements(components: Sequence[Component]) -> Iterator[tuple[dict[str, Any], Place]]:
+    """Every element as its data and its place: the ground, the columns' titles, then four for each component.
+
+    The ground is an unseen node behind all others: it takes the clicks that mean "none", and gives the picture a
+    fixed frame, so that fitting it to the page always gives the same places.
+    """
+    at = places(components)
+    left, right = min(x for x, _ in at.values()) - WIDTH / 2, max(x for x, _ in at.values()) + WIDTH / 2
+    top, bottom = min(y for _, y in at.values()) - HEIGHT / 2 - 34, max(y for _, y in at.values()) + HEIGHT / 2
+    size = {"width": right - left + 24, "height": bottom - top + 22}
+    yield {"id": GROUND, "kind": "ground", **size}, ((left + right) / 2, (top + bottom) / 2)
+    for column, layer in enumerate(_layers(components)):
+        yield (
+            {"id": f"_{layer}", "kind": "layer", "title": TITLES.get(layer, layer.capitalize())},
+            (
+                column * COLUMN,
+                top + 6,
+            ),
+        )
+    for one in components:
+        x, y = at[one.id]
+        yield {"id": one.id, "kind": "card"}, (x, y)
+        yield {"id": f"{one.id}:number", "kind": "number"}, (x, y + 4)
+        yield {"id": f"{one.id}:note", "kind": "note"}, (x, y + 27)
+        yield {"id": f"{one.id}:badge", "kind": "badge"}, (x - WIDTH / 2 + 2, y - HEIGHT / 2 + 2)
+
+
+def stylesheet(components: Sequence[Component]) -> list[Rule]:
+    """The whole look of the graph, later rules over earlier ones."""
+    return [*_base(), *_kinds(), *_statuses(), *_routes(components), *_flows(), *_focuses()]
+
+
+def _rule(selector: str, **style: Any) -> Rule:
+    return {"selector": selector, "style": {name.replace("_", "-"): value for name, value in style.items()}}
+
+
+def _base() -> list[Rule]:
+    text = {"font_family": FONT, "text_valign": "center", "text_halign": "center", "color": INK}
+    bare = {"shape": "rectangle", "background_opacity": 0, "border_width": 0, "width": 1, "height": 1}
+    return [
+        _rule("node", label="data(title)", events="no", overlay_opacity=0, **bare, **text),
+        _rule("edge", events="no", overlay_opacity=0),
+    ]
+
+
+def _kinds() -> list[Rule]:
+    card = {"shape": "round-rectangle", "width": WIDTH, "height": HEIGHT, "background_opacity": 1, "events": "yes"}
+    return [
+        _rule('[kind="ground"]', events="yes", width="data(width)", height="data(height)", z_index=0),
+        _rule('[kind="layer"]', font_size=14, font_weight=600, color=GREY),
+        _rule('[kind="card"]', font_size=16, font_weight=600, text_margin_y=-21, z_index=10, **card),
+        _rule('[kind="number"]', font_size=16.5, z_index=11),
+        _rule('[kind="note"]', font_size=12, color=GREY, z_index=11, text_wrap="ellipsis", text_max_width=WIDTH - 8),
+        _rule(
+            '[kind="badge"]', width=20, height=20, background_opacity=1, font_size=13, font_weight=700,
+            color="#ffffff", z_index=12,
+        ),
+    ]  # fmt: skip
+
+
+def _statuses() -> list[Rule]:
+    rules: list[Rule] = []
+    for status, look in LOOKS.items():
+        border = {"border_color": look.colour, "border_style": look.border, "border_width": look.width}
+        rules.append(_rule(f'[kind="card"][status="{status.value}"]', background_color=look.fill, **border))
+        rules.append(_rule(f'[kind="badge"][status="{status.value}"]', background_color=look.colour, shape=look.shape))
+    return [
+        *rules,
+        _rule('[kind="badge"][status="degraded"]', width=26, height=23, text_margin_y=3),
+        _rule('[kind="badge"][status="unknown"]', width=25, height=25),
+        _rule('[kind="badge"][status="planned"]', background_opacity=0),
+        _rule('[kind="card"][status="planned"]', color=GREY, text_margin_y=-9),
+        _rule('[kind="note"][status="planned"]', text_margin_y=-15),
+        _rule('[kind="number"][stale="yes"]', color="#7b8694"),
+        _rule('[kind="note"][stale="yes"], [kind="note"][status="stopped"]', color=RUST, font_weight=600),
+    ]
+
+
+def _routes(components: Sequence[Component]) -> list[Rule]:
+    at = places(components)
+    line = {"width": 2, "curve_style": "straight", "z_index": 1}
+    arrow = {"target_arrow_shape": "triangle", "arrow_scale": 1.05}
+    own = [_rule(f'edge[id="{a}>{b}"]', **route(at[a], at[b])) for a, b in _pairs(components)]
+    return [_rule("edge", **line, **arrow), *own]
+
+
+def _pairs(components: Sequence[Component]) -> list[tuple[str, str]]:
+    return [(source, one.id) for one in components for source in one.upstream]
+
+
+def route(start: Place, end: Place) -> dict[str, Any]:
+    """How an edge runs: ahead from side to side as an S, within a column from edge to edge, back from below."""
+    (x1, y1), (x2, y2) = start, end
+    if x1 == x2:
+        return {"source_endpoint": "180deg", "target_endpoint": "0deg"} if y2 > y1 else {
+            "source_endpoint": "0deg", "target_endpoint": "180deg"
+        }  # fmt: skip
+    if x2 < x1:
+        return {"source_endpoint": "180deg", "target_endpoint": "90deg", **_bent(start, end, [(x1, y2)])}
+    sides = {"source_endpoint": "90deg", "target_endpoint": "270deg"}
+    middle = (x1 + x2) / 2
+    return sides if y1 == y2 else {**sides, **_bent(start, end, [(middle, y1), (middle, y2)])}
+
+
+def _bent(start: Place, end: Place, through: Sequence[Place]) -> dict[str, Any]:
+    """Control points as cytoscape wants them: how far along the straight line, and how far beside it."""
+    (ax, ay), (bx, by) = start, end
+    dx, dy = bx - ax, by - ay
+    length = hypot(dx, dy)
+    along = [((x - ax) * dx + (y - ay) * dy) / length**2 for x, y in through]
+    beside = [((x - ax) * -dy + (y - ay) * dx) / length for x, y in through]
+    return {
+        "curve_style": "unbundled-bezier",
+        "edge_distances": "node-position",
+        "control_point_weights": [round(one, 4) for one in along],
+        "control_point_distances": [round(one, 2) for one in beside],
+    }
+
+
+def _flows() -> list[Rule]:
+    looks: Mapping[str, tuple[str, str, float]] = {
+        "flow": ("#7f93a8", "solid", 2.2),
+        "still": ("#a3aebb", "dashed", 2.0),
+        "planned": ("#b3bcc7", "dotted", 1.8),
+    }
+    return [
+        _rule(f'edge[flow="{name}"]', line_color=colour, target_arrow_color=colour, line_style=style, width=width)
+        for name, (colour, style, width) in looks.items()
+    ]
+
+
+def _focuses() -> list[Rule]:
+    return [
+        _rule('[focus="dim"]', opacity=0.22),
+        _rule('[kind="card"][focus="self"]', border_color=INK, border_width=4, border_style="solid"),
+        _rule('edge[focus="up"]', line_color=UPSTREAM, target_arrow_color=UPSTREAM, width=3.2, z_index=5),
+        _rule('edge[focus="down"]', line_color=DOWNSTREAM, target_arrow_color=DOWNSTREAM, width=3.2, z_index=5),
+    ]

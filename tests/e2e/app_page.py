@@ -1,0 +1,135 @@
+"""The app as a test sees it: open it, click a part, read the panel. For the fake source and for the real stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# Cytoscape keeps its instance on the element it draws in; from there come the places on the page.
+NODES = """() => {
+  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  if (!box || !box._cyreg.cy.nodes().length) return null;
+  const corner = box.getBoundingClientRect();
+  return Object.fromEntries(box._cyreg.cy.nodes().map(node => {
+    const at = node.renderedPosition();
+    return [node.id(), {x: corner.x + at.x, y: corner.y + at.y, opacity: node.effectiveOpacity(), ...node.data()}];
+  }));
+}"""
+PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", "select"]
+BOXES = """parts => Object.fromEntries(parts.map(name => {
+  const box = document.querySelector(name).getBoundingClientRect();
+  return [name, [box.x, box.y, box.width, box.height]];
+}))"""
+
+
+@dataclass
+class AppPage:
+    """The open page, and what its browser complained about or asked for elsewhere."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Each node's place on the page and its data."""
+        self.page.wait_for_function(f"() => ({NODES})() !== null")
+        return self.page.evaluate(NODES)
+
+    def wait_for_node(self, node: str, **data: str) -> None:
+        """Wait until a node's data is so."""
+        self.page.wait_for_function(
+            f"([node, data]) => {{ const one = (({NODES})() || {{}})[node];"
+            " return one && Object.entries(data).every(([name, value]) => one[name] === value) }",
+            arg=[node, data],
+            timeout=20_000,
+        )
+
+    def click_node(self, node: str) -> str:
+        """Click a node on the canvas; the panel's text once it tells of it."""
+        at = self.nodes()[node]
+        self.page.mouse.click(at["x"], at["y"])
+        return self.read_panel(node)
+
+    def click_beside(self) -> str:
+        """Click the canvas where no card is; the panel's text once it tells of the whole."""
+        nodes = self.nodes()
+        self.page.mouse.click(nodes["simulator"]["x"], nodes["rejected"]["y"])
+        return self.read_panel("")
+
+    def choose(self, title: str) -> None:
+        """Choose a part from the list, as a keyboard does."""
+        self.page.locator("select").select_option(label=title)
+
+    def chosen(self) -> str:
+        """What the list says is chosen; ipywidgets writes its spaces as hard ones."""
+        return self.page.locator("select").evaluate("one => one.selectedOptions[0].label").replace("\xa0", " ")
+
+    def panel(self, node: str) -> Locator:
+        """The panel that tells of this node."""
+        return self.page.locator(f'[data-node="{node}"]')
+
+    def read_panel(self, node: str) -> str:
+        """The panel's text once it tells of this node; the whole pipeline is ``""``."""
+        self.panel(node).wait_for(timeout=15_000)
+        return self.panel(node).inner_text()
+
+    def reading(self, node: str, name: str) -> float:
+        """The number of one reading in the open panel."""
+        told = self.panel(node).locator(f'[data-reading="{name}"] .rt-number').inner_text()
+        return float(told.replace(",", ""))
+
+    def banner(self) -> str:
+        """The state of the pipeline in one sentence."""
+        return self.page.locator('[role="status"].rt-banner').inner_text()
+
+    def boxes(self) -> dict[str, list[float]]:
+        """Where each part of the page stands."""
+        return self.page.evaluate(BOXES, PARTS)
+
+
+@contextmanager
+def launched(executable: Path) -> Iterator[Browser]:
+    """A quiet browser. Playwright allows one at a time in a process, so a fixture should hold it."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(executable), args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def open_app(url: str, chromium: Browser, *, width: int = 1280, height: int = 720) -> Iterator[AppPage]:
+    """Open the app; every request to elsewhere is refused and noted."""
+    page = chromium.new_page(viewport={"width": width, "height": height})
+    app = AppPage(page)
+    page.on("pageerror", lambda error: app.complaints.append(str(error)))
+    page.on("console", lambda message: _note(app, message))
+    page.route(re.compile(r"^(?!(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:)"), lambda route: _refuse(app, route))
+    page.goto(url)
+    page.locator("[data-kpi]").first.wait_for(timeout=90_000)
+    app.nodes()
+    yield app
+    page.close()
+
+
+def _note(app: AppPage, message: ConsoleMessage) -> None:
+    if message.type == "error":
+        app.complaints.append(message.text)
+
+
+def _refuse(app: AppPage, route: Any) -> None:
+    app.outside.append(route.request.url)
+    route.abort()

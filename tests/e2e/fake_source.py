@@ -1,0 +1,121 @@
+"""A source that plays a script: numbers that grow with the clock, and the troubles that a JSON file asks for.
+
+Tests of the view use it, and people who work on the looks: it needs no stack. It is never part of rtlib.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rtlib.graph import KpiBoard, KpiCard, Severity
+from rtlib.records import Observation, Reading, Status
+
+# probe -> (name, unit, start, growth per second, swing): value = start + growth * t + swing * sin(t)
+SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
+    "simulator": (
+        ("sending", "records/s", 51, 0, 4),
+        ("sent in this run", "records", 12_000, 51, 0),
+        ("broken on purpose", "records", 60, 0.3, 0),
+    ),
+    "broker": (
+        ("arriving", "records/s", 51, 0, 5),
+        ("in the topic", "records", 12_100, 51, 0),
+        ("partitions", "partitions", 4, 0, 0),
+    ),
+    "registry": (("subjects", "subjects", 1, 0, 0), ("schema version", "", 1, 0, 0), ("answers in", "ms", 9, 0, 3)),
+    "rejected": (
+        ("rejected", "records", 61, 0.3, 0),
+        ("of all records", "%", 0.5, 0, 0.05),
+        ("now", "records/min", 15, 0, 4),
+    ),
+    "kpis": (
+        ("KPI records", "records/s", 50, 0, 5),
+        ("watermark behind", "s", 61, 0, 1.5),
+        ("state rows", "rows", 1_512, 0, 120),
+        ("dropped as too late", "rows", 12, 0.1, 0),
+    ),
+    "archive": (
+        ("last batch", "rows/s", 104, 0, 12),
+        ("rows in it", "rows", 102, 0, 9),
+        ("behind", "records", 66, 0, 40),
+        ("batches", "batches", 118, 0.5, 0),
+    ),
+    "loader": (("behind", "records", 6, 0, 5), ("rows written", "rows", 3_410, 8, 0)),
+    "speed": (
+        ("newest event", "s old", 0.9, 0, 0.3),
+        ("rows", "rows", 96, 0.1, 0),
+        ("sites", "sites", 8, 0, 0),
+        ("events counted", "events", 11_800, 51, 0),
+    ),
+    "dwh": (
+        ("events", "events", 11_900, 51, 0),
+        ("rejected", "records", 58, 0.3, 0),
+        ("batches", "batches", 118, 0.5, 0),
+        ("duplicates removed", "records", 118, 0.5, 0),
+    ),
+    "dashboard": (("resident memory", "MB", 197, 0, 2), ("processor", "%", 6, 0, 2)),
+}
+CARDS = (
+    ("orders", "Orders", "orders", 217, 30, Severity.NONE),
+    ("sales", "Sales", "USD", 14_739, 900, Severity.NONE),
+    ("mean_wait", "Mean wait", "min", 4.35, 0.4, Severity.GOOD),
+    ("longest_wait", "Longest wait", "min", 12.6, 2, Severity.WATCH),
+    ("cancelled", "Cancelled", "share", 0.097, 0.01, Severity.ACT),
+)
+AS_IF = ("stopped", "degraded", "unknown", "silent", "frozen")
+
+
+class FakeSource:
+    """Answers as a monitor does.
+
+    Args:
+        script: A JSON file, read again each time: ``{"loader": {"status": "stopped", "reason": "…", "since": …}}``.
+            ``since`` (seconds of the epoch) is when its numbers stopped moving. ``{"raise": "…"}`` makes it fail.
+    """
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+        self._began = datetime.now(UTC)
+
+    def observations(self) -> Mapping[str, Observation]:
+        asked = self._asked()
+        if "raise" in asked:
+            raise RuntimeError(asked["raise"])
+        return {probe: self._observation(probe, asked.get(probe, {})) for probe in SCRIPT if not asked.get("nothing")}
+
+    def kpis(self) -> KpiBoard:
+        now = datetime.now(UTC)
+        old = self._asked().get("kpis", {})
+        at = datetime.fromtimestamp(old["since"], UTC) if "since" in old else now - timedelta(seconds=0.6)
+        t = (now - self._began).total_seconds()
+        cards = tuple(
+            KpiCard(
+                name, title, unit, base + swing * math.sin(t / 3), severity, at,
+                tuple(base + swing * math.sin(i * 1.3) + swing * math.cos(i / 2) for i in range(24)),
+            )
+            for name, title, unit, base, swing, severity in CARDS
+        )  # fmt: skip
+        return KpiBoard("Curb-side pick-up", cards, events=int(11_900 + 51 * t))
+
+    def _asked(self) -> dict:
+        return json.loads(self._script.read_text()) if self._script.exists() else {}
+
+    def _observation(self, probe: str, asked: Mapping) -> Observation:
+        now = datetime.now(UTC)
+        at = datetime.fromtimestamp(asked["since"], UTC) if "since" in asked else now - timedelta(seconds=0.4)
+        t = (at - self._began).total_seconds()
+        readings = tuple(
+            Reading(name, _measured(unit, start + growth * t + swing * math.sin(t + place)), unit, at)
+            for place, (name, unit, start, growth, swing) in enumerate(SCRIPT[probe])
+        )
+        status = Status(asked.get("status", "healthy"))
+        return Observation(status, asked.get("reason", "it answers"), now, readings)
+
+
+def _measured(unit: str, value: float) -> float:
+    """A count is whole; a rate or a time is not."""
+    return value if unit in ("records/s", "rows/s", "s", "s old", "%", "MB", "ms") else float(max(0, int(value)))

@@ -1,0 +1,255 @@
+"""The app in a real browser over a source that plays a script: what a person sees, clicked and read."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from app_page import NODES, AppPage, open_app
+from conftest import CELL, HERE, Served, environment, free_port, lab_command, seconds_ago, until_served, write_notebook
+from playwright.sync_api import Browser
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
+
+pytestmark = pytest.mark.e2e
+
+
+def test_every_part_is_on_the_canvas_with_its_status_and_number(app: AppPage) -> None:
+    nodes = app.nodes()
+    for one in ARCHITECTURE_COMPONENTS_LIST:
+        assert nodes[one.id]["title"] == one.title
+        assert nodes[one.id]["status"] == ("planned" if one.planned else "healthy")
+    assert nodes["events:number"]["title"].endswith(" records/s")
+
+
+def test_every_card_is_inside_the_picture_and_apart_from_the_others(app: AppPage) -> None:
+    left, top, width, height = app.boxes()[".rt-graph"]
+    cards = [app.nodes()[one.id] for one in ARCHITECTURE_COMPONENTS_LIST]
+    assert all(left + 50 < card["x"] < left + width - 50 and top + 30 < card["y"] < top + height - 30 for card in cards)
+
+
+@pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt"])
+def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage, node: str) -> None:
+    told = app.click_node(node)
+    assert component(node).title in told
+    assert component(node).breaks in told
+    assert app.chosen() == component(node).title
+
+
+@pytest.mark.parametrize("node", ["registry", "loader", "dashboard"])
+def test_the_list_opens_the_part_and_marks_it_on_the_canvas(app: AppPage, node: str) -> None:
+    app.choose(component(node).title)
+    told = app.read_panel(node)
+    app.wait_for_node(node, focus="self")
+    assert "Right now it" in told
+
+
+def test_the_keyboard_alone_reaches_a_part(app: AppPage) -> None:
+    app.page.locator("select").focus()
+    app.page.keyboard.type("Speed la")
+    app.page.keyboard.press("Enter")
+    assert "Speed layer" in app.read_panel("speed")
+
+
+def test_a_click_on_the_same_card_or_beside_it_comes_back_to_the_whole(app: AppPage) -> None:
+    app.click_node("events")
+    at = app.nodes()["events"]
+    app.page.mouse.click(at["x"], at["y"])
+    assert "From event to answer" in app.read_panel("")
+    app.click_node("kpis")
+    assert "From event to answer" in app.click_beside()
+
+
+def test_lineage_stays_bright_and_the_rest_is_dimmed(app: AppPage) -> None:
+    app.click_node("kpis")
+    app.wait_for_node("archive", focus="dim")
+    nodes = app.nodes()
+    bright = {one.id for one in ARCHITECTURE_COMPONENTS_LIST if nodes[one.id]["opacity"] == 1}
+    assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard"}
+
+
+def test_numbers_move_at_least_once_a_second(app: AppPage) -> None:
+    app.click_node("events")
+    seen = []
+    for _ in range(3):
+        before = app.reading("events", "in the topic")
+        app.page.wait_for_function(
+            "before => { const one = document.querySelector('[data-reading=\"in the topic\"] .rt-number');"
+            " return one && Number(one.innerText.replaceAll(',', '')) > before }",
+            arg=before,
+            timeout=2_500,  # a second, and what a busy machine adds
+        )
+        seen.append(before)
+    assert seen == sorted(set(seen))
+
+
+def test_nothing_moves_when_numbers_change_parts_are_clicked_or_one_goes_down(app: AppPage, served: Served) -> None:
+    boxes, nodes = app.boxes(), app.nodes()
+    for node in ("simulator", "archive", "alerts"):
+        app.click_node(node)
+        assert app.boxes() == boxes
+    served.play(broker={"status": "stopped", "reason": "connection refused " * 20})
+    app.wait_for_node("events", status="stopped")
+    assert app.boxes() == boxes
+    after = app.nodes()
+    for one in ARCHITECTURE_COMPONENTS_LIST:
+        assert (after[one.id]["x"], after[one.id]["y"]) == pytest.approx((nodes[one.id]["x"], nodes[one.id]["y"]))
+
+
+def test_dragging_the_picture_does_not_move_it_for_long(app: AppPage) -> None:
+    before = app.nodes()["events"]
+    left, top, width, height = app.boxes()[".rt-graph"]
+    for x, y in ((before["x"], before["y"]), (left + width / 2, top + height - 3)):
+        app.page.mouse.move(x, y)
+        app.page.mouse.down()
+        app.page.mouse.move(x + 90, y - 60, steps=4)
+        app.page.mouse.up()
+    app.page.wait_for_function(
+        "([x, nodes]) => Math.abs(eval(nodes)().events.x - x) < 1",
+        arg=[before["x"], f"({NODES})"],
+        timeout=5_000,
+    )
+
+
+def test_the_whole_fits_a_projector_without_scrolling(app: AppPage) -> None:
+    scrolls = "one => one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth"
+    assert not app.page.locator("html").evaluate(scrolls)
+    assert not app.page.locator(".rt-scroll").evaluate(scrolls)
+    for node in ("events", "kpis", "dwh", "staffing"):
+        app.click_node(node)
+        assert not app.page.locator(".rt-scroll").evaluate(scrolls), node
+
+
+def test_a_stopped_part_is_shown_as_stopped_and_its_numbers_as_old(app: AppPage, served: Served) -> None:
+    served.play(loader={"status": "stopped", "reason": "exit code 137", "since": seconds_ago(14)})
+    app.wait_for_node("loader", status="stopped", stale="yes")
+    told = app.click_node("loader")
+    assert "stopped" in told
+    assert "exit code 137" in told
+    assert "last seen 1" in told
+    assert "LIVE NUMBERS" not in told.upper()
+    assert app.panel("loader").locator(".rt-tiles").get_attribute("class") == "rt-tiles rt-old"
+    assert "Speed loader is stopped: exit code 137." in app.banner()
+    assert app.nodes()["loader:note"]["title"].startswith("last seen")
+    served.play()
+    app.wait_for_node("loader", status="healthy", stale="no")
+    app.page.get_by_text("All 10 parts are healthy").wait_for()
+
+
+def test_a_part_that_goes_silent_is_not_shown_as_live(app: AppPage, served: Served) -> None:
+    served.play(dwh={"since": seconds_ago(20)})
+    app.wait_for_node("dwh", status="healthy", stale="yes")
+    assert "nothing new for a while" in app.click_node("dwh")
+    assert "Data warehouse has said nothing new" in app.banner()
+
+
+def test_kpis_that_grow_old_are_greyed(app: AppPage, served: Served) -> None:
+    cards = app.page.locator("[data-kpi]")
+    assert [("this minute" in text) for text in cards.all_inner_texts()] == [True] * 5
+    served.play(kpis={"since": seconds_ago(40)})
+    app.page.locator("[data-kpi].rt-old").nth(4).wait_for()
+    assert all("last seen" in text for text in cards.all_inner_texts())
+
+
+def test_a_failing_view_says_so_and_recovers(app: AppPage, served: Served) -> None:
+    served.play(**{"raise": "the script says so"})
+    app.page.get_by_text("The picture is not being refreshed").wait_for()
+    served.play()
+    app.page.get_by_text("The picture is not being refreshed").wait_for(state="detached")
+
+
+def test_the_picture_follows_the_size_of_the_window(app: AppPage) -> None:
+    try:
+        app.page.set_viewport_size({"width": 1920, "height": 1080})
+        app.page.wait_for_function(
+            "nodes => { const box = document.querySelector('.rt-graph').getBoundingClientRect();"
+            " const all = eval(nodes)(); return all.dashboard.x > box.right - 160 && all.dashboard.x < box.right }",
+            arg=f"({NODES})",
+            timeout=10_000,
+        )
+        assert "Events topic" in app.click_node("events")
+    finally:
+        app.page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_a_silent_kernel_is_said_on_the_page(serve: Callable[..., Served], chromium: Browser) -> None:
+    own = serve()
+    with open_app(own.url, chromium) as app:
+        warning = app.page.locator(".rt-pulse")
+        app.page.wait_for_function("() => document.querySelector('.rt-pulse')")
+        assert not warning.is_visible()
+        own.process.send_signal(19)  # the server stands still, and so does everything that would reach the page
+        try:
+            warning.wait_for(state="visible", timeout=20_000)
+        finally:
+            own.process.send_signal(18)
+        warning.wait_for(state="hidden", timeout=20_000)
+
+
+def test_a_kernel_whose_page_is_gone_is_ended(serve: Callable[..., Served], chromium: Browser) -> None:
+    own = serve(cull_seconds=15)  # longer than a page takes to open
+    with open_app(own.url, chromium):
+        assert own.kernels()
+
+    @retry(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(60))
+    def left() -> bool:
+        return bool(own.kernels())
+
+    assert not left()
+
+
+def test_an_error_in_the_notebook_tells_people_what_to_do_and_hides_its_traceback(
+    serve: Callable[..., Served], chromium: Browser
+) -> None:
+    own = serve("raise RuntimeError('a secret place')")
+    page = chromium.new_page()
+    page.goto(own.url)
+    page.get_by_text("rtlib doctor").first.wait_for(timeout=60_000)
+    assert "a secret place" not in page.content()
+    page.close()
+    assert "a secret place" in (own.script.parent / "voila.log").read_text()
+
+
+def test_the_same_widget_lives_in_jupyterlab_even_while_a_cell_runs(tmp_path: Path, chromium: Browser) -> None:
+    script, port = tmp_path / "script.json", free_port()
+    script.write_text("{}")
+    busy = "import time\nends = time.monotonic() + 6\nwhile time.monotonic() < ends: time.sleep(0.1)\nprint('done it')"
+    notebook = write_notebook(tmp_path, CELL.format(here=str(HERE), script=str(script)), busy)
+    with (tmp_path / "lab.log").open("w") as log:
+        lab = subprocess.Popen(
+            lab_command(tmp_path, port), cwd=tmp_path, stdout=log, stderr=log, env=environment(tmp_path)
+        )
+    try:
+        until_served(f"http://127.0.0.1:{port}/lab", lab)
+        _look_in_lab(f"http://127.0.0.1:{port}/lab/tree/{notebook.name}", chromium)
+    finally:
+        lab.terminate()
+        lab.wait(timeout=30)
+
+
+def _look_in_lab(url: str, chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 1500, "height": 1000})
+    page.goto(url)
+    page.locator(".jp-Notebook .jp-Cell").nth(1).wait_for(timeout=60_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+    page.get_by_text("Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    app = AppPage(page)
+    events = page.locator(".rt-events b")
+    events.wait_for(timeout=60_000)
+    before = events.inner_text()
+    page.wait_for_function("before => document.querySelector('.rt-events b').innerText !== before", arg=before)
+    assert page.get_by_text("done it", exact=True).count() == 0  # the cell still runs
+    page.get_by_text("done it", exact=True).wait_for(timeout=30_000)
+    page.locator(".rt-app").scroll_into_view_if_needed()
+    assert "KPI query" in app.click_node("kpis")
+    page.close()
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_complains_of_nothing(app: AppPage) -> None:
+    assert app.page.title() == "rtlib, the pipeline live"
+    assert app.outside == []
+    assert app.complaints == []
