@@ -145,6 +145,11 @@ def environment_java_home() -> Path | None:
     return Path(home) if home else None
 
 
+def inherited_environment() -> dict[str, str]:
+    """The variables of this process, for a child that needs some more."""
+    return dict(os.environ)
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; ``overrides`` win over the environment and ``.env.local``.
 

@@ -16,10 +16,11 @@ from types import FrameType
 import requests
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.config import Settings, load_settings, project_root
+from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, RtlibError, ServiceError
 from rtlib.pipeline import Reconciliation, health, prepare, reconcile
 from rtlib.services import ports, stack, supervise
+from rtlib.widgets import page
 
 Tell = Callable[[str], None]
 DRAIN_SECONDS = 90.0
@@ -72,7 +73,11 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
         token = secrets.token_urlsafe(16)
         port = settings.ports["app"]
         url = f"http://127.0.0.1:{port}/?token={token}"
-        voila = subprocess.Popen(_voila_command(port, token), cwd=notebooks())
+        voila = subprocess.Popen(
+            page.command(notebooks() / "app.ipynb", port=port, token=token),
+            cwd=notebooks(),
+            env=page.environment(inherited_environment()),
+        )
         try:
             _wait_until_served(voila, url)
             tell(f"\nthe app is at {url}\nCtrl-C stops it")
@@ -180,17 +185,6 @@ def _with_free_app_port(settings: Settings) -> Settings:
     chosen = ports.for_app(settings)
     ports.write(settings.home, {**settings.ports, "app": chosen})
     return settings
-
-
-def _voila_command(port: int, token: str) -> list[str]:
-    folder = notebooks()
-    return [
-        *(sys.executable, "-W", "ignore", "-m", "voila", str(folder / "app.ipynb")),
-        *(f"--port={port}", "--no-browser", f"--token={token}", "--Voila.ip=127.0.0.1", "--Voila.log_level=ERROR"),
-        # jupytext's extension is for JupyterLab and fails here; a kernel whose page was closed is ended.
-        "--VoilaConfiguration.extension_denylist=jupyterlab-jupytext",
-        *("--MappingKernelManager.cull_idle_timeout=120", "--MappingKernelManager.cull_interval=30"),
-    ]
 
 
 def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
