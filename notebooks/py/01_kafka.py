@@ -211,7 +211,8 @@ compare(my_guess, len(read("kitchen-" + topic)))
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 fields = {"site": {"type": "string"}, "order": {"type": "integer"}}
-order = {"title": "order", "type": "object", "additionalProperties": False, "required": list(fields), "properties": fields}
+order = {"title": "order", "type": "object", "required": list(fields), "properties": fields}
+order["additionalProperties"] = False
 
 registry = SchemaRegistryClient({"url": settings.schema_registry_url})
 subject = f"{topic}-value"

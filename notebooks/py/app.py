@@ -1,15 +1,18 @@
 # ---
 # jupyter:
-#   title: rtlib, the pipeline live
 #   jupytext:
 #     formats: notebooks//ipynb,notebooks/py//py:percent
+#     notebook_metadata_filter: title
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
 #     name: python3
+#   title: rtlib, the pipeline live
 # ---
 
 # %%

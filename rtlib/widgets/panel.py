@@ -85,7 +85,7 @@ def overview(graph: Graph) -> str:
     return (
         '<div class="rt rt-panel" data-node=""><h2>From event to answer</h2>'
         "<p>Events start on the left. Each part hands them on to the right, until people see them as numbers. Every "
-        "number here was measured a moment ago in a part that is really running.</p>"
+        "number was measured in a part that really runs; one that is not fresh is grey and says how old it is.</p>"
         "<h3>Look closer</h3><p><b>Click a part</b>, or choose it from the list above: you see its live numbers, "
         "where its data comes from and goes to, and what breaks without it. Click beside it to come back.</p>"
         f'<h3>The signs</h3><ul class="rt-signs">{signs}</ul>'
