@@ -114,7 +114,7 @@ def test_the_logs_of_a_part_are_its_last_lines(home: Path) -> None:
 
 
 def test_the_table_names_what_is_not_well_and_the_memory(capsys: pytest.CaptureFixture[str]) -> None:
-    cli._print_table(STATUS)
+    cli.stack._print_table(STATUS)
     shown = capsys.readouterr().out
     broker, loader = (next(line for line in shown.splitlines() if line.startswith(one)) for one in ("broker", "loader"))
     assert "ok" in broker and "380 MB" in broker

@@ -1,37 +1,18 @@
-"""The ``rtlib`` command: every verb of the project, for people and, with ``--json``, for programs."""
+"""The verbs of the local stack: begin, end, ask, empty, fill."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtlib.config import DOMAINS, Settings, load_settings
-from rtlib.errors import RtlibError
+from rtlib.cli.common import DomainName, Json, PartName, RateValue, Seed, Small, Trigger, app, choose, print_json, say
+from rtlib.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from rtlib.services.stack import StackStatus
-
-app = typer.Typer(
-    name="rtlib",
-    help="Learn a real-time data stack by running it: Kafka, Spark and a Snowflake-speaking warehouse on this machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
-DomainName = Annotated[str | None, typer.Option("--domain", help=f"Which world runs: {', '.join(DOMAINS)}.")]
-RateValue = Annotated[float | None, typer.Option("--rate", help="Events per second, on average.")]
-Trigger = Annotated[str | None, typer.Option("--trigger", help="How the KPI query runs: real-time or micro-batch.")]
-Small = Annotated[bool, typer.Option("--small", help="Use at most 2 GB of memory instead of 3.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same events.")]
-PartName = Annotated[str, typer.Argument(help="broker, registry, warehouse, stream, loader or simulator.")]
 
 
 @app.command()
@@ -48,7 +29,7 @@ def doctor(
         machine.install(settings, browser=browser)
     found = machine.checks(settings, browser=browser)
     if as_json:
-        _print_json({"checks": [asdict(one) for one in found], "ok": machine.exit_code(found) == 0})
+        print_json({"checks": [asdict(one) for one in found], "ok": machine.exit_code(found) == 0})
     else:
         typer.echo(machine.render(found))
     raise typer.Exit(machine.exit_code(found))
@@ -66,12 +47,12 @@ def up(
     """Start the stack in the background. Starting it twice is harmless."""
     from rtlib import demo
 
-    settings, chosen = _choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
-    began = demo.start(settings, chosen, tell=_say)
+    settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
+    began = demo.start(settings, chosen, tell=say)
     now = load_settings()
     if began and not as_json:
-        _say(f"up: Kafka at {now.bootstrap_servers}, registry at {now.schema_registry_url}")
-        _say("next: rtlib app (the graph), rtlib status, rtlib logs stream, rtlib down")
+        say(f"up: Kafka at {now.bootstrap_servers}, registry at {now.schema_registry_url}")
+        say("next: rtlib app (the graph), rtlib status, rtlib logs stream, rtlib down")
     _show_status(now, as_json=as_json)
 
 
@@ -80,9 +61,9 @@ def down(as_json: Json = False) -> None:
     """Stop everything that up began, also after a crash."""
     from rtlib.services import stack
 
-    stopped = stack.down(load_settings(), tell=_say)
+    stopped = stack.down(load_settings(), tell=say)
     if as_json:
-        _print_json({"stopped": stopped})
+        print_json({"stopped": stopped})
     else:
         typer.echo("the stack is stopped" if stopped else "nothing was running")
 
@@ -108,7 +89,7 @@ def logs(
     settings = load_settings()
     said = stack.last_lines(settings, known_part(part), lines)
     if as_json:
-        _print_json({"part": part, "lines": said})
+        print_json({"part": part, "lines": said})
         return
     for line in said:
         typer.echo(line)
@@ -143,57 +124,6 @@ def reset(
     typer.echo(f"{settings.home} is empty" + ("" if downloads else ", but for the downloaded jars"))
 
 
-@app.command("demo")
-def run_demo(
-    headless: Annotated[bool, typer.Option("--headless", help="No browser: run, reconcile, print, stop.")] = False,
-    seconds: Annotated[int, typer.Option("--seconds", min=1, help="How long a headless run streams events.")] = 60,
-    domain: DomainName = None,
-    rate: RateValue = None,
-    trigger: Trigger = None,
-    seed: Seed = None,
-    small: Small = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve the app, but open no browser.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Start the stack, stream events and open the app. Ctrl-C stops everything it began.
-
-    With --headless it streams for some seconds, holds every count against the simulator's own tally, prints one line
-    for each path, and exits 0 only if they agree.
-    """
-    from rtlib import demo
-
-    settings, chosen = _choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
-    if not headless:
-        demo.run_app(settings, chosen, tell=_say, browser=not no_browser)
-        return
-    result = demo.run_headless(settings, chosen, seconds=seconds, tell=_say)
-    if as_json:
-        _print_json({**asdict(result), "reconciles": result.reconciles})
-    else:
-        typer.echo(demo.report(result))
-    raise typer.Exit(0 if result.reconciles else 1)
-
-
-@app.command("app")
-def open_app(
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve it, but open no browser.")] = False,
-) -> None:
-    """Serve the clickable graph of the running stack by Voilà, until Ctrl-C."""
-    from rtlib import demo
-
-    demo.serve_app(load_settings(), tell=_say, browser=not no_browser)
-
-
-@app.command()
-def lab(
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve it, but open no browser.")] = False,
-) -> None:
-    """Open the lessons in JupyterLab, until Ctrl-C."""
-    from rtlib import demo
-
-    demo.serve_lab(load_settings(), browser=not no_browser)
-
-
 @app.command()
 def backfill(
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days, up to last midnight.")] = 28,
@@ -203,10 +133,10 @@ def backfill(
     """Load simulated history into the warehouse of the running stack, so that batch lessons have data."""
     from rtlib import pipeline
 
-    _say(f"loading {days} days of about {per_day:,} events")
+    say(f"loading {days} days of about {per_day:,} events")
     new = pipeline.backfill(load_settings(), days=days, per_day=per_day)
     if as_json:
-        _print_json({"new_events": new})
+        print_json({"new_events": new})
     else:
         typer.echo(f"{new:,} new events in RAW.EVENTS")
 
@@ -224,26 +154,6 @@ def run(part: PartName) -> None:
     run_part(part, load_settings())
 
 
-def main() -> None:
-    """Run the command; an error is one screen that says what to do, and an exit code that is not 0."""
-    try:
-        app()
-    except RtlibError as error:
-        typer.echo(f"rtlib: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _choose(
-    *, domain: str | None, rate: float | None, trigger: str | None, seed: int | None, small: bool
-) -> tuple[Settings, Mapping[str, object]]:
-    """The settings with what the command line asks for, and what it asks for."""
-    asked = {"domain": domain, "rate": rate, "trigger": trigger, "seed": seed, "profile": "small" if small else None}
-    chosen = {name: value for name, value in asked.items() if value is not None}
-    return load_settings(**chosen), chosen
-
-
 def _show_status(settings: Settings, *, as_json: bool) -> bool:
     from rtlib.pipeline import health
     from rtlib.services import stack
@@ -251,7 +161,7 @@ def _show_status(settings: Settings, *, as_json: bool) -> bool:
     told = stack.status(settings, checks=health.checks())
     healthy = told.running and all(part.healthy for part in told.parts)
     if as_json:
-        _print_json({**asdict(told), "healthy": healthy})
+        print_json({**asdict(told), "healthy": healthy})
     elif not told.running:
         typer.echo("the stack is not running; start it with: rtlib up")
     else:
@@ -288,12 +198,3 @@ def _follow(settings: Settings, part: str) -> None:
                 typer.echo(line, nl=False)
             else:
                 time.sleep(0.2)
-
-
-def _say(line: str) -> None:
-    """Progress goes to standard error, so that what is printed can be piped."""
-    typer.echo(line, err=True)
-
-
-def _print_json(told: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(told, default=str))

@@ -1,0 +1,27 @@
+"""The ``rtlib`` command: every verb of the project, for people and, with ``--json``, for programs.
+
+A module of this package holds a group of verbs and registers them on ``app`` when it is imported, which this file does.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rtlib.cli import stack, watch
+from rtlib.cli.common import app
+from rtlib.errors import RtlibError
+
+__all__ = ["app", "main", "stack", "watch"]
+
+
+def main() -> None:
+    """Run the command; an error is one screen that says what to do, and an exit code that is not 0."""
+    try:
+        app()
+    except RtlibError as error:
+        typer.echo(f"rtlib: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
