@@ -18,7 +18,9 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, RtlibError, ServiceError
-from rtlib.pipeline import Reconciliation, health, prepare, reconcile
+from rtlib.ledger import Ledger, take, verdict
+from rtlib.pipeline import health, prepare
+from rtlib.pipeline.evidence import is_settled
 from rtlib.services import ports, stack, supervise
 from rtlib.widgets import page
 
@@ -42,7 +44,7 @@ def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> bo
     return began
 
 
-def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, tell: Tell) -> Reconciliation:
+def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, tell: Tell) -> Ledger:
     """Stream for some seconds, let everything arrive, and hold all counts against the simulator's tally.
 
     Whatever this began is stopped at the end; a stack that ran before runs on, without its simulator's gap in time.
@@ -116,7 +118,7 @@ def notebooks() -> Path:
     return folder
 
 
-def report(result: Reconciliation) -> str:
+def report(result: Ledger) -> str:
     """One line for each path, and one verdict."""
     speed = (
         f"speed: {result.events_sent:,} events sent -> {result.kpi_events:,} counted in {result.kpi_rows:,} KPI rows, "
@@ -126,10 +128,8 @@ def report(result: Reconciliation) -> str:
         f"batch: {result.records_sent:,} records sent -> {result.archived:,} archived, "
         f"{result.duplicates_removed:,} duplicates removed, {result.rejected:,} rejected"
     )
-    verdict = "reconciles: nothing lost, nothing doubled"
-    if not result.reconciles:
-        verdict = "DOES NOT RECONCILE:\n  " + "\n  ".join(result.differences or ("nothing was sent",))
-    return f"{speed}\n{batch}\n{verdict}"
+    named = [f"  lost: {one}" for one in result.lost_events] + [f"  doubled: {one}" for one in result.doubled_events]
+    return "\n".join([speed, batch, *named, *(f"  {one}" for one in result.differences), verdict(result)])
 
 
 @contextmanager
@@ -160,16 +160,16 @@ def _on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _drained(settings: Settings) -> Reconciliation:
-    """Reconcile until everything agrees, or until it is clear that it will not."""
+def _drained(settings: Settings) -> Ledger:
+    """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
     retrying = Retrying(
-        retry=retry_if_result(lambda result: not result.reconciles) | retry_if_exception_type(RtlibError),
+        retry=retry_if_result(lambda settled: not settled) | retry_if_exception_type(RtlibError),
         wait=wait_fixed(1.0),
         stop=stop_after_delay(DRAIN_SECONDS),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        retry_error_callback=lambda state: False,
     )
-    result: Reconciliation = retrying(reconcile, settings)
-    return result
+    retrying(is_settled, settings)
+    return take(settings)
 
 
 def _count_down(seconds: int, tell: Tell) -> None:

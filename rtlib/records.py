@@ -107,6 +107,12 @@ class Tally:
         """How many records the events topic received from this simulator."""
         return self.events + self.duplicates + self.malformed
 
+    def __add__(self, other: Tally) -> Tally:
+        """What two runs sent together; their producers have different names."""
+        names = ("events", "duplicates", "malformed", "late", "out_of_order", "too_late")
+        counts = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Tally(**counts, last_sequence={**self.last_sequence, **other.last_sequence})
+
 
 @dataclass(frozen=True, slots=True)
 class QueryProgress:

@@ -320,6 +320,24 @@ def test_without_shape_every_hour_is_alike() -> None:
     assert all(count == pytest.approx(1800, abs=4 * 1800**0.5) for count in seen.values())
 
 
+def test_a_hot_site_gets_nearly_all_events() -> None:
+    seen = Counter(one.key for one in first(4_000, hot_site="richmond-macdonald-ave"))
+    assert len(seen) > 4
+    assert seen["richmond-macdonald-ave"] / 4_000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_a_hot_site_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(ConfigError, match="oakland-3rd-st"):
+        a_simulator(hot_site="atlantis")
+
+
+def test_a_clock_that_is_ahead_dates_events_into_the_future() -> None:
+    right, ahead = first(200), first(200, skew_seconds=120)
+    moved = [two.event.occurred_at - one.event.occurred_at for one, two in zip(right, ahead, strict=True)]  # type: ignore[union-attr]
+    assert set(moved) == {timedelta(seconds=120)}
+    assert [one.send_at for one in ahead] == [one.send_at for one in right]
+
+
 def test_gaps_between_arrivals_are_those_of_a_poisson_process() -> None:
     moments = [one.send_at for one in first(20_000, shaped=False)]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]

@@ -43,7 +43,7 @@ def test_current_is_the_newest_window_of_each_site(warehouse: SnowflakeConnectio
 
 def test_an_empty_warehouse_has_no_freshness_and_counts_nothing(warehouse: SnowflakeConnection) -> None:
     assert freshness(warehouse, "curbside") == Freshness(None, None)
-    assert counts(warehouse, "curbside") == Counts(0, 0, 0, 0, 0, 0, 0)
+    assert counts(warehouse, "curbside") == Counts(0, 0, 0, 0, 0, 0, 0, 0)
     assert latest_kpis(warehouse, "curbside") == current(warehouse, "curbside") == []
     assert rejected_reasons(warehouse, "curbside") == {}
     assert compare_windows(warehouse, "curbside", watermark_seconds=60).windows == 0
@@ -63,9 +63,9 @@ def test_counts_tell_live_from_history_and_add_the_ledger_up(warehouse: Snowflak
     apply_batch(warehouse, batch(event_row(1), event_row(2), number=1))
     apply_batch(warehouse, batch(event_row(9, topic="history"), number=0, query="history"))
     apply_batch(warehouse, batch(event_row(8, domain="iot"), number=0, domain="iot"))
-    merge_kpis(warehouse, [kpi("a", events=4), kpi("b", events=6)])
+    merge_kpis(warehouse, [kpi("a", events=4), kpi("b", events=6, late=2)])
     assert counts(warehouse, "curbside") == Counts(
-        raw_events=4, live_events=3, duplicates=2, rejected=3, batches=2, kpi_rows=2, kpi_events=10
+        raw_events=4, live_events=3, duplicates=2, rejected=3, batches=2, kpi_rows=2, kpi_events=10, kpi_late=2
     )
     assert rejected_reasons(warehouse, "curbside") == {"is not JSON": 2, "too long": 1}
 

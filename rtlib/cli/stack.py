@@ -110,6 +110,26 @@ def restart(part: PartName) -> None:
 
 
 @app.command()
+def stop(part: PartName) -> None:
+    """Stop one part; it stays stopped until it is started again."""
+    from rtlib.services import supervise
+    from rtlib.services.parts import known_part
+
+    supervise.stop_part(load_settings(), known_part(part))
+    typer.echo(f"{part} is stopped; start it again with: rtlib start {part}")
+
+
+@app.command()
+def start(part: PartName) -> None:
+    """Start one part that was stopped."""
+    from rtlib.services import supervise
+    from rtlib.services.parts import known_part
+
+    supervise.start_part(load_settings(), known_part(part))
+    typer.echo(f"{part} is started")
+
+
+@app.command()
 def reset(
     downloads: Annotated[bool, typer.Option("--downloads", help="Throw the downloaded jars away as well.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -4,7 +4,7 @@ prepare     topics, schema and tables, made once and again without harm
 run_part    what each supervised process does: stream, loader, simulator
 health      what each part is asked, to know that it works
 monitor     what the graph and the app read, gathered in the background
-reconcile   do all counts agree: sent, in Kafka, archived, rejected, measured
+evidence    what each place that keeps count says, for the ledger
 backfill    four weeks of history in one go
 """
 
@@ -12,6 +12,5 @@ from rtlib.pipeline.explainer import explainer
 from rtlib.pipeline.history import backfill
 from rtlib.pipeline.monitor import Monitor, monitor
 from rtlib.pipeline.prepare import prepare
-from rtlib.pipeline.reconcile import Reconciliation, reconcile
 
-__all__ = ["Monitor", "Reconciliation", "backfill", "explainer", "monitor", "prepare", "reconcile"]
+__all__ = ["Monitor", "backfill", "explainer", "monitor", "prepare"]

@@ -125,21 +125,16 @@ def _behind(reader: KafkaConsumer) -> int:
 
 
 def run_simulator(settings: Settings, stop: threading.Event) -> None:
-    """The simulator against the clock: each record at its time, and a tally of what Kafka has acknowledged."""
-    from rtlib.broker.producer import EventProducer
-    from rtlib.broker.registry import register
+    """The simulator against the clock: each record at its time, and a tally of what was sent."""
     from rtlib.domains import load_domain
-    from rtlib.pipeline.prepare import subject
-    from rtlib.pipeline.tallies import write_tally
-    from rtlib.simulator import Simulator, TallyKeeper
+    from rtlib.pipeline.sending import send
+    from rtlib.records import Tally
+    from rtlib.simulator import Simulator
 
-    domain = load_domain(settings.domain)
     wait_for_topics(settings)
-    schema_id = register(settings, subject(settings), domain.schema)
     start = datetime.now(UTC)
-    run = f"{int(start.timestamp() * 1000):x}"
     simulator = Simulator(
-        domain,
+        load_domain(settings.domain),
         seed=settings.seed,
         start=start,
         rate=settings.rate,
@@ -149,31 +144,16 @@ def run_simulator(settings: Settings, stop: threading.Event) -> None:
         duplicate_share=settings.duplicate_share,
         malformed_share=settings.malformed_share,
         watermark_seconds=settings.watermark_seconds,
-        run=run,
+        run=f"{int(start.timestamp() * 1000):x}",
     )
-    keeper = TallyKeeper()
+    sign = Sign("simulator", settings)
 
-    def tell(keeper: TallyKeeper) -> None:
-        tally = keeper.tally()
-        write_tally(settings, run, tally)
+    def tell(tally: Tally) -> None:
         sign.tell(f"{tally.records:,} records sent", {"sent": tally.records, "malformed": tally.malformed})
 
-    write_tally(settings, run, keeper.tally())
-    sign = Sign("simulator", settings)
-    with EventProducer(settings, schema=domain.schema, schema_id=schema_id) as producer:
-        for sent in simulator.records():
-            while (ahead := (sent.send_at - datetime.now(UTC)).total_seconds()) > 0 and not stop.is_set():
-                stop.wait(min(ahead, 0.5))
-                if sign.due():
-                    tell(keeper)
-            if stop.is_set():
-                break
-            producer.send_payload(sent.key, sent.payload)
-            keeper.add(sent)
-            if sign.due():
-                tell(keeper)
-        producer.flush()
-        write_tally(settings, run, keeper.tally())
+    try:
+        send(settings, simulator, stop=stop, tell=tell)
+    finally:
         sign.close()
 
 

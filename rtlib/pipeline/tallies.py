@@ -1,42 +1,77 @@
-"""Tallies: what each run of the simulator says it sent, one file a run; the ground truth of every reconciliation."""
+"""Tallies: what each run of the simulator sent, and how to make the very same records again; one file a run.
+
+They are the ground truth of every reconciliation. A run's file holds the arguments of its simulator, so that its
+records, with their identifiers, can be made again without asking Kafka or the warehouse.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from rtlib.config import Settings
+from rtlib.domains import load_domain
 from rtlib.records import Tally
+from rtlib.simulator import Sent, Simulator
 
 
-def write_tally(settings: Settings, run: str, tally: Tally) -> None:
-    """Write a run's tally in one step, so that a reader never sees half of it."""
-    path = _folder(settings) / f"{run}.json"
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: its simulator and its tally.
+
+    ``closed`` is False while it runs, and stays so when it was killed: its tally may then be a second behind.
+    """
+
+    simulator: Simulator
+    tally: Tally = Tally()
+    closed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What sets its producers apart from those of other runs."""
+        return self.simulator.run
+
+    def records(self) -> Iterator[Sent]:
+        """The records of the tally once more, in the order in which they were sent."""
+        return islice(self.simulator.records(), self.tally.records)
+
+
+def write_run(settings: Settings, run: Run) -> None:
+    """Write a run's file in one step, so that a reader never sees half of it."""
+    world = {one.name: getattr(run.simulator, one.name) for one in fields(run.simulator) if one.name != "domain"}
+    path = _folder(settings) / f"{run.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    draft.write_text(json.dumps({**asdict(tally), "last_sequence": dict(tally.last_sequence)}))
+    tally = {**asdict(run.tally), "last_sequence": dict(run.tally.last_sequence)}
+    draft.write_text(json.dumps({"simulator": world, "tally": tally, "closed": run.closed}, default=_told))
     draft.replace(path)
 
 
-def total_tally(settings: Settings) -> Tally:
-    """What all runs of the simulator sent for the domain since the state folder was last emptied."""
-    total = Tally()
-    for path in sorted(_folder(settings).glob("*.json")):
-        total = _sum(total, Tally(**json.loads(path.read_text())))
-    return total
+def runs(settings: Settings) -> list[Run]:
+    """All runs of the domain since the state folder was last emptied, by name."""
+    return [_read(settings, path) for path in sorted(_folder(settings).glob("*.json"))]
 
 
-def _sum(one: Tally, other: Tally) -> Tally:
-    return Tally(
-        events=one.events + other.events,
-        duplicates=one.duplicates + other.duplicates,
-        malformed=one.malformed + other.malformed,
-        late=one.late + other.late,
-        out_of_order=one.out_of_order + other.out_of_order,
-        too_late=one.too_late + other.too_late,
-        last_sequence={**one.last_sequence, **other.last_sequence},
-    )
+def written_at(settings: Settings, run: Run) -> float:
+    """When its file was last written, in seconds since 1970."""
+    return (_folder(settings) / f"{run.name}.json").stat().st_mtime
+
+
+def _read(settings: Settings, path: Path) -> Run:
+    told = json.loads(path.read_text())
+    world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
+    simulator = Simulator(load_domain(settings.domain), **world)
+    return Run(simulator, Tally(**told["tally"]), told["closed"])
+
+
+def _told(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a run's file")
 
 
 def _folder(settings: Settings) -> Path:

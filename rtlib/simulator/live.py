@@ -31,6 +31,7 @@ from rtlib.simulator.sent import Flaw, Sent, encode
 
 SECOND = 1_000_000  # in microseconds
 MENU = tuple(BREAKAGES)
+HOT_SHARE = 0.95
 
 
 class Slot(NamedTuple):
@@ -64,6 +65,8 @@ class Simulator:
         producers: How many producers there are; each speaks for the same sites throughout.
         run: Sets one run's producers apart from another's.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
+        hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
+        skew_seconds: How far the producers' clocks are ahead (or, below 0, behind): it moves ``occurred_at``.
 
     Raises:
         ConfigError: An argument cannot work; the message names it.
@@ -91,6 +94,8 @@ class Simulator:
     producers: int = 4
     run: str = "0"
     shaped: bool = True
+    hot_site: str | None = None
+    skew_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         shares = [name for name in self.__dataclass_fields__ if name.endswith("_share")]
@@ -103,6 +108,10 @@ class Simulator:
         for name in ("rate", "watermark_seconds", "producers"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}", cure="give a number above 0")
+        if self.hot_site is not None and self.hot_site not in [one.id for one in self.domain.sites]:
+            raise ConfigError(
+                f"hot_site is {self.hot_site!r}", cure=f"one of: {', '.join(one.id for one in self.domain.sites)}"
+            )
         if self.start.tzinfo is None:
             raise ConfigError(f"start is {self.start}, without a time zone", cure="give an aware moment, as in UTC")
 
@@ -147,7 +156,7 @@ class Simulator:
     def _slots(self) -> Iterator[Slot]:
         rng = generator(self.seed, self.domain.name, self.run)
         demand = self.domain.demand
-        weights = [one.weight for one in self.domain.sites]
+        weights = self._weights()
         length = round(min(max(1000 / self.rate, 0.5), 3600) * SECOND)  # about a thousand events, drawn together
         start = microseconds(self.start)
         while True:
@@ -176,6 +185,13 @@ class Simulator:
             )
             start += length
 
+    def _weights(self) -> list[float]:
+        """How likely each site is."""
+        if self.hot_site is None:
+            return [one.weight for one in self.domain.sites]
+        others = HOT_SHARE / (1 - HOT_SHARE) * sum(one.weight for one in self.domain.sites if one.id != self.hot_site)
+        return [others if one.id == self.hot_site else one.weight for one in self.domain.sites]
+
     def _intensity(self, epoch_seconds: Floats) -> Floats:
         if self.shaped:
             return self.rate * self.domain.demand.factor(epoch_seconds)
@@ -193,7 +209,8 @@ class Simulator:
         bounds = np.cumsum([share for _, share, _, _ in ways[:-1]])
         chosen = np.searchsorted(bounds, rng.random(len(sent)), side="right")
         behind = np.choose(chosen, [_between(rng, sent, low, high) for _, _, low, high in ways])
-        return [ways[index][0] for index in chosen.tolist()], sent - behind
+        skew = round(self.skew_seconds * SECOND)
+        return [ways[index][0] for index in chosen.tolist()], sent - behind + skew
 
 
 def _between(rng: np.random.Generator, like: Integers, low: float, high: float) -> Integers:

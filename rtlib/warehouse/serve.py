@@ -43,6 +43,7 @@ class Counts:
     batches: int
     kpi_rows: int
     kpi_events: int
+    kpi_late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,8 @@ from (
     select count(*) as batches, coalesce(sum(rows_duplicate), 0) as duplicates
     from RAW.BATCHES where domain = ? and query <> ? and applied_at >= cast(? as timestamp_ntz)
 ) ledger, (
-    select count(*) as kpi_rows, coalesce(sum(events), 0) as kpi_events
+    select count(*) as kpi_rows, coalesce(sum(events), 0) as kpi_events,
+        coalesce(sum(late), 0) as kpi_late
     from SPEED.KPIS where domain = ? and window_end >= cast(? as timestamp_ntz)
 ) speed
 """

@@ -32,7 +32,8 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
 from rtlib.errors import SchemaRefused
-from rtlib.pipeline import Reconciliation, health, reconcile
+from rtlib.ledger import Ledger, take
+from rtlib.pipeline import health
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Event, QueryProgress, Rejected
@@ -246,14 +247,14 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def settled(stack: Stack) -> Iterator[Reconciliation]:
+def settled(stack: Stack) -> Iterator[Ledger]:
     """What the counts are once the simulator has stopped and everything has arrived."""
     settings = stack.settings
     supervise.stop_part(settings, "simulator")
-    last: list[Reconciliation] = []
+    last: list[Ledger] = []
 
     def agrees() -> bool:
-        last.append(reconcile(settings))
+        last.append(take(settings))
         return last[-1].reconciles
 
     try:
@@ -263,7 +264,7 @@ def settled(stack: Stack) -> Iterator[Reconciliation]:
     yield last[-1]
 
 
-def test_nothing_is_lost_and_nothing_doubled_whatever_was_killed(settled: Reconciliation) -> None:
+def test_nothing_is_lost_and_nothing_doubled_whatever_was_killed(settled: Ledger) -> None:
     assert settled.differences == ()
     assert settled.records_sent == settled.records_in_kafka > 1000
     assert settled.archived == settled.events_sent
@@ -272,7 +273,7 @@ def test_nothing_is_lost_and_nothing_doubled_whatever_was_killed(settled: Reconc
     assert settled.kpi_events + settled.late_dropped == settled.archived
 
 
-def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: Reconciliation) -> None:
+def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: Ledger) -> None:
     settings = stack.settings
     sent = {(one.partition, one.offset): one.value for one in records(settings, "events")}
     published: dict[Place, Rejected] = {}
@@ -291,7 +292,7 @@ def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: R
         assert told.reason and told.topic == settings.topic("events")
 
 
-def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Reconciliation) -> None:
+def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledger) -> None:
     settings = stack.settings
     domain = load_domain(settings.domain)
     connection = connect(settings)

@@ -1,0 +1,259 @@
+"""Ledger: the proof that nothing was lost and nothing doubled, or the names of the events that were.
+
+The simulator numbers its events: each producer counts from 0 without a gap, and its tally says how far it came. So
+every place behind it can be asked for exactly those numbers. What is missing was lost, what is there twice was
+doubled, and what is on its way is in flight; nothing of this rests on a count alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rtlib.config import Settings
+from rtlib.pipeline.evidence import Evidence, gather, held_sequences
+from rtlib.records import Tally
+
+NAMED = 10  # identifiers told of each kind
+Names = dict[str, set[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event that is not where it should be, once.
+
+    ``event_id`` is None when it cannot be told; ``why`` says where it was last seen, or how often it is there.
+    """
+
+    event_id: str | None
+    producer_id: str
+    sequence: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All counts of a domain since its state was last emptied, and every disagreement in words.
+
+    Attributes:
+        taken_at: When it was taken (UTC).
+        running: The simulator was sending meanwhile, so that some records are in flight and no count is final.
+        records_sent: Records that the simulator handed to Kafka: events, duplicates and malformed ones.
+        events_sent: Distinct events among them.
+        duplicates_sent: Second copies among them.
+        malformed_sent: Records among them that fit no schema.
+        records_in_kafka: Records in the events topic.
+        archived: Rows of RAW.EVENTS that came through Kafka.
+        duplicates_removed: Second copies that the archive left out.
+        read_again: Records that the archive read more than once, after its checkpoint was lost.
+        rejected: Rows of RAW.REJECTED.
+        in_flight: Records that were sent, and that the archive has not reached yet.
+        kpi_rows: Rows of SPEED.KPIS: one for each site and window.
+        kpi_events: Events counted in them.
+        late: Events counted in them that arrived after the end of their window.
+        late_dropped: Events that the watermark kept out of their window; each is in RAW.
+        lost: How many events are nowhere they should be.
+        doubled: How many events are there more than once, in RAW or in a window.
+        lost_events: The first of them.
+        doubled_events: The first of them.
+        differences: What does not agree, in words; empty when everything does.
+    """
+
+    taken_at: datetime
+    running: bool
+    records_sent: int
+    events_sent: int
+    duplicates_sent: int
+    malformed_sent: int
+    records_in_kafka: int
+    archived: int
+    duplicates_removed: int
+    read_again: int
+    rejected: int
+    in_flight: int
+    kpi_rows: int
+    kpi_events: int
+    late: int
+    late_dropped: int
+    lost: int
+    doubled: int
+    lost_events: tuple[Entry, ...]
+    doubled_events: tuple[Entry, ...]
+    differences: tuple[str, ...]
+
+    @property
+    def reconciles(self) -> bool:
+        """True when nothing was lost, nothing doubled, no count disagrees, and something was sent at all."""
+        return not (self.lost or self.doubled or self.differences) and self.records_sent > 0
+
+
+def take(settings: Settings) -> Ledger:
+    """Take the ledger now; it is final once the simulator has stopped and nothing is in flight.
+
+    Raises:
+        ServiceError: The broker does not answer.
+        WarehouseError: The warehouse does not answer.
+    """
+    evidence = gather(settings)
+    suspects = {name for name, last in _last(evidence).items() if not _is_whole(evidence, name, last)}
+    return judge(evidence, held_sequences(settings, suspects))
+
+
+def judge(evidence: Evidence, held: Names) -> Ledger:
+    """Compare what each place says. Pure.
+
+    Args:
+        evidence: What each place says.
+        held: All sequences in RAW of those producers that are not there without gap.
+    """
+    sent, topic = _sent(evidence), evidence.topic
+    lost, coming = _missing(evidence, held)
+    twice = [Entry(one.event_id, one.producer_id, one.sequence, f"{one.rows} rows") for one in evidence.doubled]
+    over = [one for one in evidence.windows.different if one.kpi_events > one.raw_events]
+    if evidence.running:  # events of these windows may be counted already and not yet archived
+        over = []
+    unread = topic.records - topic.archived_records
+    return Ledger(
+        taken_at=evidence.taken_at,
+        running=evidence.running,
+        records_sent=sent.records,
+        events_sent=sent.events,
+        duplicates_sent=sent.duplicates,
+        malformed_sent=sent.malformed,
+        records_in_kafka=topic.records,
+        archived=evidence.counts.live_events,
+        duplicates_removed=topic.removed,
+        read_again=max(0, evidence.progress.rows_read - topic.archived_records),
+        rejected=evidence.counts.rejected,
+        in_flight=unread + coming,
+        kpi_rows=evidence.counts.kpi_rows,
+        kpi_events=evidence.counts.kpi_events,
+        late=evidence.counts.kpi_late,
+        late_dropped=sum(one.raw_events - one.kpi_events for one in evidence.windows.different if one.explained),
+        lost=len(lost),
+        doubled=sum(one.rows - 1 for one in evidence.doubled) + sum(one.kpi_events - one.raw_events for one in over),
+        lost_events=tuple(_identified(evidence, lost[:NAMED])),
+        doubled_events=tuple(twice[:NAMED]),
+        differences=tuple(_differences(evidence, sent)),
+    )
+
+
+def _sent(evidence: Evidence) -> Tally:
+    total = Tally()
+    for run in evidence.runs:
+        total = total + run.tally
+    return total
+
+
+def _last(evidence: Evidence) -> dict[str, int]:
+    """The last sequence that each producer sent: by its tally, or, where that is behind, by what Kafka holds.
+
+    A tally is behind while its simulator runs, or when that was killed.
+    """
+    last: dict[str, int] = {}
+    for run in evidence.runs:
+        for name, sequence in run.tally.last_sequence.items():
+            seen = len(evidence.topic.copies.get(name, b"")) - 1
+            last[name] = sequence if run.closed else max(sequence, seen)
+    return last
+
+
+def _is_whole(evidence: Evidence, name: str, last: int) -> bool:
+    found = evidence.held.get(name)
+    return found is not None and found.is_gapless and found.last == last
+
+
+def _missing(evidence: Evidence, held: Names) -> tuple[list[tuple[str, int, str]], int]:
+    """Events that are lost (with where they were last seen), and how many are on their way to Kafka."""
+    lost, coming = [], 0
+    for name, last in sorted(_last(evidence).items()):
+        if name not in held:
+            continue
+        copies, pending = evidence.topic.copies.get(name, b""), evidence.topic.pending.get(name, set())
+        for sequence in sorted(set(range(last + 1)) - held[name] - pending):
+            in_kafka = sequence < len(copies) and copies[sequence] > 0
+            if not in_kafka and evidence.running:
+                coming += 1
+            else:
+                lost.append((name, sequence, "in Kafka, not in RAW" if in_kafka else "not in Kafka"))
+    return lost, coming
+
+
+def _identified(evidence: Evidence, lost: list[tuple[str, int, str]]) -> Iterator[Entry]:
+    """Give the lost events their identifiers back: the simulator makes the same records again."""
+    wanted = {(name, sequence) for name, sequence, _ in lost}
+    found = {}
+    for run in evidence.runs:
+        if wanted & {(name, sequence) for name, sequence in wanted if name in run.tally.last_sequence}:
+            for sent in run.records():
+                if sent.event and (sent.event.producer_id, sent.event.sequence) in wanted:
+                    found[sent.event.producer_id, sent.event.sequence] = sent.event.event_id
+    for name, sequence, why in lost:
+        yield Entry(found.get((name, sequence)), name, sequence, why)
+
+
+def _differences(evidence: Evidence, sent: Tally) -> Iterator[str]:
+    """Counts that do not agree. While events flow only those windows count that are closed by now."""
+    topic, killed = evidence.topic, any(not run.closed for run in evidence.runs)
+    agreements = (
+        ("records sent and records in Kafka", sent.records, topic.records, killed),
+        ("events sent and events in Kafka", sent.events, topic.events, killed),
+        ("duplicates sent and duplicates in Kafka", sent.duplicates, topic.second_copies, killed),
+        ("malformed records sent and in Kafka", sent.malformed, topic.misfits, killed),
+        ("malformed records in Kafka and rejected", topic.misfits, evidence.counts.rejected, evidence.running),
+        ("events in Kafka and archived", topic.events, evidence.counts.live_events, evidence.running),
+    )
+    for what, here, there, is_open in agreements:
+        if here != there and not is_open:
+            yield f"{what}: {here:,} and {there:,}"
+    strangers = sorted(set(topic.copies) - set(_last(evidence)))
+    if strangers and not evidence.running:
+        yield f"producers in Kafka that no run of the simulator knows: {', '.join(strangers[:5])}"
+    for one in evidence.windows.unexplained:
+        if not evidence.running or one.window_start < evidence.taken_at - timedelta(minutes=5):
+            yield (
+                f"{one.site} {one.window_start:%H:%M}: {one.raw_events} archived, {one.kpi_events} counted, "
+                f"{one.may_be_late} behind the watermark"
+            )
+
+
+def render(ledger: Ledger) -> str:
+    """The ledger as a page of text: one line for each count, then what is wrong, then the verdict."""
+    lines = [f"{name:<20} {count:>12,}  {what}" for name, count, what in rows(ledger)]
+    for title, entries in (("lost", ledger.lost_events), ("doubled", ledger.doubled_events)):
+        lines += [f"  {title}: {one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
+    lines += [f"  {one}" for one in ledger.differences]
+    return "\n".join([*lines, verdict(ledger)])
+
+
+def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
+    """Each line of the ledger: its name, its count, and what it means."""
+    return [
+        ("produced", ledger.records_sent, "records that the simulator sent"),
+        ("  events", ledger.events_sent, "of them, distinct events"),
+        ("  duplicates", ledger.duplicates_sent, "of them, second copies"),
+        ("  malformed", ledger.malformed_sent, "of them, fitting no schema"),
+        ("in Kafka", ledger.records_in_kafka, "records in the events topic"),
+        ("archived", ledger.archived, "rows of RAW.EVENTS"),
+        ("duplicates removed", ledger.duplicates_removed, "second copies that the archive left out"),
+        ("read again", ledger.read_again, "records read twice after a lost checkpoint, and left out"),
+        ("rejected", ledger.rejected, "rows of RAW.REJECTED, each with its reason"),
+        ("in flight", ledger.in_flight, "on their way to RAW"),
+        ("measured", ledger.kpi_events, f"events in the {ledger.kpi_rows:,} rows of SPEED.KPIS"),
+        ("late, counted", ledger.late, "of them, after the end of their window"),
+        ("late, dropped", ledger.late_dropped, "behind the watermark; each is in RAW"),
+        ("lost", ledger.lost, "events that are nowhere they should be"),
+        ("doubled", ledger.doubled, "events that are there more than once"),
+    ]
+
+
+def verdict(ledger: Ledger) -> str:
+    """One sentence."""
+    if ledger.records_sent == 0:
+        return "nothing was sent yet: there is nothing to prove"
+    if not ledger.reconciles:
+        return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled"
+    if ledger.running or ledger.in_flight:
+        return "so far nothing lost, nothing doubled; it is final once the simulator has stopped (rtlib stop simulator)"
+    return "reconciles: nothing lost, nothing doubled"

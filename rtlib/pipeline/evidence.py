@@ -1,0 +1,178 @@
+"""Evidence: what every place that keeps count says of the events, gathered for the ledger.
+
+The order of the questions matters while events flow: each place is asked after the one that lies behind it, so that
+whatever the archive says it has read must be in RAW, and whatever is in RAW must be in Kafka.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rtlib.broker.consumer import decode
+from rtlib.broker.contents import contents
+from rtlib.broker.topics import end_offsets
+from rtlib.broker.validation import compile_schema
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.errors import EventRefused
+from rtlib.pipeline.tallies import Run, runs, written_at
+from rtlib.warehouse import audit
+from rtlib.warehouse.connection import connect
+from rtlib.warehouse.serve import Counts, WindowComparison, compare_windows, counts
+
+ALIVE_SECONDS = 5.0  # a simulator writes its tally every second
+Copies = dict[str, bytearray]  # producer -> for each sequence, how many copies of the event there are (at most 255)
+
+
+@dataclass(slots=True)
+class Topic:
+    """What the events topic holds. Filled while it is read; nobody changes it afterwards.
+
+    Attributes:
+        records: All records.
+        archived_records: Those that the archive has read.
+        misfits: Records that fit no schema.
+        copies: Producer to the number of copies of each sequence.
+        removed: Second copies among the archived records.
+        pending: Producer to the sequences that the archive has not reached yet.
+    """
+
+    records: int = 0
+    archived_records: int = 0
+    misfits: int = 0
+    removed: int = 0
+    copies: Copies = field(default_factory=dict)
+    pending: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def events(self) -> int:
+        """Distinct events."""
+        return sum(len(one) - one.count(0) for one in self.copies.values())
+
+    @property
+    def second_copies(self) -> int:
+        """Copies of events beyond the first."""
+        return self.records - self.misfits - self.events
+
+    def add(self, producer: str, sequence: int, *, archived: bool) -> None:
+        """Count one event."""
+        seen = self.copies.setdefault(producer, bytearray())
+        if sequence >= len(seen):
+            seen.extend(bytes(sequence + 1 - len(seen)))
+        if seen[sequence] and archived:
+            self.removed += 1
+        seen[sequence] = min(255, seen[sequence] + 1)
+        if not archived:
+            self.pending.setdefault(producer, set()).add(sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What each place says, for one domain.
+
+    Attributes:
+        taken_at: When.
+        running: A simulator was sending meanwhile.
+        runs: The simulator's own account.
+        topic: The events topic.
+        held: RAW.EVENTS by producer.
+        doubled: Events that stand in it more than once.
+        progress: How far the archive has come.
+        counts: The warehouse's own counts.
+        windows: Each window of SPEED.KPIS held against RAW.
+    """
+
+    taken_at: datetime
+    running: bool
+    runs: tuple[Run, ...]
+    topic: Topic
+    held: Mapping[str, audit.Held]
+    doubled: tuple[audit.Doubled, ...]
+    progress: audit.Progress
+    counts: Counts
+    windows: WindowComparison
+
+
+def gather(settings: Settings) -> Evidence:
+    """Ask every place.
+
+    Raises:
+        ServiceError: The broker does not answer.
+        WarehouseError: The warehouse does not answer.
+    """
+    taken_at = datetime.now(UTC)
+    account = tuple(runs(settings))
+    connection = connect(settings)
+    try:
+        progress = audit.archive_progress(connection, settings.domain)
+        held = audit.held(connection, settings.domain)
+        twice = tuple(audit.doubled(connection, settings.domain))
+        counted = counts(connection, settings.domain)
+        compared = compare_windows(
+            connection,
+            settings.domain,
+            watermark_seconds=settings.watermark_seconds,
+            window_seconds=settings.window_seconds,
+        )
+    finally:
+        connection.close()
+    topic = read_topic(settings, archived=progress.offsets)
+    running = any(_is_alive(settings, run) for run in account)
+    return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared)
+
+
+def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
+    """Count the events topic; ``archived`` maps a partition to the offset after the last that the archive has read."""
+    fits = compile_schema(load_domain(settings.domain).schema)
+    topic = Topic()
+    for record in contents(settings, settings.topic("events")):
+        reached = record.offset < archived.get(record.partition, 0)
+        topic.records += 1
+        topic.archived_records += reached
+        try:
+            told = decode(record.value)
+            fits(told)
+        except EventRefused:
+            topic.misfits += 1
+        else:
+            topic.add(told["producer_id"], told["sequence"], archived=reached)
+    return topic
+
+
+def held_sequences(settings: Settings, producers: Collection[str]) -> dict[str, set[int]]:
+    """All sequences that RAW.EVENTS holds of these producers."""
+    connection = connect(settings)
+    try:
+        return audit.sequences(connection, settings.domain, producers)
+    finally:
+        connection.close()
+
+
+def is_settled(settings: Settings) -> bool:
+    """True when everything that is in Kafka has arrived: archived, and each window explained. Cheap; no proof.
+
+    Raises:
+        ServiceError: The broker does not answer.
+        WarehouseError: The warehouse does not answer.
+    """
+    ends = {one: end for one, end in end_offsets(settings, settings.topic("events")).items() if end}
+    connection = connect(settings)
+    try:
+        if audit.archive_progress(connection, settings.domain).offsets != ends:
+            return False
+        compared = compare_windows(
+            connection,
+            settings.domain,
+            watermark_seconds=settings.watermark_seconds,
+            window_seconds=settings.window_seconds,
+        )
+    finally:
+        connection.close()
+    return not compared.unexplained
+
+
+def _is_alive(settings: Settings, run: Run) -> bool:
+    return not run.closed and time.time() - written_at(settings, run) < ALIVE_SECONDS
