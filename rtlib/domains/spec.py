@@ -139,6 +139,15 @@ class Staffing:
 
     ``aht_seconds`` is the mean time one contact takes; ``service_level`` the share of contacts to be taken within
     ``within_seconds``; ``shrinkage`` the share of paid time that is not spent on contacts.
+
+    Attributes:
+        patience_seconds: How long a contact waits on average before it gives up; 0 means that none does.
+        pooled: True when the same people serve all sites, False when each site has its own.
+        missing_cost: What an hour costs in which somebody is missing, in ``currency``; more than ``hourly_cost``.
+        open_hour, close_hour: When the role is there, UTC, from 0 to 24.
+        shift_hours: The lengths a shift may have; one of more than five hours has an unpaid break.
+        break_minutes: How long that break is.
+        least: How many must be there while the role is, however little there is to do.
     """
 
     title: str
@@ -150,6 +159,14 @@ class Staffing:
     shrinkage: float
     hourly_cost: float
     currency: str
+    patience_seconds: float
+    pooled: bool
+    missing_cost: float
+    open_hour: int
+    close_hour: int
+    shift_hours: tuple[int, ...]
+    break_minutes: int
+    least: int = 1
 
 
 @dataclass(frozen=True, slots=True)

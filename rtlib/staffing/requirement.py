@@ -1,0 +1,97 @@
+"""Requirement: how many people an interval needs, and for which quantile of the forecast one plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from math import ceil
+
+from rtlib.domains import Staffing
+from rtlib.errors import ConfigError
+from rtlib.staffing.patience import agents_needed_a, erlang_a
+from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load
+
+
+def critical_fractile(*, under: float, over: float) -> float:
+    """The quantile of demand to plan for: the newsvendor's answer (Arrow, Harris and Marschak 1951).
+
+    One more person is worth it while the chance that they are missing, times what that costs, exceeds the chance that
+    they are idle, times what that costs.
+
+    Args:
+        under: What an hour costs for each person too few.
+        over: What an hour costs for each person too many.
+
+    Example:
+        >>> critical_fractile(under=30, over=10)
+        0.75
+
+    Raises:
+        ConfigError: A cost is not above 0.
+    """
+    if under <= 0 or over <= 0:
+        raise ConfigError(f"costs of {under} (too few) and {over} (too many)", cure="give more than 0 for both")
+    return under / (under + over)
+
+
+def hour_cost(role: Staffing) -> tuple[float, float]:
+    """What an hour costs for each person too few and too many.
+
+    Somebody who is missing is not paid: ``missing_cost``, less the wage that was saved, is what too few costs.
+    """
+    return role.missing_cost - role.hourly_cost, role.hourly_cost
+
+
+def rostered(agents: float, shrinkage: float) -> int:
+    """How many must be on shift so that ``agents`` are there, when a share of paid time goes elsewhere.
+
+    Raises:
+        ConfigError: The shrinkage is not at least 0 and below 1.
+    """
+    if not 0 <= shrinkage < 1:
+        raise ConfigError(f"a shrinkage of {shrinkage}", cure="give a share from 0 to below 1, as 0.25")
+    return ceil(round(agents / (1 - shrinkage), 9))  # rounded: 3 / 0.75 is 4, not a little more
+
+
+def service_of(role: Staffing, contacts: float, agents: int, *, interval_minutes: float) -> Service:
+    """What ``agents`` people of this role make of an interval's contacts: Erlang A where people give up, else C."""
+    load = offered_load(contacts, interval_minutes=interval_minutes, aht_seconds=role.aht_seconds)
+    if role.patience_seconds:
+        return erlang_a(
+            load,
+            agents,
+            aht_seconds=role.aht_seconds,
+            within_seconds=role.within_seconds,
+            patience_seconds=role.patience_seconds,
+        )
+    return erlang_c(load, agents, aht_seconds=role.aht_seconds, within_seconds=role.within_seconds)
+
+
+def heads_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes: float) -> tuple[int, ...]:
+    """How many must be on shift in each interval: the target met, shrinkage added, never below ``least``.
+
+    Args:
+        role: The people, their handling time and their targets.
+        contacts: What each interval is expected to bring; fractions are welcome, less than nothing is taken for 0.
+        interval_minutes: How long an interval is.
+    """
+    return tuple(_heads(role, round(max(0.0, one), 2), interval_minutes) for one in contacts)
+
+
+@lru_cache(maxsize=20_000)
+def _heads(role: Staffing, contacts: float, interval_minutes: float) -> int:
+    load = offered_load(contacts, interval_minutes=interval_minutes, aht_seconds=role.aht_seconds)
+    return max(role.least, rostered(_needed(role, load).agents, role.shrinkage))
+
+
+def _needed(role: Staffing, load: float) -> Service:
+    common = {"aht_seconds": role.aht_seconds, "target": role.service_level, "within_seconds": role.within_seconds}
+    if role.patience_seconds:
+        return agents_needed_a(load, patience_seconds=role.patience_seconds, **common)
+    return agents_needed(load, **common)
+
+
+def with_targets(role: Staffing, **changed: float) -> Staffing:
+    """The same role with other targets or costs; the one given stays as it is."""
+    return replace(role, **changed)  # type: ignore[arg-type]

@@ -1,0 +1,171 @@
+"""Requirement, shifts and rosters: what must be covered is covered, at the lowest price, and by the rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+
+import rtlib.staffing.requirement
+import rtlib.staffing.waiting
+from rtlib.domains import Staffing, domain_names, load_domain
+from rtlib.errors import ConfigError
+from rtlib.staffing import critical_fractile, heads_needed, hour_cost, roster, rostered, service_of, shift_menu
+
+HALF_HOURS = 48
+
+
+def a_role(**changed: Any) -> Staffing:
+    return dataclasses.replace(load_domain("curbside").staffing, **changed)
+
+
+@pytest.fixture(params=domain_names())
+def role(request: pytest.FixtureRequest) -> Staffing:
+    return load_domain(request.param).staffing
+
+
+def a_day(*, quiet: int = 2, busy: int = 6, from_: int = 20, to: int = 30) -> list[int]:
+    return [busy if from_ <= place < to else quiet for place in range(HALF_HOURS)]
+
+
+# --- requirement ----------------------------------------------------------------------------------------------------
+
+
+def test_a_domains_role_has_all_that_a_roster_needs(role: Staffing) -> None:
+    assert role.missing_cost > role.hourly_cost
+    assert 0 <= role.open_hour < role.close_hour <= 24
+    assert role.patience_seconds >= 0
+    assert role.least >= 1
+    assert shift_menu(role, interval_minutes=30)
+    assert 0.5 <= critical_fractile(under=hour_cost(role)[0], over=hour_cost(role)[1]) < 0.9
+
+
+def test_the_dearer_it_is_to_be_short_the_higher_one_plans() -> None:
+    assert critical_fractile(under=1, over=1) == 0.5
+    assert critical_fractile(under=9, over=1) == 0.9
+    with pytest.raises(ConfigError, match="costs of 0"):
+        critical_fractile(under=0, over=1)
+
+
+def test_the_critical_fractile_costs_least_on_average() -> None:
+    # Demand is 0 … 99 with equal chances: try every plan.
+    under, over = 3.0, 1.0
+    cost = [sum(under * max(0, d - plan) + over * max(0, plan - d) for d in range(100)) for plan in range(100)]
+    assert cost.index(min(cost)) / 100 == pytest.approx(critical_fractile(under=under, over=over), abs=0.011)
+
+
+def test_shrinkage_rounds_up_and_never_by_accident() -> None:
+    assert [rostered(agents, 0.25) for agents in (0, 1, 3, 6, 7)] == [0, 2, 4, 8, 10]
+    assert rostered(7, 0.3) == 10  # 7 / 0.7 is a little more than 10 in floating point
+    with pytest.raises(ConfigError, match="shrinkage of -0.1"):
+        rostered(3, -0.1)
+
+
+def test_the_heads_of_an_interval_keep_the_promise_after_shrinkage(role: Staffing) -> None:
+    contacts = (0.0, 0.4, 3, 25, 120)
+    heads = heads_needed(role, contacts, interval_minutes=30)
+    assert heads[0] == role.least
+    assert list(heads) == sorted(heads)
+    for one, number in zip(contacts[2:], heads[2:], strict=True):
+        there = int(number * (1 - role.shrinkage) + 1e-9)
+        assert service_of(role, one, there, interval_minutes=30).service_level >= role.service_level
+
+
+def test_a_forecast_below_zero_counts_as_none() -> None:
+    assert heads_needed(a_role(), [-3.0], interval_minutes=30) == (1,)
+
+
+# --- shifts ---------------------------------------------------------------------------------------------------------
+
+
+def test_shifts_keep_the_rules(role: Staffing) -> None:
+    for shift in shift_menu(role, interval_minutes=30):
+        assert role.open_hour * 2 <= shift.start
+        assert shift.start + shift.length <= role.close_hour * 2
+        assert shift.length / 2 in role.shift_hours
+        assert (shift.rest > 0) == (shift.length > 10)
+        assert shift.paid == sum(shift.works(place) for place in range(HALF_HOURS))
+        if shift.rest:
+            assert shift.start < shift.break_at and shift.break_at + shift.rest < shift.start + shift.length
+
+
+def test_opening_hours_too_short_for_any_shift_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no shift of"):
+        shift_menu(a_role(open_hour=9, close_hour=12), interval_minutes=30)
+    with pytest.raises(ConfigError, match="interval of 25 minutes"):
+        shift_menu(a_role(), interval_minutes=25)
+
+
+# --- rosters --------------------------------------------------------------------------------------------------------
+
+
+def test_a_roster_covers_the_day_when_gaps_are_dear(role: Staffing) -> None:
+    dear = dataclasses.replace(role, missing_cost=10_000)
+    heads = [5 + place % 7 for place in range(HALF_HOURS)]
+    found = roster(dear, heads, interval_minutes=30)
+    # The break of a shift may leave a gap only where no other shift can fill it.
+    open_at = range(role.open_hour * 2, role.close_hour * 2)
+    assert all(found.staffed[place] >= heads[place] for place in open_at)
+    assert all(found.staffed[place] == 0 for place in range(HALF_HOURS) if place not in open_at)
+
+
+def test_wages_are_the_paid_hours(role: Staffing) -> None:
+    found = roster(role, a_day(), interval_minutes=30)
+    paid = sum(shift.paid * number for shift, number in found.shifts)
+    assert found.wages == pytest.approx(paid / 2 * role.hourly_cost)
+    assert sum(found.staffed) == paid
+    assert found.currency == role.currency
+
+
+def test_a_short_peak_is_left_open_when_a_shift_costs_more() -> None:
+    role = a_role(hourly_cost=20, missing_cost=30)
+    heads = [2] * HALF_HOURS
+    heads[25] = 3
+    found = roster(role, heads, interval_minutes=30)
+    open_heads = [need if 12 <= place < 48 else 0 for place, need in enumerate(heads)]
+    assert 0.5 <= found.missing_hours(open_heads) <= 2
+    assert found.cost(open_heads, missing_cost=30) == found.wages + 30 * found.missing_hours(open_heads)
+
+
+def cheapest_by_trying(role: Staffing, heads: Sequence[int]) -> float:
+    menu = shift_menu(role, interval_minutes=60)
+    best = float("inf")
+    for counts in product(range(3), repeat=len(menu)):
+        staffed = [sum(n for one, n in zip(menu, counts, strict=True) if one.works(place)) for place in range(24)]
+        open_at = range(role.open_hour, role.close_hour)
+        gaps = sum(max(0, heads[place] - staffed[place]) for place in open_at)
+        paid = sum(one.paid * n for one, n in zip(menu, counts, strict=True))
+        best = min(best, paid * role.hourly_cost + gaps * role.missing_cost)
+    return best
+
+
+@pytest.mark.parametrize("busy", [1, 2])
+def test_the_integer_program_finds_what_trying_everything_finds(busy: int) -> None:
+    role = a_role(open_hour=8, close_hour=14, shift_hours=(3, 4), missing_cost=45)
+    heads = [busy if 9 <= hour < 12 else 1 for hour in range(24)]
+    found = roster(role, heads, interval_minutes=60)
+    open_heads = [need if 8 <= hour < 14 else 0 for hour, need in enumerate(heads)]
+    assert found.cost(open_heads, missing_cost=45) == pytest.approx(cheapest_by_trying(role, heads), rel=0.003)
+
+
+def test_a_day_of_another_length_is_refused() -> None:
+    with pytest.raises(ConfigError, match="47 intervals") as caught:
+        roster(a_role(), [1] * 47, interval_minutes=30)
+    assert "48 numbers" in caught.value.cure
+
+
+def test_a_roster_cannot_be_changed() -> None:
+    found = roster(a_role(), a_day(), interval_minutes=30)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.wages = 0  # type: ignore[misc]
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    for module in (rtlib.staffing.waiting, rtlib.staffing.requirement):
+        result = doctest.testmod(module)
+        assert result.attempted > 0
+        assert result.failed == 0
