@@ -14,7 +14,16 @@ import rtlib.staffing.requirement
 import rtlib.staffing.waiting
 from rtlib.domains import Staffing, domain_names, load_domain
 from rtlib.errors import ConfigError
-from rtlib.staffing import critical_fractile, heads_needed, hour_cost, roster, rostered, service_of, shift_menu
+from rtlib.staffing import (
+    critical_fractile,
+    hour_cost,
+    paid_hour,
+    people_needed,
+    roster,
+    rostered,
+    service_of,
+    shift_menu,
+)
 
 HALF_HOURS = 48
 
@@ -36,7 +45,7 @@ def a_day(*, quiet: int = 2, busy: int = 6, from_: int = 20, to: int = 30) -> li
 
 
 def test_a_domains_role_has_all_that_a_roster_needs(role: Staffing) -> None:
-    assert role.missing_cost > role.hourly_cost
+    assert role.missing_cost > paid_hour(role)
     assert 0 <= role.open_hour < role.close_hour <= 24
     assert role.patience_seconds >= 0
     assert role.least >= 1
@@ -65,18 +74,22 @@ def test_shrinkage_rounds_up_and_never_by_accident() -> None:
         rostered(3, -0.1)
 
 
-def test_the_heads_of_an_interval_keep_the_promise_after_shrinkage(role: Staffing) -> None:
+def test_the_people_of_an_interval_keep_the_promise(role: Staffing) -> None:
     contacts = (0.0, 0.4, 3, 25, 120)
-    heads = heads_needed(role, contacts, interval_minutes=30)
-    assert heads[0] == role.least
-    assert list(heads) == sorted(heads)
-    for one, number in zip(contacts[2:], heads[2:], strict=True):
-        there = int(number * (1 - role.shrinkage) + 1e-9)
-        assert service_of(role, one, there, interval_minutes=30).service_level >= role.service_level
+    people = people_needed(role, contacts, interval_minutes=30)
+    assert people[0] == role.least
+    assert list(people) == sorted(people)
+    for one, number in zip(contacts, people, strict=True):
+        assert service_of(role, one, number, interval_minutes=30).service_level >= role.service_level
+
+
+def test_a_paid_hour_carries_the_time_that_goes_elsewhere() -> None:
+    assert paid_hour(a_role(hourly_cost=18, shrinkage=0.25)) == 24
+    assert hour_cost(a_role(hourly_cost=18, shrinkage=0.25, missing_cost=60)) == (36, 24)
 
 
 def test_a_forecast_below_zero_counts_as_none() -> None:
-    assert heads_needed(a_role(), [-3.0], interval_minutes=30) == (1,)
+    assert people_needed(a_role(), [-3.0], interval_minutes=30) == (1,)
 
 
 # --- shifts ---------------------------------------------------------------------------------------------------------
@@ -105,51 +118,51 @@ def test_opening_hours_too_short_for_any_shift_are_refused() -> None:
 
 def test_a_roster_covers_the_day_when_gaps_are_dear(role: Staffing) -> None:
     dear = dataclasses.replace(role, missing_cost=10_000)
-    heads = [5 + place % 7 for place in range(HALF_HOURS)]
-    found = roster(dear, heads, interval_minutes=30)
+    needed = [5 + place % 7 for place in range(HALF_HOURS)]
+    found = roster(dear, needed, interval_minutes=30)
     # The break of a shift may leave a gap only where no other shift can fill it.
     open_at = range(role.open_hour * 2, role.close_hour * 2)
-    assert all(found.staffed[place] >= heads[place] for place in open_at)
+    assert all(found.staffed[place] >= needed[place] for place in open_at)
     assert all(found.staffed[place] == 0 for place in range(HALF_HOURS) if place not in open_at)
 
 
 def test_wages_are_the_paid_hours(role: Staffing) -> None:
     found = roster(role, a_day(), interval_minutes=30)
     paid = sum(shift.paid * number for shift, number in found.shifts)
-    assert found.wages == pytest.approx(paid / 2 * role.hourly_cost)
+    assert found.wages == pytest.approx(paid / 2 * paid_hour(role))
     assert sum(found.staffed) == paid
     assert found.currency == role.currency
 
 
 def test_a_short_peak_is_left_open_when_a_shift_costs_more() -> None:
-    role = a_role(hourly_cost=20, missing_cost=30)
-    heads = [2] * HALF_HOURS
-    heads[25] = 3
-    found = roster(role, heads, interval_minutes=30)
-    open_heads = [need if 12 <= place < 48 else 0 for place, need in enumerate(heads)]
-    assert 0.5 <= found.missing_hours(open_heads) <= 2
-    assert found.cost(open_heads, missing_cost=30) == found.wages + 30 * found.missing_hours(open_heads)
+    role = a_role(hourly_cost=15, missing_cost=30)
+    needed = [2] * HALF_HOURS
+    needed[25] = 3
+    found = roster(role, needed, interval_minutes=30)
+    open_needed = [need if 12 <= place < 48 else 0 for place, need in enumerate(needed)]
+    assert 0.5 <= found.missing_hours(open_needed) <= 2
+    assert found.cost(open_needed, missing_cost=30) == found.wages + 30 * found.missing_hours(open_needed)
 
 
-def cheapest_by_trying(role: Staffing, heads: Sequence[int]) -> float:
+def cheapest_by_trying(role: Staffing, needed: Sequence[int]) -> float:
     menu = shift_menu(role, interval_minutes=60)
     best = float("inf")
     for counts in product(range(3), repeat=len(menu)):
         staffed = [sum(n for one, n in zip(menu, counts, strict=True) if one.works(place)) for place in range(24)]
         open_at = range(role.open_hour, role.close_hour)
-        gaps = sum(max(0, heads[place] - staffed[place]) for place in open_at)
+        gaps = sum(max(0, needed[place] - staffed[place]) for place in open_at)
         paid = sum(one.paid * n for one, n in zip(menu, counts, strict=True))
-        best = min(best, paid * role.hourly_cost + gaps * role.missing_cost)
+        best = min(best, paid * paid_hour(role) + gaps * role.missing_cost)
     return best
 
 
 @pytest.mark.parametrize("busy", [1, 2])
 def test_the_integer_program_finds_what_trying_everything_finds(busy: int) -> None:
     role = a_role(open_hour=8, close_hour=14, shift_hours=(3, 4), missing_cost=45)
-    heads = [busy if 9 <= hour < 12 else 1 for hour in range(24)]
-    found = roster(role, heads, interval_minutes=60)
-    open_heads = [need if 8 <= hour < 14 else 0 for hour, need in enumerate(heads)]
-    assert found.cost(open_heads, missing_cost=45) == pytest.approx(cheapest_by_trying(role, heads), rel=0.003)
+    needed = [busy if 9 <= hour < 12 else 1 for hour in range(24)]
+    found = roster(role, needed, interval_minutes=60)
+    open_needed = [need if 8 <= hour < 14 else 0 for hour, need in enumerate(needed)]
+    assert found.cost(open_needed, missing_cost=45) == pytest.approx(cheapest_by_trying(role, needed), rel=0.003)
 
 
 def test_a_day_of_another_length_is_refused() -> None:

@@ -143,7 +143,7 @@ class Staffing:
     Attributes:
         patience_seconds: How long a contact waits on average before it gives up; 0 means that none does.
         pooled: True when the same people serve all sites, False when each site has its own.
-        missing_cost: What an hour costs in which somebody is missing, in ``currency``; more than ``hourly_cost``.
+        missing_cost: What an hour costs in which somebody is missing, in ``currency``; more than an hour of work does.
         open_hour, close_hour: When the role is there, UTC, from 0 to 24.
         shift_hours: The lengths a shift may have; one of more than five hours has an unpaid break.
         break_minutes: How long that break is.

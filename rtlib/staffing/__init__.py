@@ -1,8 +1,15 @@
 """Staffing: from a forecast and a service target to people on shifts, with what it costs; pure functions."""
 
 from rtlib.staffing.patience import agents_needed_a, erlang_a
-from rtlib.staffing.requirement import critical_fractile, heads_needed, hour_cost, rostered, service_of
-from rtlib.staffing.roster import Roster, roster
+from rtlib.staffing.requirement import (
+    critical_fractile,
+    hour_cost,
+    paid_hour,
+    people_needed,
+    rostered,
+    service_of,
+)
+from rtlib.staffing.roster import Roster, opening, roster
 from rtlib.staffing.shifts import Shift, shift_menu
 from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load, p_blocked, p_wait
 
@@ -15,11 +22,13 @@ __all__ = [
     "critical_fractile",
     "erlang_a",
     "erlang_c",
-    "heads_needed",
     "hour_cost",
     "offered_load",
+    "opening",
     "p_blocked",
     "p_wait",
+    "paid_hour",
+    "people_needed",
     "roster",
     "rostered",
     "service_of",

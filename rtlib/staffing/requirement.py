@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from math import ceil
 
@@ -35,12 +34,17 @@ def critical_fractile(*, under: float, over: float) -> float:
     return under / (under + over)
 
 
+def paid_hour(role: Staffing) -> float:
+    """What an hour on contacts costs: the wage, and that of the time that goes elsewhere (leave, training, illness)."""
+    return role.hourly_cost / (1 - role.shrinkage)
+
+
 def hour_cost(role: Staffing) -> tuple[float, float]:
     """What an hour costs for each person too few and too many.
 
-    Somebody who is missing is not paid: ``missing_cost``, less the wage that was saved, is what too few costs.
+    Somebody who is missing is not paid: ``missing_cost``, less the pay that was saved, is what too few costs.
     """
-    return role.missing_cost - role.hourly_cost, role.hourly_cost
+    return role.missing_cost - paid_hour(role), paid_hour(role)
 
 
 def rostered(agents: float, shrinkage: float) -> int:
@@ -68,21 +72,23 @@ def service_of(role: Staffing, contacts: float, agents: int, *, interval_minutes
     return erlang_c(load, agents, aht_seconds=role.aht_seconds, within_seconds=role.within_seconds)
 
 
-def heads_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes: float) -> tuple[int, ...]:
-    """How many must be on shift in each interval: the target met, shrinkage added, never below ``least``.
+def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes: float) -> tuple[int, ...]:
+    """How many must be there in each interval to keep the promise; never fewer than ``least``.
+
+    Shrinkage is not in it, but in what an hour costs (``paid_hour``): who is on leave stands on no shift.
 
     Args:
         role: The people, their handling time and their targets.
         contacts: What each interval is expected to bring; fractions are welcome, less than nothing is taken for 0.
         interval_minutes: How long an interval is.
     """
-    return tuple(_heads(role, round(max(0.0, one), 2), interval_minutes) for one in contacts)
+    return tuple(_people(role, round(max(0.0, one), 2), interval_minutes) for one in contacts)
 
 
 @lru_cache(maxsize=20_000)
-def _heads(role: Staffing, contacts: float, interval_minutes: float) -> int:
+def _people(role: Staffing, contacts: float, interval_minutes: float) -> int:
     load = offered_load(contacts, interval_minutes=interval_minutes, aht_seconds=role.aht_seconds)
-    return max(role.least, rostered(_needed(role, load).agents, role.shrinkage))
+    return max(role.least, _needed(role, load).agents)
 
 
 def _needed(role: Staffing, load: float) -> Service:
@@ -90,8 +96,3 @@ def _needed(role: Staffing, load: float) -> Service:
     if role.patience_seconds:
         return agents_needed_a(load, patience_seconds=role.patience_seconds, **common)
     return agents_needed(load, **common)
-
-
-def with_targets(role: Staffing, **changed: float) -> Staffing:
-    """The same role with other targets or costs; the one given stays as it is."""
-    return replace(role, **changed)  # type: ignore[arg-type]

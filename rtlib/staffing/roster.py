@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
+from rtlib.staffing.requirement import paid_hour
 from rtlib.staffing.shifts import Shift, shift_menu
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SECONDS = 10.0
 class Roster:
     """A day's shifts, each with how many people work it, and who is there in each interval.
 
-    ``wages`` is what the shifts cost; ``currency`` is the role's.
+    ``wages`` is what the shifts cost, with the paid time that shrinkage takes; ``currency`` is the role's.
     """
 
     shifts: tuple[tuple[Shift, int], ...]
@@ -31,17 +32,17 @@ class Roster:
     wages: float
     currency: str
 
-    def missing_hours(self, heads: Sequence[int]) -> float:
-        """How many hours of work are not there when ``heads`` are needed in each interval."""
-        lacking = sum(max(0, need - there) for need, there in zip(heads, self.staffed, strict=True))
+    def missing_hours(self, needed: Sequence[int]) -> float:
+        """How many hours of work are not there when each interval needs ``needed``."""
+        lacking = sum(max(0, need - there) for need, there in zip(needed, self.staffed, strict=True))
         return lacking * self.interval_minutes / 60
 
-    def cost(self, heads: Sequence[int], *, missing_cost: float) -> float:
-        """Wages, and what the missing hours cost when ``heads`` turn out to be needed."""
-        return self.wages + missing_cost * self.missing_hours(heads)
+    def cost(self, needed: Sequence[int], *, missing_cost: float) -> float:
+        """Wages, and what the missing hours cost when ``needed`` turns out to be what the intervals need."""
+        return self.wages + missing_cost * self.missing_hours(needed)
 
 
-def roster(role: Staffing, heads: Sequence[int], *, interval_minutes: int) -> Roster:
+def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> Roster:
     """The shifts for one day that cost least: wages, and ``missing_cost`` for every hour that stays uncovered.
 
     A gap may stay open, because a whole shift for a single busy half-hour can cost more than the gap. This is the
@@ -49,7 +50,7 @@ def roster(role: Staffing, heads: Sequence[int], *, interval_minutes: int) -> Ro
 
     Args:
         role: Its opening hours, shift lengths, breaks and costs.
-        heads: How many are needed in each interval, from midnight to midnight; outside the opening hours it is not
+        needed: How many are needed in each interval, from midnight to midnight; outside the opening hours it is not
             looked at.
         interval_minutes: How long an interval is; divides an hour.
 
@@ -57,16 +58,16 @@ def roster(role: Staffing, heads: Sequence[int], *, interval_minutes: int) -> Ro
         ConfigError: The intervals are not those of a day, no shift fits, or nothing was found in time.
     """
     menu = shift_menu(role, interval_minutes=interval_minutes)
-    if len(heads) * interval_minutes != 24 * 60:
+    if len(needed) * interval_minutes != 24 * 60:
         raise ConfigError(
-            f"{len(heads)} intervals of {interval_minutes} minutes are no day",
+            f"{len(needed)} intervals of {interval_minutes} minutes are no day",
             cure=f"give {24 * 60 // interval_minutes} numbers, one for each interval from midnight",
         )
-    counts = _solve(role, menu, heads, interval_minutes / 60)
+    counts = _solve(role, menu, needed, interval_minutes / 60)
     chosen = tuple((one, number) for one, number in zip(menu, counts, strict=True) if number)
-    staffed = tuple(sum(number for one, number in chosen if one.works(place)) for place in range(len(heads)))
+    staffed = tuple(sum(number for one, number in chosen if one.works(place)) for place in range(len(needed)))
     paid = sum(one.paid * number for one, number in chosen)
-    return Roster(chosen, staffed, interval_minutes, paid * interval_minutes / 60 * role.hourly_cost, role.currency)
+    return Roster(chosen, staffed, interval_minutes, paid * interval_minutes / 60 * paid_hour(role), role.currency)
 
 
 def opening(role: Staffing, *, interval_minutes: int) -> range:
@@ -75,23 +76,23 @@ def opening(role: Staffing, *, interval_minutes: int) -> range:
     return range(role.open_hour * per_hour, role.close_hour * per_hour)
 
 
-def _solve(role: Staffing, menu: Sequence[Shift], heads: Sequence[int], hours: float) -> list[int]:
+def _solve(role: Staffing, menu: Sequence[Shift], needed: Sequence[int], hours: float) -> list[int]:
     """How many people work each shift of the menu; ``hours`` is the length of an interval."""
     import numpy as np
-    from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]
-    from scipy.sparse import csr_array, eye_array, hstack  # type: ignore[import-untyped]
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, eye_array, hstack
 
     open_at = opening(role, interval_minutes=round(hours * 60))
     covers = csr_array(np.array([[one.works(place) for one in menu] for place in open_at], dtype=float))
-    needed = np.array([heads[place] for place in open_at], dtype=float)
+    wanted = np.array([needed[place] for place in open_at], dtype=float)
     # Shifts first (whole people), then the gaps (whatever is left, priced).
-    costs = np.array([one.paid * hours * role.hourly_cost for one in menu] + [role.missing_cost * hours] * len(needed))
-    whole = np.array([1] * len(menu) + [0] * len(needed))
+    costs = np.array([one.paid * hours * paid_hour(role) for one in menu] + [role.missing_cost * hours] * len(wanted))
+    whole = np.array([1] * len(menu) + [0] * len(wanted))
     found = milp(
         costs,
         integrality=whole,
         bounds=Bounds(0, np.inf),
-        constraints=LinearConstraint(hstack([covers, eye_array(len(needed))]).tocsr(), needed, np.inf),
+        constraints=LinearConstraint(hstack([covers, eye_array(len(wanted))]).tocsr(), wanted, np.inf),
         options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )
     if found.x is None:
