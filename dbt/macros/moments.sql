@@ -1,0 +1,26 @@
+{#- The beginning of the interval that a moment lies in, as one expression. -#}
+{% macro interval_of(moment) -%}
+    time_slice({{ moment }}, {{ var("interval_minutes") }}, 'minute')
+{%- endmacro %}
+
+{% macro window_of(moment) -%}
+    time_slice({{ moment }}, {{ var("window_seconds") }}, 'second')
+{%- endmacro %}
+
+{#-
+  How far back the two layers are held against one another: since when events are looked at, and the first window of
+  which all are seen.
+-#}
+{% macro compared_since() -%}
+    select
+        since,
+        dateadd(second, {{ var("watermark_seconds") }}, since) as first_window
+    from (
+        select
+            coalesce(
+                dateadd(hour, -{{ var("reconcile_hours") }}, max(received_at)), '1970-01-01'::timestamp_ntz
+            ) as since
+        from {{ ref("stg_events") }}
+        where is_live
+    )
+{%- endmacro %}

@@ -1,0 +1,14 @@
+with batches as (
+    select * from {{ source('raw', 'batches') }}
+)
+
+select
+    query,
+    domain,
+    batch_id,
+    rows_read,
+    rows_new,
+    rows_duplicate,
+    rows_rejected,
+    applied_at
+from batches

@@ -1,0 +1,107 @@
+"""Write dbt/seeds: the domains as tables, from their TOML files, and the holidays of the countries their sites are in.
+
+Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``. A site that is new also needs its country
+here, which the stream has no use for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import holidays
+
+from rtlib.domains import Domain, Kind, KpiSpec, domain_names, load_domain
+
+FOLDER = Path(__file__).resolve().parents[1] / "dbt" / "seeds"
+YEARS = range(2025, 2029)
+# Country by ISO 3166; a subdivision where its holidays differ from the country's in ways that move demand.
+COUNTRIES: Mapping[str, str] = {
+    "oakland-3rd-st": "US", "berkeley-shattuck-ave": "US", "san-jose-alum-rock": "US", "fremont-mowry-ave": "US",
+    "hayward-mission-blvd": "US", "san-mateo-el-camino": "US", "walnut-creek-main-st": "US",
+    "richmond-macdonald-ave": "US",
+    "shop-germany": "DE", "shop-france": "FR", "shop-italy": "IT", "shop-spain": "ES", "shop-netherlands": "NL",
+    "shop-poland": "PL", "shop-sweden": "SE",
+    "frankfurt-1": "DE", "london-2": "GB", "virginia-1": "US", "oregon-1": "US", "sao-paulo-1": "BR", "tokyo-3": "JP",
+    "sydney-1": "AU",
+    "rotterdam-maasvlakte": "NL", "antwerp-kallo": "BE", "hamburg-altenwerder": "DE", "gdansk-port-polnocny": "PL",
+    "lyon-corbas": "FR", "valencia-silla": "ES",
+}  # fmt: skip
+Row = Sequence[object]
+
+
+def seeds() -> dict[str, str]:
+    """The text of each seed, by file name."""
+    worlds = [load_domain(name) for name in domain_names()]
+    tables: dict[str, tuple[Row, Iterable[Row]]] = {
+        "domains": (_DOMAIN_HEAD, (_domain(one) for one in worlds)),
+        "sites": (_SITE_HEAD, (row for one in worlds for row in _sites(one))),
+        "kinds": (_KIND_HEAD, (_kind(one, kind) for one in worlds for kind in one.kinds)),
+        "measures": (_MEASURE_HEAD, (_measure(one, kpi) for one in worlds for kpi in one.kpis)),
+        "measure_kinds": (_ROLE_HEAD, (row for one in worlds for kpi in one.kpis for row in _roles(one, kpi))),
+        "holidays": (_HOLIDAY_HEAD, _holidays()),
+    }
+    return {f"{name}.csv": _csv([head, *rows]) for name, (head, rows) in tables.items()}
+
+
+_DOMAIN_HEAD = (
+    "domain", "title", "role", "contact_share", "aht_seconds", "service_level", "within_seconds", "shrinkage",
+    "hourly_cost", "currency",
+)  # fmt: skip
+_SITE_HEAD = ("domain", "site", "title", "country")
+_KIND_HEAD = ("domain", "kind", "unit", "is_staffed")
+_MEASURE_HEAD = ("domain", "measure", "title", "unit", "aggregate", "direction", "warn", "critical", "plain")
+_ROLE_HEAD = ("domain", "measure", "role", "kind")
+_HOLIDAY_HEAD = ("country", "holiday_date", "holiday")
+
+
+def _domain(domain: Domain) -> Row:
+    staff = domain.staffing
+    return (
+        domain.name, domain.title, staff.title, staff.share, staff.aht_seconds, staff.service_level,
+        staff.within_seconds, staff.shrinkage, staff.hourly_cost, staff.currency,
+    )  # fmt: skip
+
+
+def _sites(domain: Domain) -> Iterator[Row]:
+    for site in domain.sites:
+        yield domain.name, site.id, site.title, COUNTRIES[site.id]
+
+
+def _kind(domain: Domain, kind: Kind) -> Row:
+    return domain.name, kind.name, kind.unit, str(kind.name in domain.staffing.kinds).lower()
+
+
+def _measure(domain: Domain, kpi: KpiSpec) -> Row:
+    return (
+        domain.name, kpi.name, kpi.title, kpi.unit, kpi.aggregate, kpi.direction, kpi.warn, kpi.critical, kpi.plain,
+    )  # fmt: skip
+
+
+def _roles(domain: Domain, kpi: KpiSpec) -> Iterator[Row]:
+    """Which kinds a measure counts and, for a share, which make its whole; none named means all."""
+    every = tuple(kind.name for kind in domain.kinds)
+    roles = {"counted": kpi.kinds or every, "whole": (kpi.of or every) if kpi.aggregate == "share" else ()}
+    for role, kinds in roles.items():
+        for kind in kinds:
+            yield domain.name, kpi.name, role, kind
+
+
+def _holidays() -> Iterator[Row]:
+    for country in sorted(set(COUNTRIES.values())):
+        for day, name in sorted(holidays.country_holidays(country, years=YEARS, language="en_US").items()):
+            yield country, day.isoformat(), name
+
+
+def _csv(rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in seeds().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
