@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.installed
 
-.PHONY: help install demo test lint hooks lab lock down clean
+.PHONY: help install demo dbt test lint hooks lab lock down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -24,6 +24,11 @@ $(READY): requirements.txt requirements-bootstrap.txt pyproject.toml
 
 demo: install ## Start the stack, stream events, open the app; Ctrl-C leaves nothing behind
 	@$(BIN)/rtlib demo
+
+dbt: install ## Fill the warehouse with four weeks of every domain, and build and test all models
+	@$(BIN)/rtlib up
+	@$(BIN)/rtlib backfill --all-domains
+	@$(BIN)/rtlib dbt build
 
 test: install ## Run every test, the real stack and the browser included
 	@$(BIN)/rtlib doctor --browser --install

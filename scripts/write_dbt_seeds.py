@@ -1,7 +1,7 @@
-"""Write dbt/seeds: the domains as tables, from their TOML files, and the holidays of the countries their sites are in.
+"""Write dbt/seeds: the domains as tables, from their TOML files, and the holidays where their sites are.
 
-Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``. A site that is new also needs its country
-here, which the stream has no use for.
+Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``. A new site also needs its country here;
+the stream has no use for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rtlib.domains import Domain, Kind, KpiSpec, domain_names, load_domain
 
 FOLDER = Path(__file__).resolve().parents[1] / "dbt" / "seeds"
 YEARS = range(2025, 2029)
-# Country by ISO 3166; a subdivision where its holidays differ from the country's in ways that move demand.
+# ISO 3166.
 COUNTRIES: Mapping[str, str] = {
     "oakland-3rd-st": "US", "berkeley-shattuck-ave": "US", "san-jose-alum-rock": "US", "fremont-mowry-ave": "US",
     "hayward-mission-blvd": "US", "san-mateo-el-camino": "US", "walnut-creek-main-st": "US",

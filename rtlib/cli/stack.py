@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtlib.cli.common import DomainName, Json, PartName, RateValue, Seed, Small, Trigger, app, choose, print_json, say
-from rtlib.config import Settings, load_settings
+from rtlib.config import DOMAINS, Settings, load_settings
 
 if TYPE_CHECKING:
     from rtlib.services.stack import StackStatus
@@ -148,13 +148,16 @@ def reset(
 def backfill(
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days, up to last midnight.")] = 28,
     per_day: Annotated[int, typer.Option("--per-day", min=1, max=200_000, help="Events a day.")] = 5_000,
+    all_domains: Annotated[bool, typer.Option("--all-domains", help="Of every domain, not the running one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Load simulated history into the warehouse of the running stack, so that batch lessons have data."""
     from rtlib import pipeline
 
-    say(f"loading {days} days of about {per_day:,} events")
-    new = pipeline.backfill(load_settings(), days=days, per_day=per_day)
+    settings, new = load_settings(), 0
+    for domain in DOMAINS if all_domains else (settings.domain,):
+        say(f"{domain}: loading {days} days of about {per_day:,} events")
+        new += pipeline.backfill(settings.model_copy(update={"domain": domain}), days=days, per_day=per_day)
     if as_json:
         print_json({"new_events": new})
     else:

@@ -1,0 +1,35 @@
+"""Transform: dbt-core runs the project in ``dbt/`` against the warehouse, in this process, and reports per model.
+
+project     where the project is, the profile it gets, and what a stock ``dbt`` needs in its environment
+run         build, docs and freshness, by dbt's own runner
+results     what dbt left on disk, as records: also of a run that was started by hand
+lineage     the models and what they are made of, from dbt's own manifest
+bench       how long one model takes in this process and by the command line
+"""
+
+from rtlib.transform.bench import Race, race
+from rtlib.transform.lineage import Edge, Lineage, Node, lineage
+from rtlib.transform.project import exports, secrets_needed
+from rtlib.transform.records import BuildReport, CheckResult, Freshness, NodeResult
+from rtlib.transform.results import last_freshness, last_report
+from rtlib.transform.run import build, docs, freshness
+
+__all__ = [
+    "BuildReport",
+    "CheckResult",
+    "Edge",
+    "Freshness",
+    "Lineage",
+    "Node",
+    "NodeResult",
+    "Race",
+    "build",
+    "docs",
+    "exports",
+    "freshness",
+    "last_freshness",
+    "last_report",
+    "lineage",
+    "race",
+    "secrets_needed",
+]
