@@ -50,6 +50,7 @@ class Settings(BaseSettings):
 
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
     watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event one may still count")
+    future_seconds: int = Field(60, ge=1, description="an event further ahead of Kafka's clock than this is rejected")
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
     archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")

@@ -49,7 +49,7 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
 
     Whatever this began is stopped at the end; a stack that ran before runs on, without its simulator's gap in time.
     """
-    with _stack(settings, chosen, tell=tell) as running:
+    with running_stack(settings, chosen, tell=tell) as running:
         supervise.start_part(running, "simulator")
         tell(f"streaming {running.domain} events for {seconds} s")
         _count_down(seconds, tell)
@@ -60,7 +60,7 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
 
 def run_app(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, browser: bool) -> None:
     """Start the stack and serve the app until Ctrl-C; then stop what this began."""
-    with _stack(settings, chosen, tell=tell) as running:
+    with running_stack(settings, chosen, tell=tell) as running:
         serve_app(running, tell=tell, browser=browser)
 
 
@@ -133,7 +133,8 @@ def report(result: Ledger) -> str:
 
 
 @contextmanager
-def _stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> Iterator[Settings]:
+def running_stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> Iterator[Settings]:
+    """The stack, started if it was not running; what was begun is stopped at the end, whatever happens."""
     with _on_signal():
         began = False
         try:

@@ -332,10 +332,27 @@ def test_a_hot_site_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 def test_a_clock_that_is_ahead_dates_events_into_the_future() -> None:
-    right, ahead = first(200), first(200, skew_seconds=120)
+    right, ahead = first(200), first(200, skew_seconds=45)
     moved = [two.event.occurred_at - one.event.occurred_at for one, two in zip(right, ahead, strict=True)]  # type: ignore[union-attr]
-    assert set(moved) == {timedelta(seconds=120)}
+    assert set(moved) == {timedelta(seconds=45)}
     assert [one.send_at for one in ahead] == [one.send_at for one in right]
+
+
+def test_a_clock_that_is_too_far_ahead_makes_records_that_will_be_rejected() -> None:
+    sent = first(200, skew_seconds=61, duplicate_share=0.3)
+    assert {one.flaw for one in sent} == {Flaw.MALFORMED}
+    assert [one.event for one in sent] == [None] * 200
+
+
+def test_only_the_chosen_breakages_are_used() -> None:
+    broken = [one.payload for one in first(400, malformed_share=1.0, breakages=("an array",)) if one.event is None]
+    assert len(broken) > 150
+    assert {payload[:1] for payload in broken} == {b"["}
+
+
+def test_a_breakage_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ConfigError, match="truncated"):
+        a_simulator(breakages=("set on fire",))
 
 
 def test_gaps_between_arrivals_are_those_of_a_poisson_process() -> None:

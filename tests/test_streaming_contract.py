@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator
 
+from rtlib.broker.framing import frame
 from rtlib.config import DOMAINS, Settings
 from rtlib.domains import load_domain
 from rtlib.simulator import Simulator
@@ -75,14 +76,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         made.stop()
 
 
-def verdicts(spark: SparkSession, domain: str, values: Sequence[bytes | None]) -> list[Verdict]:
+def verdicts(
+    spark: SparkSession, domain: str, values: Sequence[bytes | None], *, schema_ids: Sequence[int] | None = None
+) -> list[Verdict]:
     """Spark's verdict on records that Kafka received an hour after ``START``, in their order."""
     from rtlib.streaming.contract import judged
 
     columns = "value binary, topic string, partition int, offset bigint, timestamp timestamp"
     received = START + timedelta(hours=1)
     rows = [(value, "events", number % 4, number, received) for number, value in enumerate(values)]
-    told = judged(spark.createDataFrame(rows, columns), load_domain(domain).schema).collect()
+    source, schema = spark.createDataFrame(rows, columns), load_domain(domain).schema
+    told = judged(source, schema, future_seconds=60, schema_ids=schema_ids).collect()
     told.sort(key=lambda row: row["kafka_offset"])
     return [Verdict(row["reason"], row["field"], row.asDict()) for row in told]
 
@@ -199,6 +203,14 @@ def test_an_event_from_the_future_is_refused_and_a_clock_a_little_ahead_is_not(s
     told = verdicts(spark, "curbside", values)
     ahead = ("more than 60 s in the future", "occurred_at")
     assert [(one.reason, one.field) for one in told] == [(None, None), (None, None), ahead, ahead]
+
+
+def test_a_schema_id_that_is_not_the_topics_own_is_refused(spark: SparkSession) -> None:
+    good = as_json(events("curbside")[0])
+    values = [frame(one, good) for one in (3, 4, 2**32 - 1, 12)]
+    told = verdicts(spark, "curbside", values, schema_ids=[3, 12])
+    assert [one.reason is None for one in told] == [True, False, False, True]
+    assert told[1].reason == "a schema id that is not this topic's"
 
 
 def test_a_day_that_is_in_no_calendar_is_refused(spark: SparkSession) -> None:

@@ -95,6 +95,18 @@ def latest(settings: Settings, subject: str) -> Registered:
     return Registered(subject, int(told.version or 0), int(told.schema_id or 0), _schema(told.schema.schema_str))
 
 
+def schema_ids(settings: Settings, subject: str) -> frozenset[int]:
+    """The ids of all versions of a subject: those that a frame of its topic may carry.
+
+    Raises:
+        ConfigError: There is no such subject.
+        ServiceError: The registry does not answer.
+    """
+    with _client(settings) as client, _known(f"the registry has no subject {subject!r}", "rtlib up"):
+        versions = client.get_versions(subject)
+        return frozenset(int(client.get_version(subject, one).schema_id or 0) for one in versions)
+
+
 def subjects(settings: Settings) -> list[str]:
     """The subjects that the registry holds, sorted.
 

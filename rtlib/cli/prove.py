@@ -1,12 +1,13 @@
-"""The verbs that prove something: the ledger."""
+"""The verbs that prove something: the ledger, the fault menu, the soak."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from rtlib.cli.common import Json, app, print_json
+from rtlib.cli.common import DomainName, Json, app, choose, print_json, say
 from rtlib.config import load_settings
 
 
@@ -25,3 +26,57 @@ def show_ledger(as_json: Json = False) -> None:
     else:
         typer.echo(ledger.render(taken))
     raise typer.Exit(0 if taken.reconciles else 1)
+
+
+@app.command()
+def fault(
+    name: Annotated[str | None, typer.Argument(help="Which; without a name they are listed.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same fault.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Hurt the running pipeline in a known way, watch it recover, and say what happened.
+
+    What should happen is said first. Exit code 1 when the pipeline did not recover by itself.
+    """
+    from rtlib import faults
+
+    if name is None:
+        menu = {one.name: one.title for one in faults.MENU.values()}
+        print_json(menu) if as_json else typer.echo("\n".join(f"{one:<20} {title}" for one, title in menu.items()))
+        return
+    report = faults.run(load_settings(), name, seed=seed, tell=say)
+    if as_json:
+        print_json({**asdict(report), "recovered": report.recovered})
+    else:
+        typer.echo(report.happened)
+    raise typer.Exit(0 if report.recovered else 1)
+
+
+@app.command()
+def soak(
+    seconds: Annotated[int, typer.Option("--seconds", min=30, help="How long events flow.")] = 300,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same faults at the same moments.")] = 1,
+    count: Annotated[int, typer.Option("--faults", min=0, help="How many faults, of different kinds.")] = 5,
+    rate: Annotated[float, typer.Option("--rate", help="Events per second, on average.")] = 500,
+    domain: DomainName = None,
+    as_json: Json = False,
+) -> None:
+    """Run under load with faults at seeded moments, then let the ledger judge.
+
+    It starts a stack if none is running. Exit code 1 when anything was lost or doubled, or state or memory grew.
+    """
+    from rtlib import demo, ledger
+    from rtlib.faults.soak import soak as run_soak
+
+    settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=False)
+    with demo.running_stack(settings, chosen, tell=say) as running:
+        result = run_soak(running, seed=seed, seconds=seconds, faults=count, tell=say)
+    growth = {"state_growth": result.state_growth, "memory_growth": result.memory_growth}
+    if as_json:
+        print_json({**asdict(result), **growth, "reconciles": result.ledger.reconciles, "holds": result.holds})
+    else:
+        typer.echo(ledger.render(result.ledger))
+        typer.echo(
+            f"state rows x{result.state_growth:g}, memory x{result.memory_growth:g} (last third to middle third)"
+        )
+    raise typer.Exit(0 if result.holds else 1)

@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 
 from rtlib.broker.client import client_options
 from rtlib.broker.rejected import to_record
+from rtlib.broker.topics import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.errors import WarehouseError
 from rtlib.records import Rejected
@@ -22,15 +23,21 @@ if TYPE_CHECKING:
 
 
 class Archivist:
-    """Applies batches one after another; waits out a warehouse that is down, so that the other query goes on."""
+    """Applies batches one after another; waits out a warehouse that is down, so that the other query goes on.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Where the warehouse and the broker are.
+        stop: Once it is set, a batch no longer waits for the warehouse; it is tried again after the next start.
+    """
+
+    def __init__(self, settings: Settings, *, stop: threading.Event) -> None:
         from kafka import KafkaProducer
 
         self._settings = settings
         self._warehouse = Warehouse(settings)
-        self._producer: KafkaProducer = KafkaProducer(**client_options(settings))
-        self._given_up = threading.Event()
+        options = {**client_options(settings), "max_request_size": MAX_REJECTED_BYTES}
+        self._producer: KafkaProducer = KafkaProducer(**options)
+        self._stop = stop
 
     def __enter__(self) -> Self:
         return self
@@ -40,10 +47,6 @@ class Archivist:
     ) -> None:
         self._producer.close(timeout=5)
         self._warehouse.close()
-
-    def give_up(self) -> None:
-        """Stop waiting for the warehouse; the batch is tried again after the next start."""
-        self._given_up.set()
 
     def apply(self, batch: ArchiveBatch) -> None:
         """Bring the batch into the warehouse once, then publish its misfits.
@@ -58,7 +61,7 @@ class Archivist:
         retrying = Retrying(
             retry=retry_if_exception_type(WarehouseError),
             wait=wait_exponential(multiplier=0.5, max=5),
-            stop=stop_when_event_set(self._given_up),
+            stop=stop_when_event_set(self._stop),
             reraise=True,
         )
         job = Batch(

@@ -9,15 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rtlib.broker.consumer import decode
 from rtlib.broker.contents import contents
+from rtlib.broker.framing import unframe
+from rtlib.broker.registry import schema_ids
 from rtlib.broker.topics import end_offsets
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
+from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, runs, written_at
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
@@ -127,6 +130,8 @@ def gather(settings: Settings) -> Evidence:
 def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
     """Count the events topic; ``archived`` maps a partition to the offset after the last that the archive has read."""
     fits = compile_schema(load_domain(settings.domain).schema)
+    known = schema_ids(settings, subject(settings))
+    ahead = timedelta(seconds=settings.future_seconds)
     topic = Topic()
     for record in contents(settings, settings.topic("events")):
         reached = record.offset < archived.get(record.partition, 0)
@@ -136,6 +141,11 @@ def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
             told = decode(record.value)
             fits(told)
         except EventRefused:
+            topic.misfits += 1
+            continue
+        received = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+        early = datetime.fromisoformat(told["occurred_at"]) > received + ahead
+        if early or unframe(record.value)[0] not in known:
             topic.misfits += 1
         else:
             topic.add(told["producer_id"], told["sequence"], archived=reached)

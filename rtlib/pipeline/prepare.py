@@ -18,8 +18,8 @@ def prepare(settings: Settings) -> None:
         SchemaRefused: The domain's schema is not compatible with the one registered before.
         WarehouseError: A migration failed.
     """
-    ensure_topics(settings)
     register(settings, subject(settings), load_domain(settings.domain).schema)
+    ensure_topics(settings)  # after the schema: who sees the topics may ask for it
     connection = connect(settings)
     try:
         migrate(connection)

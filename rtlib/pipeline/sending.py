@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import Tally
@@ -34,15 +37,13 @@ def send(
         seconds: How long, by the records' own times; None for without end.
 
     Raises:
-        ServiceError: The broker or the registry does not answer, or Kafka did not take a record.
+        ServiceError: The broker or the registry did not answer for a minute, or Kafka did not take a record.
     """
-    domain = simulator.domain
-    schema_id = register(settings, subject(settings), domain.schema)
     end = None if seconds is None else simulator.start + timedelta(seconds=seconds)
     keeper, told = TallyKeeper(), 0.0
     run = Run(simulator)
     write_run(settings, run)
-    with EventProducer(settings, schema=domain.schema, schema_id=schema_id) as producer:
+    with _producer(settings, simulator) as producer:
         for sent in simulator.records():
             if end is not None and sent.send_at >= end:
                 break
@@ -64,3 +65,13 @@ def send(
         producer.flush()
     write_run(settings, Run(simulator, keeper.tally(), closed=True))
     return keeper.tally()
+
+
+def _producer(settings: Settings, simulator: Simulator) -> EventProducer:
+    """A producer for the simulator's domain; a broker or registry that is just coming back is waited for."""
+    schema = simulator.domain.schema
+    retrying = Retrying(
+        retry=retry_if_exception_type(ServiceError), wait=wait_fixed(0.5), stop=stop_after_delay(60), reraise=True
+    )
+    schema_id = retrying(register, settings, subject(settings), schema)
+    return retrying(EventProducer, settings, schema=schema, schema_id=schema_id)

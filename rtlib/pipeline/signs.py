@@ -94,3 +94,18 @@ class SignReader:
             progress = progress_from_record(value)
             kept = [*self.progress.get(progress.query, []), progress]
             self.progress[progress.query] = kept[-KEPT:]
+
+
+def state_rows(settings: Settings) -> int:
+    """Rows in the state of the kpis query, as its newest progress told; 0 before the first.
+
+    Raises:
+        KafkaError: The broker does not answer.
+    """
+    reader = SignReader(settings)
+    try:
+        reader.catch_up()
+    finally:
+        reader.close()
+    told = reader.progress.get("kpis")
+    return told[-1].state_rows if told else 0

@@ -64,6 +64,7 @@ def written_at(settings: Settings, run: Run) -> float:
 def _read(settings: Settings, path: Path) -> Run:
     told = json.loads(path.read_text())
     world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
+    world["breakages"] = tuple(world["breakages"])
     simulator = Simulator(load_domain(settings.domain), **world)
     return Run(simulator, Tally(**told["tally"]), told["closed"])
 

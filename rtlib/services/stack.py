@@ -211,6 +211,8 @@ def _write_supervisor_config(
 ) -> None:
     variables = {f"RTLIB_{name.upper()}": str(value) for name, value in chosen.items()}
     variables["JAVA_HOME"] = str(java_path.parent.parent)
+    # glibc keeps up to eight pools of memory for each core; Spark's native buffers never fill them evenly.
+    variables["MALLOC_ARENA_MAX"] = "2"
     supervise.write_config(settings, parts(settings, java=java_path, jars=fetched), environment=variables)
 
 

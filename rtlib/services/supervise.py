@@ -54,10 +54,11 @@ def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapp
     run.mkdir(parents=True, exist_ok=True)
     logs.mkdir(parents=True, exist_ok=True)
     text = _HEAD.format(socket=_quoted(socket_path(settings.home)), run=_quoted(run), logs=_quoted(logs))
-    for part in parts:
+    for place, part in enumerate(parts):
         variables = {**environment, "RTLIB_PART": part.name, "RTLIB_HOME": str(settings.home)}
         text += _PROGRAM.format(
             name=part.name,
+            priority=place,
             command=_quoted(shlex.join(part.command)),
             environment=_quoted(",".join(f'{key}="{value}"' for key, value in sorted(variables.items()))),
             autostart=str(part.autostart).lower(),
@@ -186,11 +187,14 @@ serverurl=unix://{socket}
 
 # A stop is asked of the part itself and not of its children: the streaming application ends its queries and then its
 # JVM. What is left after that is killed as a group.
+# priority: a shutdown ends the parts one after another, the highest first, so that nobody waits for a server that has
+# gone before it.
 # startretries is high because a part that waits for another may be restarted a few times; what fails for good is
 # seen by its health check, with the last lines of its log.
 _PROGRAM = """
 [program:{name}]
 command={command}
+priority={priority}
 environment={environment}
 autostart={autostart}
 autorestart=true

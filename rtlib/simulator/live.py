@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -66,7 +66,9 @@ class Simulator:
         run: Sets one run's producers apart from another's.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
+        breakages: The ways in which malformed records are broken, of ``BREAKAGES``.
         skew_seconds: How far the producers' clocks are ahead (or, below 0, behind): it moves ``occurred_at``.
+        future_seconds: Events further ahead than this will be rejected, so they count as malformed.
 
     Raises:
         ConfigError: An argument cannot work; the message names it.
@@ -95,7 +97,9 @@ class Simulator:
     run: str = "0"
     shaped: bool = True
     hot_site: str | None = None
+    breakages: Sequence[str] = MENU
     skew_seconds: float = 0.0
+    future_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         shares = [name for name in self.__dataclass_fields__ if name.endswith("_share")]
@@ -112,6 +116,8 @@ class Simulator:
             raise ConfigError(
                 f"hot_site is {self.hot_site!r}", cure=f"one of: {', '.join(one.id for one in self.domain.sites)}"
             )
+        if not self.breakages or not set(self.breakages) <= set(MENU):
+            raise ConfigError(f"breakages are {list(self.breakages)}", cure=f"some of: {', '.join(MENU)}")
         if self.start.tzinfo is None:
             raise ConfigError(f"start is {self.start}, without a time zone", cure="give an aware moment, as in UTC")
 
@@ -128,9 +134,12 @@ class Simulator:
             event = self._event(slot, names[producer], sequences[producer])
             sequences[producer] += 1
             sent = Sent(moment_of(slot.sent), event.site, encode(event), event, slot.flaw)
+            if slot.occurred - slot.sent > self.future_seconds * SECOND:
+                sent = replace(sent, event=None, flaw=Flaw.MALFORMED)
             yield sent
             if slot.again >= 0:
-                copy = Sent(moment_of(slot.again), sent.key, sent.payload, event, Flaw.DUPLICATE)
+                flaw = Flaw.DUPLICATE if sent.event else Flaw.MALFORMED
+                copy = replace(sent, send_at=moment_of(slot.again), flaw=flaw)
                 heapq.heappush(waiting, (slot.again, number, copy))
             if slot.breakage >= 0:
                 yield self._malformed(slot, broken_so_far)
@@ -150,7 +159,7 @@ class Simulator:
     def _malformed(self, slot: Slot, count: int) -> Sent:
         """A broken record from a broken producer, which counts for itself: the others' sequences have no gap."""
         event = self._event(slot, f"sim-{self.run}-broken", count)
-        payload = broken(MENU[slot.breakage], event.to_json())
+        payload = broken(self.breakages[slot.breakage], event.to_json())
         return Sent(moment_of(slot.sent), event.site, payload, None, Flaw.MALFORMED)
 
     def _slots(self) -> Iterator[Slot]:
@@ -170,7 +179,7 @@ class Simulator:
             sites = pick(rng, weights, len(sent))
             flaws, occurred = self._flaws(rng, sent)
             again = np.where(rng.random(len(sent)) < self.duplicate_share, sent + _between(rng, sent, 0, 5), -1)
-            breakages = rng.integers(0, len(MENU), len(sent))
+            breakages = rng.integers(0, len(self.breakages), len(sent))
             breakages[rng.random(len(sent)) >= self.malformed_share] = -1
             yield from map(
                 Slot,

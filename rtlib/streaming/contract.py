@@ -8,14 +8,14 @@ minLength, required, properties) is compiled to column expressions, and tests ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 FRAME_BYTES = 5  # Confluent's wire format: a zero byte and a 4-byte schema id before the JSON
-FUTURE_SECONDS = 60  # a clock further ahead than this would drag the watermark past everybody else's events
 SPARK_TYPES = {"string": "string", "number": "double", "integer": "bigint"}
 
 _DERIVED = ("occurred_at", "attributes")
@@ -24,12 +24,17 @@ Schema = Mapping[str, Any]
 Rule = tuple[str, str, "Column"]  # field, reason, true when broken
 
 
-def judged(records: DataFrame, schema: Schema) -> DataFrame:
+def judged(
+    records: DataFrame, schema: Schema, *, future_seconds: int, schema_ids: Collection[int] | None = None
+) -> DataFrame:
     """Parse Kafka records and say of each why it is refused, if it is.
 
     Args:
         records: A Kafka source's rows: ``value``, ``topic``, ``partition``, ``offset``, ``timestamp``.
         schema: The domain's JSON Schema.
+        future_seconds: How far ahead of Kafka's clock an event may be. A clock further ahead would drag the
+            watermark past everybody else's events.
+        schema_ids: The ids that the registry gave the topic's schemas; None takes every id.
 
     Returns:
         The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp), ``topic``,
@@ -51,7 +56,7 @@ def judged(records: DataFrame, schema: Schema) -> DataFrame:
     )
     for name in _objects(schema):  # a column of its own, or Spark would parse it again for every rule
         parsed = parsed.withColumn(f"raw_{name}", F.from_json(F.col("raw")[name], "map<string,string>"))
-    problem = F.coalesce(*(_problem(field, reason, broken) for field, reason, broken in _rules(schema)))
+    problem = F.coalesce(*(_problem(*rule) for rule in _rules(schema, future_seconds, schema_ids)))
     fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
     return parsed.withColumn("problem", problem).select(
         *fields,
@@ -74,18 +79,21 @@ def _problem(field: str, reason: str, broken: Column) -> Column:
     return F.when(F.coalesce(broken, F.lit(False)), told)
 
 
-def _rules(schema: Schema) -> Iterator[Rule]:
+def _rules(schema: Schema, future_seconds: int, schema_ids: Collection[int] | None) -> Iterator[Rule]:
     """All rules in the order in which their reasons should be told: the frame, the JSON, then field by field."""
     from pyspark.sql import functions as F
 
     yield "", "empty: the record has no value", F.col("payload").isNull()
     yield "", "shorter than the 5-byte frame", F.length("payload") <= FRAME_BYTES
     yield "", "no Confluent frame: the first byte is not 0", F.expr("substring(payload, 1, 1) <> x'00'")
+    if schema_ids is not None:
+        known = [struct.pack(">I", one) for one in sorted(schema_ids)]
+        yield "", "a schema id that is not this topic's", ~F.expr("substring(payload, 2, 4)").isin(known)
     yield "", "not valid UTF-8", F.col("text").isNull()
     yield "", "not a JSON object", F.col("raw").isNull()
     yield from _object_rules(schema, raw=F.col("raw"), typed=F.col("event"), prefix="")
-    ahead = F.col("event.occurred_at") > F.col("received_at") + F.expr(f"INTERVAL {FUTURE_SECONDS} SECONDS")
-    yield "occurred_at", f"more than {FUTURE_SECONDS} s in the future", ahead
+    ahead = F.col("event.occurred_at") > F.col("received_at") + F.expr(f"INTERVAL {future_seconds} SECONDS")
+    yield "occurred_at", f"more than {future_seconds} s in the future", ahead
 
 
 def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) -> Iterator[Rule]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,9 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
     return reader.load()
 
 
-def kpi_rows(source: DataFrame, domain: Domain, settings: Settings) -> DataFrame:
+def kpi_rows(
+    source: DataFrame, domain: Domain, settings: Settings, *, schema_ids: Collection[int] | None = None
+) -> DataFrame:
     """The kpis query: judged, once each, behind a watermark, in windows by site; ``key`` and ``value`` for Kafka.
 
     Duplicates are dropped by ``event_id`` and ``occurred_at``: with the event time among the keys Spark forgets an
@@ -64,9 +66,8 @@ def kpi_rows(source: DataFrame, domain: Domain, settings: Settings) -> DataFrame
 
     length = settings.window_seconds
     window_end = F.timestamp_seconds(F.floor(F.unix_timestamp("occurred_at") / length) * length + length)
-    fitting = (
-        judged(source, domain.schema).where("reason IS NULL").withColumn("is_late", F.col("received_at") >= window_end)
-    )
+    judgement = judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    fitting = judgement.where("reason IS NULL").withColumn("is_late", F.col("received_at") >= window_end)
     once = fitting.withWatermark("occurred_at", f"{settings.watermark_seconds} seconds").dropDuplicates(
         ["event_id", "occurred_at"]
     )
@@ -103,7 +104,12 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
 
 
 def start_archive(
-    source: DataFrame, domain: Domain, settings: Settings, *, apply: Callable[[ArchiveBatch], None]
+    source: DataFrame,
+    domain: Domain,
+    settings: Settings,
+    *,
+    apply: Callable[[ArchiveBatch], None],
+    schema_ids: Collection[int] | None = None,
 ) -> StreamingQuery:
     """Start the archive query: every record, judged, handed over batch by batch.
 
@@ -112,6 +118,7 @@ def start_archive(
         domain: Its schema judges them.
         settings: The interval and the checkpoint folder.
         apply: Brings a batch into the warehouse; must do nothing for a batch it has applied before.
+        schema_ids: The ids that a record's frame may carry; None takes every id.
     """
 
     def hand_over(batch: DataFrame, batch_id: int) -> None:
@@ -120,7 +127,7 @@ def start_archive(
             apply(_archive_batch(rows, batch_id))
 
     return (
-        judged(source, domain.schema)
+        judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
         .writeStream.queryName(ARCHIVE)
         .foreachBatch(hand_over)
         .option("checkpointLocation", checkpoint(settings, ARCHIVE))

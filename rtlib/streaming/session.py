@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
-DRIVER_MEMORY = {"laptop": "1g", "small": "640m"}
+DRIVER_MEMORY = {"laptop": "1g", "small": "512m"}
 
 
 def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:

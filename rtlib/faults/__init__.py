@@ -1,0 +1,12 @@
+"""Faults: the menu of ways to hurt the pipeline; each says what to expect, is done, watched, and told.
+
+menu     every fault by name, with its details chosen by a seed; does no harm
+inject   does what a plan says
+watch    does it, waits for the recovery, says what happened
+soak     several faults at random moments under load, then the ledger
+"""
+
+from rtlib.faults.menu import MENU, Fault, Plan, plan
+from rtlib.faults.watch import Report, run
+
+__all__ = ["MENU", "Fault", "Plan", "Report", "plan", "run"]

@@ -1,0 +1,82 @@
+"""The fault menu: each fault says what to expect, its seed chooses the details, and it hurts only what is ours."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
+from rtlib.config import Settings
+from rtlib.domains import domain_names, load_domain
+from rtlib.errors import ConfigError, ServiceError
+from rtlib.faults import MENU, plan
+from rtlib.faults.inject import inject
+from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, schedule
+from rtlib.services.parts import PART_NAMES
+from rtlib.simulator import Simulator
+
+CURBSIDE = load_domain("curbside")
+
+
+@pytest.mark.parametrize("name", MENU)
+def test_a_fault_names_a_node_a_part_and_what_to_expect(name: str) -> None:
+    fault = MENU[name]
+    assert fault.component in {one.id for one in ARCHITECTURE_COMPONENTS_LIST}
+    assert (fault.way == "burst") == (fault.part is None)
+    assert fault.part is None or fault.part in PART_NAMES
+    assert len(fault.expect) > 100
+    assert fault.expect.endswith(".")
+
+
+@pytest.mark.parametrize("name", MENU)
+def test_the_same_seed_makes_the_same_fault(name: str) -> None:
+    assert plan(name, seed=4, domain=CURBSIDE) == plan(name, seed=4, domain=CURBSIDE)
+
+
+@pytest.mark.parametrize("name", ["pause-broker", "slow-sink", "duplicate-storm", "hot-partition", "kill-spark"])
+def test_other_seeds_make_other_faults(name: str) -> None:
+    assert len({repr(plan(name, seed=seed, domain=CURBSIDE).details) for seed in range(20)}) > 1
+
+
+@pytest.mark.parametrize("domain", domain_names())
+@pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
+def test_a_burst_is_something_the_simulator_can_play(name: str, domain: str) -> None:
+    from datetime import UTC, datetime
+
+    world = dict(plan(name, seed=2, domain=load_domain(domain)).details)
+    seconds = world.pop("seconds")
+    simulator = Simulator(load_domain(domain), seed=2, start=datetime(2026, 1, 5, tzinfo=UTC), shaped=False, **world)
+    assert next(simulator.records()).key in {one.id for one in load_domain(domain).sites}
+    assert seconds <= 30 and world["rate"] * seconds <= 20_000
+
+
+def test_a_fault_that_is_misspelt_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean kill-broker"):
+        plan("kill-brokr", seed=1, domain=CURBSIDE)
+
+
+def test_a_part_that_does_not_run_here_cannot_be_hurt(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    for name in ("kill-broker", "pause-broker", "slow-sink"):
+        with pytest.raises(ServiceError, match="is not running here"):
+            inject(settings, plan(name, seed=1, domain=CURBSIDE), stop=threading.Event())
+
+
+def test_a_soak_has_different_faults_in_order_and_leaves_its_end_in_peace(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    moments = schedule(settings, seed=3, seconds=100, faults=6)
+    assert moments == schedule(settings, seed=3, seconds=100, faults=6)
+    assert moments != schedule(settings, seed=4, seconds=100, faults=6)
+    assert [at for at, _ in moments] == sorted(at for at, _ in moments)
+    assert all(5 <= at <= 80 for at, _ in moments)
+    assert len({chosen.fault.name for _, chosen in moments}) == 6
+
+
+def test_a_number_that_doubles_between_middle_and_end_has_grown() -> None:
+    assert _growth([1, 1, 1, 10, 10, 10, 20, 20, 20]) == 2.0 > GROWTH
+    assert _growth([0, 0, 0, 10, 10, 10, 10, 11, 10]) == 1.0
+    assert Soak.state_growth.fget is not None
+    grown = tuple(Sample(float(at), 100.0, at) for at in range(1, 31))
+    assert Soak.state_growth.fget(Soak(1, 30, (), grown, None)) > GROWTH  # type: ignore[arg-type]
