@@ -23,18 +23,20 @@ SECONDS = 10.0
 class Roster:
     """A day's shifts, each with how many people work it, and who is there in each interval.
 
-    ``wages`` is what the shifts cost, with the paid time that shrinkage takes; ``currency`` is the role's.
+    ``opens`` are the intervals in which the role is there; ``wages`` is what the shifts cost, with the paid time that
+    shrinkage takes; ``currency`` is the role's.
     """
 
     shifts: tuple[tuple[Shift, int], ...]
     staffed: tuple[int, ...]
+    opens: range
     interval_minutes: int
     wages: float
     currency: str
 
     def missing_hours(self, needed: Sequence[int]) -> float:
-        """How many hours of work are not there when each interval needs ``needed``."""
-        lacking = sum(max(0, need - there) for need, there in zip(needed, self.staffed, strict=True))
+        """How many hours of work are not there when each interval of the day needs ``needed``, while it is open."""
+        lacking = sum(max(0, needed[place] - self.staffed[place]) for place in self.opens)
         return lacking * self.interval_minutes / 60
 
     def cost(self, needed: Sequence[int], *, missing_cost: float) -> float:
@@ -67,7 +69,14 @@ def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> R
     chosen = tuple((one, number) for one, number in zip(menu, counts, strict=True) if number)
     staffed = tuple(sum(number for one, number in chosen if one.works(place)) for place in range(len(needed)))
     paid = sum(one.paid * number for one, number in chosen)
-    return Roster(chosen, staffed, interval_minutes, paid * interval_minutes / 60 * paid_hour(role), role.currency)
+    return Roster(
+        shifts=chosen,
+        staffed=staffed,
+        opens=opening(role, interval_minutes=interval_minutes),
+        interval_minutes=interval_minutes,
+        wages=paid * interval_minutes / 60 * paid_hour(role),
+        currency=role.currency,
+    )
 
 
 def opening(role: Staffing, *, interval_minutes: int) -> range:

@@ -1,0 +1,27 @@
+"""Forecast: from counts (``unique_id, ds, y``) to what is to come, with intervals; the model is chosen by backtest."""
+
+from rtlib.forecast.backtest import Backtest
+from rtlib.forecast.base import Model
+from rtlib.forecast.champion import choose, explain
+from rtlib.forecast.grid import Grid, grids
+from rtlib.forecast.intervals import LEVELS
+from rtlib.forecast.metrics import Score
+from rtlib.forecast.models import BASELINE, ENSEMBLE, MODELS, PLAIN
+from rtlib.forecast.run import Outlook, outlooks
+
+__all__ = [
+    "BASELINE",
+    "ENSEMBLE",
+    "LEVELS",
+    "MODELS",
+    "PLAIN",
+    "Backtest",
+    "Grid",
+    "Model",
+    "Outlook",
+    "Score",
+    "choose",
+    "explain",
+    "grids",
+    "outlooks",
+]

@@ -1,0 +1,140 @@
+"""The input of forecasts: what is taken, what is mended, and what is refused with its cure."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from forecast_series import MONDAY, a_frame, a_grid
+
+from rtlib.errors import ConfigError
+from rtlib.forecast import grids
+from rtlib.forecast.calendar import features
+from rtlib.forecast.grid import moments
+from rtlib.forecast.profile import profiles
+
+
+def test_a_table_becomes_days_and_slots_for_each_series() -> None:
+    frame = pd.concat([a_frame(name="b"), a_frame(name="a", days=20)])
+    one, other = grids(frame, interval_minutes=30)
+    assert (one.unique_id, other.unique_id) == ("a", "b")
+    assert (len(one.days), one.days[0], one.slots[:3]) == (20, MONDAY, (0, 30, 60))
+    assert other.values.shape == (28, 48)
+    assert other.values.sum() == pytest.approx(a_frame()["y"].sum())
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    frame = a_frame()
+    shuffled = grids(frame.sample(frac=1, random_state=1), interval_minutes=30)[0]
+    assert np.array_equal(shuffled.values, grids(frame, interval_minutes=30)[0].values)
+
+
+def test_moments_with_a_time_zone_are_taken_as_utc() -> None:
+    frame = a_frame()
+    frame["ds"] = frame["ds"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    assert grids(frame, interval_minutes=30)[0].days[0] == MONDAY
+
+
+def test_a_missing_interval_stays_missing_and_is_filled_at_the_level_of_its_day() -> None:
+    frame = a_frame(noise=0)
+    frame.loc[frame["ds"].dt.date == MONDAY + timedelta(days=8), "y"] *= 2
+    hole = frame["ds"] == pd.Timestamp(MONDAY + timedelta(days=8)) + pd.Timedelta(hours=12)
+    grid = grids(frame[~hole], interval_minutes=30)[0]
+    assert np.isnan(grid.values[8, 24])
+    assert grid.filled()[8, 24] == pytest.approx(float(frame[hole]["y"].iloc[0]), rel=0.15)
+    assert np.isnan(grid.values[8, 24]), "the grid itself must stay as it was"
+
+
+def test_closed_days_and_hours_are_left_out() -> None:
+    frame = a_frame(days=35)
+    open_ = (frame["ds"].dt.dayofweek < 5) & frame["ds"].dt.hour.between(7, 20)
+    grid = grids(frame[open_], interval_minutes=30)[0]
+    assert grid.values.shape == (25, 28)
+    assert grid.next_days(2) == (MONDAY + timedelta(days=35), MONDAY + timedelta(days=36))
+    assert grids(frame[open_][: 28 * 23], interval_minutes=30)[0].next_days(3)[-1].weekday() == 0  # after a Friday
+
+
+def test_moments_come_back_day_by_day() -> None:
+    told = moments([MONDAY, MONDAY + timedelta(days=1)], (0, 30))
+    assert list(told.astype(str)) == [
+        "2026-01-05 00:00:00", "2026-01-05 00:30:00", "2026-01-06 00:00:00", "2026-01-06 00:30:00",
+    ]  # fmt: skip
+
+
+def wrong(**columns: Any) -> pd.DataFrame:
+    frame = a_frame().astype({"y": float})
+    for name, value in columns.items():
+        frame.loc[100, name] = value
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (a_frame().drop(columns="y"), "no column 'y'"),
+        (a_frame().iloc[:0], "no rows"),
+        (a_frame(days=13), "too short: 13 days"),
+        (pd.concat([a_frame(), a_frame().iloc[[5]]]), "is there twice"),
+        (wrong(y=-1), "is negative"),
+        (wrong(y=float("inf")), "infinite"),
+        (wrong(ds=pd.Timestamp("2026-01-07 02:07")), "does not begin an interval"),
+    ],
+)
+def test_what_cannot_be_forecast_from_is_refused_with_a_cure(frame: pd.DataFrame, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        grids(frame, interval_minutes=30)
+    assert caught.value.cure
+
+
+def test_an_interval_that_does_not_divide_a_day_is_refused() -> None:
+    with pytest.raises(ConfigError, match="7 minutes"):
+        grids(a_frame(), interval_minutes=7)
+
+
+def test_a_grid_cannot_be_changed_and_until_makes_a_new_one() -> None:
+    grid = a_grid()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        grid.days = ()  # type: ignore[misc]
+    assert len(grid.until(20).days) == 20
+    assert len(grid.days) == 28
+
+
+def test_the_calendar_knows_weekdays_the_day_after_a_closure_and_holidays() -> None:
+    frame = a_frame(days=35)
+    closed = date(2026, 1, 20)
+    grid = grids(frame[frame["ds"].dt.date != closed], interval_minutes=30, holidays=[date(2026, 1, 24)])[0]
+    told = features(grid, grid.days)
+    assert told.shape == (34, 9)  # seven weekdays, after a closure, holiday
+    assert (told[:, :7].sum(axis=1) == 1).all()
+    assert [day for day, row in zip(grid.days, told, strict=True) if row[7]] == [closed + timedelta(days=1)]
+    assert [day for day, row in zip(grid.days, told, strict=True) if row[8]] == [date(2026, 1, 24)]
+
+
+def test_a_month_is_seen_only_from_enough_days() -> None:
+    assert features(a_grid(days=60), [MONDAY]).shape[1] == features(a_grid(days=28), [MONDAY]).shape[1] + 4
+
+
+def test_profiles_add_up_to_one_and_follow_the_day() -> None:
+    grid = a_grid(noise=0)
+    (told,) = profiles(grid, grid.next_days(1))
+    assert told.sum() == pytest.approx(1)
+    assert np.argmax(told) == pytest.approx(np.argmax(grid.values[-7]), abs=1)
+
+
+def test_the_profile_of_nothing_is_even() -> None:
+    grid = dataclasses.replace(a_grid(), values=np.zeros((28, 48)))
+    assert profiles(grid, grid.next_days(1))[0] == pytest.approx(np.full(48, 1 / 48))
+
+
+def test_a_sparse_profile_is_smoothed_more() -> None:
+    rng = np.random.default_rng(3)
+    shape = 1 + np.sin(np.arange(48) / 48 * 2 * np.pi)
+    grid = dataclasses.replace(a_grid(days=42), values=rng.poisson(0.3 * shape, (42, 48)).astype(float))
+    told = profiles(grid, grid.next_days(1))[0]
+    raw = grid.values[-7:].sum(axis=0) / grid.values[-7:].sum()
+    true = shape / shape.sum()
+    assert np.abs(told - true).mean() < 0.4 * np.abs(raw - true).mean()
