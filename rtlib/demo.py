@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,17 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
-from rtlib.errors import ConfigError, RtlibError, ServiceError
+from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict
 from rtlib.pipeline import health, prepare
-from rtlib.pipeline.evidence import is_settled
+from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.services import ports, stack, supervise
 from rtlib.widgets import page
+
+if TYPE_CHECKING:
+    from rtlib.bench import Result
 
 Tell = Callable[[str], None]
 DRAIN_SECONDS = 90.0
@@ -56,6 +61,28 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
         supervise.stop_part(running, "simulator")
         tell("the simulator has stopped; waiting until everything has arrived")
         return _drained(running)
+
+
+def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
+    """Measure the pipeline on a stack of its own, beside the state folder's data; nothing of it stays.
+
+    Raises:
+        ServiceError: A stack is running; both would share the machine, and the figures would mean nothing.
+    """
+    from rtlib import bench
+
+    if supervise.supervisor_pid(settings) is not None:
+        raise ServiceError("a stack is running and would share the machine with the benchmark", cure="rtlib down")
+    home = settings.home / "bench"
+    stack.reset(load_settings(home=home), downloads=True)
+    home.mkdir(parents=True, exist_ok=True)
+    (settings.home / "jars").mkdir(exist_ok=True)
+    (home / "jars").symlink_to(settings.home / "jars")
+    try:
+        with running_stack(load_settings(home=home), {}, tell=tell) as running:
+            return bench.run(running, quick=quick, tell=tell)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def run_app(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, browser: bool) -> None:
@@ -163,13 +190,7 @@ def _on_signal() -> Iterator[None]:
 
 def _drained(settings: Settings) -> Ledger:
     """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
-    retrying = Retrying(
-        retry=retry_if_result(lambda settled: not settled) | retry_if_exception_type(RtlibError),
-        wait=wait_fixed(1.0),
-        stop=stop_after_delay(DRAIN_SECONDS),
-        retry_error_callback=lambda state: False,
-    )
-    retrying(is_settled, settings)
+    wait_until_settled(settings, seconds=DRAIN_SECONDS)
     return take(settings)
 
 

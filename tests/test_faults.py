@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +16,18 @@ from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults import MENU, plan
 from rtlib.faults.inject import inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, schedule
+from rtlib.ledger import Ledger
 from rtlib.services.parts import PART_NAMES
 from rtlib.simulator import Simulator
 
 CURBSIDE = load_domain("curbside")
+
+
+def good_ledger() -> Ledger:
+    """One of which everything agrees."""
+    counts = dict.fromkeys(Ledger.__dataclass_fields__, 0)
+    told: dict[str, Any] = {**counts, "records_sent": 9, "running": False, "differences": ()}
+    return Ledger(**told)
 
 
 @pytest.mark.parametrize("name", MENU)
@@ -77,6 +87,15 @@ def test_a_soak_has_different_faults_in_order_and_leaves_its_end_in_peace(tmp_pa
 def test_a_number_that_doubles_between_middle_and_end_has_grown() -> None:
     assert _growth([1, 1, 1, 10, 10, 10, 20, 20, 20]) == 2.0 > GROWTH
     assert _growth([0, 0, 0, 10, 10, 10, 10, 11, 10]) == 1.0
-    assert Soak.state_growth.fget is not None
-    grown = tuple(Sample(float(at), 100.0, at) for at in range(1, 31))
-    assert Soak.state_growth.fget(Soak(1, 30, (), grown, None)) > GROWTH  # type: ignore[arg-type]
+
+
+def test_a_soak_whose_state_outgrows_its_bound_does_not_hold() -> None:
+    samples = tuple(Sample(float(at), 100.0, 10 * at) for at in range(1, 31))
+    held = Soak(1, 30, (), samples, 300, good_ledger())
+    assert held.holds
+    assert not replace(held, state_bound=299).holds
+
+
+def test_a_soak_whose_memory_grows_does_not_hold() -> None:
+    samples = tuple(Sample(float(at), 100.0 * at, 10) for at in range(1, 31))
+    assert not Soak(1, 30, (), samples, 300, good_ledger()).holds

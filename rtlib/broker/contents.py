@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rtlib.broker.consumer import consumer
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 POLL_RECORDS = 5_000
 
 
-def contents(settings: Settings, topic: str, *, read_committed: bool = True) -> Iterator[ConsumerRecord]:
+def contents(
+    settings: Settings, topic: str, *, read_committed: bool = True, since: Mapping[int, int] | None = None
+) -> Iterator[ConsumerRecord]:
     """Each record that the topic holds now; those that come later are left out.
+
+    Args:
+        settings: Where the broker is.
+        topic: What to read.
+        read_committed: Leave out records of aborted transactions.
+        since: Partition to the offset to begin at; None begins with the first record.
 
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
@@ -30,7 +38,11 @@ def contents(settings: Settings, topic: str, *, read_committed: bool = True) -> 
     with broker_errors(settings):
         try:
             reader.assign(list(ends))
-            reader.seek_to_beginning(*ends)
+            if since is None:
+                reader.seek_to_beginning(*ends)
+            else:
+                for one in ends:
+                    reader.seek(one, since.get(one.partition, 0))
             while any(reader.position(one) < end for one, end in ends.items()):
                 for partition, batch in reader.poll(timeout_ms=500, max_records=POLL_RECORDS).items():
                     yield from (record for record in batch if record.offset < ends[partition])

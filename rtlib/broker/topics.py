@@ -78,6 +78,16 @@ def ensure_topics(settings: Settings) -> list[str]:
     return created
 
 
+def create(settings: Settings, spec: TopicSpec) -> None:
+    """Create one topic; it must not be there.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused to create it.
+    """
+    with _admin(settings) as admin:
+        admin.create_topics({spec.name: _options(spec, settings)}, wait_for_metadata=True)
+
+
 def topics(settings: Settings) -> list[str]:
     """The names of all topics that the broker tells of, sorted; inner ones (``__…``) left out.
 

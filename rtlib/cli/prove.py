@@ -71,12 +71,11 @@ def soak(
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=False)
     with demo.running_stack(settings, chosen, tell=say) as running:
         result = run_soak(running, seed=seed, seconds=seconds, faults=count, tell=say)
-    growth = {"state_growth": result.state_growth, "memory_growth": result.memory_growth}
+    bounds = {"state_rows": result.state_rows, "memory_growth": result.memory_growth}
     if as_json:
-        print_json({**asdict(result), **growth, "reconciles": result.ledger.reconciles, "holds": result.holds})
+        print_json({**asdict(result), **bounds, "reconciles": result.ledger.reconciles, "holds": result.holds})
     else:
         typer.echo(ledger.render(result.ledger))
-        typer.echo(
-            f"state rows x{result.state_growth:g}, memory x{result.memory_growth:g} (last third to middle third)"
-        )
+        typer.echo(f"state: {result.state_rows:,} rows at the most, {result.state_bound:,} allowed")
+        typer.echo(f"memory: x{result.memory_growth:g} from the middle third of the run to its last")
     raise typer.Exit(0 if result.holds else 1)

@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.errors import RtlibError, ServiceError
+from rtlib.errors import ServiceError
 from rtlib.faults.inject import inject
 from rtlib.faults.menu import MENU, Plan, plan
 from rtlib.ledger import Ledger, take
-from rtlib.pipeline.evidence import is_settled
+from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.pipeline.signs import state_rows
+from rtlib.pipeline.tallies import runs
 from rtlib.services import processes, supervise
 
 Tell = Callable[[str], None]
 SAMPLE_SECONDS = 5.0
-SETTLE_SECONDS = 240.0
 GROWTH = 1.5  # what a number that does not grow may differ by, between the middle and the end of a run
 
 
@@ -48,18 +48,23 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """A soak, its faults, its samples, and its ledger."""
+    """A soak, its faults, its samples, and its ledger.
+
+    ``state_bound`` is how many rows the state may have however long it runs: one for each event that is younger than
+    what the watermark and its intervals take, at this rate, and a fifth more.
+    """
 
     seed: int
     seconds: int
     faults: tuple[Moment, ...]
     samples: tuple[Sample, ...]
+    state_bound: int
     ledger: Ledger
 
     @property
-    def state_growth(self) -> float:
-        """State rows of the last third for each of the middle third (medians); 1 is no growth."""
-        return _growth([one.state_rows for one in self.samples])
+    def state_rows(self) -> int:
+        """The most rows that the state of the kpis query had."""
+        return max((one.state_rows for one in self.samples), default=0)
 
     @property
     def memory_growth(self) -> float:
@@ -68,8 +73,9 @@ class Soak:
 
     @property
     def holds(self) -> bool:
-        """True when nothing was lost or doubled, and neither state nor memory grew with time."""
-        return self.ledger.reconciles and self.state_growth <= GROWTH and self.memory_growth <= GROWTH
+        """True when nothing was lost or doubled, and state and memory stayed bounded."""
+        bounded = self.state_rows <= self.state_bound and self.memory_growth <= GROWTH
+        return self.ledger.reconciles and bounded
 
 
 def schedule(settings: Settings, *, seed: int, seconds: float, faults: int) -> list[tuple[float, Plan]]:
@@ -109,8 +115,16 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
         sampler.join(timeout=30)
     supervise.stop_part(settings, "simulator")
     tell(f"  {time.monotonic() - began:5.0f} s  the simulator has stopped; waiting until everything has arrived")
-    _settle(settings)
-    return Soak(seed, seconds, tuple(done), tuple(samples), take(settings))
+    wait_until_settled(settings)
+    return Soak(seed, seconds, tuple(done), tuple(samples), _state_bound(settings, seconds), take(settings))
+
+
+def _state_bound(settings: Settings, seconds: int) -> int:
+    """Rows that the state may have; what faults sent besides may all be in it."""
+    horizon = settings.watermark_seconds + settings.window_seconds + 2 * settings.real_time_interval_seconds
+    steady = sum(run.tally.events for run in runs(settings) if not run.name.startswith("fault-"))
+    extra = sum(run.tally.events for run in runs(settings) if run.name.startswith("fault-"))
+    return round(1.2 * (steady / seconds * min(horizon, seconds) + extra))
 
 
 def _patiently(settings: Settings, chosen: Plan) -> str:
@@ -120,16 +134,6 @@ def _patiently(settings: Settings, chosen: Plan) -> str:
     )
     said: str = retrying(inject, settings, chosen, stop=threading.Event())
     return said
-
-
-def _settle(settings: Settings) -> None:
-    retrying = Retrying(
-        retry=retry_if_result(lambda settled: not settled) | retry_if_exception_type(RtlibError),
-        wait=wait_fixed(1.0),
-        stop=stop_after_delay(SETTLE_SECONDS),
-        retry_error_callback=lambda state: False,
-    )
-    retrying(is_settled, settings)
 
 
 def _sample(settings: Settings, began: float, stop: threading.Event, samples: list[Sample]) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
-from rtlib.errors import RtlibError
+from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline import health
+from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.signs import SignReader
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
@@ -87,3 +91,54 @@ def _behind(settings: Settings) -> str | None:
         connection.close()
     missing = sum(ends.values()) - sum(reached.values())
     return f"the archive is {missing:,} records behind" if missing > settings.rate * ARCHIVE_SECONDS else None
+
+
+def wait_until_recovered(settings: Settings, *, seconds: float = 120) -> None:
+    """Wait until every part works and has caught up.
+
+    Raises:
+        ServiceError: That did not come; with what stood in the way.
+    """
+    since = datetime.now(UTC)
+    patiently = Retrying(
+        retry=retry_if_result(lambda reason: reason is not None),
+        wait=wait_fixed(0.5),
+        stop=stop_after_delay(seconds),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    reason = patiently(obstacle, settings, since=since)
+    if reason is not None:
+        raise ServiceError(f"after {seconds:.0f} s the pipeline does not work yet: {reason}", cure="rtlib status")
+
+
+def wait_until_settled(settings: Settings, *, seconds: float = 240) -> bool:
+    """Wait until everything that is in Kafka has arrived; False when it has not by then."""
+    patiently = Retrying(
+        retry=retry_if_result(lambda settled: not settled) | retry_if_exception_type(RtlibError),
+        wait=wait_fixed(1.0),
+        stop=stop_after_delay(seconds),
+        retry_error_callback=lambda state: False,
+    )
+    return bool(patiently(is_settled, settings))
+
+
+def seconds_until_archived(settings: Settings, *, patience: float = 90) -> float:
+    """Seconds from now until RAW has all that is in Kafka; the patience when it has not by then.
+
+    Raises:
+        ServiceError: The broker does not answer.
+        WarehouseError: The warehouse does not answer.
+    """
+    began = time.monotonic()
+    ends = sum(end_offsets(settings, settings.topic("events")).values())
+    connection = connect(settings)
+    try:
+        Retrying(
+            retry=retry_if_result(lambda reached: reached < ends),
+            wait=wait_fixed(0.2),
+            stop=stop_after_delay(patience),
+            retry_error_callback=lambda state: -1,
+        )(lambda: sum(audit.archive_progress(connection, settings.domain).offsets.values()))
+    finally:
+        connection.close()
+    return round(time.monotonic() - began, 2)

@@ -1,0 +1,15 @@
+"""Bench: ratios, each with both sides measured in the same run on the same machine.
+
+load      events made beforehand and sent at their time, so that making them costs the measurement nothing
+latency   from an event to its KPI, in the topic and in the warehouse
+clients   two Kafka clients against each other, and a bare loop through Kafka
+bulk      a file and COPY INTO against single inserts
+growth    what twice and four times the load costs, and how much the pipeline sustains
+report    the table, the JSON and the plot
+whole     all of it, in one run
+"""
+
+from rtlib.bench.report import Ratio, Result
+from rtlib.bench.whole import run
+
+__all__ = ["Ratio", "Result", "run"]

@@ -1,0 +1,77 @@
+"""Growth: what more load costs, and how much of it the pipeline sustains before it falls behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtlib.bench.latency import Latency, TopicWatch, counts_now, latency
+from rtlib.bench.load import prepare, send
+from rtlib.config import Settings
+from rtlib.pipeline.recovery import seconds_until_archived
+from rtlib.pipeline.signs import state_rows
+
+Tell = Callable[[str], None]
+BOUNDED_SECONDS = 5.0  # who has everything so soon after the last event does not fall behind
+PATIENCE_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The pipeline under one load.
+
+    Attributes:
+        rate: Events per second that were sent.
+        latency: From event to KPI topic.
+        archive_seconds: From the last event until RAW held all of them.
+        kpis_seconds: From the last event until all were counted in the KPI topic.
+        sender_late_seconds: How late the sender itself was at the most.
+        state_rows: Rows in the state of the kpis query at the end.
+    """
+
+    rate: float
+    latency: Latency
+    archive_seconds: float
+    kpis_seconds: float
+    sender_late_seconds: float
+    state_rows: int
+
+    @property
+    def sustained(self) -> bool:
+        """True when nothing was missing and both paths had everything soon after the last event."""
+        late = max(self.archive_seconds, self.kpis_seconds)
+        return self.latency.missing == 0 and late <= BOUNDED_SECONDS and self.sender_late_seconds <= 2.0
+
+
+def step(settings: Settings, *, rate: float, seconds: float, name: str, at_once: bool = False) -> Step:
+    """Send so many events a second, for so long (or all at once), and watch both paths until they have them."""
+    before, watch = counts_now(settings), TopicWatch(settings)
+    planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-{name}-{int(time.time()):x}")
+    late = send(settings, planned, at_once=at_once)
+    ended = time.time()
+    archive = seconds_until_archived(settings)
+    counted = watch.counted()
+    found = latency(planned, counted, before=before)
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while found.missing and time.monotonic() < patience:
+        time.sleep(0.5)
+        counted = watch.counted()
+        found = latency(planned, counted, before=before)
+    last = max((moment for moment, _, _ in counted), default=ended)
+    return Step(rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2), state_rows(settings))
+
+
+def climb(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:
+    """One step after another, until one is not sustained."""
+    steps: list[Step] = []
+    for rate in rates:
+        one = step(settings, rate=rate, seconds=seconds, name=f"{rate:.0f}")
+        steps.append(one)
+        tell(
+            f"  {rate:>8,.0f} events/s: p50 {one.latency.p50_ms:,.0f} ms, p99 {one.latency.p99_ms:,.0f} ms, "
+            f"archive {one.archive_seconds:.1f} s behind, KPIs {one.kpis_seconds:.1f} s"
+        )
+        if not steps[-1].sustained:
+            break
+    return steps

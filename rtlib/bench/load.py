@@ -1,0 +1,81 @@
+"""Load: events made beforehand and sent at their time by a client that costs little."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from rtlib.broker.framing import frame
+from rtlib.broker.registry import register
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.errors import ServiceError
+from rtlib.pipeline.prepare import subject
+from rtlib.simulator import Simulator
+
+MADE_A_SECOND = 30_000  # how many events are surely made in a second; they must be ready before the first is due
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One event: when it is sent (seconds since 1970), its key and record, and the window it belongs to."""
+
+    at: float
+    site: str
+    window: datetime
+    record: bytes
+
+
+def prepare(settings: Settings, *, rate: float, seconds: float, run: str) -> list[Planned]:
+    """Make events without flaws, at an even rate, that begin a moment from now.
+
+    Args:
+        settings: Which domain, and its windows.
+        rate: Events per second.
+        seconds: For how long.
+        run: Sets them apart from other runs.
+    """
+    domain = load_domain(settings.domain)
+    schema_id = register(settings, subject(settings), domain.schema)
+    count = round(rate * seconds)
+    start = datetime.now(UTC) + timedelta(seconds=0.5 + count / MADE_A_SECOND)
+    simulator = Simulator(domain, seed=settings.seed, start=start, rate=rate, shaped=False, run=run)
+    length = settings.window_seconds
+    planned = []
+    for sent in islice(simulator.records(), count):
+        if sent.event is None:
+            continue
+        begin = int(sent.event.occurred_at.timestamp()) // length * length
+        window = datetime.fromtimestamp(begin, UTC)
+        planned.append(Planned(sent.send_at.timestamp(), sent.key, window, frame(schema_id, sent.payload)))
+    return planned
+
+
+def send(settings: Settings, planned: Sequence[Planned], *, at_once: bool = False) -> float:
+    """Send each event at its time, or all at once; return how many seconds the sender was late at the most.
+
+    Raises:
+        ServiceError: Kafka did not take all of them.
+    """
+    from confluent_kafka import Producer
+
+    options = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "linger.ms": 5,
+        "queue.buffering.max.messages": 2_000_000,
+    }
+    producer = Producer(options)
+    topic, worst = settings.topic("events"), 0.0
+    for one in planned:
+        while not at_once and (ahead := one.at - time.time()) > 0:
+            producer.poll(0)
+            time.sleep(min(ahead, 0.002))
+        worst = max(worst, time.time() - one.at)
+        producer.produce(topic, value=one.record, key=one.site.encode())
+    left = producer.flush(60)
+    if left:
+        raise ServiceError(f"Kafka did not take {left:,} of {len(planned):,} events", cure="rtlib status")
+    return worst

@@ -1,0 +1,147 @@
+"""Report: the ratios as a table, as JSON, and as a plot."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rtlib.bench.growth import Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One ratio of two figures of the same run.
+
+    Attributes:
+        name: What is compared.
+        definition: ``over`` divided by ``under``, in words.
+        over, under: The two figures.
+        unit: Theirs.
+        wanted: What it should be.
+        bound: ``at least`` or ``at most`` that; None for a figure that is only told.
+    """
+
+    name: str
+    definition: str
+    over: float
+    under: float
+    unit: str
+    wanted: float | None = None
+    bound: Literal["at least", "at most"] | None = None
+
+    @property
+    def value(self) -> float:
+        """The ratio; not a number where nothing was measured."""
+        return self.over / self.under if self.under else float("nan")
+
+    @property
+    def holds(self) -> bool:
+        """True when it is as wanted, or nothing is wanted of it."""
+        if self.wanted is None:
+            return True
+        return self.value >= self.wanted if self.bound == "at least" else self.value <= self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All of one run: the ratios, the steps of growing load, and the machine."""
+
+    ratios: tuple[Ratio, ...]
+    steps: tuple[Step, ...] = ()
+    sustained: float = 0.0
+    notes: tuple[str, ...] = ()
+    machine: str = field(default_factory=lambda: machine())
+    day: str = field(default_factory=lambda: date.today().isoformat())
+
+    @property
+    def holds(self) -> bool:
+        """True when every ratio is as wanted."""
+        return all(one.holds for one in self.ratios)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        ratios = [{**asdict(one), "value": round(one.value, 3), "holds": one.holds} for one in self.ratios]
+        steps = [{**asdict(one), "sustained": one.sustained} for one in self.steps]
+        return {**asdict(self), "ratios": ratios, "steps": steps, "holds": self.holds}
+
+
+def machine() -> str:
+    """The machine in a few words: its system, its cores, Python and Java are told elsewhere."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def table(result: Result) -> str:
+    """The ratios as text, one a line, with what each means below it."""
+    lines = []
+    for one in result.ratios:
+        wanted = f"{one.bound} {one.wanted:g}" if one.wanted is not None else ""
+        verdict = "" if one.wanted is None else "ok" if one.holds else "MISSED"
+        figures = f"{one.over:,.1f} / {one.under:,.1f} {one.unit}"
+        lines += [f"{one.name:<44} {one.value:>9.2f}  {figures:<36} {wanted:<14} {verdict}", f"    {one.definition}"]
+    if result.sustained:
+        lines.append(f"sustained: {result.sustained:,.0f} events/s through the whole pipeline")
+    return "\n".join([*lines, *result.notes, f"{result.day}, {result.machine}"])
+
+
+def save(result: Result, folder: Path, *, tell: Callable[[str], None]) -> None:
+    """Write the table, the JSON and the plots into a folder."""
+    paths = plot(result, folder)
+    for name, text in (("bench.txt", table(result)), ("bench.json", json.dumps(result.to_json(), indent=1))):
+        (folder / name).write_text(f"{text}\n")
+        paths.append(folder / name)
+    tell(f"written: {', '.join(path.name for path in paths)} in {folder}")
+
+
+def plot(result: Result, folder: Path) -> list[Path]:
+    """Draw the ratios, and the latency over the load where it was measured; return the files, SVG and PNG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(1, 2 if result.steps else 1, figsize=(11 if result.steps else 7, 4.5), squeeze=False)
+    _bars(axes[0][0], result.ratios)
+    if result.steps:
+        _curve(axes[0][1], result.steps)
+    figure.suptitle(f"rtlib bench, {result.day}, {result.machine}", fontsize=10)
+    figure.tight_layout()
+    paths = [folder / f"bench.{kind}" for kind in ("svg", "png")]
+    for path in paths:
+        figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix == ".svg" else None)
+    plt.close(figure)
+    return paths
+
+
+def _bars(axes: Axes, ratios: Sequence[Ratio]) -> None:
+    names = [one.name for one in ratios][::-1]
+    values = [one.value for one in ratios][::-1]
+    colours = ["#0b6fa4" if one.holds else "#b3470f" for one in ratios][::-1]
+    bars = axes.barh(names, values, color=colours)
+    axes.bar_label(bars, labels=[f"{value:,.2f}" for value in values], padding=3, fontsize=8)
+    axes.set_xscale("log")
+    axes.margins(x=0.25)
+    axes.set_xlabel("ratio (logarithmic)")
+    axes.tick_params(axis="y", labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _curve(axes: Axes, steps: Sequence[Step]) -> None:
+    rates = [one.rate for one in steps]
+    axes.plot(rates, [one.latency.p50_ms for one in steps], "o-", color="#0b6fa4", label="p50")
+    axes.plot(rates, [one.latency.p99_ms for one in steps], "s--", color="#7a3b8f", label="p99")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("events per second")
+    axes.set_ylabel("ms from event to KPI")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)

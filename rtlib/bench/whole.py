@@ -1,0 +1,189 @@
+"""Whole: every measurement, in one run on one stack of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from rtlib.bench.bulk import copy_rate, insert_rate
+from rtlib.bench.clients import bare_loop_ms, confluent_rate, kafka_python_rate
+from rtlib.bench.growth import Step, climb, step
+from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
+from rtlib.bench.load import prepare, send
+from rtlib.bench.report import Ratio, Result
+from rtlib.config import Settings, load_settings
+from rtlib.domains import load_domain
+from rtlib.pipeline.recovery import wait_until_recovered, wait_until_settled
+from rtlib.services import supervise
+from rtlib.simulator import Simulator
+
+Tell = Callable[[str], None]
+RATE = 100.0  # at which latencies are measured: well below what the pipeline can take
+BASE = 500.0  # the load that is doubled and doubled again
+CLIMB = [1_000.0, 2_000.0, 4_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    seconds: float
+    records: int
+    rows: int
+    inserts: int
+    loops: int
+    grows: bool
+
+
+QUICK = Size(seconds=12, records=40_000, rows=20_000, inserts=60, loops=200, grows=False)
+FULL = Size(seconds=40, records=150_000, rows=100_000, inserts=200, loops=500, grows=True)
+
+
+def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
+    """Measure everything on a running stack in real-time mode, whose simulator this stops.
+
+    The stack should be one of its own: its state is filled with the benchmark's events.
+
+    Raises:
+        ServiceError: A part does not answer.
+    """
+    size = QUICK if quick else FULL
+    supervise.stop_part(settings, "simulator")
+    ratios = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
+    tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
+    _warm(settings)
+    live, rows = _latencies(settings, size, "real-time", rows=True)
+    bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
+    tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
+    _switch_trigger(settings, "micro-batch")
+    _warm(settings)
+    batch, _ = _latencies(settings, size, "micro-batch", rows=False)
+    steps, burst = _grow(settings, tell) if size.grows else ([], None)
+    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *ratios, *_costs(steps)]
+    sustained = max((one.rate for one in steps if one.sustained), default=0.0)
+    notes = _notes(burst)
+    return Result(tuple(ratios), tuple(steps), sustained, notes)
+
+
+def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float) -> list[Ratio]:
+    return [
+        Ratio(
+            "real-time mode against micro-batch, p50", "event to KPI topic, micro-batch to real time",
+            batch.p50_ms, live.p50_ms, "ms", 5.0, "at least",
+        ),
+        Ratio(
+            "real-time mode against micro-batch, p99", "the same, for the slowest event in a hundred",
+            batch.p99_ms, live.p99_ms, "ms",
+        ),
+        Ratio(
+            "readable row against KPI topic, p50", "event to a row that a query finds, to event to KPI topic",
+            rows.p50_ms, live.p50_ms, "ms", 5.0, "at most",
+        ),
+        Ratio(
+            "KPI topic against a bare loop, p50", "event to KPI topic, to a way through Kafka and nothing else",
+            live.p50_ms, bare_ms, "ms",
+        ),
+    ]  # fmt: skip
+
+
+def _stores(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
+    tell(f"{size.rows:,} rows by PUT and COPY INTO, {size.inserts} by INSERT")
+    events = [json.loads(one[5:]) for one in _records(settings, size.rows)]
+    copied, inserted = copy_rate(settings, events), insert_rate(settings, events[: size.inserts])
+    return [
+        Ratio(
+            "PUT + COPY against row inserts", "rows per second by a file, for each by single inserts",
+            copied, inserted, "rows/s", 100.0, "at least",
+        )
+    ]  # fmt: skip
+
+
+def _clients(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
+    tell(f"{size.records:,} records by each client")
+    records = _records(settings, size.records)
+    ours, theirs = kafka_python_rate(settings, records), confluent_rate(settings, records)
+    return [
+        Ratio(
+            "kafka-python against confluent-kafka", "records per second, both idempotent and acks=all",
+            ours, theirs, "records/s", 0.15, "at least",
+        )
+    ]  # fmt: skip
+
+
+def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tuple[Latency, Latency]:
+    """From event to KPI topic, and (where asked) to a readable row."""
+    before, topic = counts_now(settings), TopicWatch(settings)
+    planned = prepare(settings, rate=RATE, seconds=size.seconds, run=f"bench-{name}")
+    if not rows:
+        send(settings, planned)
+        wait_until_settled(settings)
+        return latency(planned, topic.counted(), before=before), Latency(0, 0, 0, 0)
+    with RowWatch(settings) as table:
+        send(settings, planned)
+        wait_until_settled(settings)
+        seen = table.counted()
+    return latency(planned, topic.counted(), before=before), latency(planned, seen, before=before)
+
+
+def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step | None]:
+    """Once, twice and four times the base, then up until it is too much; then ten times as much at once."""
+    tell("back to real-time mode: how much is too much")
+    _switch_trigger(settings, "real-time")
+    wait_until_recovered(settings)
+    wait_until_settled(settings)
+    steps = climb(settings, [BASE, *CLIMB], seconds=20, tell=tell)
+    most = max((one.rate for one in steps if one.sustained), default=BASE)
+    tell(f"  ten seconds' worth of {most:,.0f} events/s at once")
+    return steps, step(settings, rate=most, seconds=10, name="burst", at_once=True)
+
+
+def _costs(steps: list[Step]) -> list[Ratio]:
+    by_rate = {one.rate: one for one in steps}
+    one, two, four = (by_rate.get(BASE * times) for times in (1, 2, 4))
+    if one is None or two is None or four is None:
+        return []
+    twice, fourfold = (f"{times * BASE:g} against {BASE:g} events/s" for times in (2, 4))
+    return [
+        Ratio("latency at 2x the load, p50", twice, two.latency.p50_ms, one.latency.p50_ms, "ms"),
+        Ratio("latency at 4x the load, p50", fourfold, four.latency.p50_ms, one.latency.p50_ms, "ms"),
+        Ratio("state at 4x the keys", "rows, where each event is a key", four.state_rows, one.state_rows, "rows"),
+    ]
+
+
+def _notes(burst: Step | None) -> tuple[str, ...]:
+    if burst is None:
+        return ()
+    return (
+        f"after {burst.rate * 10:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and archive "
+        f"{burst.archive_seconds:.1f} s after the last was sent, {burst.latency.missing} missing",
+    )
+
+
+def _warm(settings: Settings) -> None:
+    """A first query compiles its code; what is measured is the pipeline that has run a while."""
+    wait_until_recovered(settings)
+    send(settings, prepare(settings, rate=4 * RATE, seconds=8, run=f"bench-warm-{settings.trigger}"))
+    wait_until_settled(settings)
+
+
+def _switch_trigger(settings: Settings, trigger: str) -> None:
+    """Start the streaming application again with another trigger; it reads what the stack was told at its start."""
+    path = settings.home / "run.json"
+    told: dict[str, Any] = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "trigger": trigger}))
+    supervise.stop_part(settings, "stream")
+    supervise.start_part(settings, "stream")
+    assert load_settings(home=settings.home).trigger == trigger
+
+
+def _records(settings: Settings, count: int) -> list[bytes]:
+    """Framed events, as producers send them."""
+    from datetime import UTC, datetime
+
+    simulator = Simulator(
+        load_domain(settings.domain), seed=settings.seed, start=datetime.now(UTC), rate=1_000, shaped=False
+    )
+    return [b"\0\0\0\0\1" + sent.payload for sent in islice(simulator.records(), count)]
