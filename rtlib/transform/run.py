@@ -53,10 +53,11 @@ def build(
         results = target(settings) / "run_results.json"
         results.unlink(missing_ok=True)
         _invoke(settings, words, tell=tell)
-        if not results.exists():
-            chosen = f" by {' '.join(select)}" if select else ""
-            raise ConfigError(f"dbt had nothing to build{chosen}", cure="rtlib dbt lineage lists the names there are")
-        return read_report(target(settings))
+        report = read_report(target(settings)) if results.exists() else None
+    if report is None or not (report.nodes or report.checks):
+        chosen = f" by {' '.join(select)}" if select else ""
+        raise ConfigError(f"dbt had nothing to build{chosen}", cure="rtlib dbt lineage lists the names there are")
+    return report
 
 
 def docs(settings: Settings, *, tell: Tell | None = None) -> Path:

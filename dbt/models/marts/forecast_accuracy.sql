@@ -3,10 +3,9 @@ with forecasts as (
 ),
 
 loads as (
-    select * from {{ ref('interval_load') }}
+    select * from {{ ref('int_loads') }}
 ),
 
--- Only what lay ahead when the forecast was made.
 scored as (
     select
         forecasts.domain,
@@ -24,7 +23,6 @@ scored as (
             forecasts.domain = loads.domain
             and forecasts.site = loads.site
             and forecasts.interval_start = loads.interval_start
-    where forecasts.interval_start >= forecasts.made_at
 )
 
 select

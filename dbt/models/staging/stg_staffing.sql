@@ -6,7 +6,12 @@ select
     domain,
     site,
     interval_start,
+    role,
+    contacts,
     required,
     planned,
+    service_level,
+    cost,
+    currency,
     made_at
 from staffing

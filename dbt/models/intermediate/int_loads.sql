@@ -1,0 +1,23 @@
+{{ config(materialized='view') }}
+
+with loads as (
+    select * from {{ ref('interval_load') }}
+)
+
+select
+    domain,
+    site,
+    interval_start,
+    events,
+    contacts
+from loads
+union all
+-- Who serves all sites of a domain is planned for all of them together.
+select
+    domain,
+    'all' as site,
+    interval_start,
+    sum(events) as events,
+    sum(contacts) as contacts
+from loads
+group by domain, interval_start

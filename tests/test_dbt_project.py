@@ -1,0 +1,196 @@
+"""The dbt project keeps its form: described, tested, one dialect, no stale seeds, no secret; no warehouse is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from rtlib.config import Settings
+from rtlib.domains import domain_names, load_domain
+from rtlib.transform.project import exports, profile_folder, project, secrets_needed
+
+ROOT = Path(__file__).resolve().parents[1]
+DBT = ROOT / "dbt"
+MODELS = sorted((DBT / "models").rglob("*.sql"))
+SEEDS = yaml.safe_load((DBT / "seeds" / "_seeds.yml").read_text(encoding="utf-8"))["seeds"]
+
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+
+
+def told(model: Path) -> dict[str, Any]:
+    """What the file beside a model says of it."""
+    whole = yaml.safe_load(model.with_suffix(".yml").read_text(encoding="utf-8"))
+    (one,) = whole["models"]
+    assert one["name"] == model.stem
+    return {**one, "unit_tests": whole.get("unit_tests", [])}
+
+
+def rules(entry: dict[str, Any]) -> set[str]:
+    """The names of the data tests of a model or a column."""
+    return {next(iter(one)) if isinstance(one, dict) else one for one in entry.get("data_tests", [])}
+
+
+def setting(**values: Any) -> Settings:
+    return Settings(home=Path("/nowhere"), **values)
+
+
+def resolved(settings: Settings) -> dict[str, Any]:
+    """The profile that a run of these settings gets."""
+    with profile_folder(settings) as folder:
+        whole: dict[str, Any] = yaml.safe_load((folder / "profiles.yml").read_text(encoding="utf-8"))["rtlib"]
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not folder.exists()
+    return whole
+
+
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("write_dbt_seeds", ROOT / "scripts" / "write_dbt_seeds.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@every_model
+def test_a_model_says_what_one_row_is(model: Path) -> None:
+    assert told(model)["description"].startswith("One row for each ")
+
+
+@every_model
+def test_the_key_of_a_model_is_tested(model: Path) -> None:
+    one = told(model)
+    by_column = [rules(column) for column in one["columns"]]
+    if model.stem != "stg_batches":  # a batch's number begins again with a new checkpoint
+        assert "unique_together" in rules(one) or any({"unique", "not_null"} <= some for some in by_column)
+
+
+@every_model
+def test_every_column_is_described(model: Path) -> None:
+    assert [column["name"] for column in told(model)["columns"] if not column.get("description")] == []
+
+
+@pytest.mark.parametrize("model", [one for one in MODELS if one.parent.name == "marts"], ids=lambda path: path.stem)
+def test_a_mart_states_the_type_of_every_column(model: Path) -> None:
+    columns = told(model)["columns"]
+    assert [column["name"] for column in columns if "data_type" not in column] == []
+    assert any("constraints" in column for column in columns)
+
+
+def test_marts_are_held_to_their_contract() -> None:
+    config = yaml.safe_load((DBT / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert config["models"]["rtlib"]["marts"]["+contract"] == {"enforced": True}
+
+
+def test_there_are_unit_tests_where_there_is_logic() -> None:
+    tested = {model.stem for model in MODELS if told(model)["unit_tests"]}
+    assert {"int_kind_intervals", "int_window_measures", "interval_load", "speed_batch_reconciliation"} <= tested
+
+
+@every_model
+def test_a_model_knows_no_dialect(model: Path) -> None:
+    assert re.findall(r"\btarget\b|fakesnow|duckdb", model.read_text(encoding="utf-8")) == []
+
+
+def test_whoever_reads_the_marts_is_named() -> None:
+    exposures = yaml.safe_load((DBT / "models" / "exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    assert {one["name"] for one in exposures} == {"dashboard", "power_bi", "forecasts"}
+
+
+def test_the_folder_hides_no_package() -> None:
+    assert list(DBT.rglob("__init__.py")) == []
+    assert project() == DBT
+
+
+def test_the_projects_own_figures_are_the_streams_defaults() -> None:
+    values = yaml.safe_load((DBT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    for name in ("window_seconds", "watermark_seconds"):
+        assert values[name] == Settings.model_fields[name].default
+
+
+# --- seeds ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_seeds_are_what_the_script_writes_today() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in (DBT / "seeds").glob("*.csv")}
+    assert written == script().seeds(), "cure: .venv/bin/python scripts/write_dbt_seeds.py"
+
+
+def test_every_seed_is_described_and_every_description_has_a_seed() -> None:
+    assert {f"{one['name']}.csv" for one in SEEDS} == {path.name for path in (DBT / "seeds").glob("*.csv")}
+    assert all(one["description"].startswith("One row for each ") for one in SEEDS)
+
+
+def test_every_site_has_a_country_whose_holidays_are_known() -> None:
+    sites = {site.id for name in domain_names() for site in load_domain(name).sites}
+    module = script()
+    assert set(module.COUNTRIES) == sites
+    holidays = (DBT / "seeds" / "holidays.csv").read_text(encoding="utf-8")
+    for country in set(module.COUNTRIES.values()):
+        for year in module.YEARS:
+            assert f"\n{country},{year}-01-01," in holidays
+
+
+# --- the profile ----------------------------------------------------------------------------------------------------
+
+
+def test_without_an_account_the_local_warehouse_is_the_target() -> None:
+    profile = resolved(setting())
+    assert profile["target"] == "local"
+    local = profile["outputs"]["local"]
+    assert (local["account"], local["host"], local["port"], local["protocol"]) == (
+        "fakesnow",
+        "127.0.0.1",
+        18765,
+        "http",
+    )
+
+
+def test_a_key_pair_or_a_token_signs_in_to_snowflake() -> None:
+    by_key = resolved(
+        setting(snowflake_account="acme-1", snowflake_user="u", snowflake_private_key_file=Path("/key.p8"))
+    )
+    assert by_key["target"] == "snowflake"
+    output = by_key["outputs"]["snowflake"]
+    assert (output["account"], output["private_key_path"], output["password"]) == ("acme-1", "/key.p8", "")
+    by_token = resolved(setting(snowflake_account="a", snowflake_user="u", snowflake_token=SecretStr("pat-secret")))
+    assert by_token["outputs"]["snowflake"]["password"] == "pat-secret"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"snowflake_account": "acme-1", "snowflake_user": "u", "snowflake_token": SecretStr("pat")}],
+    ids=["local", "snowflake"],
+)
+def test_dbt_itself_fills_the_profile_in_alike_from_the_environment(values: dict[str, Any]) -> None:
+    from dbt.config.renderer import ProfileRenderer
+    from dbt_common.context import set_invocation_context
+
+    settings = setting(**values)
+    secret = settings.snowflake_token
+    set_invocation_context(
+        {**exports(settings), **({"RTLIB_SNOWFLAKE_TOKEN": secret.get_secret_value()} if secret else {})}
+    )
+    raw = yaml.safe_load((DBT / "profiles.yml").read_text(encoding="utf-8"))["rtlib"]
+    assert ProfileRenderer({}).render_data(raw) == resolved(settings)
+
+
+def test_what_is_exported_holds_no_secret_and_names_those_that_are_missing() -> None:
+    settings = setting(snowflake_account="acme-1", snowflake_user="u", snowflake_token=SecretStr("pat-secret"))
+    variables = exports(settings)
+    assert "pat-secret" not in str(variables)
+    assert secrets_needed(settings) == ("RTLIB_SNOWFLAKE_TOKEN",)
+    assert variables["RTLIB_SNOWFLAKE_ACCOUNT"] == "acme-1"
+    assert {"DBT_PROJECT_DIR", "DBT_PROFILES_DIR", "DBT_TARGET_PATH"} <= set(variables)
+
+
+def test_no_password_is_written_in_the_project() -> None:
+    raw = yaml.safe_load((DBT / "profiles.yml").read_text(encoding="utf-8"))["rtlib"]["outputs"]
+    assert raw["snowflake"]["password"].startswith("{{ env_var(")
+    assert raw["local"]["password"] == "unused"

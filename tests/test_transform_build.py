@@ -1,0 +1,376 @@
+"""dbt over a real local warehouse: four domains, built once, and what later runs do to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from live_rows import Stream, stream
+from typer.testing import CliRunner
+from warehouse_server import WarehouseServer
+
+from rtlib import cli
+from rtlib.config import DOMAINS, Settings, inherited_environment
+from rtlib.domains import load_domain, measures
+from rtlib.errors import ConfigError, WarehouseError
+from rtlib.pipeline import transforming
+from rtlib.records import Status
+from rtlib.simulator import history
+from rtlib.transform import BuildReport, last_report
+from rtlib.warehouse.connection import execute, query
+from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.schema import migrate
+from rtlib.warehouse.serve import compare_windows
+from rtlib.warehouse.staging import EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+DBT = Path(sys.executable).with_name("dbt")
+DAYS, PER_DAY = 3, 400
+LIVE = "curbside"
+MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+BEGAN = MIDNIGHT - timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class World:
+    """A warehouse with history of every domain and a live stretch of one, and the first build over it."""
+
+    settings: Settings
+    connection: SnowflakeConnection
+    live: Stream
+    first: BuildReport
+
+    def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        return query(self.connection, sql, values)
+
+    def run(self, sql: str, *values: object) -> None:
+        execute(self.connection, sql, values)
+
+    def build(self, *select: str, **more: Any) -> BuildReport:
+        return transforming.build(self.settings, select=select, unit_tests=False, **more)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    server = WarehouseServer(tmp_path_factory.mktemp("dbt"))
+    server.start()
+    connection = server.connect()
+    migrate(connection)
+    live = stream(load_domain(LIVE), start=BEGAN)
+    for name in DOMAINS:
+        past = history(load_domain(name), seed=7, until=BEGAN, days=DAYS, per_day=PER_DAY)
+        backfill(connection, past, domain=name)
+    apply_batch(connection, live.batch)
+    merge_kpis(connection, live.kpis)
+    yield World(server.settings, connection, live, transforming.build(server.settings))
+    connection.close()
+    server.stop()
+
+
+@pytest.fixture
+def planted(world: World) -> Iterator[Callable[[str, str], None]]:
+    """Runs a statement, and another one after the test that undoes it."""
+    undo: list[str] = []
+
+    def plant(sql: str, undone_by: str) -> None:
+        undo.append(undone_by)
+        world.run(sql)
+
+    yield plant
+    for sql in undo:
+        world.run(sql)
+
+
+# --- the first build ------------------------------------------------------------------------------------------------
+
+
+def test_every_model_is_built_and_every_test_passes(world: World) -> None:
+    assert [one.said for one in world.first.failed] == []
+    assert [(one.name, one.message) for one in world.first.broken] == []
+    assert world.first.ok
+    assert {one.kind for one in world.first.checks} == {"test", "unit_test"}
+    assert world.first.passed == len(world.first.checks)
+
+
+def test_the_report_tells_rows_seconds_and_tests_of_each_model(world: World) -> None:
+    load = world.first.node("interval_load")
+    assert (load.layer, load.materialized, load.status) == ("MARTS", "table", "success")
+    assert load.rows == world.rows("select count(*) as n from MARTS.INTERVAL_LOAD")[0]["n"] > 0
+    assert load.seconds > 0
+    assert load.tests == load.tests_passed > 0
+    assert all(one.rows is not None and one.touched is not None for one in world.first.nodes)
+
+
+def test_there_is_load_of_all_four_domains(world: World) -> None:
+    found = world.rows(
+        "select domain, count(distinct site) as sites, sum(events) as n from MARTS.INTERVAL_LOAD group by 1"
+    )
+    assert {one["domain"]: one["sites"] for one in found} == {name: len(load_domain(name).sites) for name in DOMAINS}
+    assert all(one["n"] > 0 for one in found)
+
+
+def test_interval_load_counts_staffed_kinds_alone(world: World) -> None:
+    # The last interval is not over until an event comes after it.
+    over = "time_slice(occurred_at, 30, 'minute') in (select interval_start from MARTS.INTERVAL_LOAD where domain = ?)"
+    for name in DOMAINS:
+        kinds = load_domain(name).staffing.kinds
+        chosen = f"kind in ({', '.join('?' for _ in kinds)}) and {over}"
+        sql = f"select count(*) as n from RAW.EVENTS where domain = ? and {chosen}"
+        in_raw = world.rows(sql, name, *kinds, name)[0]["n"]
+        assert world.rows("select sum(events) as n from MARTS.INTERVAL_LOAD where domain = ?", name)[0]["n"] == in_raw
+
+
+def test_daily_kpis_are_what_python_makes_of_the_same_events(world: World) -> None:
+    day = MIDNIGHT - timedelta(days=2)
+    for name in DOMAINS:
+        domain = load_domain(name)
+        past = history(domain, seed=7, until=BEGAN, days=DAYS, per_day=PER_DAY)
+        ours = [one for one in past if day <= one.occurred_at < day + timedelta(days=1)]
+        sql = "select site, measure, measured_value from MARTS.DAILY_KPIS where domain = ? and day_start = ?"
+        told = {
+            (one["site"], one["measure"]): one["measured_value"]
+            for one in world.rows(sql, name, day.isoformat(" ")[:19])
+        }
+        expected = {
+            (site.id, measure): value
+            for site in domain.sites
+            for measure, value in measures(domain, [one for one in ours if one.site == site.id]).items()
+        }
+        assert told == {key: pytest.approx(value) for key, value in expected.items()}
+
+
+def test_the_calendar_knows_holidays(world: World) -> None:
+    (found,) = world.rows("select * from MARTS.CALENDAR where country = 'US' and calendar_date = '2026-07-04'")
+    assert (found["weekday"], found["is_weekend"], found["is_holiday"]) == (6, True, True)
+    assert found["holiday"] == "Independence Day"
+
+
+# --- the two layers -------------------------------------------------------------------------------------------------
+
+
+def reconciled(world: World) -> list[dict[str, Any]]:
+    return world.rows("select * from MARTS.SPEED_BATCH_RECONCILIATION")
+
+
+def test_every_difference_between_the_layers_is_explained(world: World) -> None:
+    found = reconciled(world)
+    assert {one["explanation"] for one in found} == {"equal", "late", "open window"}
+    # A window is open until both layers have seen events three minutes after its beginning.
+    newest = max(one.window_start for one in world.live.kpis).replace(tzinfo=None)
+    assert all(
+        one["window_start"] > newest - timedelta(minutes=3) for one in found if one["explanation"] == "open window"
+    )
+    # What the stream dropped is all that is missing.
+    assert world.live.dropped > 0
+    assert sum(-one["difference"] for one in found if one["measure"] == "events") == world.live.dropped
+
+
+def test_the_batch_side_is_exact(world: World) -> None:
+    domain = load_domain(LIVE)
+    told = {(one["site"], one["window_start"].replace(tzinfo=UTC), one["measure"]): one["batch_value"]
+            for one in reconciled(world)}  # fmt: skip
+    for (site, begin), events in world.live.windows.items():
+        for measure, value in {**measures(domain, events), "events": len(events)}.items():
+            assert told[site, begin, measure] == (None if value is None else pytest.approx(value)), (
+                site,
+                begin,
+                measure,
+            )
+
+
+def test_the_reconciliation_agrees_with_the_count_that_the_demo_makes(world: World) -> None:
+    counted = compare_windows(world.connection, LIVE, watermark_seconds=60)
+    assert counted.unexplained == ()
+    ours = [one for one in reconciled(world) if one["measure"] == "events"]
+    assert counted.windows == len(ours)
+    assert {(one.site, one.window_start.replace(tzinfo=None)) for one in counted.different} == {
+        (one["site"], one["window_start"]) for one in ours if one["explanation"] != "equal"
+    }
+
+
+def test_an_unexplained_difference_fails_the_build_and_is_named(
+    world: World, planted: Callable[[str, str], None]
+) -> None:
+    first = min(world.live.kpis, key=lambda one: (one.window_start, one.site))
+    where = f"where site = '{first.site}' and window_start = '{first.window_start:%Y-%m-%d %H:%M:%S}'"
+    planted(
+        f"update SPEED.KPIS set events = events + 99 {where}", f"update SPEED.KPIS set events = events - 99 {where}"
+    )
+    report = world.build("speed_batch_reconciliation")
+    assert [one.said for one in report.failed] == ["always_explained on speed_batch_reconciliation.explanation: 1 row"]
+    assert not report.ok
+    assert transforming.observation(world.settings).status is Status.DEGRADED
+
+
+# --- bad rows -------------------------------------------------------------------------------------------------------
+
+
+def copy_of_an_event(**changed: str) -> str:
+    """The statement that adds the oldest event once more, with these expressions in place of its columns."""
+    columns = {name: name for name in (*EVENT_COLUMNS, "batch_id", "loaded_at")}
+    values = {**columns, "producer_id": "'planted'", **changed}
+    return (
+        f"insert into RAW.EVENTS ({', '.join(columns)}) select {', '.join(values.values())} from RAW.EVENTS "
+        "where producer_id <> 'planted' qualify row_number() over (order by event_id) = 1"
+    )
+
+
+def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
+    world: World, planted: Callable[[str, str], None]
+) -> None:
+    undo = "delete from RAW.EVENTS where producer_id = 'planted'"
+    planted(copy_of_an_event(), undo)
+    planted(copy_of_an_event(event_id="'other-1'", kind="'order_lost'"), undo)
+    planted(copy_of_an_event(event_id="'other-2'", site="'atlantis'"), undo)
+    report = world.build("stg_events")
+    assert sorted(one.said for one in report.failed) == [
+        "known_with_domain on stg_events.kind: 1 row",
+        "known_with_domain on stg_events.site: 1 row",
+        "unique on stg_events.event_id: 1 row",
+    ]
+    assert not report.ok
+
+
+# --- later runs -----------------------------------------------------------------------------------------------------
+
+
+def table(world: World, name: str) -> list[tuple[Any, ...]]:
+    return sorted(tuple(str(value) for value in row.values()) for row in world.rows(f"select * from {name}"))
+
+
+def test_a_second_run_touches_nothing_and_changes_nothing(world: World) -> None:
+    names = ("MARTS.INTERVAL_LOAD", "MARTS.HOURLY_KPIS", "SNAPSHOTS.THRESHOLDS")
+    before = {name: table(world, name) for name in names}
+    report = world.build()
+    assert report.ok
+    assert report.node("int_kind_intervals").rows == world.first.node("int_kind_intervals").touched
+    assert (report.node("int_kind_intervals").touched, report.node("thresholds").touched) == (0, 0)
+    assert {name: table(world, name) for name in names} == before
+
+
+def test_only_the_intervals_that_got_events_are_touched_and_the_result_is_that_of_a_full_run(world: World) -> None:
+    domain = load_domain("iot")
+    # Another hour of another history: late by days, and in intervals that are there already.
+    late = list(history(domain, seed=8, until=MIDNIGHT - timedelta(days=2), days=1, per_day=50, run="late"))
+    backfill(world.connection, late, domain="iot")
+    changed = {
+        (one.site, one.kind, one.occurred_at.replace(minute=one.occurred_at.minute // 30 * 30, second=0, microsecond=0))
+        for one in late
+    }
+    report = world.build("int_kind_intervals", "interval_load")
+    assert report.ok
+    assert report.node("int_kind_intervals").touched == len(changed)
+    after = table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")
+    assert world.build("int_kind_intervals", "interval_load", full_refresh=True).ok
+    assert (table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")) == after
+
+
+def test_a_threshold_that_changes_becomes_another_version(world: World) -> None:
+    world.run("update SEEDS.MEASURES set warn = 6 where domain = 'curbside' and measure = 'wait_minutes'")
+    assert world.build("thresholds").node("thresholds").touched == 2  # one closed, one opened
+    sql = (
+        "select warn, dbt_valid_to is null as holds from SNAPSHOTS.THRESHOLDS where measure = 'wait_minutes' order by 2"
+    )
+    assert [(one["warn"], one["holds"]) for one in world.rows(sql)] == [(7.0, False), (6.0, True)]
+    assert world.build("measures", "thresholds").ok
+
+
+# --- what others read -----------------------------------------------------------------------------------------------
+
+
+def test_the_node_of_dbt_tells_its_last_run_from_disk_alone(world: World) -> None:
+    report = world.build("interval_load")
+    seen = transforming.observation(world.settings)
+    assert (seen.status, seen.at) == (Status.HEALTHY, report.at)
+    assert {one.name: one.value for one in seen.readings}["in the marts"] == report.node("interval_load").rows
+    ages = {one.name: one.value for one in transforming.source_readings(world.settings)}
+    assert set(ages) == {"newest of raw.events", "newest of speed.kpis"}
+    assert all(age is not None and 0 <= age < 600 for age in ages.values())
+
+
+def test_a_state_folder_without_a_run_has_an_unknown_node(tmp_path: Path) -> None:
+    seen = transforming.observation(Settings(home=tmp_path))
+    assert seen.status is Status.UNKNOWN
+    assert "rtlib dbt build" in seen.reason
+    assert transforming.source_readings(Settings(home=tmp_path)) == ()
+
+
+def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
+    told = transforming.lineage(world.settings)
+    assert "raw.events" in told.upstream_of("interval_load")
+    assert {"power_bi", "forecasts", "staffing_gap"} <= set(told.downstream_of("interval_load"))
+    assert told.find("raw.events").depth == 0
+    depths = {node.id: node.depth for node in told.nodes}
+    assert all(depths[one.upstream] < depths[one.downstream] for one in told.edges)
+    assert told.find("interval_load").about.startswith("One row for each domain, site and interval")
+    with pytest.raises(ConfigError, match="nothing called 'interval_lode'"):
+        told.find("interval_lode")
+
+
+def test_the_documentation_is_one_page_and_leaves_the_last_run_alone(world: World) -> None:
+    before = last_report(world.settings)
+    page = transforming.docs(world.settings)
+    assert "interval_load" in page.read_text(encoding="utf-8")
+    assert last_report(world.settings) == before
+
+
+def test_the_verbs_tell_people_and_programs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(world.settings.home))
+    built = CliRunner().invoke(cli.app, ["dbt", "build", "calendar", "--no-unit-tests"])
+    assert built.exit_code == 0
+    assert "1 models built, 2 of 2 tests passed" in built.stdout
+    told = json.loads(CliRunner().invoke(cli.app, ["dbt", "lineage", "calendar", "--json"]).stdout)
+    assert told["upstream"] == ["holidays", "sites"]
+    whole = json.loads(CliRunner().invoke(cli.app, ["dbt", "lineage", "--json"]).stdout)
+    assert len(whole["nodes"]) > 20 < len(whole["edges"])
+    exported = CliRunner().invoke(cli.app, ["dbt", "env"]).stdout
+    assert f"export RTLIB_WAREHOUSE_PORT={world.settings.ports['warehouse']}" in exported
+
+
+def test_nothing_selected_is_an_error_that_says_where_the_names_are(world: World) -> None:
+    with pytest.raises(ConfigError, match="nothing to build by interval_lode"):
+        world.build("interval_lode")
+
+
+def test_a_warehouse_that_does_not_answer_is_an_error_with_a_cure(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text('{"warehouse": 9}')
+    with pytest.raises(WarehouseError, match="Cure: rtlib status"):
+        transforming.build(Settings(home=tmp_path))
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+# Last, because each kind of run reads the project anew when the other one has been there.
+
+
+def test_one_model_is_faster_in_this_process_than_by_the_command_line(world: World) -> None:
+    race = transforming.race(world.settings, rounds=1)
+    assert race.model == "calendar"
+    assert race.times_faster > 1  # how many times is for `rtlib bench` to say, on a machine that does nothing else
+
+
+def test_the_stock_command_line_does_the_same(world: World) -> None:
+    ours = world.build("+interval_load")
+    variables = transforming.exports(world.settings)[0]
+    done = subprocess.run(
+        [str(DBT), "--no-use-colors", "build", "--select", "+interval_load", "--exclude-resource-type", "unit_test"],
+        env={**inherited_environment(), **variables},
+        cwd=world.settings.home,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    theirs = last_report(world.settings)
+    assert theirs and theirs.invocation_id != ours.invocation_id
+    assert {one.name: (one.rows, one.touched, one.tests_passed) for one in theirs.nodes} == {
+        one.name: (one.rows, one.touched, one.tests_passed) for one in ours.nodes
+    }
