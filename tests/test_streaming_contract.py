@@ -10,10 +10,14 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import hostile
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from rtlib.broker.framing import frame
+from rtlib.broker.validation import compile_schema
 from rtlib.config import DOMAINS, Settings
 from rtlib.domains import load_domain
 from rtlib.simulator import Simulator
@@ -68,10 +72,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from rtlib.services.java import ensure_java
     from rtlib.streaming.session import session
 
-    settings = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
+    chosen = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(ensure_java(settings).path.parent.parent))
-        made = session(settings, jars=())
+        patch.setenv("JAVA_HOME", str(ensure_java(chosen).path.parent.parent))
+        made = session(chosen, jars=())
         yield made
         made.stop()
 
@@ -222,3 +226,25 @@ def test_a_reason_tells_what_is_allowed(spark: SparkSession) -> None:
     (site, value) = verdicts(spark, "curbside", [record(site="atlantis"), record(value=-1)])
     assert site.reason == f"not one of: {', '.join(one.id for one in load_domain('curbside').sites)}"
     assert value.reason == "below 0"
+
+
+def test_every_hostile_record_is_refused_with_a_reason_and_its_bytes_untouched(spark: SparkSession) -> None:
+    values = hostile.by_hand(events("curbside")[0], 1)
+    told = verdicts(spark, "curbside", list(values.values()), schema_ids=[1])
+    assert [name for name, one in zip(values, told, strict=True) if not one.reason] == []
+    assert [bytes(one.row["payload"]) for one in told] == list(values.values())
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_bytes_come_spark_and_the_producers_side_agree(spark: SparkSession, data: st.DataObject) -> None:
+    schema = load_domain("curbside").schema
+    validate = compile_schema(schema)
+    records = data.draw(st.lists(hostile.drawn(events("curbside")[0], 1), min_size=40, max_size=80))
+    told = verdicts(spark, "curbside", records, schema_ids=[1])
+    disagree = [
+        (record, one.reason)
+        for record, one in zip(records, told, strict=True)
+        if hostile.fits(record, validate, 1) != (one.reason is None)
+    ]
+    assert disagree == []

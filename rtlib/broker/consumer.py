@@ -66,13 +66,21 @@ def decode(record: bytes | None) -> dict[str, Any]:
     """
     _, payload = unframe(record)
     try:
-        told = json.loads(payload.decode(), parse_constant=_no_constant)
+        told = json.loads(payload.decode(), parse_constant=_no_constant, object_pairs_hook=_no_field_twice)
     except UnicodeDecodeError as error:
         raise EventRefused("not valid UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise EventRefused("not a JSON object") from error
     if not isinstance(told, dict):
         raise EventRefused("not a JSON object")
+    return told
+
+
+def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a field stand twice, and readers differ in which one they take."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        raise EventRefused("has a field twice")
     return told
 
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rtlib.broker.consumer import decode
 from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
 from rtlib.broker.registry import schema_ids
 from rtlib.broker.topics import end_offsets
-from rtlib.broker.validation import compile_schema
+from rtlib.broker.validation import Validate, compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
@@ -137,19 +138,28 @@ def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
         reached = record.offset < archived.get(record.partition, 0)
         topic.records += 1
         topic.archived_records += reached
-        try:
-            told = decode(record.value)
-            fits(told)
-        except EventRefused:
-            topic.misfits += 1
-            continue
+        told = _fitting(record.value, fits, known)
         received = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
-        early = datetime.fromisoformat(told["occurred_at"]) > received + ahead
-        if early or unframe(record.value)[0] not in known:
+        if told is None or _happened(told) > received + ahead:
             topic.misfits += 1
         else:
             topic.add(told["producer_id"], told["sequence"], archived=reached)
     return topic
+
+
+def _fitting(record: bytes | None, fits: Validate, known: Collection[int]) -> dict[str, Any] | None:
+    """The event in a record, or None when it fits no schema of the topic."""
+    try:
+        told = decode(record)
+        fits(told)
+        _happened(told)
+        return told if unframe(record)[0] in known else None
+    except (EventRefused, ValueError):  # a pattern cannot tell that February has no 30th day
+        return None
+
+
+def _happened(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["occurred_at"])
 
 
 def held_sequences(settings: Settings, producers: Collection[str]) -> dict[str, set[int]]:

@@ -37,9 +37,9 @@ def judged(
         schema_ids: The ids that the registry gave the topic's schemas; None takes every id.
 
     Returns:
-        The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp), ``topic``,
-        ``kafka_partition``, ``kafka_offset``, ``received_at``, the untouched ``payload``, and ``field`` and
-        ``reason``, both null for a record that fits.
+        The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp, null where the record is
+        refused), ``topic``, ``kafka_partition``, ``kafka_offset``, ``received_at``, the untouched ``payload``, and
+        ``field`` and ``reason``, both null for a record that fits.
     """
     from pyspark.sql import functions as F
 
@@ -60,7 +60,8 @@ def judged(
     fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
     return parsed.withColumn("problem", problem).select(
         *fields,
-        F.col("event.occurred_at").alias("occurred_at"),
+        # Null for what is refused: a year that Spark can count and Python cannot would end the archive query.
+        F.when(F.col("problem").isNull(), F.col("event.occurred_at")).alias("occurred_at"),
         F.col("raw")["attributes"].alias("attributes"),
         "topic",
         "kafka_partition",
@@ -100,6 +101,9 @@ def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) ->
     from pyspark.sql import functions as F
 
     required = set(schema.get("required", ()))
+    # Readers differ in which of the two they take, so a field that is there twice says nothing.
+    twice = F.size(F.array_distinct(F.map_keys(raw))) < F.size(raw)
+    yield prefix.rstrip("."), "has a field twice", raw.isNotNull() & twice
     if schema.get("additionalProperties") is False:
         known = F.array(*(F.lit(name) for name in schema["properties"]))
         yield (

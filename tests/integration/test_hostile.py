@@ -1,0 +1,103 @@
+"""What an attacker or a fool sends, on the real stack: all of it countable, and the pipeline none the worse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import hostile
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as how
+from hypothesis import strategies as st
+from live_stack import Stack, until
+
+from rtlib.broker.contents import contents
+from rtlib.broker.producer import EventProducer
+from rtlib.broker.registry import register
+from rtlib.broker.rejected import from_record
+from rtlib.broker.validation import compile_schema
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.ledger import take
+from rtlib.pipeline.prepare import subject
+from rtlib.pipeline.tallies import Run, write_run
+from rtlib.records import Tally
+from rtlib.simulator import Simulator
+
+pytestmark = pytest.mark.integration
+
+
+def a_good_event(settings: Settings) -> dict[str, Any]:
+    world = Simulator(load_domain(settings.domain), seed=1, start=datetime.now(UTC), rate=50)
+    return next(sent.event.to_json() for sent in islice(world.records(), 5) if sent.event)
+
+
+def attack(settings: Settings, records: Sequence[bytes]) -> EventProducer:
+    """Send records as they are, and enter them in the account of what was sent."""
+    schema = load_domain(settings.domain).schema
+    schema_id = register(settings, subject(settings), schema)
+    now = datetime.now(UTC)
+    world = Simulator(load_domain(settings.domain), seed=1, start=now, rate=1, run=f"hostile-{now.timestamp():.6f}")
+    with EventProducer(settings, schema=schema, schema_id=schema_id) as producer:
+        for number, record in enumerate(records):
+            producer.send_raw(f"hostile-{number}", record)
+    write_run(settings, Run(world, Tally(malformed=producer.sent), closed=True))
+    return producer
+
+
+def rejected(settings: Settings) -> dict[bytes, str]:
+    """The reason of each rejected payload."""
+    told = [from_record(one.value, one.headers) for one in contents(settings, settings.topic("rejected"))]
+    return {one.payload: one.reason for one in told}
+
+
+def test_every_hostile_record_ends_in_the_rejected_topic_with_its_reason(stack: Stack, settings: Settings) -> None:
+    schema_id = register(settings, subject(settings), load_domain(settings.domain).schema)
+    records = hostile.by_hand(a_good_event(settings), schema_id)
+    attack(settings, list(records.values()))
+
+    def missing() -> list[str]:
+        there = rejected(settings)
+        return [name for name, record in records.items() if not there.get(record)]
+
+    until(lambda: not missing(), seconds=60)
+    there = rejected(settings)
+    reasons = {name: there[record] for name, record in records.items()}
+    assert reasons["a schema id that nobody has"] == "a schema id that is not this topic's"
+    assert reasons["a field twice"] == "has a field twice"
+    assert reasons["NaN"] != "" and reasons["the year 9999"] == reasons["the year 10000"]
+
+
+def test_an_event_of_five_megabytes_is_rejected_whole_before_kafka_refuses_it(stack: Stack, settings: Settings) -> None:
+    record = b"x" * (5 * hostile.MEGABYTE)
+    producer = attack(settings, [record])
+    assert (producer.sent, producer.rejected) == (0, 1)
+    until(lambda: rejected(settings).get(record), seconds=30)
+    assert rejected(settings)[record] == "larger than 1,000,000 bytes"
+
+
+@how(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_whatever_bytes_come_each_is_counted_and_the_pipeline_goes_on(
+    stack: Stack, settings: Settings, data: st.DataObject
+) -> None:
+    schema = load_domain(settings.domain).schema
+    schema_id, judge = register(settings, subject(settings), schema), compile_schema(schema)
+    drawn = data.draw(st.lists(hostile.drawn(a_good_event(settings), schema_id), min_size=100, max_size=200))
+    records = [one for one in drawn if not hostile.fits(one, judge, schema_id)]
+    attack(settings, records)
+    wanted = Counter(records)
+    until(lambda: set(wanted) <= set(rejected(settings)), seconds=60)
+    there = rejected(settings)
+    assert all(there[one] for one in wanted)
+
+
+def test_after_all_of_it_nothing_is_lost_and_every_part_is_well(stack: Stack, settings: Settings) -> None:
+    until(lambda: stack.status()["healthy"], seconds=60)
+    taken = take(settings)
+    assert (taken.lost, taken.doubled, taken.differences) == (0, 0, ())
+    assert taken.events_sent > 0
