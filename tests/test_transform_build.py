@@ -351,12 +351,6 @@ def test_a_warehouse_that_does_not_answer_is_an_error_with_a_cure(tmp_path: Path
 # Last, because each kind of run reads the project anew when the other one has been there.
 
 
-def test_one_model_is_faster_in_this_process_than_by_the_command_line(world: World) -> None:
-    race = transforming.race(world.settings, rounds=1)
-    assert race.model == "calendar"
-    assert race.times_faster > 1  # how many times is for `rtlib bench` to say, on a machine that does nothing else
-
-
 def test_the_stock_command_line_does_the_same(world: World) -> None:
     ours = world.build("+interval_load")
     variables = transforming.exports(world.settings)[0]
