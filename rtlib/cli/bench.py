@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtlib.cli.common import Json, app, print_json, say
+from rtlib.cli.common import Json, Seed, app, print_json, say
 from rtlib.config import load_settings, project_root
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rtlib.forecast.bank import BankScore
+    from rtlib.pipeline.staffing_score import PlanScore
 
 bench = typer.Typer(
     help="Measure how good the parts are, and print the figures as a table.", invoke_without_command=True
@@ -21,6 +24,7 @@ app.add_typer(bench, name="bench")
 Quick = Annotated[bool, typer.Option("--quick", help="Look at fewer days: a rougher answer, several times sooner.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="How many processes work side by side.")]
 BANK_RATIO, COVERAGE = 0.90, (0.75, 0.85)  # what the champion must reach
+FORESIGHT_RATIO = 1.10  # what a plan for a simulated domain may cost at most, as a multiple of foresight's
 
 
 @bench.callback()
@@ -69,6 +73,37 @@ def bench_forecast(as_json: Json = False, quick: Quick = False, workers: Workers
     raise typer.Exit(0 if good else 1)
 
 
+@bench.command("staffing")
+def bench_staffing(
+    as_json: Json = False,
+    quick: Quick = False,
+    workers: Workers = 2,
+    per_day: Annotated[
+        int | None, typer.Option("--per-day", min=1, help="Simulated events a day; unset means the setting rate's.")
+    ] = None,
+    seed: Seed = None,
+) -> None:
+    """Compare what plans cost: made from the forecast, by perfect foresight, and the same as last week.
+
+    On every simulated domain and on the bank's calls, day by day, each plan made the day before. Exit code 1 when a
+    domain's plan costs more than 1.10 of foresight's, or the bank's does not cost less than last week's.
+    """
+    from rtlib.config import load_settings
+    from rtlib.pipeline.staffing_score import score_staffing
+
+    settings = load_settings(**({} if seed is None else {"seed": seed}))
+    events = per_day or round(settings.rate * 86_400)
+    bank, *worlds = score_staffing(per_day=events, seed=settings.seed, quick=quick, workers=workers, tell=progress)
+    good = bank.against_last_week < 1 and all(one.against_foresight <= FORESIGHT_RATIO for one in worlds)
+    if as_json:
+        told = [{**asdict(one), "against_foresight": one.against_foresight,
+                 "against_last_week": one.against_last_week} for one in (bank, *worlds)]  # fmt: skip
+        print_json({"ok": good, "per_day": events, "plans": told})
+    else:
+        _show_plans((bank, *worlds), events)
+    raise typer.Exit(0 if good else 1)
+
+
 def progress(done: int, tasks: int, what: str) -> None:
     """Say now and then how far the work is."""
     if done == tasks or done % max(1, tasks // 10) == 0:
@@ -93,3 +128,29 @@ def _show_bank(found: BankScore) -> None:
     console.print(table)
     console.print("ratio: of the four-week mean's MAE; 80 % held: the share of values within the 80 % interval")
     console.print(f"* the champion: best on the {found.warm_up_days} days before those that are scored")
+
+
+def _show_plans(scores: Sequence[PlanScore], per_day: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"Cost of plans made the day before; simulated domains at {per_day:,} events a day"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in (
+        "plan for",
+        "days",
+        "quantile",
+        "forecast",
+        "foresight",
+        "last week",
+        "of foresight",
+        "of last week",
+    ):
+        table.add_column(heading, justify="left" if heading == "plan for" else "right", no_wrap=True)
+    for one in scores:
+        table.add_row(
+            one.name, str(one.days), f"{one.quantile:.2f}", f"{one.forecast:,.0f} {one.currency}",
+            f"{one.foresight:,.0f}", f"{one.last_week:,.0f}", f"{one.against_foresight:.3f}",
+            f"{one.against_last_week:.3f}",
+        )  # fmt: skip
+    Console(highlight=False).print(table)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rtlib.cli.common import Json, app, print_json
+from rtlib.cli.common import DomainName, Json, app, print_json
+from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError
 
 staffing = typer.Typer(help="Turn contacts into people: agents for a load, shifts for a domain.", no_args_is_help=True)
@@ -47,3 +48,53 @@ def erlang(
     typer.echo(f"{told.agents} agents for {load:.2f} Erlangs; {heads} on shift with a shrinkage of {shrinkage:.0%}")
     typer.echo(f"answered within {within:g} s: {told.service_level:.1%}; P(wait) {told.p_wait:.4f}")
     typer.echo(f"mean wait {told.asa_seconds:.1f} s; occupancy {told.occupancy:.1%}; give up {told.abandoned:.1%}")
+
+
+@staffing.command("forecast")
+def forecast_load(
+    as_json: Json = False,
+    domain: DomainName = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=14, help="How many days ahead.")] = 7,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many processes work side by side.")] = 2,
+) -> None:
+    """Forecast the load of every site from the warehouse's history, and store it there.
+
+    Every model is tried on earlier days, and the one that did best is taken; the reason is printed.
+    """
+    from rtlib.cli.bench import progress
+    from rtlib.pipeline import outlook
+
+    found = outlook.forecast(_settings(domain), days=days, workers=workers, tell=progress)
+    if as_json:
+        sites = [{"site": one.grid.unique_id, "champion": one.champion, "why": one.why,
+                  "wape": one.scores[one.champion].wape} for one in found]  # fmt: skip
+        print_json({"sites": sites, "days": [str(day) for day in found[0].days]})
+        return
+    for one in found:
+        typer.echo(f"{one.grid.unique_id}: {one.why}")
+
+
+@staffing.command()
+def plan(as_json: Json = False, domain: DomainName = None) -> None:
+    """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
+    from rtlib.pipeline import outlook
+
+    planned = outlook.plan(_settings(domain))
+    days = [
+        {"site": one.site, "day": str(one.day), "wages": round(one.roster.wages, 2), "currency": one.roster.currency,
+         "most": max(one.roster.staffed), "shifts": sum(number for _, number in one.roster.shifts),
+         "open_hours": one.roster.missing_hours(one.needed)}
+        for one in planned
+    ]  # fmt: skip
+    if as_json:
+        print_json({"days": days})
+        return
+    for day in days:
+        typer.echo(
+            f"{day['day']} {day['site']}: {day['shifts']} shifts, at most {day['most']} people at once, "
+            f"{day['wages']:,.2f} {day['currency']}; {day['open_hours']:g} hours left open"
+        )
+
+
+def _settings(domain: str | None) -> Settings:
+    return load_settings(**({} if domain is None else {"domain": domain}))

@@ -18,7 +18,7 @@ from rtlib.forecast.profile import profiles
 Totals = Callable[[Numbers, Grid, Sequence[date]], Numbers]
 RIDGE = 0.3  # how firmly calendar effects are held to 0 until they are seen
 HALF_LIFE_DAYS = 150
-CATCH_UP = 0.5  # how much of yesterday's surprise the level takes on, and
+CATCH_UPS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7)  # how much of yesterday's surprise the level may take on, and
 FADE = 0.8  # how much of that is left a day later
 FARTHEST = 1.0  # no total is more than e times the largest ever seen: a bound for fits that run away
 
@@ -46,12 +46,21 @@ def regression(logs: Numbers, past: Grid, days: Sequence[date]) -> Numbers:
     """Calendar effects by ridge regression, newer days counting more, and a level that follows recent surprises."""
     known, asked = features(past, past.days), features(past, days)
     middle, effects = _ridge(known, logs)
-    level = 0.0
-    for surprise in logs - middle - known @ effects:
-        level += CATCH_UP * (surprise - level)
-    ahead = FADE ** (1 + np.arange(len(days)))
-    told: Numbers = middle + asked @ effects + level * ahead
+    surprises = logs - middle - known @ effects
+    # Whether surprises last is told by whether yesterday's would have helped to foresee today's.
+    missed = {one: float(np.square(surprises[1:] - FADE * _levels(surprises, one)[:-1]).sum()) for one in CATCH_UPS}
+    level = _levels(surprises, min(CATCH_UPS, key=lambda one: missed[one]))[-1]
+    told: Numbers = middle + asked @ effects + level * FADE ** (1 + np.arange(len(days)))
     return told
+
+
+def _levels(surprises: Numbers, catch_up: float) -> Numbers:
+    """The level after each surprise."""
+    level, told = 0.0, []
+    for one in surprises:
+        level += catch_up * (one - level)
+        told.append(level)
+    return np.array(told)
 
 
 def exponential_smoothing(logs: Numbers, past: Grid, days: Sequence[date]) -> Numbers:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-GAP = 0.002  # how far from the very best a roster may be, as a share of its cost
+GAP = 0.005  # how far from the very best a roster may be, as a share of its cost
 SECONDS = 10.0
 
 

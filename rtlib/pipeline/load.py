@@ -1,0 +1,81 @@
+"""Load: counts of events by site and interval, as the forecasts read them; counted in the warehouse, or simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rtlib.domains import Domain
+from rtlib.simulator.history import DAY_NOISE, GROWTH, SITE_NOISE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INTERVAL_MINUTES = 30
+EVERYWHERE = "all"  # the series of a domain as a whole, for people who serve all of its sites
+FULL_DAY = 0.9  # a day with less than this share of its intervals is not over, or was not looked at
+
+
+def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFrame:
+    """Bring counted intervals into series, one for each site and one for the domain: ``unique_id, ds, y``.
+
+    In an interval in which something happened anywhere, a site without a row had nothing; an interval in which
+    nothing happened at all is missing. Days that are not full are left out.
+
+    Args:
+        rows: Rows with ``site``, ``interval_start`` (UTC) and ``events``.
+        domain: Whose sites they are.
+    """
+    import pandas as pd
+
+    names = [one.id for one in domain.sites]
+    told = pd.DataFrame(list(rows), columns=["site", "interval_start", "events"])
+    told = told.assign(interval_start=pd.to_datetime(told["interval_start"]), events=told["events"].astype(float))
+    table = told.pivot_table(index="interval_start", columns="site", values="events", aggfunc="sum", fill_value=0.0)
+    table = table.reindex(columns=names, fill_value=0.0)
+    table = table[_in_full_days(table.index)]
+    table[EVERYWHERE] = table.sum(axis=1)
+    return table.rename_axis("ds").reset_index().melt("ds", var_name="unique_id", value_name="y")
+
+
+def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per_day: int) -> list[dict[str, Any]]:
+    """Counts as ``rtlib.simulator.history`` would lead to, drawn without making the events.
+
+    History's arrivals are a Poisson process, so the counts of intervals and kinds are independent Poisson numbers;
+    growth and the noise of days and sites are history's own. That makes weeks of a busy domain a matter of
+    milliseconds.
+
+    Args:
+        domain: What happens, where and how often.
+        seed: Same seed and arguments, same counts.
+        until: The end (aware), a midnight.
+        days: How many days.
+        per_day: Events of all kinds a day, on average.
+    """
+    rng = np.random.default_rng([seed, *domain.name.encode()])
+    share = sum(one.share for one in domain.kinds if one.name in domain.staffing.kinds)
+    weights = np.array([one.weight for one in domain.sites])
+    rows = []
+    for day in range(days):
+        level = per_day * share * (1 + GROWTH * (day - (days - 1) / 2)) * rng.lognormal(0, DAY_NOISE)
+        sites = weights * rng.lognormal(0, SITE_NOISE, len(weights))
+        starts = [until - timedelta(days=days - day, minutes=-place) for place in range(0, 24 * 60, INTERVAL_MINUTES)]
+        middles = np.array([one.timestamp() + 30 * INTERVAL_MINUTES for one in starts])
+        mean = level / len(starts) * domain.demand.factor(middles)[:, None] * sites / sites.sum()
+        rows += [
+            {"site": site.id, "interval_start": start.replace(tzinfo=None), "events": int(number)}
+            for start, counts in zip(starts, rng.poisson(mean), strict=True)
+            for site, number in zip(domain.sites, counts, strict=True)
+        ]
+    return rows
+
+
+def _in_full_days(moments: pd.Index[Any]) -> list[bool]:
+    import pandas as pd
+
+    days = pd.Series(pd.DatetimeIndex(moments).date)
+    seen = days.map(days.value_counts()).astype(float)
+    return list(seen >= FULL_DAY * 24 * 60 / INTERVAL_MINUTES)
