@@ -126,15 +126,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(*options: str) -> Iterator[Stack]:
+def running_stack(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Start a stack by ``rtlib up``, and stop it by ``rtlib down``; nothing may be left then.
+
+    Args:
+        options: Of ``rtlib up``.
+        environment: Settings as variables.
 
     Raises:
         AssertionError: It does not start, or does not end.
     """
     with state_folder() as home:
         began = time.monotonic()
-        up = run_rtlib(home, "up", *options, timeout=400)
+        up = run_rtlib(home, "up", *options, timeout=400, environment=environment)
         assert up.returncode == 0, up.stderr
         yield Stack(home, time.monotonic() - began)
         down = run_rtlib(home, "down", timeout=120)

@@ -26,8 +26,8 @@ CURBSIDE = load_domain("curbside")
 def good_ledger() -> Ledger:
     """One of which everything agrees."""
     counts = dict.fromkeys(Ledger.__dataclass_fields__, 0)
-    told: dict[str, Any] = {**counts, "records_sent": 9, "running": False, "differences": ()}
-    return Ledger(**told)
+    nothing: dict[str, Any] = {"lost_events": (), "doubled_events": (), "differences": (), "running": False}
+    return Ledger(**{**counts, **nothing, "records_sent": 9})
 
 
 @pytest.mark.parametrize("name", MENU)

@@ -16,7 +16,7 @@
 # ---
 
 # %%
-from rtlib import pipeline
+from rtlib import faults, pipeline
 from rtlib.config import load_settings
 from rtlib.widgets import dashboard
 
@@ -25,4 +25,4 @@ settings = load_settings()
 monitor = pipeline.monitor(settings)
 
 # %%
-dashboard(monitor, explain=pipeline.explainer(settings))
+dashboard(monitor, explain=pipeline.explainer(settings), hurt=faults.button(settings))

@@ -7,6 +7,6 @@ soak     several faults at random moments under load, then the ledger
 """
 
 from rtlib.faults.menu import MENU, Fault, Plan, plan
-from rtlib.faults.watch import Report, run
+from rtlib.faults.watch import Report, button, run
 
-__all__ = ["MENU", "Fault", "Plan", "Report", "plan", "run"]
+__all__ = ["MENU", "Fault", "Plan", "Report", "button", "plan", "run"]

@@ -80,6 +80,16 @@ def run(settings: Settings, name: str, *, seed: int, tell: Tell, stop: threading
     )
 
 
+def button(settings: Settings, *, seed: int = 1) -> Callable[[str, Tell], str]:
+    """What a button of the graph does: the fault of this name, told as it goes, and in the end what happened."""
+
+    def hurt(name: str, tell: Tell) -> str:
+        report = run(settings, name, seed=seed, tell=tell)
+        return f"{report.done}. {report.happened}"
+
+    return hurt
+
+
 def _recovery(settings: Settings, *, since: datetime, tell: Tell, stop: threading.Event) -> float | None:
     """Seconds until nothing stands in the way; None when something still does after three minutes."""
     began, said = time.monotonic(), ""

@@ -11,6 +11,7 @@ from rtlib import graph as graphs
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
 from rtlib.widgets.architecture import ArchitectureGraph
+from rtlib.widgets.breaker import Breaker, Hurt
 from rtlib.widgets.look import css
 
 EVERY_SECONDS = 1.0
@@ -25,9 +26,10 @@ class Dashboard:
     Args:
         source: Where facts come from; asked about once a second, and must answer at once.
         explain: Makes the plain-English text of a node.
+        hurt: Does a fault of the menu; without it no node offers any.
     """
 
-    def __init__(self, source: graphs.Source, *, explain: panel.Explain) -> None:
+    def __init__(self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None) -> None:
         self._source = source
         self._explain = explain
         self._history = graphs.History()
@@ -39,6 +41,7 @@ class Dashboard:
         self._pulse = ipywidgets.HTML()
         self._header = ipywidgets.HTML()
         self._panel = ipywidgets.HTML()
+        self.breaker = Breaker(hurt) if hurt else None
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
         self.choice.observe(self._chosen, names="value")
@@ -88,17 +91,20 @@ class Dashboard:
     def _selected(self, node_id: str | None) -> None:
         with self._lock:
             self.choice.value = node_id or ""
+            if self.breaker:
+                self.breaker.show(node_id)
             self.refresh()
 
     def _laid_out(self) -> ipywidgets.Widget:
         self.choice.add_class("rt-choice")
         left = ipywidgets.Box([self.architecture.widget])
-        right = ipywidgets.VBox([self.choice, ipywidgets.Box([self._panel]).add_class("rt-scroll")])
+        tools = [self.choice, self.breaker.widget] if self.breaker else [self.choice]
+        right = ipywidgets.VBox([*tools, ipywidgets.Box([self._panel]).add_class("rt-scroll")])
         body = ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")])
         rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, body.add_class("rt-body")]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 
-def dashboard(source: graphs.Source, *, explain: panel.Explain) -> ipywidgets.Widget:
+def dashboard(source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None) -> ipywidgets.Widget:
     """The dashboard's widget, started; put it last in a cell."""
-    return Dashboard(source, explain=explain).start().widget
+    return Dashboard(source, explain=explain, hurt=hurt).start().widget
