@@ -1,0 +1,99 @@
+"""The pictures and what moves them: they show the numbers they are given, and a slider's work is light."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from forecast_series import a_grid
+
+from rtlib.domains import Staffing, domain_names, load_domain
+from rtlib.forecast import LEVELS, MODELS, Outlook, charts, outlooks
+from rtlib.staffing import charts as people_charts
+from rtlib.staffing import paid_hour, people_needed, roster
+from rtlib.staffing.whatif import Demand, changed, what_if
+
+
+@pytest.fixture(scope="module")
+def outlook() -> Outlook:
+    return outlooks([a_grid()], origins=4, models=MODELS[:3], workers=1)[0]
+
+
+@pytest.fixture(params=domain_names())
+def role(request: pytest.FixtureRequest) -> Staffing:
+    return load_domain(request.param).staffing
+
+
+def a_demand() -> Demand:
+    middle = 40 + 30 * np.sin(np.arange(48) / 48 * 2 * np.pi)
+    return Demand(middle[:, None] * np.linspace(0.8, 1.2, len(LEVELS)), tuple(LEVELS.tolist()), 30)
+
+
+def test_the_heat_map_shows_every_count(outlook: Outlook) -> None:
+    assert np.array_equal(charts.days_chart(outlook.grid).data[0].z, outlook.grid.values)
+
+
+def test_the_scores_put_the_champion_in_colour(outlook: Outlook) -> None:
+    (bars,) = charts.scores_chart(outlook).data
+    assert bars.marker.color[list(bars.y).index(outlook.champion)] == charts.BLUE
+    assert list(bars.x) == sorted(bars.x, reverse=True)
+
+
+def test_a_day_of_the_backtest_shows_what_was_said_and_what_happened(outlook: Outlook) -> None:
+    figure = charts.backtest_chart(outlook, "regression", 3)
+    named = {trace.name: trace for trace in figure.data}
+    assert np.array_equal(named["what happened"].y, outlook.grid.values[-1])
+    assert np.array_equal(named["forecast"].y, outlook.backtest.said["regression"][3].ravel())
+
+
+def test_the_days_to_come_follow_those_that_are_known(outlook: Outlook) -> None:
+    named = {trace.name: trace for trace in charts.future_chart(outlook).data}
+    assert named["forecast"].x[0] > named["known"].x[-1]
+
+
+def test_what_if_costs_least_where_the_role_plans(role: Staffing) -> None:
+    best = what_if(role, a_demand())
+    assert best.cost <= 1.01 * min(what_if(role, a_demand(), level=one).cost for one in LEVELS.tolist())
+
+
+def test_what_if_answers_each_control(role: Staffing) -> None:
+    plain = what_if(role, a_demand())
+    assert what_if(changed(role, service_level=0.97), a_demand()).paid > plain.paid
+    assert what_if(changed(role, cost_ratio=9), a_demand()).level == pytest.approx(0.9)
+    dear = what_if(changed(role, shrinkage=0.45), a_demand())
+    assert dear.paid / sum(dear.needed) > plain.paid / sum(plain.needed)
+    assert changed(role) == role
+
+
+def test_changing_a_role_leaves_it_as_it_was(role: Staffing) -> None:
+    before = dataclasses.replace(role)
+    other = changed(role, service_level=0.9, cost_ratio=1, shrinkage=0.5)
+    assert role == before
+    assert other.missing_cost == pytest.approx(2 * paid_hour(other))
+
+
+def test_a_sliders_work_is_bounded(role: Staffing, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rtlib.staffing import whatif
+
+    asked = 0
+
+    def counting(*given: object, **more: object) -> tuple[int, ...]:
+        nonlocal asked
+        asked += 1
+        return people_needed(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(whatif, "people_needed", counting)
+    what_if(role, a_demand())
+    assert asked == 1 + len(LEVELS)  # one day for the plan, one for each quantile: no search, no solver
+
+
+def test_the_pictures_of_people_show_their_numbers(role: Staffing) -> None:
+    told = what_if(role, a_demand())
+    assert list(people_charts.day_chart(a_demand(), told, role=role).data[1].y) == list(told.needed)
+    assert len(people_charts.cost_chart(role, a_demand(), [0.2, 0.5, 0.8]).data) == 3
+    service = people_charts.service_chart(10, aht_seconds=180, within_seconds=20, target=0.8).data[0]
+    assert dict(zip(service.x, service.y, strict=True))[14] == pytest.approx(0.8884, abs=0.0001)
+    found = roster(role, told.needed, interval_minutes=30)
+    shown = people_charts.roster_chart(found, told.needed)
+    assert list(shown.data[0].y) == [found.staffed[place] for place in found.opens]
