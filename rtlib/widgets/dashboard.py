@@ -98,8 +98,8 @@ class Dashboard:
     def _laid_out(self) -> ipywidgets.Widget:
         self.choice.add_class("rt-choice")
         left = ipywidgets.Box([self.architecture.widget])
-        tools = [self.choice, self.breaker.widget] if self.breaker else [self.choice]
-        right = ipywidgets.VBox([*tools, ipywidgets.Box([self._panel]).add_class("rt-scroll")])
+        below = [self.breaker.widget] if self.breaker else []
+        right = ipywidgets.VBox([self.choice, ipywidgets.Box([self._panel]).add_class("rt-scroll"), *below])
         body = ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")])
         rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, body.add_class("rt-body")]
         return ipywidgets.VBox(rows).add_class("rt-app")

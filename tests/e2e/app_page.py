@@ -29,7 +29,8 @@ NODES = """() => {
     return [node.id(), {x: corner.x + at.x, y: corner.y + at.y, opacity: node.effectiveOpacity(), ...node.data()}];
   }));
 }"""
-PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", "select"]
+CHOICE = ".rt-choice select"
+PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", CHOICE]
 BOXES = """parts => Object.fromEntries(parts.map(name => {
   const box = document.querySelector(name).getBoundingClientRect();
   return [name, [box.x, box.y, box.width, box.height]];
@@ -72,11 +73,11 @@ class AppPage:
 
     def choose(self, title: str) -> None:
         """Choose a part from the list, as a keyboard does."""
-        self.page.locator("select").select_option(label=title)
+        self.page.locator(CHOICE).select_option(label=title)
 
     def chosen(self) -> str:
         """What the list says is chosen; ipywidgets writes its spaces as hard ones."""
-        return self.page.locator("select").evaluate("one => one.selectedOptions[0].label").replace("\xa0", " ")
+        return self.page.locator(CHOICE).evaluate("one => one.selectedOptions[0].label").replace("\xa0", " ")
 
     def panel(self, node: str) -> Locator:
         """The panel that tells of this node."""

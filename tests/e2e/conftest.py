@@ -31,7 +31,9 @@ from fake_source import FakeSource
 from rtlib.explain.template import explain
 from rtlib.widgets import dashboard
 source = FakeSource(Path({script!r}))
-dashboard(source, explain=lambda node, graph: explain(node, graph=graph, domain="Curb-side pick-up"))
+def told(node, graph):
+    return explain(node, graph=graph, domain="Curb-side pick-up")
+dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.")
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from app_page import NODES, AppPage, open_app
+from app_page import CHOICE, NODES, AppPage, open_app
 from conftest import CELL, HERE, Served, environment, free_port, lab_command, seconds_ago, until_served, write_notebook
 from playwright.sync_api import Browser
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
@@ -48,7 +48,7 @@ def test_the_list_opens_the_part_and_marks_it_on_the_canvas(app: AppPage, node: 
 
 
 def test_the_keyboard_alone_reaches_a_part(app: AppPage) -> None:
-    app.page.locator("select").focus()
+    app.page.locator(CHOICE).focus()
     app.page.keyboard.type("Speed la")
     app.page.keyboard.press("Enter")
     assert "Speed layer" in app.read_panel("speed")
@@ -84,6 +84,18 @@ def test_numbers_move_at_least_once_a_second(app: AppPage) -> None:
         )
         seen.append(before)
     assert seen == sorted(set(seen))
+
+
+def test_a_part_can_be_hurt_from_its_panel_and_the_panel_says_what_happened(app: AppPage) -> None:
+    app.choose("Events topic")
+    app.read_panel("events")
+    said = app.page.locator(".rt-expect")
+    said.get_by_text("Kafka is gone at once").wait_for()
+    app.page.get_by_role("button", name="Break it").click()
+    said.get_by_text("kill-broker was done, and it came back after 7.5 s.").wait_for()
+    app.choose("Dashboard")
+    app.read_panel("dashboard")
+    assert not app.page.locator(".rt-breaker").is_visible()
 
 
 def test_nothing_moves_when_numbers_change_parts_are_clicked_or_one_goes_down(app: AppPage, served: Served) -> None:

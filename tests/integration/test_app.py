@@ -143,7 +143,7 @@ def test_nothing_jumps_while_numbers_change_and_parts_are_clicked(app: App) -> N
 
 
 def test_a_part_can_be_chosen_by_keyboard(app: App) -> None:
-    app.page.locator("select").select_option(label="Schema registry")
+    app.page.locator(".rt-choice select").select_option(label="Schema registry")
     app.page.locator('[data-node="registry"]').wait_for(timeout=10_000)
 
 
