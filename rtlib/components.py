@@ -21,6 +21,7 @@ class Component:
         breaks: What happens when it is stopped.
         upstream: The ids it reads from; the edges of the graph.
         probe: The observation that tells how it is (see ``pipeline.probes``); None while it is planned.
+        period_seconds: How long it may take from one of its readings to the next.
         part: The supervised local process behind it, if it has one of its own.
         lesson: Notebook that teaches it.
         source: File or folder that implements it.
@@ -36,6 +37,7 @@ class Component:
     breaks: str
     upstream: tuple[str, ...] = ()
     probe: str | None = None
+    period_seconds: float = 1.0
     part: str | None = None
     lesson: str | None = None
     source: str | None = None
@@ -47,6 +49,7 @@ class Component:
         return self.probe is None
 
 
+DAY = 26 * 3600.0  # a daily job, and two hours for it to be late
 LAYERS = ("sources", "broker", "stream", "warehouse", "models", "people")
 
 ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
@@ -95,21 +98,21 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Copies every event into the warehouse in small batches, each applied once, and sends what does not fit "
         "to the rejected topic.",
         "The warehouse's history stops growing, while live KPIs go on. After a restart it catches up.",
-        upstream=("events",), probe="archive", part="stream", lesson="03_warehouse",
+        upstream=("events",), probe="archive", part="stream", lesson="03_speed_layer",
         source="rtlib/streaming/queries.py", elsewhere="Spark cluster, EMR, Kubernetes",
     ),
     Component(
         "loader", "Speed loader", "kafka-python", "stream", 0,
         "Reads the KPI records and writes the newest of each site and minute into the speed layer.",
         "Live KPIs in the warehouse grow old. After a restart it reads on from its last committed offset.",
-        upstream=("kpis",), probe="loader", part="loader", lesson="03_warehouse", source="rtlib/warehouse/load.py",
+        upstream=("kpis",), probe="loader", part="loader", lesson="03_speed_layer", source="rtlib/warehouse/load.py",
         elsewhere="Snowpipe Streaming",
     ),
     Component(
         "speed", "Speed layer", "fakesnow, as Snowflake", "warehouse", 0,
         "One row for each site and minute, overwritten as better numbers arrive: the table behind live screens.",
         "The dashboard has nothing fresh to read, and says so.",
-        upstream=("loader",), probe="speed", part="warehouse", lesson="03_warehouse", source="rtlib/warehouse",
+        upstream=("loader",), probe="speed", part="warehouse", lesson="03_speed_layer", source="rtlib/warehouse",
         elsewhere="Snowflake",
     ),
     Component(
@@ -117,26 +120,29 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Every event ever accepted, once, with the batch that brought it: the history that reports and models "
         "are built on.",
         "The archive query retries its batch until the warehouse is back; nothing is lost.",
-        upstream=("archive",), probe="dwh", part="warehouse", lesson="03_warehouse", source="rtlib/warehouse",
+        upstream=("archive",), probe="dwh", part="warehouse", lesson="03_speed_layer", source="rtlib/warehouse",
         elsewhere="Snowflake",
     ),
     Component(
         "dbt", "dbt marts", "dbt-core", "models", 1,
         "Turns raw events into tested tables that answer business questions.",
         "Reports show yesterday's numbers.",
-        upstream=("dwh",), lesson="05_dbt",
+        upstream=("dwh",), probe="dbt", period_seconds=DAY, lesson="05_dbt", source="dbt",
+        elsewhere="the same project, target snowflake",
     ),
     Component(
         "forecast", "Forecast", "Prophet and ARIMA", "models", 2,
         "Predicts the coming demand, with an honest range, and is scored against what really happened.",
         "Staffing falls back on last week.",
-        upstream=("dbt",), lesson="06_forecast",
+        upstream=("dbt",), probe="forecast", period_seconds=DAY, lesson="06_forecasts", source="rtlib/forecast",
+        elsewhere="the same code, as a scheduled job",
     ),
     Component(
         "staffing", "Staffing", "Erlang C", "models", 3,
         "Turns a demand forecast into how many people are needed, and what being wrong would cost.",
         "Plans are made by feel.",
-        upstream=("forecast",), lesson="07_staffing",
+        upstream=("forecast",), probe="staffing", period_seconds=DAY, lesson="07_staffing", source="rtlib/staffing",
+        elsewhere="the same code, as a scheduled job",
     ),
     Component(
         "dashboard", "Dashboard", "Voilà", "people", 0,

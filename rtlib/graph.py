@@ -127,7 +127,6 @@ def build(
     *,
     now: datetime,
     stale_after_seconds: float = 5,
-    every: Mapping[str, float] | None = None,
     components: Sequence[Component] = ARCHITECTURE_COMPONENTS_LIST,
 ) -> Graph:
     """Put what the probes saw onto the components.
@@ -136,11 +135,10 @@ def build(
         observations: The newest observation of each probe, by its name.
         now: The moment ages are counted from.
         stale_after_seconds: How much later than due a reading may be before its node counts as stale.
-        every: Seconds between two readings of a probe, where that is more than one.
         components: What to draw.
     """
     pairs = tuple((source, one.id) for one in components for source in one.upstream)
-    nodes = tuple(_node(one, observations, now, stale_after_seconds, every or {}, pairs) for one in components)
+    nodes = tuple(_node(one, observations, now, stale_after_seconds, pairs) for one in components)
     return Graph(nodes=nodes, edges=pairs, at=now)
 
 
@@ -149,13 +147,12 @@ def _node(
     observations: Mapping[str, Observation],
     now: datetime,
     stale_after_seconds: float,
-    every: Mapping[str, float],
     pairs: tuple[tuple[str, str], ...],
 ) -> Node:
     seen = _observed(component, observations, now)
     ages = [max(0.0, (now - reading.at).total_seconds()) for reading in seen.readings]
     age = min(ages) if ages else None
-    allowed = stale_after_seconds + every.get(component.probe or "", 1.0)
+    allowed = stale_after_seconds + component.period_seconds
     dead = seen.status in (Status.STOPPED, Status.UNKNOWN)
     return Node(
         component=component,
@@ -200,7 +197,7 @@ def _reach(start: str, pairs: Sequence[tuple[str, str]]) -> frozenset[str]:
 
 def summary(graph: Graph) -> tuple[Status, str]:
     """The state of the whole pipeline: the worst status, and one sentence that names the parts that are not well."""
-    built = [node for node in graph.nodes if node.status is not Status.PLANNED]
+    built = [node for node in graph.nodes if node.status not in (Status.PLANNED, Status.IDLE)]
     if not built:
         return Status.PLANNED, "Nothing is built yet."
     if all(node.status is Status.UNKNOWN for node in built):

@@ -147,12 +147,13 @@ class Heartbeat:
 
 
 class Status(StrEnum):
-    """How a node is: ``planned`` is a part of the picture that is not built yet."""
+    """How a node is: ``idle`` has not run yet, ``planned`` is a part of the picture that is not built yet."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     STOPPED = "stopped"
     UNKNOWN = "unknown"
+    IDLE = "idle"
     PLANNED = "planned"
 
 

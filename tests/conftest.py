@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
+
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("rtlib", deadline=None)
+hypothesis_settings.load_profile("rtlib")
 
 
 @pytest.fixture(scope="session")

@@ -119,9 +119,14 @@ def test_a_part_behind_a_stopped_one_points_at_the_cause() -> None:
 
 
 def test_a_planned_part_says_that_it_has_no_numbers() -> None:
-    text = told({}, "dbt")
+    text = told({}, "powerbi")
     assert "It is planned: nothing runs behind it yet" in text
-    assert "It will read from Data warehouse." in text
+    assert "It will read from dbt marts." in text
+
+
+def test_an_idle_part_says_what_would_start_it() -> None:
+    idle = Observation(Status.IDLE, "it has not run yet; try: rtlib dbt build", NOW)
+    assert "there is nothing from it yet: it has not run yet; try: rtlib dbt build." in told({"dbt": idle}, "dbt")
 
 
 def test_readings_without_a_value_are_no_facts() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,8 +43,8 @@ def test_a_part_that_no_probe_has_answered_for_is_unknown_and_a_planned_one_is_p
     graph = build({}, now=NOW)
     assert graph.node("events").status is Status.UNKNOWN
     assert graph.node("events").reason == "no probe has answered yet"
-    assert graph.node("dbt").status is Status.PLANNED
-    assert graph.node("dbt").readings == ()
+    assert graph.node("powerbi").status is Status.PLANNED
+    assert graph.node("powerbi").readings == ()
 
 
 def test_a_fresh_reading_is_live_and_the_first_one_is_the_headline() -> None:
@@ -53,7 +54,8 @@ def test_a_fresh_reading_is_live_and_the_first_one_is_the_headline() -> None:
 
 @pytest.mark.parametrize(("ago", "every", "stale"), [(5.9, 1, False), (6.1, 1, True), (16, 15, False), (21, 15, True)])
 def test_a_reading_is_stale_when_it_is_five_seconds_older_than_due(ago: float, every: float, stale: bool) -> None:
-    graph = build({"kpis": seen(ago=ago)}, now=NOW, every={"kpis": every})
+    slow = [replace(one, period_seconds=every) for one in ARCHITECTURE_COMPONENTS_LIST]
+    graph = build({"kpis": seen(ago=ago)}, now=NOW, components=slow)
     assert graph.node("kpis").stale is stale
 
 
@@ -64,6 +66,15 @@ def test_the_numbers_of_a_part_that_is_not_up_are_never_live(status: Status) -> 
 
 def test_a_reading_from_a_clock_ahead_of_ours_is_new_not_negative() -> None:
     assert build({"broker": seen(ago=-3)}, now=NOW).node("events").age_seconds == 0
+
+
+def test_a_daily_jobs_numbers_are_good_for_a_day_and_an_idle_part_spoils_nothing() -> None:
+    hours = 3600.0
+    idle = Observation(Status.IDLE, "it has not run yet", NOW)
+    graph = build(all_seen(dbt=seen(ago=25 * hours), staffing=idle), now=NOW)
+    assert not graph.node("dbt").stale
+    assert summary(graph)[0] is Status.HEALTHY
+    assert build(all_seen(dbt=seen(ago=27 * hours)), now=NOW).node("dbt").stale
 
 
 def test_lineage_is_everything_before_and_after_a_node() -> None:
@@ -122,7 +133,7 @@ def test_the_summary_names_what_is_not_well(observations: dict[str, Observation]
 @given(st.dictionaries(st.sampled_from(PROBES), st.sampled_from(list(Status))))
 def test_the_summary_is_healthy_only_if_every_built_part_is(statuses: dict[str, Status]) -> None:
     graph = build({probe: seen(status) for probe, status in statuses.items()}, now=NOW)
-    built = [node for node in graph.nodes if node.status is not Status.PLANNED]
+    built = [node for node in graph.nodes if node.status not in (Status.PLANNED, Status.IDLE)]
     well = bool(built) and all(node.status is Status.HEALTHY for node in built)
     assert (summary(graph)[0] is Status.HEALTHY) == well
 

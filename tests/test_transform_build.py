@@ -148,6 +148,19 @@ def test_daily_kpis_are_what_python_makes_of_the_same_events(world: World) -> No
         assert told == {key: pytest.approx(value) for key, value in expected.items()}
 
 
+def test_what_became_of_every_record_is_told(world: World) -> None:
+    sql = "select outcome, sum(records) as n from MARTS.LATE_AND_REJECTED where domain = ? group by outcome"
+    told = {one["outcome"]: one["n"] for one in world.rows(sql, LIVE)}
+    batch = world.live.batch
+    assert told["rejected"] == len(batch.rejected) > 0
+    assert told["duplicate"] == len(batch.events) - batch.events["event_id"].nunique() > 0
+    in_time = told["on time"] + told["late"] + told["behind the watermark"]
+    assert in_time == batch.events["event_id"].nunique()
+    assert told["behind the watermark"] >= world.live.dropped
+    (why,) = world.rows("select distinct reason from MARTS.LATE_AND_REJECTED where outcome = 'rejected'")
+    assert why["reason"] == "value: does not fit"
+
+
 def test_the_calendar_knows_holidays(world: World) -> None:
     (found,) = world.rows("select * from MARTS.CALENDAR where country = 'US' and calendar_date = '2026-07-04'")
     assert (found["weekday"], found["is_weekend"], found["is_holiday"]) == (6, True, True)
@@ -297,9 +310,9 @@ def test_the_node_of_dbt_tells_its_last_run_from_disk_alone(world: World) -> Non
     assert all(age is not None and 0 <= age < 600 for age in ages.values())
 
 
-def test_a_state_folder_without_a_run_has_an_unknown_node(tmp_path: Path) -> None:
+def test_the_node_of_a_state_folder_without_a_run_says_how_to_begin(tmp_path: Path) -> None:
     seen = transforming.observation(Settings(home=tmp_path))
-    assert seen.status is Status.UNKNOWN
+    assert (seen.status in (Status.HEALTHY, Status.DEGRADED), seen.readings) == (False, ())
     assert "rtlib dbt build" in seen.reason
     assert transforming.source_readings(Settings(home=tmp_path)) == ()
 

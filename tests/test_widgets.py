@@ -73,7 +73,7 @@ def test_a_card_says_its_title_its_number_and_that_it_is_old() -> None:
     assert faces(live)[":number"]["title"] == "51.2 records/s"
     assert faces(live)[":note"]["title"] == "Apache Kafka"
     assert faces(old)[":note"] == {"title": "last seen 14 s ago", "status": "healthy", "stale": "yes"}
-    assert faces(pictured({}).node("dbt"))[":note"]["title"] == "planned"
+    assert faces(pictured({}).node("powerbi"))[":note"]["title"] == "planned"
 
 
 def data_of(shown: ArchitectureGraph, element_id: str) -> dict[str, str]:
@@ -127,7 +127,8 @@ def test_everything_is_sent_again_now_and_then_for_a_browser_that_missed_it() ->
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "flow"), [("events", "kpis", "still"), ("loader", "speed", "flow"), ("dwh", "dbt", "planned")]
+    ("source", "target", "flow"),
+    [("events", "kpis", "still"), ("loader", "speed", "flow"), ("dbt", "powerbi", "planned")],
 )
 def test_an_edge_shows_whether_data_moves(source: str, target: str, flow: str) -> None:
     shown = ArchitectureGraph()

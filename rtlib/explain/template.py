@@ -50,6 +50,16 @@ PHRASES: Mapping[str, str] = {
     "rejected": "has set {n} aside",
     "late": "has counted {n} late",
     "duplicates": "has seen {n} twice",
+    "built": "has built {n}",
+    "passed": "has passed {n}",
+    "in the marts": "has put {n} into the marts",
+    "took": "took {n} for it",
+    "error (WAPE)": "is off by {n} of the load on average",
+    "interval held": "has an interval that held {n} of the time",
+    "next day": "expects {n} in the next day",
+    "needed now": "asks for {n} now",
+    "next peak": "asks for {n} at the next peak",
+    "largest gap": "is short of {n} at the worst moment",
     "latency": "takes {n} to answer",
     "answer time": "takes {n} to answer",
     "freshness": "is {n} behind the events",
@@ -68,6 +78,7 @@ ZERO_PHRASES: Mapping[str, str] = {
     "dropped as too late": "has let go of nothing",
     "duplicates removed": "has met nothing twice",
     "duplicates": "has seen nothing twice",
+    "largest gap": "is never short of people",
 }
 SPOKEN_NUMBERS = 3
 
@@ -86,9 +97,10 @@ def explain(node: Observed, *, graph: Picture, domain: str = "") -> str:
         Status.DEGRADED: _ailing,
         Status.STOPPED: _stopped,
         Status.UNKNOWN: _unknown,
+        Status.IDLE: _idle,
         Status.PLANNED: _planned,
     }[facts.status]
-    well = facts.status in (Status.HEALTHY, Status.PLANNED) and not facts.stale
+    well = facts.status in (Status.HEALTHY, Status.IDLE, Status.PLANNED) and not facts.stale
     return f"{facts.plain if well else _first_sentence(facts.plain)} {say(facts, domain)}"
 
 
@@ -119,6 +131,10 @@ def _stopped(facts: Facts, domain: str) -> str:
 
 def _unknown(facts: Facts, domain: str) -> str:
     return f"How it is right now, nobody knows{_why(facts)}. {_last(facts)}{_cause(facts)}".strip()
+
+
+def _idle(facts: Facts, domain: str) -> str:
+    return f"It runs when it is asked to, and there is nothing from it yet{_why(facts)}."
 
 
 def _planned(facts: Facts, domain: str) -> str:

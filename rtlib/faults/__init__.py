@@ -9,4 +9,4 @@ soak     several faults at random moments under load, then the ledger
 from rtlib.faults.menu import MENU, Fault, Plan, plan
 from rtlib.faults.watch import Report, button, run
 
-__all__ = ["MENU", "Fault", "Plan", "Report", "button", "plan", "run"]
+__all__ = ["Fault", "MENU", "Plan", "Report", "button", "plan", "run"]

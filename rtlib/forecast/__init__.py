@@ -11,14 +11,14 @@ from rtlib.forecast.run import Outlook, outlooks
 
 __all__ = [
     "BASELINE",
+    "Backtest",
     "ENSEMBLE",
+    "Grid",
     "LEVELS",
     "MODELS",
-    "PLAIN",
-    "Backtest",
-    "Grid",
     "Model",
     "Outlook",
+    "PLAIN",
     "Score",
     "choose",
     "explain",

@@ -12,6 +12,7 @@ from rtlib.broker.registry import latest, subjects
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.graph import KpiBoard
+from rtlib.pipeline.batch_probes import BatchProbe
 from rtlib.pipeline.board import kpi_board
 from rtlib.pipeline.monitor import Probe
 from rtlib.pipeline.prepare import subject
@@ -276,4 +277,5 @@ PROBES: Mapping[str, Callable[[Settings], Probe]] = {
     "registry": RegistryProbe,
     "warehouse": WarehouseProbe,
     "dashboard": DashboardProbe,
+    "batch": BatchProbe,
 }

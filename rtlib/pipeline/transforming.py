@@ -64,7 +64,7 @@ def observation(settings: Settings) -> Observation:
     """What the node of dbt shows: how its last run ended, whoever started it. Reads files alone."""
     report = transform.last_report(settings)
     if report is None:
-        return Observation(Status.UNKNOWN, "it has not run yet; try: rtlib dbt build", datetime.now(UTC))
+        return Observation(Status.IDLE, "it has not run yet; try: rtlib dbt build", datetime.now(UTC))
     marts = [one.rows or 0 for one in report.nodes if one.layer == "MARTS"]
     readings = (
         Reading("built", sum(one.rows is not None for one in report.nodes), "models", report.at),

@@ -100,8 +100,8 @@ def _statuses() -> list[Rule]:
         _rule('[kind="badge"][status="degraded"]', width=26, height=23, text_margin_y=3),
         _rule('[kind="badge"][status="unknown"]', width=25, height=25),
         _rule('[kind="badge"][status="planned"]', background_opacity=0),
-        _rule('[kind="card"][status="planned"]', color=GREY, text_margin_y=-9),
-        _rule('[kind="note"][status="planned"]', text_margin_y=-15),
+        _rule('[kind="card"][status="planned"], [kind="card"][status="idle"]', color=GREY, text_margin_y=-9),
+        _rule('[kind="note"][status="planned"], [kind="note"][status="idle"]', text_margin_y=-15),
         _rule('[kind="number"][stale="yes"]', color="#7b8694"),
         _rule('[kind="note"][stale="yes"], [kind="note"][status="stopped"]', color=RUST, font_weight=600),
     ]

@@ -43,6 +43,7 @@ LOOKS: Mapping[Status, Look] = {
     Status.DEGRADED: Look("degraded", "!", "#b06a00", "#fff5df", "triangle", "solid", 3.5),
     Status.STOPPED: Look("stopped", "×", "#c2410c", "#fdeae1", "octagon", "double", 5),
     Status.UNKNOWN: Look("unknown", "?", "#5f6b7a", "#f1f3f5", "diamond", "dotted", 2.5),
+    Status.IDLE: Look("idle", "○", "#5f6b7a", "#ffffff", "ellipse", "solid", 1.4),
     Status.PLANNED: Look("planned", "", "#8a94a3", "#ffffff", "ellipse", "dashed", 1.4),
 }
 SEVERITY: Mapping[Severity, str] = {

@@ -57,6 +57,13 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
         ("batches", "batches", 118, 0.5, 0),
         ("duplicates removed", "records", 118, 0.5, 0),
     ),
+    "dbt": (("built", "models", 24, 0, 0), ("passed", "tests", 96, 0, 0), ("in the marts", "rows", 51_204, 0, 0)),
+    "forecast": (("error (WAPE)", "%", 9.4, 0, 0), ("interval held", "%", 81, 0, 0), ("sites", "sites", 8, 0, 0)),
+    "staffing": (
+        ("needed now", "people", 14, 0, 0),
+        ("next peak", "people", 23, 0, 0),
+        ("largest gap", "people", 2, 0, 0),
+    ),
     "dashboard": (("resident memory", "MB", 197, 0, 2), ("processor", "%", 6, 0, 2)),
 }
 CARDS = (

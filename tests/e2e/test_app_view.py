@@ -31,7 +31,7 @@ def test_every_card_is_inside_the_picture_and_apart_from_the_others(app: AppPage
     assert all(left + 50 < card["x"] < left + width - 50 and top + 30 < card["y"] < top + height - 30 for card in cards)
 
 
-@pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt"])
+@pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt", "powerbi"])
 def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage, node: str) -> None:
     told = app.click_node(node)
     assert component(node).title in told

@@ -91,7 +91,7 @@ def test_the_graph_shows_every_part_with_its_status(app: App) -> None:
         f"() => Object.values(({PLACES})() || {{}}).filter(one => one.classes.includes('healthy')).length >= 10",
         timeout=60_000,
     )
-    assert "planned" in app.nodes()["dbt"]["classes"]
+    assert "planned" in app.nodes()["powerbi"]["classes"]
     app.page.wait_for_function(f"() => /[0-9] records.s/.test(({PLACES})().events.label)", timeout=15_000)
 
 
