@@ -37,7 +37,8 @@ class Stream:
 
 def stream(domain: Domain, *, start: datetime, minutes: int = 15, rate: float = 4, seed: int = 7) -> Stream:
     """A stretch with late events, copies and broken records, and with some events beyond the watermark."""
-    world = Simulator(domain, seed=seed, start=start, rate=rate, too_late_share=0.02, late_share=0.05, shaped=False)
+    flaws = {"too_late_share": 0.02, "late_share": 0.05, "duplicate_share": 0.02, "malformed_share": 0.02}
+    world = Simulator(domain, seed=seed, start=start, rate=rate, shaped=False, **flaws)
     end = start + timedelta(minutes=minutes)
     sent = list(takewhile(lambda one: one.send_at < end, world.records()))
     counted, dropped = _streamed(sent)

@@ -93,12 +93,14 @@ def _print_report(report: BuildReport) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "schema", "is", "status", "rows", "touched", "seconds", "tests"):
-        table.add_column(heading, justify="right" if heading in ("rows", "touched", "seconds", "tests") else "left")
+    table.add_column("model", no_wrap=True)
+    table.add_column("schema", no_wrap=True)
+    for heading in ("rows", "touched", "seconds", "tests"):
+        table.add_column(heading, justify="right")
     for one in report.nodes:
-        counts = ("" if number is None else f"{number:,}" for number in (one.rows, one.touched))
+        rows, touched = ("" if number is None else f"{number:,}" for number in (one.rows, one.touched))
         tests = f"{one.tests_passed}/{one.tests}"
-        table.add_row(one.name, one.layer, one.materialized, one.status, *counts, f"{one.seconds:.2f}", tests)
+        table.add_row(one.name, one.layer, rows, touched, f"{one.seconds:.2f}", tests)
     Console(highlight=False).print(table)
     for broken in report.broken:
         typer.echo(f"not built: {broken.name}: {broken.message or 'what it needs was not built, or failed a test'}")

@@ -27,7 +27,9 @@ def project() -> Path:
     """
     folder = project_root() / "dbt"
     if not (folder / "dbt_project.yml").is_file():
-        raise ConfigError(f"there is no dbt project at {folder}", cure="run rtlib from a clone of its repository")
+        raise ConfigError(
+            f"there is no dbt project at {folder}", cure="use a clone of the repository: the project is its folder dbt"
+        )
     return folder
 
 

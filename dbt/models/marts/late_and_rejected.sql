@@ -67,7 +67,7 @@ audited as (
         domain,
         hour_start,
         'rejected' as outcome,
-        ltrim(field || ': ' || reason, ': ') as reason,
+        case when field = '' then reason else field || ': ' || reason end as reason,
         records
     from rejected
 )
