@@ -19,6 +19,7 @@ from rtlib.bench.report import Ratio, Result
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.recovery import wait_until_recovered, wait_until_settled
+from rtlib.pipeline.transforming import race
 from rtlib.services import supervise
 from rtlib.simulator import Simulator
 
@@ -61,11 +62,12 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
     with _switched(settings, "micro-batch"):
         # Spark rests meanwhile, so that it does not share the machine with what is measured alone.
-        stores = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
+        alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
+        alone += _transform(settings, tell) if size.grows else []
     _warm(settings)
     batch, _ = _latencies(settings, size, "micro-batch", rows=False)
     steps, burst = _grow(settings, tell) if size.grows else ([], None)
-    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *stores, *_costs(steps)]
+    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *alone, *_costs(steps)]
     sustained = max((one.rate for one in steps if one.sustained), default=0.0)
     notes = _notes(burst)
     return Result(tuple(ratios), tuple(steps), sustained, notes)
@@ -114,6 +116,17 @@ def _clients(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
         Ratio(
             "kafka-python against confluent-kafka", "records per second, both idempotent and acks=all",
             ours, theirs, "records/s", 0.15, "at least",
+        )
+    ]  # fmt: skip
+
+
+def _transform(settings: Settings, tell: Tell) -> list[Ratio]:
+    tell("one dbt model, in this process and by the command line")
+    told = race(settings, rounds=2)
+    return [
+        Ratio(
+            "dbt in-process against command line", f"seconds for the model {told.model}, command line to in-process",
+            told.command_line, told.in_process, "s", 5.0, "at least",
         )
     ]  # fmt: skip
 
