@@ -45,14 +45,14 @@ class Breaker:
         self.widget = ipywidgets.VBox([row, self._said]).add_class("rt-breaker")
         self.show(None)
 
-    def show(self, component: str | None) -> None:
-        """Offer the faults of a node; nothing is shown for a node that has none."""
+    def show(self, component: str | None) -> bool:
+        """Offer the faults of a node; False for a node that has none."""
         faults: Sequence[Fault] = self._faults.get(component or "", ())
-        self.widget.layout.display = "" if faults else "none"
         if faults and not self._busy.locked():
             self._choice.options = [(one.title, one.name) for one in faults]
             self._choice.value = faults[0].name
             self._explain(None)
+        return bool(faults)
 
     @property
     def said(self) -> str:

@@ -12,6 +12,7 @@ from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
 from rtlib.widgets.architecture import ArchitectureGraph
 from rtlib.widgets.breaker import Breaker, Hurt
+from rtlib.widgets.drawers import Drawer, Drawers
 from rtlib.widgets.look import css
 
 EVERY_SECONDS = 1.0
@@ -41,7 +42,8 @@ class Dashboard:
         self._pulse = ipywidgets.HTML()
         self._header = ipywidgets.HTML()
         self._panel = ipywidgets.HTML()
-        self.breaker = Breaker(hurt) if hurt else None
+        drawers: dict[str, Drawer] = {"Break it…": Breaker(hurt)} if hurt else {}
+        self.drawers = Drawers(drawers)
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
         self.choice.observe(self._chosen, names="value")
@@ -91,15 +93,15 @@ class Dashboard:
     def _selected(self, node_id: str | None) -> None:
         with self._lock:
             self.choice.value = node_id or ""
-            if self.breaker:
-                self.breaker.show(node_id)
+            self.drawers.show(node_id)
             self.refresh()
 
     def _laid_out(self) -> ipywidgets.Widget:
         self.choice.add_class("rt-choice")
         left = ipywidgets.Box([self.architecture.widget])
-        below = [self.breaker.widget] if self.breaker else []
-        right = ipywidgets.VBox([self.choice, ipywidgets.Box([self._panel]).add_class("rt-scroll"), *below])
+        bar = ipywidgets.HBox([self.choice, self.drawers.buttons]).add_class("rt-bar")
+        told = ipywidgets.Box([self._panel]).add_class("rt-scroll")
+        right = ipywidgets.VBox([bar, told, *self.drawers.widgets])
         body = ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")])
         rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, body.add_class("rt-body")]
         return ipywidgets.VBox(rows).add_class("rt-app")

@@ -89,9 +89,10 @@ def test_numbers_move_at_least_once_a_second(app: AppPage) -> None:
 def test_a_part_can_be_hurt_from_its_panel_and_the_panel_says_what_happened(app: AppPage) -> None:
     app.choose("Events topic")
     app.read_panel("events")
+    app.page.get_by_role("button", name="Break it…").click()
     said = app.page.locator(".rt-expect")
     said.get_by_text("Kafka is gone at once").wait_for()
-    app.page.get_by_role("button", name="Break it").click()
+    app.page.get_by_role("button", name="Break it", exact=True).click()
     said.get_by_text("kill-broker was done, and it came back after 7.5 s.").wait_for()
     app.choose("Dashboard")
     app.read_panel("dashboard")

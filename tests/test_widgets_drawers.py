@@ -1,0 +1,67 @@
+"""The drawers below the panel: one open at a time, and no button for what a part does not have."""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from rtlib.widgets.drawers import Drawers
+
+
+class Box:
+    def __init__(self, *parts: str) -> None:
+        self.widget, self.parts = ipywidgets.VBox(), parts
+
+    def show(self, component: str | None) -> bool:
+        return component in self.parts
+
+    @property
+    def is_open(self) -> bool:
+        return self.widget.layout.display != "none"
+
+
+def test_a_drawer_opens_by_its_button_and_closes_by_it() -> None:
+    box = Box("events")
+    drawers = Drawers({"Break it…": box})
+    drawers.show("events")
+    (button,) = drawers.buttons.children
+    assert not box.is_open
+    button.value = True
+    assert box.is_open
+    button.value = False
+    assert not box.is_open
+
+
+def test_a_part_without_anything_to_open_hides_the_button_in_place_and_closes_the_drawer() -> None:
+    box = Box("events")
+    drawers = Drawers({"Break it…": box})
+    (button,) = drawers.buttons.children
+    assert button.layout.visibility == "hidden"
+    drawers.show("events")
+    assert button.layout.visibility == "visible"
+    button.value = True
+    drawers.show("dashboard")
+    assert button.layout.visibility == "hidden"
+    assert not box.is_open
+    drawers.show("events")
+    assert not box.is_open
+
+
+def test_opening_one_drawer_closes_the_other() -> None:
+    one, two = Box("events"), Box("events")
+    drawers = Drawers({"Break it…": one, "Explain…": two})
+    drawers.show("events")
+    first, second = drawers.buttons.children
+    first.value = True
+    second.value = True
+    assert not one.is_open
+    assert two.is_open
+    assert not first.value
+
+
+def test_an_open_drawer_stays_open_for_a_part_that_has_it_too() -> None:
+    box = Box("events", "loader")
+    drawers = Drawers({"Break it…": box})
+    drawers.show("events")
+    drawers.buttons.children[0].value = True
+    drawers.show("loader")
+    assert box.is_open
