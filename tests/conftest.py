@@ -19,6 +19,11 @@ hypothesis_settings.register_profile("rtlib", deadline=None)
 hypothesis_settings.load_profile("rtlib")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that share the real stack come last: before, no other test has to compete with it for the machine."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def warehouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseServer]:
     """One warehouse for the run, with the schema in it. No test may stop it."""

@@ -20,6 +20,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
 from rtlib.services import processes
+from rtlib.warehouse.connection import connect, query
 
 Result = TypeVar("Result")
 RTLIB = Path(sys.executable).with_name("rtlib")
@@ -144,3 +145,12 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
         down = run_rtlib(home, "down", timeout=120)
         assert down.returncode == 0, down.stderr
         assert running_for(home) == []
+
+
+def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    """Rows of the stack's warehouse."""
+    connection = connect(settings)
+    try:
+        return query(connection, sql)
+    finally:
+        connection.close()

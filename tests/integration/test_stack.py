@@ -10,7 +10,6 @@ import copy
 import json
 import os
 import signal
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,11 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.schema_registry import SchemaRegistryClient
-from confluent_kafka.schema_registry.json_schema import JSONDeserializer
-from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
-from live_stack import Stack, run_rtlib, running_for, state_folder, until
+from live_stack import Stack, ask, run_rtlib, running_for, state_folder, until
 
 from rtlib.broker.consumer import consumer
 from rtlib.broker.registry import latest, register
@@ -38,22 +33,13 @@ from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Event, QueryProgress, Rejected
 from rtlib.services import ports, processes, supervise
-from rtlib.warehouse.connection import connect, query
+from rtlib.warehouse.connection import connect
 from rtlib.warehouse.serve import compare_windows, latest_kpis
 
 pytestmark = pytest.mark.integration
 Place = tuple[int, int]  # partition and offset
 PARTS = {"broker", "registry", "warehouse", "stream", "loader", "simulator"}
 MEMORY_MB = 3 * 1024
-
-
-def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    """Rows of the stack's warehouse."""
-    connection = connect(settings)
-    try:
-        return query(connection, sql)
-    finally:
-        connection.close()
 
 
 def records(settings: Settings, name: str) -> list[Any]:
@@ -112,56 +98,6 @@ def test_another_domain_is_refused_while_the_stack_runs(stack: Stack) -> None:
     assert refused.returncode == 2
     assert "the stack is running for curbside" in refused.stderr
     assert "Cure: rtlib down" in refused.stderr
-
-
-def test_a_client_of_another_make_reads_every_event_that_was_not_broken(stack: Stack, settings: Settings) -> None:
-    topic = settings.topic("events")
-    ends = until(lambda: (found := end_offsets(settings, topic)) and sum(found.values()) >= 1500 and found, seconds=60)
-    good, misfits = read_by_another_make(settings, topic, dict(ends))
-    assert good + len(misfits) == sum(ends.values())
-    assert good >= 500
-
-    def archived() -> bool:
-        reached = {one["p"]: one["o"] for one in ask(settings, ARCHIVED)}
-        return all(reached.get(partition, 0) >= end for partition, end in ends.items() if end)
-
-    until(archived, seconds=60)
-    rows = ask(settings, "select kafka_partition as p, kafka_offset as o from RAW.REJECTED")
-    refused = {(int(row["p"]), int(row["o"])) for row in rows}
-    assert misfits == {(partition, offset) for partition, offset in refused if offset < ends[partition]}
-
-
-ARCHIVED = """
-select kafka_partition as p, max(kafka_offset) + 1 as o from (
-    select kafka_partition, kafka_offset from RAW.EVENTS
-    union all select kafka_partition, kafka_offset from RAW.REJECTED
-) group by kafka_partition
-"""
-
-
-def read_by_another_make(settings: Settings, topic: str, ends: dict[int, int]) -> tuple[int, set[Place]]:
-    """Read up to these offsets with Confluent's client: how many records validate, and where those are that do not."""
-    deserialize = JSONDeserializer(
-        schema_str=None, schema_registry_client=SchemaRegistryClient({"url": settings.schema_registry_url})
-    )
-    reader = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
-    reader.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
-    good, misfits = 0, set()
-    left = sum(ends.values())
-    while left:
-        message = reader.poll(30)
-        assert message is not None and message.error() is None
-        if message.offset() >= ends[message.partition()]:
-            continue
-        left -= 1
-        try:
-            told = deserialize(message.value(), SerializationContext(topic, MessageField.VALUE))
-            assert message.key().decode() == told["site"]
-            good += 1
-        except (SerializationError, ValueError):
-            misfits.add((message.partition(), message.offset()))
-    reader.close()
-    return good, misfits
 
 
 def test_the_progress_topic_tells_of_both_queries(settings: Settings) -> None:

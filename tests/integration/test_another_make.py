@@ -1,0 +1,68 @@
+"""A Kafka client of another make on the real stack. It comes before the tests that send what no schema can refuse."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
+from live_stack import ask, until
+
+from rtlib.broker.topics import end_offsets
+from rtlib.config import Settings
+
+pytestmark = pytest.mark.integration
+Place = tuple[int, int]  # partition and offset
+
+
+def test_a_client_of_another_make_reads_every_event_that_was_not_broken(settings: Settings) -> None:
+    topic = settings.topic("events")
+    ends = until(lambda: (found := end_offsets(settings, topic)) and sum(found.values()) >= 1500 and found, seconds=60)
+    good, misfits = read_by_another_make(settings, topic, dict(ends))
+    assert good + len(misfits) == sum(ends.values())
+    assert good >= 500
+
+    def archived() -> bool:
+        reached = {one["p"]: one["o"] for one in ask(settings, ARCHIVED)}
+        return all(reached.get(partition, 0) >= end for partition, end in ends.items() if end)
+
+    until(archived, seconds=60)
+    rows = ask(settings, "select kafka_partition as p, kafka_offset as o from RAW.REJECTED")
+    refused = {(int(row["p"]), int(row["o"])) for row in rows}
+    assert misfits == {(partition, offset) for partition, offset in refused if offset < ends[partition]}
+
+
+ARCHIVED = """
+select kafka_partition as p, max(kafka_offset) + 1 as o from (
+    select kafka_partition, kafka_offset from RAW.EVENTS
+    union all select kafka_partition, kafka_offset from RAW.REJECTED
+) group by kafka_partition
+"""
+
+
+def read_by_another_make(settings: Settings, topic: str, ends: dict[int, int]) -> tuple[int, set[Place]]:
+    """Read up to these offsets with Confluent's client: how many records validate, and where those are that do not."""
+    deserialize = JSONDeserializer(
+        schema_str=None, schema_registry_client=SchemaRegistryClient({"url": settings.schema_registry_url})
+    )
+    reader = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
+    reader.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
+    good, misfits = 0, set()
+    left = sum(ends.values())
+    while left:
+        message = reader.poll(30)
+        assert message is not None and message.error() is None
+        if message.offset() >= ends[message.partition()]:
+            continue
+        left -= 1
+        try:
+            told = deserialize(message.value(), SerializationContext(topic, MessageField.VALUE))
+            assert message.key().decode() == told["site"]
+            good += 1
+        except (SerializationError, ValueError):
+            misfits.add((message.partition(), message.offset()))
+    reader.close()
+    return good, misfits
