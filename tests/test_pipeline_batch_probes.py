@@ -13,6 +13,7 @@ from rtlib.warehouse.connection import execute
 from rtlib.warehouse.outlook import outcome, write_forecasts, write_staffing
 
 NOW = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
+A_WHILE_AGO = timedelta(minutes=10)
 
 
 def forecast_row(site: str, hour: int) -> dict[str, Any]:
@@ -31,8 +32,9 @@ def backtest_row(site: str, wape: float) -> dict[str, Any]:
 
 
 def staffing_row(site: str, hour: int, required: int, planned: int) -> dict[str, Any]:
+    begin = datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0) - A_WHILE_AGO + timedelta(hours=hour)
     return {
-        "site": site, "interval_start": NOW + timedelta(hours=hour), "interval_minutes": 60, "role": "Runner",
+        "site": site, "interval_start": begin, "interval_minutes": 60, "role": "Runner",
         "quantile": 0.7, "contacts": 10.0, "required": required, "planned": planned, "service_level": 0.8,
         "cost": 1.0, "currency": "USD", "made_at": NOW,
     }  # fmt: skip

@@ -195,8 +195,9 @@ def _unpack(folder: Path, one: LockedJar) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with tarfile.open(folder / one.filename) as archive:
-            # Python 3.11.0 to 3.11.3 have no filter; there the checksum in the lock alone vouches for the members.
-            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+            _stays_inside(archive, draft)
+            # Python 3.11.0 to 3.11.3 have no filters; there this and the checksum in the lock have to do.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
             archive.extractall(draft)
     except (tarfile.TarError, OSError) as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -209,6 +210,12 @@ def _unpack(folder: Path, one: LockedJar) -> None:
     shutil.rmtree(final, ignore_errors=True)
     draft.replace(final)
     Verified(folder).remember_all(path for path in final.rglob("*") if path.is_file())
+
+
+def _stays_inside(archive: tarfile.TarFile, folder: Path) -> None:
+    for member in archive.getmembers():
+        if not (folder / member.name).resolve().is_relative_to(folder.resolve()):
+            raise tarfile.TarError(f"{member.name} would be written outside its folder")
 
 
 # --- the disk -------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def records(settings: Settings, name: str) -> list[Any]:
     """All records of one of the domain's topics, up to where it ends now."""
     topic = settings.topic(name)
     ends = {partition: end for partition, end in end_offsets(settings, topic).items() if end > 0}
-    with consumer(settings, topic) as reader:
+    with consumer(settings, topic, max_poll_records=20_000) as reader:
         found: list[Any] = []
 
         def complete() -> bool:

@@ -52,7 +52,8 @@ def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_r
         until(lambda: is_settled(settings), seconds=90)
         taken, rows, exact = take(settings), live_kpis(settings), by_window(settings)
     assert taken.reconciles, taken.differences
-    assert taken.duplicates_removed / taken.events_sent == pytest.approx(0.2, abs=0.02)
+    # A duplicate comes some seconds after its original: those of the last seconds were never sent.
+    assert taken.duplicates_removed == taken.duplicates_sent > 0.14 * taken.events_sent
     assert taken.rejected / taken.events_sent == pytest.approx(0.05, abs=0.01)
     assert taken.late_dropped == 0
     assert {(one.site, one.window_start) for one in rows} == set(exact)
