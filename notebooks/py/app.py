@@ -16,8 +16,11 @@
 # ---
 
 # %%
+from functools import partial
+
 from rtlib import faults, pipeline
 from rtlib.config import load_settings
+from rtlib.pipeline.transforming import models
 from rtlib.widgets import dashboard
 
 # %%
@@ -25,4 +28,9 @@ settings = load_settings()
 monitor = pipeline.monitor(settings)
 
 # %%
-dashboard(monitor, explain=pipeline.explainer(settings), hurt=faults.button(settings))
+dashboard(
+    monitor,
+    explain=pipeline.explainer(settings),
+    hurt=faults.button(settings),
+    models=partial(models, settings),
+)

@@ -10,11 +10,24 @@ from rtlib import transform
 from rtlib.config import Settings
 from rtlib.records import Observation, Reading, Status
 from rtlib.transform import BuildReport, Lineage, Race
+from rtlib.transform.lineage import Node as LineageNode
 from rtlib.transform.run import Tell
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.schema import migrate
 
-__all__ = ["BuildReport", "build", "docs", "exports", "lineage", "observation", "race", "source_readings"]
+__all__ = [
+    "BuildReport",
+    "Lineage",
+    "LineageNode",
+    "build",
+    "docs",
+    "exports",
+    "lineage",
+    "models",
+    "observation",
+    "race",
+    "source_readings",
+]
 
 OLD_SECONDS = 24 * 3600  # marts are yesterday's numbers then
 
@@ -47,6 +60,11 @@ def docs(settings: Settings) -> Path:
 def lineage(settings: Settings) -> Lineage:
     """Sources, models and exposures with their edges; see ``rtlib.transform.lineage``."""
     return transform.lineage(settings)
+
+
+def models(settings: Settings) -> tuple[Lineage, BuildReport | None]:
+    """The lineage, and how the last run went; None before the first."""
+    return transform.lineage(settings), transform.last_report(settings)
 
 
 def exports(settings: Settings) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -14,6 +14,7 @@ from rtlib.widgets.architecture import ArchitectureGraph
 from rtlib.widgets.breaker import Breaker, Hurt
 from rtlib.widgets.drawers import Drawer, Drawers
 from rtlib.widgets.look import css
+from rtlib.widgets.models import Load, Models
 
 EVERY_SECONDS = 1.0
 
@@ -28,9 +29,12 @@ class Dashboard:
         source: Where facts come from; asked about once a second, and must answer at once.
         explain: Makes the plain-English text of a node.
         hurt: Does a fault of the menu; without it no node offers any.
+        models: Reads what dbt builds; without it dbt's node does not show it.
     """
 
-    def __init__(self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None) -> None:
+    def __init__(
+        self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None
+    ) -> None:
         self._source = source
         self._explain = explain
         self._history = graphs.History()
@@ -42,7 +46,11 @@ class Dashboard:
         self._pulse = ipywidgets.HTML()
         self._header = ipywidgets.HTML()
         self._panel = ipywidgets.HTML()
-        drawers: dict[str, Drawer] = {"Break it…": Breaker(hurt)} if hurt else {}
+        drawers: dict[str, Drawer] = {}
+        if hurt:
+            drawers["Break it…"] = Breaker(hurt)
+        if models:
+            drawers["Models…"] = Models(models)
         self.drawers = Drawers(drawers)
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
@@ -107,6 +115,8 @@ class Dashboard:
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 
-def dashboard(source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None) -> ipywidgets.Widget:
+def dashboard(
+    source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None
+) -> ipywidgets.Widget:
     """The dashboard's widget, started; put it last in a cell."""
-    return Dashboard(source, explain=explain, hurt=hurt).start().widget
+    return Dashboard(source, explain=explain, hurt=hurt, models=models).start().widget

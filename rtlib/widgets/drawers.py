@@ -41,7 +41,7 @@ class Drawers:
         """Turn every drawer to a part; one that has nothing for it is closed and loses its button."""
         for button, drawer in self._drawers.items():
             offered = drawer.show(component)
-            button.layout.visibility = "visible" if offered else "hidden"  # it keeps its place: nothing jumps
+            button.layout.display = "" if offered else "none"
             button.value = button.value and offered
             self._lay(button)
 

@@ -28,12 +28,15 @@ CELL = """\
 import sys; sys.path.insert(0, {here!r})
 from pathlib import Path
 from fake_source import FakeSource
+from rtlib.config import load_settings
+from rtlib.pipeline.transforming import models
 from rtlib.explain.template import explain
 from rtlib.widgets import dashboard
 source = FakeSource(Path({script!r}))
 def told(node, graph):
     return explain(node, graph=graph, domain="Curb-side pick-up")
-dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.")
+dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.",
+    models=lambda: models(load_settings()))
 """
 
 

@@ -267,3 +267,18 @@ def test_the_page_needs_nothing_from_elsewhere_and_complains_of_nothing(app: App
     assert app.page.title() == "rtlib, the pipeline live"
     assert app.outside == []
     assert app.complaints == []
+
+
+def test_the_models_of_dbt_open_over_the_graph_and_close_again(app: AppPage) -> None:
+    app.choose("dbt marts")
+    app.read_panel("dbt")
+    boxes = app.boxes()
+    app.page.get_by_role("button", name="Models…").click()
+    shown = app.page.locator(".rt-models svg")
+    shown.wait_for()
+    assert shown.get_by_text("interval_load", exact=True).first.is_visible()
+    cut = "texts => texts.filter(one => one.getBBox().width > one.parentNode.querySelector('rect').getBBox().width - 6)"
+    assert shown.locator("text").evaluate_all(f"texts => ({cut})(texts).map(one => one.textContent)") == []
+    assert app.boxes() == boxes
+    app.page.get_by_role("button", name="Models…").click()
+    shown.wait_for(state="hidden")
