@@ -13,7 +13,7 @@ from rtlib.pipeline.recovery import seconds_until_archived
 from rtlib.pipeline.signs import state_rows
 
 Tell = Callable[[str], None]
-BOUNDED_SECONDS = 5.0  # who has everything so soon after the last event does not fall behind
+BOUNDED_SECONDS = 8.0  # who has everything so soon after the last event of forty seconds does not fall behind
 PATIENCE_SECONDS = 90.0
 
 

@@ -26,7 +26,8 @@ from rtlib.simulator import Simulator
 Tell = Callable[[str], None]
 RATE = 100.0  # at which latencies are measured: well below what the pipeline can take
 BASE = 500.0  # the load that is doubled and doubled again
-CLIMB = [1_000.0, 2_000.0, 4_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
+CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
+STEP_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,9 @@ def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step | None]:
     tell("back to real-time mode: how much is too much")
     with _switched(settings, "real-time"):
         pass
-    _warm(settings)
-    steps = climb(settings, [BASE, *CLIMB], seconds=20, tell=tell)
+    # Under load Java compiles its code for about a minute, on the cores that are measured.
+    _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
+    steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
     most = max((one.rate for one in steps if one.sustained), default=BASE)
     tell(f"  ten seconds' worth of {most:,.0f} events/s at once")
     return steps, step(settings, rate=most, seconds=10, name="burst", at_once=True)
@@ -180,10 +182,10 @@ def _notes(burst: Step | None) -> tuple[str, ...]:
     )
 
 
-def _warm(settings: Settings) -> None:
+def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float = 8) -> None:
     """A first query compiles its code; what is measured is the pipeline that has run a while."""
     wait_until_recovered(settings)
-    send(settings, prepare(settings, rate=4 * RATE, seconds=8, run=f"bench-warm-{time.time():.0f}"))
+    send(settings, prepare(settings, rate=rate, seconds=seconds, run=f"bench-warm-{time.time():.0f}"))
     wait_until_settled(settings)
 
 
