@@ -1,0 +1,151 @@
+"""Rules: what raises an alert and what ends it. Pure: time and value come in, a new state and a change go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from rtlib.domains import Domain
+from rtlib.domains.spec import Direction
+
+FOR = timedelta(seconds=60)  # one bad moment is no alert
+COOLDOWN = timedelta(minutes=10)  # who was called just now is not called again for the same thing
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a KPI of a site raises an alert.
+
+    Attributes:
+        name: ``<kpi>-critical``.
+        kpi: The domain's name of the measure.
+        title, unit: Of the measure, for people.
+        direction: The side that is bad: ``high`` or ``low``.
+        threshold: Reached for ``lasting``, it raises the alert; in ``unit``.
+        clear: Left behind for ``lasting``, it ends the alert. It lies on the good side of ``threshold``, so that a
+            value that trembles around the threshold raises one alert and not twenty (hysteresis).
+        lasting: For how long.
+        cooldown: After an alert has ended no other is raised for so long.
+    """
+
+    name: str
+    kpi: str
+    title: str
+    unit: str
+    direction: Direction
+    threshold: float
+    clear: float
+    lasting: timedelta = FOR
+    cooldown: timedelta = COOLDOWN
+
+    def is_bad(self, value: float) -> bool:
+        """True when ``value`` has reached the threshold."""
+        return value >= self.threshold if self.direction == "high" else value <= self.threshold
+
+    def is_good(self, value: float) -> bool:
+        """True when ``value`` has left ``clear`` behind."""
+        return value < self.clear if self.direction == "high" else value > self.clear
+
+
+def rules_of(domain: Domain) -> tuple[Rule, ...]:
+    """A rule for each KPI that has both thresholds in the domain's data: critical raises, warn must be left behind."""
+    return tuple(
+        Rule(f"{kpi.name}-critical", kpi.name, kpi.title, kpi.unit, kpi.direction, kpi.critical, kpi.warn)
+        for kpi in domain.kpis
+        if kpi.critical is not None and kpi.warn is not None
+    )
+
+
+class Change(StrEnum):
+    """What a step came to."""
+
+    NOTHING = "nothing"
+    RAISED = "raised"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that somebody should know.
+
+    Attributes:
+        domain, site: Where.
+        rule: What was broken.
+        change: ``raised`` or ``recovered``.
+        value: The KPI at that moment, in the rule's unit.
+        since: When it first was bad.
+        at: When the alert was raised, or was over.
+        raised_at: When it was raised; the same for both messages.
+        sent_events: The events the value was made of.
+    """
+
+    domain: str
+    site: str
+    rule: Rule
+    change: Change
+    value: float
+    since: datetime
+    at: datetime
+    raised_at: datetime
+    sent_events: int
+
+    @property
+    def key(self) -> str:
+        """The same for the same message, however often it is made: what is not sent twice is known by it."""
+        return f"{self.domain}|{self.site}|{self.rule.name}|{self.raised_at:%Y-%m-%dT%H:%M:%SZ}|{self.change}"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered of one rule at one site.
+
+    Attributes:
+        bad_since: Since when the value has been bad without a break; None when it is not.
+        good_since: Since when it has been good again while an alert is up; None otherwise.
+        raised_at: When the alert that is up was raised; None when there is none.
+        began: When what led to it began.
+        ended_at: When the last alert was over.
+    """
+
+    bad_since: datetime | None = None
+    good_since: datetime | None = None
+    raised_at: datetime | None = None
+    began: datetime | None = None
+    ended_at: datetime | None = None
+
+
+QUIET = State()
+
+
+def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tuple[State, Change]:
+    """Go one value further; a value that was not measured (None) changes nothing.
+
+    Args:
+        rule: The rule.
+        state: What is remembered; ``QUIET`` at first.
+        at: The moment of the value; not before that of the step before.
+        value: In the rule's unit.
+    """
+    if value is None:
+        return state, Change.NOTHING
+    return _while_up(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
+
+
+def _while_quiet(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:
+    if not rule.is_bad(value):
+        return replace(state, bad_since=None), Change.NOTHING
+    since = state.bad_since or at
+    rests = state.ended_at is not None and at < state.ended_at + rule.cooldown
+    if at - since < rule.lasting or rests:
+        return replace(state, bad_since=since), Change.NOTHING
+    return State(raised_at=at, began=since, ended_at=state.ended_at), Change.RAISED
+
+
+def _while_up(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:
+    if not rule.is_good(value):
+        return replace(state, good_since=None), Change.NOTHING
+    since = state.good_since or at
+    if at - since < rule.lasting:
+        return replace(state, good_since=since), Change.NOTHING
+    return State(ended_at=at), Change.RECOVERED

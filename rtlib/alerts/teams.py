@@ -1,0 +1,119 @@
+"""Teams: brings a card to a Workflows webhook, slowly and with patience. The URL is a secret and is never told.
+
+Limits: four requests a second for each webhook and 28 KB a message ("Create and send messages", Microsoft Teams
+developer documentation). A 202 means that the flow has taken the card, not that somebody has seen it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+from pydantic import SecretStr
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+SPACING_SECONDS = 0.4  # two and a half a second: below the limit also when two of us send
+ATTEMPTS = 5
+TIMEOUT_SECONDS = (3.05, 10.0)  # to connect, to answer
+LONGEST_WAIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a card: taken, or why not; ``attempts`` is how often it was sent."""
+
+    taken: bool
+    attempts: int
+    reason: str = ""
+
+
+class _Again(Exception):
+    """It may go well another time; ``after`` is how many seconds the other side wants to be left alone."""
+
+    def __init__(self, reason: str, *, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Teams:
+    """Sends cards to one webhook, one after another, whichever thread asks.
+
+    A card is sent at least once: who dies between the answer and noting it sends it again, and the reader sees it
+    twice. The other way round, noting first, an alert could be lost, and that is worse.
+
+    Args:
+        url: The webhook.
+        sleep: Waits so many seconds.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        url: SecretStr,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url, self._sleep, self._clock = url, sleep, clock
+        self._turn, self._free_at = threading.Lock(), 0.0
+        # At DEBUG it would log the path of each request, and the secret is in it.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+    def post(self, body: bytes) -> Delivery:
+        """Send a message; never raises for what the other side says."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Again),
+            wait=_wait,
+            stop=stop_after_attempt(ATTEMPTS),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            refused: str = retrying(self._once, body)
+        except _Again as error:
+            return Delivery(False, ATTEMPTS, str(error))
+        return Delivery(not refused, int(retrying.statistics["attempt_number"]), refused)
+
+    def _once(self, body: bytes) -> str:
+        """Send it once; returns why it was refused for good, or nothing."""
+        self._wait_for_turn()
+        try:
+            answer = requests.post(
+                self._url.get_secret_value(),
+                data=body,
+                headers={"Content-Type": "application/json"},
+                timeout=TIMEOUT_SECONDS,
+            )
+        except requests.RequestException as error:  # its text names the URL
+            raise _Again(f"no answer ({type(error).__name__})") from None
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise _Again(f"HTTP {answer.status_code}", after=_seconds(answer.headers.get("Retry-After")))
+        return "" if answer.ok else f"HTTP {answer.status_code}"
+
+    def _wait_for_turn(self) -> None:
+        with self._turn:
+            ahead = self._free_at - self._clock()
+            if ahead > 0:
+                self._sleep(ahead)
+            self._free_at = self._clock() + SPACING_SECONDS
+
+
+_BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_WAIT)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, _Again) else 0.0
+    return max(asked, float(_BACKOFF(state)))
+
+
+def _seconds(told: str | None) -> float:
+    """The header's seconds, bounded; a date, which it may be as well, counts as none."""
+    try:
+        return min(max(0.0, float(told or 0)), LONGEST_WAIT)
+    except ValueError:
+        return 0.0

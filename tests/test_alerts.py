@@ -1,0 +1,288 @@
+"""Alerts: what raises one and what ends it, the card, and its way to a webhook that has limits and bad days."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+from pydantic import SecretStr
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from rtlib.alerts import QUIET, Alert, Change, Rule, State, Teams, card, message, rules_of, step
+from rtlib.alerts.card import MAX_BYTES
+from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.teams import ATTEMPTS, LONGEST_WAIT
+from rtlib.domains import load_domain
+from rtlib.errors import ConfigError
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+RULE = Rule("wait-critical", "wait", "Mean wait", "min", "high", threshold=10.0, clear=7.0)
+DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
+SCHEMA = json.loads((files("adaptive_cards") / "schemas" / "schema-1.5.json").read_text(encoding="utf-8"))
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def played(values: list[tuple[float, float]], rule: Rule = RULE) -> list[tuple[float, Change]]:
+    """The changes that values at some seconds make."""
+    state, changes = QUIET, []
+    for seconds, value in values:
+        state, change = step(rule, state, at=after(seconds), value=value)
+        if change is not Change.NOTHING:
+            changes.append((seconds, change))
+    return changes
+
+
+def alert(change: Change = Change.RAISED, **fields: Any) -> Alert:
+    told = Alert("curbside", "oakland-3rd-st", RULE, change, 12.5, NOON, after(120), after(60), 240)
+    return replace(told, **fields)
+
+
+# --- rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_surge_raises_one_alert_and_then_one_recovery() -> None:
+    values = [(0.0, 5.0)] + [(float(second), 12.0) for second in range(10, 200, 10)]
+    values += [(float(second), 5.0) for second in range(200, 400, 10)]
+    assert played(values) == [(70.0, Change.RAISED), (260.0, Change.RECOVERED)]
+
+
+def test_one_bad_moment_is_no_alert() -> None:
+    assert played([(0, 12), (30, 12), (50, 5), (60, 12), (100, 12)]) == []
+
+
+def test_a_value_that_trembles_around_the_threshold_raises_once() -> None:
+    values = [(float(second), 10.5 if second % 20 else 9.5) for second in range(100, 2000, 10)]
+    assert played([(0.0, 11.0), (60.0, 11.0), *values]) == [(60.0, Change.RAISED)]
+
+
+def test_after_an_alert_it_is_quiet_for_the_cooldown_and_what_lasts_longer_is_told() -> None:
+    first = [(0.0, 12.0), (60.0, 12.0), (70.0, 1.0), (130.0, 1.0)]
+    again = [(float(second), 12.0) for second in range(140, 1000, 10)]
+    assert played([*first, *again])[2:] == [(130.0 + RULE.cooldown.total_seconds(), Change.RAISED)]
+
+
+def test_a_number_that_is_bad_when_it_is_low_raises_when_it_falls() -> None:
+    low = replace(RULE, direction="low", threshold=0.9, clear=0.95)
+    values = [(0.0, 0.8), (60.0, 0.85), (120.0, 0.92), (300.0, 0.97), (360.0, 0.97)]
+    assert played(values, low) == [(60.0, Change.RAISED), (360.0, Change.RECOVERED)]
+
+
+def test_what_was_not_measured_changes_nothing() -> None:
+    state, _ = step(RULE, QUIET, at=NOON, value=12.0)
+    assert step(RULE, state, at=after(30), value=None) == (state, Change.NOTHING)
+
+
+@given(st.lists(st.tuples(st.floats(1, 300), st.floats(0, 20)), max_size=80))
+def test_alerts_and_recoveries_alternate_whatever_comes(told: list[tuple[float, float]]) -> None:
+    at, values = 0.0, []
+    for pause, value in told:
+        at += pause
+        values.append((at, value))
+    changes = [change for _, change in played(values)]
+    assert changes == [Change.RAISED, Change.RECOVERED] * (len(changes) // 2) + [Change.RAISED] * (len(changes) % 2)
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_every_domain_has_rules_whose_end_is_on_the_good_side(name: str) -> None:
+    rules = rules_of(load_domain(name))
+    assert rules
+    for rule in rules:
+        assert rule.is_bad(rule.threshold)
+        assert not rule.is_good(rule.threshold)
+        assert not rule.is_bad(rule.clear)
+
+
+def test_the_two_messages_of_an_alert_have_keys_of_their_own_that_stay_the_same() -> None:
+    raised, again = alert(), alert(at=after(999), value=99.0)
+    assert raised.key == again.key
+    assert alert(Change.RECOVERED).key != raised.key
+
+
+# --- the card -------------------------------------------------------------------------------------------------------
+
+
+def a_card(told: Alert | None = None, **fields: str) -> dict[str, Any]:
+    chosen = {"site": "Oakland, 3rd Street", "advice": "Two more runners until 13:00.", "link": "http://localhost/"}
+    return card(told or alert(), **{**chosen, **fields})
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_every_card_of_every_domain_is_valid_and_small(name: str) -> None:
+    domain = load_domain(name)
+    validator = Draft7Validator(SCHEMA)
+    for rule in rules_of(domain):
+        for site in domain.sites:
+            for change in (Change.RAISED, Change.RECOVERED):
+                content = a_card(alert(change, rule=rule, domain=name, site=site.id), site=site.title)
+                assert list(validator.iter_errors(content)) == []
+                assert len(message(content)) < MAX_BYTES / 4
+
+
+def test_the_schema_would_find_a_wrong_card() -> None:
+    broken = a_card() | {"body": [{"type": "TextBlock", "text": 5}]}
+    assert list(Draft7Validator(SCHEMA).iter_errors(broken))
+
+
+def test_a_card_says_what_since_when_and_what_to_do() -> None:
+    text = json.dumps(a_card())
+    for words in ("Mean wait at Oakland", "12.5 min, above 10", "12:00 UTC (2 min)", "240 events", "Two more runners"):
+        assert words in text
+    assert "5 min, below 7" in json.dumps(a_card(alert(Change.RECOVERED, value=5.0)))
+
+
+@given(st.text(max_size=3000), st.text(max_size=3000))
+def test_whatever_others_wrote_the_card_stays_valid_small_and_without_links(site: str, advice: str) -> None:
+    content = a_card(site=site, advice=advice)
+    assert list(Draft7Validator(SCHEMA).iter_errors(content)) == []
+    message(content)
+    assert not set("[]<>") & set(content["body"][0]["text"] + content["body"][2]["text"])
+
+
+def test_a_card_that_is_too_large_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ConfigError, match="too large for Teams"):
+        message(a_card() | {"fallbackText": "x" * MAX_BYTES})
+
+
+# --- the way to Teams -----------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, list[float]()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def receiver(clock: Clock) -> Receiver:
+    return Receiver(clock=clock)
+
+
+@pytest.fixture
+def url(receiver: Receiver) -> Iterator[SecretStr]:
+    """Where a real server listens with the receiver behind it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(receiver.app(), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([free],), daemon=True)
+        thread.start()
+        wait: Callable[[], bool] = retry(
+            retry=retry_if_result(lambda up: not up), wait=wait_fixed(0.02), stop=stop_after_delay(10)
+        )(lambda: server.started)
+        wait()
+        yield SecretStr(f"http://127.0.0.1:{free.getsockname()[1]}/webhook?sig=top-secret")
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+@pytest.fixture
+def teams(url: SecretStr, clock: Clock) -> Teams:
+    return Teams(url, sleep=clock.sleep, clock=clock)
+
+
+def test_a_card_arrives_once(teams: Teams, receiver: Receiver) -> None:
+    told = teams.post(message(a_card()))
+    assert (told.taken, told.attempts, told.reason) == (True, 1, "")
+    assert list(receiver.cards) == [a_card()]
+
+
+def test_a_hundred_at_once_stay_within_the_rate_and_none_is_lost(
+    teams: Teams, receiver: Receiver, clock: Clock
+) -> None:
+    told = [teams.post(message(a_card(site=f"Site {number}"))) for number in range(100)]
+    assert all(one.taken and one.attempts == 1 for one in told)
+    assert len({json.dumps(one) for one in receiver.cards}) == 100
+    assert clock.now >= 99 / 4
+
+
+def test_the_receiver_refuses_what_is_too_fast(receiver: Receiver) -> None:
+    body = message(a_card())
+    assert [receiver.take(body)[0] for _ in range(5)] == [202, 202, 202, 202, 429]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_may_go_well_another_time_is_tried_again(teams: Teams, receiver: Receiver, status: int) -> None:
+    receiver.answers.extend([status, status])
+    told = teams.post(message(a_card()))
+    assert (told.taken, told.attempts) == (True, 3)
+    assert len(receiver.cards) == 1
+
+
+def test_retry_after_is_honoured(teams: Teams, receiver: Receiver, clock: Clock) -> None:
+    receiver.answers.append(429)
+    teams.post(message(a_card()))
+    assert max(clock.slept) >= 1.0
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413])
+def test_what_was_refused_for_good_is_not_tried_again(teams: Teams, receiver: Receiver, status: int) -> None:
+    receiver.answers.append(status)
+    told = teams.post(message(a_card()))
+    assert (told.taken, told.attempts, told.reason) == (False, 1, f"HTTP {status}")
+
+
+def test_who_fails_every_time_is_given_up_with_the_reason_and_bounded_patience(
+    teams: Teams, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.answers.extend([503] * ATTEMPTS)
+    told = teams.post(message(a_card()))
+    assert (told.taken, told.attempts, told.reason) == (False, ATTEMPTS, "HTTP 503")
+    assert clock.now <= ATTEMPTS * LONGEST_WAIT
+    assert not receiver.cards
+
+
+def test_nobody_there_is_a_reason_and_the_url_is_told_to_nobody(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: a connection is refused
+        secret = SecretStr(f"http://127.0.0.1:{taken.getsockname()[1]}/webhook?sig=top-secret")
+        teams = Teams(secret, sleep=clock.sleep, clock=clock)
+        told = teams.post(message(a_card()))
+    assert not told.taken
+    assert told.reason == "no answer (ConnectionError)"
+    assert "top-secret" not in repr(teams) + repr(vars(teams)) + repr(told) + caplog.text
+
+
+def test_a_log_of_everything_does_not_hold_the_secret_either(
+    url: SecretStr, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        assert Teams(url, sleep=clock.sleep, clock=clock).post(message(a_card())).taken
+    assert "top-secret" not in caplog.text
+
+
+def test_what_is_no_card_is_refused_by_the_receiver(receiver: Receiver) -> None:
+    for body in (b"", b"{}", b"[1]", b'{"type": "message", "attachments": []}', b"\xff"):
+        assert receiver.take(body)[0] in (400, 429)
+    assert Receiver().take(b" " * (MAX_BYTES + 1))[0] == 413
+
+
+def test_the_state_can_be_kept_and_taken_up_again() -> None:
+    state, _ = step(RULE, QUIET, at=NOON, value=12.0)
+    kept = State(**{name: getattr(state, name) for name in State.__dataclass_fields__})
+    assert step(RULE, kept, at=after(60), value=12.0)[1] is Change.RAISED
