@@ -92,6 +92,7 @@ class Settings(BaseSettings):
 
     gemini_api_key: SecretStr | None = Field(None, description="optional; without it explanations are made locally")
     gemini_model: str = Field("gemini-3.8-flash", description="model that writes the explanations")
+    gemini_base_url: str | None = Field(None, description="another server that speaks Gemini's protocol")
     teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
 
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")

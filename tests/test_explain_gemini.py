@@ -6,15 +6,21 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from rtlib import graph as graphs
+from rtlib.config import Settings, load_settings
+from rtlib.errors import ConfigError
 from rtlib.explain.facts import Fact, Facts
 from rtlib.explain.gemini import Answer, Level, ask
-from rtlib.records import Status
+from rtlib.pipeline.explainer import explained
+from rtlib.records import Observation, Reading, Status
 
 KEY = SecretStr("AIza-top-secret")
 FACTS = Facts(
@@ -182,3 +188,43 @@ def test_nobody_there_is_a_reason(gemini: Gemini) -> None:
     told = gemini.ask(base_url="http://127.0.0.1:9")
     assert told.text == ""
     assert told.reason.startswith("Gemini could not be asked")
+
+
+# --- in the pipeline ------------------------------------------------------------------------------------------------
+
+
+def a_graph() -> graphs.Graph:
+    now = datetime.now(UTC)
+    readings = (Reading("arriving", 46.5, "records/s", now), Reading("in the topic", 12_362.0, "records", now))
+    return graphs.build({"broker": Observation(Status.HEALTHY, "it answers", now, readings)}, now=now)
+
+
+def with_key(gemini: Gemini, home: Path) -> Settings:
+    return load_settings(home=home, gemini_api_key=KEY, gemini_base_url=gemini.url)
+
+
+def test_with_a_key_the_models_answer_is_shown_and_named(gemini: Gemini, tmp_path: Path) -> None:
+    gemini.texts = ["It takes in 46.5 records a second."]
+    told = explained(with_key(gemini, tmp_path), a_graph(), "events", level=Level.NEWCOMER)
+    assert (told.text, told.source, told.why) == (gemini.texts[0], "gemini-3.8-flash", "")
+
+
+def test_an_answer_that_fails_the_check_gives_way_to_the_text_made_here_and_says_why(
+    gemini: Gemini, tmp_path: Path
+) -> None:
+    gemini.texts = ["It takes in 99 records a second."]
+    told = explained(with_key(gemini, tmp_path), a_graph(), "events", level=Level.NEWCOMER)
+    assert told.source == "facts"
+    assert "takes in 46.5 records/s" in told.text
+    assert told.why == "99 is in none of the facts"
+
+
+def test_without_a_key_nobody_is_asked_and_a_question_says_what_is_missing(tmp_path: Path) -> None:
+    told = explained(load_settings(home=tmp_path), a_graph(), "events", level=Level.NEWCOMER, question="Why?")
+    assert told.source == "facts"
+    assert "RTLIB_GEMINI_API_KEY" in told.why
+
+
+def test_a_part_that_does_not_exist_is_an_error_with_the_parts_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="evnets"):
+        explained(load_settings(home=tmp_path), a_graph(), "evnets", level=Level.NEWCOMER)

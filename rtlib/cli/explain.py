@@ -1,0 +1,51 @@
+"""The verb that explains a part, from its live numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from rtlib.cli.common import Json, app, print_json
+from rtlib.components import component
+from rtlib.config import load_settings
+
+
+@app.command()
+def explain(
+    node: Annotated[str, typer.Argument(help="A part of the graph, for instance events, kpis or dwh.")],
+    level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
+    language: Annotated[str, typer.Option("--language", help="For the model, by its English name.")] = "English",
+    question: Annotated[str, typer.Option("--ask", help="What you want to know of it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Explain a part in plain words, from what it measures now.
+
+    With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number and name
+    in it is one of them. Without a key, or when it is not, the text is made here. Level and language are the model's.
+    """
+    from rtlib.pipeline.explainer import Level, explained, look
+
+    settings, chosen = load_settings(), _level(level)
+    component(node)  # a wrong name is told before anything is looked at
+    told = explained(settings, look(settings), node, level=Level(chosen), language=language, question=question)
+    if as_json:
+        print_json({"node": node, **asdict(told)})
+        return
+    typer.echo(told.text)
+    typer.echo(f"({_said(told.source, told.why, told.dollars)})")
+
+
+def _said(source: str, why: str, dollars: float | None) -> str:
+    made = "made from the live numbers, without a model" if source == "facts" else f"by {source}, checked"
+    cost = f"; asking cost {dollars:.5f} USD" if dollars else ""
+    return f"{made}{f'; the model: {why}' if why else ''}{cost}"
+
+
+def _level(text: str) -> str:
+    from rtlib.errors import ConfigError
+
+    if text not in ("newcomer", "practitioner", "expert"):
+        raise ConfigError(f"there is no level {text!r}", cure="use one of: newcomer, practitioner, expert")
+    return text
