@@ -216,16 +216,17 @@ def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: L
     for record in records(settings, "rejected"):
         assert [name for name, _ in record.headers] == list(HEADERS)
         told = from_record(record.value, record.headers)
-        published[told.partition, told.offset] = told
+        assert told.reason and told.topic == settings.topic("events")
+        if told.offset >= 0:  # what a producer refused never had a place among the events, and is in this topic alone
+            published[told.partition, told.offset] = told
     rows = ask(settings, "select kafka_partition as p, kafka_offset as o, payload, reason, field from RAW.REJECTED")
     held = {(int(row["p"]), int(row["o"])): row for row in rows}
-    assert set(published) == set(held)
+    assert not set(published) ^ set(held)
     assert len(rows) == len(held) == settled.rejected
     for place, told in published.items():
         assert told.payload == sent[place]
         assert base64.b64decode(held[place]["payload"]) == sent[place]
         assert (told.reason, told.field) == (held[place]["reason"], held[place]["field"])
-        assert told.reason and told.topic == settings.topic("events")
 
 
 def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledger) -> None:
