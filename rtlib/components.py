@@ -167,8 +167,9 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
     Component(
         "alerts", "Teams alerts", "Microsoft Teams", "people", 3,
         "Tells the people on shift when something needs them, once, and again when it is over.",
-        "Nobody is called.",
-        upstream=("staffing",), lesson="08_alerts",
+        "Nobody is called. After a restart it judges the minutes it missed, each once, and sends what was left over.",
+        upstream=("kpis", "staffing"), probe="alerts", part="alerts", lesson="08_alerts", source="rtlib/alerts",
+        elsewhere="a Workflows webhook of your channel",
     ),
 )  # fmt: skip
 

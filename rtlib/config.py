@@ -16,7 +16,14 @@ from rtlib.errors import ConfigError
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
-USUAL_PORTS = {"kafka": 19092, "kafka_controller": 19093, "registry": 18081, "warehouse": 18765, "app": 18866}
+USUAL_PORTS = {
+    "kafka": 19092,
+    "kafka_controller": 19093,
+    "registry": 18081,
+    "warehouse": 18765,
+    "app": 18866,
+    "receiver": 18867,
+}
 
 
 def project_root() -> Path:
@@ -60,6 +67,7 @@ class Settings(BaseSettings):
     registry_port: int | None = Field(None, description="local registry's port; unset likewise")
     warehouse_port: int | None = Field(None, description="local warehouse's port; unset likewise")
     app_port: int | None = Field(None, description="port of the Voilà app; unset likewise")
+    receiver_port: int | None = Field(None, description="port of the receiver that stands in for Teams; likewise")
 
     kafka_bootstrap_servers: str | None = Field(None, description="a broker elsewhere; unset means the local one")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -94,6 +102,7 @@ class Settings(BaseSettings):
     gemini_model: str = Field("gemini-3.8-flash", description="model that writes the explanations")
     gemini_base_url: str | None = Field(None, description="another server that speaks Gemini's protocol")
     teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
+    app_url: str | None = Field(None, description="where people open the app, for links; unset means this machine")
 
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
@@ -118,6 +127,7 @@ class Settings(BaseSettings):
             "registry": self.registry_port,
             "warehouse": self.warehouse_port,
             "app": self.app_port,
+            "receiver": self.receiver_port,
         }
         return {name: port for name, port in asked.items() if port is not None}
 
@@ -130,6 +140,11 @@ class Settings(BaseSettings):
     def schema_registry_url(self) -> str:
         """Where the schema registry answers, in its Confluent-compatible form."""
         return self.registry_url or f"http://127.0.0.1:{self.ports['registry']}/apis/ccompat/v7"
+
+    @property
+    def app_link(self) -> str:
+        """The app's address, as links in messages have it; it asks for its token there."""
+        return (self.app_url or f"http://127.0.0.1:{self.ports['app']}").rstrip("/") + "/"
 
     @property
     def local_warehouse(self) -> bool:

@@ -41,12 +41,24 @@ class KpiCard:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteBoard:
+    """One site's KPIs."""
+
+    title: str
+    cards: tuple[KpiCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KpiBoard:
-    """The header: the domain's title, its KPIs, and how many events were sent so far (None when unknown)."""
+    """The header: the domain's title, its KPIs, and how many events were sent so far (None when unknown).
+
+    ``sites`` has the same KPIs for each site that was heard of.
+    """
 
     title: str
     cards: tuple[KpiCard, ...] = ()
     events: int | None = None
+    sites: tuple[SiteBoard, ...] = ()
 
 
 class Source(Protocol):

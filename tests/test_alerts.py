@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def played(values: list[tuple[float, float]], rule: Rule = RULE) -> list[tuple[f
 
 
 def alert(change: Change = Change.RAISED, **fields: Any) -> Alert:
-    told = Alert("curbside", "oakland-3rd-st", RULE, change, 12.5, NOON, after(120), after(60), 240)
+    told = Alert("curbside", "oakland-3rd-st", RULE, change, 12.5, NOON, after(120), after(60), {"events": 240})
     return replace(told, **fields)
 
 
@@ -106,6 +107,13 @@ def test_every_domain_has_rules_whose_end_is_on_the_good_side(name: str) -> None
         assert not rule.is_bad(rule.clear)
 
 
+def test_a_rule_that_watches_what_is_not_measured_is_named() -> None:
+    domain = load_domain("curbside")
+    wrong = replace(domain, alerts=(replace(domain.alerts[0], measure="wait_minuts"),))
+    with pytest.raises(ConfigError, match=r"long-wait.*wait_minuts"):
+        rules_of(wrong)
+
+
 def test_the_two_messages_of_an_alert_have_keys_of_their_own_that_stay_the_same() -> None:
     raised, again = alert(), alert(at=after(999), value=99.0)
     assert raised.key == again.key
@@ -139,7 +147,13 @@ def test_the_schema_would_find_a_wrong_card() -> None:
 
 def test_a_card_says_what_since_when_and_what_to_do() -> None:
     text = json.dumps(a_card())
-    for words in ("Mean wait at Oakland", "12.5 min, above 10", "12:00 UTC (2 min)", "240 events", "Two more runners"):
+    for words in (
+        "Act now: Mean wait, Oakland",
+        "12.5 min, above 10",
+        "12:00 UTC (2 min)",
+        "240 events",
+        "Two more runners",
+    ):
         assert words in text
     assert "5 min, below 7" in json.dumps(a_card(alert(Change.RECOVERED, value=5.0)))
 
@@ -215,7 +229,7 @@ def test_a_card_arrives_once(teams: Teams, receiver: Receiver) -> None:
 def test_a_hundred_at_once_stay_within_the_rate_and_none_is_lost(
     teams: Teams, receiver: Receiver, clock: Clock
 ) -> None:
-    told = [teams.post(message(a_card(site=f"Site {number}"))) for number in range(100)]
+    told = [teams.post(message(a_card(alert(site=f"site-{number}")))) for number in range(100)]
     assert all(one.taken and one.attempts == 1 for one in told)
     assert len({json.dumps(one) for one in receiver.cards}) == 100
     assert clock.now >= 99 / 4
@@ -280,6 +294,16 @@ def test_what_is_no_card_is_refused_by_the_receiver(receiver: Receiver) -> None:
     for body in (b"", b"{}", b"[1]", b'{"type": "message", "attachments": []}', b"\xff"):
         assert receiver.take(body)[0] in (400, 429)
     assert Receiver().take(b" " * (MAX_BYTES + 1))[0] == 413
+
+
+def test_a_card_that_comes_again_is_taken_and_kept_once_also_after_a_restart(tmp_path: Path) -> None:
+    file, body = tmp_path / "cards.jsonl", message(a_card())
+    first = Receiver(file)
+    assert [first.take(body)[0] for _ in range(2)] == [202, 202]
+    file.write_text(file.read_text() + '{"cut by a cra')
+    again = Receiver(file)
+    assert again.take(body)[0] == 202
+    assert list(again.cards) == [a_card()]
 
 
 def test_the_state_can_be_kept_and_taken_up_again() -> None:

@@ -95,4 +95,5 @@ def test_a_component_cannot_be_changed_no_mutate() -> None:
 def test_every_supervised_part_stands_behind_a_component() -> None:
     from rtlib.services.parts import PART_NAMES
 
-    assert {one.part for one in ARCHITECTURE_COMPONENTS_LIST if one.part} == set(PART_NAMES)
+    shown = {one.part for one in ARCHITECTURE_COMPONENTS_LIST if one.part}
+    assert shown == set(PART_NAMES) - {"receiver"}  # it stands in for Teams, and Teams is no part of the pipeline

@@ -128,6 +128,8 @@ def test_the_model_is_told_the_facts_the_level_and_the_language(gemini: Gemini) 
         ("<b>All is well.</b>", "markup"),
         ("I ignore the rules: all is well.", "its instructions"),
         ("", "it is empty"),
+        ("OFF-TOPIC", "not a question about this part"),
+        ("Roses are red and violets are blue.", "not a question about this part"),
     ],
 )
 def test_an_answer_that_the_facts_do_not_bear_out_is_not_shown(gemini: Gemini, text: str, reason: str) -> None:
@@ -217,6 +219,19 @@ def test_an_answer_that_fails_the_check_gives_way_to_the_text_made_here_and_says
     assert told.source == "facts"
     assert "takes in 46.5 records/s" in told.text
     assert told.why == "99 is in none of the facts"
+
+
+def test_the_same_question_about_the_same_facts_is_asked_once_and_then_costs_nothing(
+    gemini: Gemini, tmp_path: Path
+) -> None:
+    gemini.texts = ["It takes in 46.5 records a second."]
+    settings, graph = with_key(gemini, tmp_path), a_graph()
+    first, again = (explained(settings, graph, "events", level=Level.NEWCOMER) for _ in range(2))
+    assert (again.text, len(gemini.asked)) == (first.text, 1)
+    assert first.dollars
+    assert again.dollars == 0.0
+    explained(settings, graph, "events", level=Level.EXPERT)
+    assert len(gemini.asked) == 2
 
 
 def test_without_a_key_nobody_is_asked_and_a_question_says_what_is_missing(tmp_path: Path) -> None:

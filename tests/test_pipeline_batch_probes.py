@@ -10,7 +10,8 @@ from snowflake.connector import SnowflakeConnection
 from rtlib.pipeline.batch_probes import forecast, staffing
 from rtlib.records import Status
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.outlook import outcome, write_forecasts, write_staffing
+from rtlib.warehouse.outcome import outcome
+from rtlib.warehouse.outlook import write_forecasts, write_staffing
 
 NOW = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
 A_WHILE_AGO = timedelta(minutes=10)

@@ -20,6 +20,8 @@ from functools import partial
 
 from rtlib import faults, pipeline
 from rtlib.config import load_settings
+from rtlib.pipeline.explainer import answers
+from rtlib.pipeline.pages import Pages
 from rtlib.pipeline.transforming import models
 from rtlib.widgets import dashboard
 
@@ -33,4 +35,6 @@ dashboard(
     explain=pipeline.explainer(settings),
     hurt=faults.button(settings),
     models=partial(models, settings),
+    ask=answers(settings, monitor),
+    pages=Pages(settings),
 )

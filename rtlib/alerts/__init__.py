@@ -1,13 +1,29 @@
 """Alerts: when a number needs somebody, and how they hear of it.
 
 rules     what raises an alert and what ends it; pure
+judge     holds every finished window against the rules, once; pure
 card      an alert as an Adaptive Card for Microsoft Teams; pure
 teams     brings a card to a Workflows webhook, slowly and with patience
 receiver  stands in for Teams on this machine, with its answers and limits
 """
 
 from rtlib.alerts.card import card, message
+from rtlib.alerts.judge import Judge, Memory
 from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, rules_of, step
 from rtlib.alerts.teams import Delivery, Teams
 
-__all__ = ["Alert", "Change", "Delivery", "QUIET", "Rule", "State", "Teams", "card", "message", "rules_of", "step"]
+__all__ = [
+    "QUIET",
+    "Alert",
+    "Change",
+    "Delivery",
+    "Judge",
+    "Memory",
+    "Rule",
+    "State",
+    "Teams",
+    "card",
+    "message",
+    "rules_of",
+    "step",
+]

@@ -17,10 +17,12 @@ MAX_BYTES = 28 * 1024
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 LONGEST = 600  # letters of a text that others wrote
+WORDS = {"critical": "Act now", "warning": "Look at this"}
+COLOURS = {"critical": "Attention", "warning": "Warning"}
 
 
 def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
-    """What happened, since when, what to do, and where to look.
+    """What happened, since when, what to do, and where to look; the key of the message is the title's ``id``.
 
     Args:
         alert: What happened.
@@ -29,10 +31,11 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
         link: The page of the node.
     """
     over = alert.change is Change.RECOVERED
-    title = f"{'Over' if over else 'Act now'}: {alert.rule.title} at {_short(site)}"
+    word = "Over" if over else WORDS[alert.rule.severity]
+    title = f"{word}: {alert.rule.title}, {_short(site)}"
     body = [
-        {"type": "TextBlock", "text": title, "size": "Large", "weight": "Bolder", "wrap": True,
-         "color": "Good" if over else "Attention"},
+        {"type": "TextBlock", "id": alert.key, "text": title, "size": "Large", "weight": "Bolder", "wrap": True,
+         "color": "Good" if over else COLOURS[alert.rule.severity]},
         {"type": "FactSet", "facts": [{"title": name, "value": told} for name, told in _facts(alert)]},
         {"type": "TextBlock", "text": _short(advice), "wrap": True},
     ]  # fmt: skip
@@ -59,14 +62,14 @@ def message(content: dict[str, Any]) -> bytes:
 
 
 def _facts(alert: Alert) -> list[tuple[str, str]]:
-    rule, over = alert.rule, alert.change is Change.RECOVERED
+    rule, over, events = alert.rule, alert.change is Change.RECOVERED, alert.evidence.get("events")
     bound = rule.clear if over else rule.threshold
     word = "above" if (rule.direction == "high") is not over else "below"
     lasted = max(0, round((alert.at - alert.since).total_seconds() / 60))
     return [
         ("Now", f"{alert.value:g} {rule.unit}, {word} {bound:g}"),
         ("Since", f"{_clock(alert.since)} ({lasted} min)"),
-        ("Made of", f"{alert.sent_events:,} events"),
+        *([("Made of", f"{events:,} events")] if isinstance(events, int) else []),
     ]
 
 

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rtlib.domains import Domain
-from rtlib.domains.spec import Direction
-
-FOR = timedelta(seconds=60)  # one bad moment is no alert
-COOLDOWN = timedelta(minutes=10)  # who was called just now is not called again for the same thing
+from rtlib.domains.spec import OTHER_MEASURES, AlertSpec, Direction
+from rtlib.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a KPI of a site raises an alert.
+    """When a number of a site raises an alert.
 
     Attributes:
-        name: ``<kpi>-critical``.
-        kpi: The domain's name of the measure.
-        title, unit: Of the measure, for people.
+        name: The domain's name of the rule.
+        measure: The number it watches.
+        title, unit: Of the number, for people.
         direction: The side that is bad: ``high`` or ``low``.
         threshold: Reached for ``lasting``, it raises the alert; in ``unit``.
         clear: Left behind for ``lasting``, it ends the alert. It lies on the good side of ``threshold``, so that a
             value that trembles around the threshold raises one alert and not twenty (hysteresis).
-        lasting: For how long.
+        lasting: For how long; one bad moment is no alert.
         cooldown: After an alert has ended no other is raised for so long.
+        severity: ``warning`` or ``critical``.
+        advice: What to do.
+        counts: True for a number that is 0, and not unknown, while nothing happens.
     """
 
     name: str
-    kpi: str
+    measure: str
     title: str
     unit: str
     direction: Direction
     threshold: float
     clear: float
-    lasting: timedelta = FOR
-    cooldown: timedelta = COOLDOWN
+    lasting: timedelta = timedelta(seconds=60)
+    cooldown: timedelta = timedelta(minutes=10)
+    severity: str = "critical"
+    advice: str = ""
+    counts: bool = False
 
     def is_bad(self, value: float) -> bool:
         """True when ``value`` has reached the threshold."""
@@ -49,11 +54,36 @@ class Rule:
 
 
 def rules_of(domain: Domain) -> tuple[Rule, ...]:
-    """A rule for each KPI that has both thresholds in the domain's data: critical raises, warn must be left behind."""
-    return tuple(
-        Rule(f"{kpi.name}-critical", kpi.name, kpi.title, kpi.unit, kpi.direction, kpi.critical, kpi.warn)
-        for kpi in domain.kpis
-        if kpi.critical is not None and kpi.warn is not None
+    """The rules in the domain's data, with what they watch described for people.
+
+    Raises:
+        ConfigError: A rule watches what the domain does not measure.
+    """
+    return tuple(_rule(spec, domain) for spec in domain.alerts)
+
+
+def _rule(spec: AlertSpec, domain: Domain) -> Rule:
+    kpis = {one.name: (one.title, one.unit, one.direction) for one in domain.kpis}
+    known = {**kpis, **OTHER_MEASURES}
+    if spec.measure not in known:
+        raise ConfigError(
+            f"the alert {spec.name!r} of {domain.name} watches {spec.measure!r}, which is not measured",
+            cure=f"use one of: {', '.join(known)}",
+        )
+    title, unit, direction = known[spec.measure]
+    return Rule(
+        name=spec.name,
+        measure=spec.measure,
+        title=title,
+        unit=unit,
+        direction=direction,
+        threshold=spec.threshold,
+        clear=spec.clear,
+        lasting=timedelta(seconds=spec.for_seconds),
+        cooldown=timedelta(seconds=spec.cooldown_seconds),
+        severity=spec.severity,
+        advice=spec.advice,
+        counts=any(one.name == spec.measure and one.aggregate == "count" for one in domain.kpis),
     )
 
 
@@ -77,7 +107,7 @@ class Alert:
         since: When it first was bad.
         at: When the alert was raised, or was over.
         raised_at: When it was raised; the same for both messages.
-        sent_events: The events the value was made of.
+        evidence: What it rests on, by name: the window, its events, the other measures.
     """
 
     domain: str
@@ -88,7 +118,7 @@ class Alert:
     since: datetime
     at: datetime
     raised_at: datetime
-    sent_events: int
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

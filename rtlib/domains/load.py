@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from rtlib.domains.spec import Attribute, Demand, Domain, Kind, KpiSpec, Site, Staffing, ValueSpec
+from rtlib.domains.spec import AlertSpec, Attribute, Demand, Domain, Kind, KpiSpec, Site, Staffing, ValueSpec
 from rtlib.errors import ConfigError
 
 Table = Mapping[str, Any]
@@ -53,6 +53,7 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         kpis=tuple(KpiSpec(**_frozen(one)) for one in table["kpis"]),
         demand=Demand(hourly=_scaled(table["demand"]["hourly"]), weekday=_scaled(table["demand"]["weekday"])),
         staffing=Staffing(**_frozen(table["staffing"])),
+        alerts=tuple(AlertSpec(**one) for one in table["alerts"]),
         schema_text=schema_text,
     )
 

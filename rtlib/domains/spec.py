@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -170,6 +171,38 @@ class Staffing:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSpec:
+    """When a number calls somebody.
+
+    Attributes:
+        name: Unique within the domain.
+        measure: A KPI's name, or one of ``OTHER_MEASURES``.
+        severity: What the card says of it.
+        threshold: Reached for ``for_seconds`` on the bad side, it raises an alert; in the measure's unit.
+        clear: Left behind for as long on the good side, it ends it.
+        advice: What to do, in a sentence or two.
+        for_seconds: How long it has to last.
+        cooldown_seconds: For how long after its end no other is raised.
+    """
+
+    name: str
+    measure: str
+    severity: Literal["warning", "critical"]
+    threshold: float
+    clear: float
+    advice: str
+    for_seconds: float = 60.0
+    cooldown_seconds: float = 600.0
+
+
+# What can be watched besides a domain's KPIs: title, unit and the bad side.
+OTHER_MEASURES: Mapping[str, tuple[str, str, Direction]] = {
+    "load_of_forecast": ("Load against the forecast's upper bound", "%", "high"),
+    "people_short": ("People short in the next two hours", "people", "high"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """One world that events come from; ``attributes`` are those that every kind carries."""
 
@@ -182,6 +215,7 @@ class Domain:
     kpis: tuple[KpiSpec, ...]
     demand: Demand
     staffing: Staffing
+    alerts: tuple[AlertSpec, ...]
     schema_text: str = field(repr=False)
 
     @property

@@ -10,7 +10,7 @@ from rtlib.config import Settings
 from rtlib.pipeline import transforming
 from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.outlook import Outcome, outcome
+from rtlib.warehouse.outcome import Outcome, outcome
 
 ASK_SECONDS = 10.0
 

@@ -25,12 +25,21 @@ def kpi_board(domain: Domain, rows: Sequence[Kpi], *, events: int | None) -> gra
         rows: Rows of the speed layer, of any windows.
         events: How many events the warehouse holds.
     """
+    by_site: dict[str, list[Kpi]] = defaultdict(list)
+    for row in rows:
+        by_site[row.site].append(row)
+    sites = tuple(
+        graph.SiteBoard(site.title, _cards(domain, by_site[site.id])) for site in domain.sites if site.id in by_site
+    )
+    return graph.KpiBoard(title=domain.title, cards=_cards(domain, rows), events=events, sites=sites)
+
+
+def _cards(domain: Domain, rows: Sequence[Kpi]) -> tuple[graph.KpiCard, ...]:
     by_window: dict[datetime, list[Kpi]] = defaultdict(list)
     for row in rows:
         by_window[row.window_start].append(row)
     windows = [by_window[start] for start in sorted(by_window)]
-    cards = tuple(_card(spec, windows) for spec in domain.kpis)
-    return graph.KpiBoard(title=domain.title, cards=cards, events=events)
+    return tuple(_card(spec, windows) for spec in domain.kpis)
 
 
 def _card(spec: KpiSpec, windows: Sequence[Sequence[Kpi]]) -> graph.KpiCard:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -12,13 +13,13 @@ from rtlib import graph as graphs
 from rtlib.components import component
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.explain.facts import facts_of
-from rtlib.explain.gemini import Level, ask
+from rtlib.explain.facts import Facts, facts_of
+from rtlib.explain.gemini import Answer, Level, ask
 from rtlib.explain.template import explain
 from rtlib.graph import Graph, Node
-from rtlib.pipeline.monitor import monitor
+from rtlib.pipeline.monitor import Monitor, monitor
 
-__all__ = ["Explanation", "Level", "explained", "explainer", "look"]
+__all__ = ["Explanation", "Level", "answers", "explained", "explainer", "look"]
 
 LOOK_SECONDS = 8.0  # by then every probe has told something, or does not answer
 
@@ -62,8 +63,23 @@ def explained(
     plain = explain(node, graph=graph, domain=load_domain(settings.domain).title)
     if settings.gemini_api_key is None:
         return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if question else "", 0.0)
+    answer = _answer(settings, facts_of(node, graph=graph), level, language, question)
+    text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
+    return Explanation(text, source, answer.reason, answer.dollars)
+
+
+_GOOD: dict[tuple[object, ...], Answer] = {}  # by everything that was asked; what was refused is asked again
+KEPT = 256
+
+
+def _answer(settings: Settings, facts: Facts, level: Level, language: str, question: str) -> Answer:
+    """Ask the model, unless it was asked the same about the same facts before; that costs nothing."""
+    assert settings.gemini_api_key is not None
+    asked = (facts, settings.gemini_model, settings.gemini_base_url, level, language, question)
+    if asked in _GOOD:
+        return replace(_GOOD[asked], dollars=0.0)
     answer = ask(
-        facts_of(node, graph=graph),
+        facts,
         key=settings.gemini_api_key,
         model=settings.gemini_model,
         level=level,
@@ -71,8 +87,28 @@ def explained(
         question=question,
         base_url=settings.gemini_base_url,
     )
-    text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
-    return Explanation(text, source, answer.reason, answer.dollars)
+    if not answer.reason:
+        _GOOD[asked] = answer
+        for oldest in list(_GOOD)[:-KEPT]:
+            del _GOOD[oldest]
+    return answer
+
+
+def answers(settings: Settings, watching: Monitor) -> Callable[[Any], Explanation]:
+    """What answers the app's questions, from the facts as they are when it is asked."""
+
+    def ask_about(question: Any) -> Explanation:
+        graph = graphs.build(watching.observations(), now=datetime.now(UTC))
+        return explained(
+            settings,
+            graph,
+            question.component,
+            level=Level(question.level),
+            language=question.language,
+            question=question.text,
+        )
+
+    return ask_about
 
 
 def look(settings: Settings) -> Graph:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import requests
 from kafka.errors import KafkaError
 
 from rtlib.broker.registry import subjects
@@ -32,6 +33,8 @@ def checks() -> Mapping[str, Check]:
         "warehouse": warehouse,
         "stream": stream,
         "loader": loader,
+        "alerts": alerts,
+        "receiver": receiver,
         "simulator": simulator,
     }
     return every
@@ -77,8 +80,25 @@ def simulator(settings: Settings) -> str:
     return _fresh(_heartbeats(settings).get("simulator"), "the simulator").said
 
 
+def alerts(settings: Settings) -> str:
+    """Look for a fresh heartbeat of the alerting service."""
+    return _fresh(_heartbeats(settings).get("alerts"), "the alerting service").said
+
+
+def receiver(settings: Settings) -> str:
+    """Ask the local receiver for the cards it took."""
+    try:
+        answer = requests.get(f"http://127.0.0.1:{settings.ports['receiver']}/cards", timeout=5)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise ServiceError(
+            f"the receiver does not answer ({type(error).__name__})", cure="rtlib logs receiver"
+        ) from error
+    return f"holds {len(answer.json())} cards"
+
+
 def _heartbeats(settings: Settings) -> Mapping[str, Heartbeat]:
-    reader = SignReader(settings, tail=60)
+    reader = SignReader(settings, tail=80)
     try:
         reader.catch_up()
         return reader.heartbeats

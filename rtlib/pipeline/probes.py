@@ -45,7 +45,7 @@ class Rate:
 class BrokerProbe:
     """Asks the broker where each topic ends, and reads every part's signs of life."""
 
-    names: tuple[str, ...] = ("broker", "rejected", "kpis", "archive", "loader", "simulator")
+    names: tuple[str, ...] = ("broker", "rejected", "kpis", "archive", "loader", "simulator", "alerts")
 
     def __init__(self, settings: Settings) -> None:
         from kafka import TopicPartition
@@ -74,6 +74,7 @@ class BrokerProbe:
             "kpis": self._query("kpis", ends, beats.get("kpis"), now),
             "archive": self._query("archive", ends, beats.get("archive"), now),
             "loader": self._loader(beats.get("loader"), now),
+            "alerts": _alerts(beats.get("alerts"), now),
         }
 
     def close(self) -> None:
@@ -152,6 +153,18 @@ class BrokerProbe:
             Reading("rows written", beat.numbers.get("merged"), "rows", beat.at),
         )
         return _by_heartbeat(beat, now, readings)
+
+
+def _alerts(beat: Heartbeat | None, now: datetime) -> Observation:
+    if beat is None:
+        return Observation(Status.STOPPED, "it has not started since the topic was made", now)
+    readings = (
+        Reading("up now", beat.numbers.get("up"), "alerts", beat.at),
+        Reading("delivered", beat.numbers.get("delivered"), "cards", beat.at),
+        Reading("not delivered", beat.numbers.get("undelivered"), "cards", beat.at),
+        Reading("waiting", beat.numbers.get("pending"), "cards", beat.at),
+    )
+    return _by_heartbeat(beat, now, readings)
 
 
 def _archive_readings(newest: QueryProgress | None, ends: Mapping[str, int], beat: Heartbeat) -> tuple[Reading, ...]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
-
 from rtlib.config import Settings
-from rtlib.errors import ConfigError, RtlibError
-from rtlib.records import Heartbeat
+from rtlib.errors import ConfigError
+from rtlib.pipeline.beats import Sign, wait_for_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -30,10 +27,14 @@ def run_part(name: str, settings: Settings) -> None:
         ConfigError: No part of this name runs in Python.
         RtlibError: What the part needs is not there; the supervisor starts it again.
     """
+    from rtlib.pipeline.alerting import run_alerts, run_receiver
+
     runs: dict[str, Callable[[Settings, threading.Event], None]] = {
         "stream": run_stream,
         "loader": run_loader,
         "simulator": run_simulator,
+        "alerts": run_alerts,
+        "receiver": run_receiver,
     }
     if name not in runs:
         raise ConfigError(f"no part called {name!r} runs in Python", cure=f"use one of: {', '.join(runs)}")
@@ -158,44 +159,3 @@ def run_simulator(settings: Settings, stop: threading.Event) -> None:
         send(settings, simulator, stop=stop, tell=tell)
     finally:
         sign.close()
-
-
-class Sign:
-    """A part's own heartbeat, told at most once a second."""
-
-    def __init__(self, part: str, settings: Settings) -> None:
-        from rtlib.pipeline.signs import SignWriter
-
-        self._part = part
-        self._writer = SignWriter(settings)
-        self._told = 0.0
-
-    def due(self) -> bool:
-        """True when the last sign is a second old."""
-        return time.monotonic() - self._told >= 1.0
-
-    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
-        """Say that the part works, unless it was said less than a second ago."""
-        if self.due():
-            self._told = time.monotonic()
-            self._writer.heartbeat(Heartbeat(self._part, True, said, datetime.now(UTC), numbers))
-
-    def close(self) -> None:
-        """Send what is still to be sent."""
-        self._writer.close()
-
-
-def wait_for_topics(settings: Settings) -> None:
-    """Wait until the broker answers and the domain's topics are there.
-
-    Raises:
-        RtlibError: They were not there in time.
-    """
-    from rtlib.broker.topics import end_offsets
-
-    @retry(retry=retry_if_exception_type(RtlibError), wait=wait_fixed(0.3), stop=stop_after_delay(120), reraise=True)
-    def ask() -> None:
-        for name in ("events", "kpis", "rejected", "progress"):
-            end_offsets(settings, settings.topic(name))
-
-    ask()

@@ -36,7 +36,7 @@ class Part:
     stop_seconds: int = 15
 
 
-PART_NAMES = ("broker", "registry", "warehouse", "stream", "loader", "simulator")
+PART_NAMES = ("broker", "registry", "warehouse", "receiver", "stream", "loader", "alerts", "simulator")
 
 
 def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]]) -> tuple[Part, ...]:
@@ -58,19 +58,22 @@ def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]
         Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"])),
         Part("registry", registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])),
         Part("warehouse", (*warehouse, "--data", str(settings.home / "warehouse"))),
+        Part("receiver", (*run, "receiver")),
         Part("stream", (*run, "stream"), stop_seconds=25),
         Part("loader", (*run, "loader"), autostart=False),
+        Part("alerts", (*run, "alerts"), autostart=False, stop_seconds=25),
         Part("simulator", (*run, "simulator"), autostart=False),
     )
     return tuple(part for part in every if _is_local(part.name, settings))
 
 
 def _is_local(name: str, settings: Settings) -> bool:
-    """A broker, registry or warehouse that runs elsewhere is not started here."""
+    """A broker, registry or warehouse that runs elsewhere is not started here; with Teams no receiver is needed."""
     elsewhere = {
         "broker": settings.kafka_bootstrap_servers is not None,
         "registry": settings.registry_url is not None,
         "warehouse": not settings.local_warehouse,
+        "receiver": settings.teams_webhook_url is not None,
     }
     return not elsewhere.get(name, False)
 

@@ -22,7 +22,7 @@ from rtlib.services.parts import parts
 Check = Callable[[Settings], str]
 Tell = Callable[[str], None]
 
-SERVERS = ("broker", "registry", "warehouse")
+SERVERS = ("broker", "registry", "warehouse", "receiver")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
@@ -74,6 +74,19 @@ def query(connection: SnowflakeConnection, sql: str, parameters: Sequence[object
     cursor = _run(connection, sql, parameters)
     names = [column.name.lower() for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@contextmanager
+def transaction(connection: SnowflakeConnection) -> Iterator[None]:
+    """All statements of the block, or none of them."""
+    try:
+        execute(connection, "begin")
+        yield
+        execute(connection, "commit")
+    except BaseException:
+        with suppress(WarehouseError):  # when the session is gone, so is its transaction
+            execute(connection, "rollback")
+        raise
 
 
 class Warehouse:

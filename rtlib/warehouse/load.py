@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rtlib.errors import WarehouseError
 from rtlib.records import Event, Kpi
-from rtlib.warehouse.connection import execute, query
+from rtlib.warehouse.connection import execute, query, transaction
 from rtlib.warehouse.staging import (
     EVENT,
     EVENT_COLUMNS,
@@ -75,7 +73,7 @@ def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
     order = ["kafka_partition", "kafka_offset"]
     events = batch.events.sort_values(order).drop_duplicates("event_id")
     rejected = batch.rejected.drop_duplicates(["topic", *order])
-    with staged(connection, events, rejected) as table, _transaction(connection):
+    with staged(connection, events, rejected) as table, transaction(connection):
         new = _insert_events(connection, table, events, batch)
         refused = _insert_rejected(connection, table, rejected, batch)
         done = Applied(new=new, duplicates=len(batch.events) - new, rejected=refused)
@@ -244,18 +242,6 @@ def _note(connection: SnowflakeConnection, batch: Batch, done: Applied) -> None:
 
 def _told(offsets: Mapping[str, int]) -> str:
     return json.dumps(dict(offsets), sort_keys=True)
-
-
-@contextmanager
-def _transaction(connection: SnowflakeConnection) -> Iterator[None]:
-    try:
-        execute(connection, "begin")
-        yield
-        execute(connection, "commit")
-    except BaseException:
-        with suppress(WarehouseError):  # when the session is gone, so is its transaction
-            execute(connection, "rollback")
-        raise
 
 
 def _history_row(event: Event, place: int) -> dict[str, object]:

@@ -6,16 +6,14 @@ import json
 import math
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtlib.errors import WarehouseError
-from rtlib.warehouse.connection import execute, query
+from rtlib.warehouse.connection import execute, query, transaction
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def write_forecasts(
         WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
     """
     first = moment_text(min(one["interval_start"] for one in forecasts))
-    with _staged(connection, domain, {"f": forecasts, "b": backtests}) as table, _transaction(connection):
+    with _staged(connection, domain, {"f": forecasts, "b": backtests}) as table, transaction(connection):
         execute(
             connection,
             "delete from ML.FORECASTS where domain = ? and interval_start >= cast(? as timestamp_ntz)",
@@ -133,7 +131,7 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
         WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
     """
     first = moment_text(min(one["interval_start"] for one in rows))
-    with _staged(connection, domain, {"s": rows}) as table, _transaction(connection):
+    with _staged(connection, domain, {"s": rows}) as table, transaction(connection):
         execute(
             connection,
             "delete from OPS.STAFFING where domain = ? and interval_start >= cast(? as timestamp_ntz)",
@@ -216,106 +214,3 @@ def _text(value: object) -> str:
 
 def _levels(value: str | None) -> dict[float, float]:
     return {float(level): float(number) for level, number in json.loads(value or "{}").items()}
-
-
-@contextmanager
-def _transaction(connection: SnowflakeConnection) -> Iterator[None]:
-    try:
-        execute(connection, "begin")
-        yield
-        execute(connection, "commit")
-    except BaseException:
-        with suppress(WarehouseError):  # when the session is gone, so is its transaction
-            execute(connection, "rollback")
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What forecast and plan of a domain come to; None where there is none.
-
-    Attributes:
-        forecast_at: When the newest forecast was made (UTC).
-        champions: The models that were chosen, the most frequent first.
-        wape: Their mean error in the backtest, weighted alike over the sites.
-        coverage: How often their 80 % interval held.
-        sites: How many series have one.
-        next_day: Events expected in the day after the forecast's begin.
-        planned_at: When the plan was made (UTC).
-        needed_now: People that the interval of this moment needs, over all sites; None outside the plan.
-        next_peak: The most that any interval from now on needs.
-        gap: The most people by which an interval's plan falls short; 0 when it never does.
-    """
-
-    forecast_at: datetime | None
-    champions: str
-    wape: float | None
-    coverage: float | None
-    sites: int
-    next_day: float | None
-    planned_at: datetime | None
-    needed_now: float | None
-    next_peak: float | None
-    gap: float | None
-
-
-def outcome(connection: SnowflakeConnection, domain: str) -> Outcome:
-    """What forecast and plan of a domain come to, by queries that stay small.
-
-    Raises:
-        WarehouseError: The warehouse refused a query or did not answer.
-    """
-    best = query(connection, _CHAMPIONS, (domain,))
-    ahead = query(connection, _AHEAD, (domain, domain))[0]
-    plan = query(connection, _PLAN, (domain,))[0]
-    names = Counter(row["model"] for row in best)
-    return Outcome(
-        forecast_at=_moment(ahead["made_at"]),
-        champions=", ".join(f"{name} ({count})" for name, count in names.most_common()),
-        wape=_mean([row["wape"] for row in best]),
-        coverage=_mean([row["coverage_80"] for row in best]),
-        sites=len(best),
-        next_day=ahead["expected"],
-        planned_at=_moment(plan["made_at"]),
-        needed_now=plan["needed_now"],
-        next_peak=plan["next_peak"],
-        gap=plan["gap"],
-    )
-
-
-_CHAMPIONS = "select model, wape, coverage_80 from ML.BACKTESTS where domain = ? and is_champion and site <> 'all'"
-_AHEAD = """
-select max(made_at) as made_at, sum(iff(interval_start < dateadd(day, 1, first), mean, 0)) as expected
-from ML.FORECASTS
-cross join (select min(interval_start) as first from ML.FORECASTS where domain = ? and is_champion) begun
-where domain = ? and is_champion and site <> 'all'
-"""
-_PLAN = """
-select
-    max(made_at) as made_at,
-    max(iff(ends > now and interval_start <= now, required, null)) as needed_now,
-    max(iff(ends > now, required, null)) as next_peak,
-    max(short) as gap
-from (
-    select
-        interval_start,
-        max(made_at) as made_at,
-        max(dateadd(minute, interval_minutes, interval_start)) as ends,
-        sum(required) as required,
-        sum(greatest(required - planned, 0)) as short,
-        current_timestamp()::timestamp_ntz as now
-    from OPS.STAFFING
-    where domain = ?
-    group by interval_start
-) by_interval
-"""
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _moment(told: datetime | None) -> datetime | None:
-    """The warehouse's times carry no zone and are UTC; where nothing is, fakesnow tells of 1970."""
-    return None if told is None or told.year < 2000 else told.replace(tzinfo=UTC)

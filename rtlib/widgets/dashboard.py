@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import ipywidgets
 
@@ -11,10 +12,12 @@ from rtlib import graph as graphs
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
 from rtlib.widgets.architecture import ArchitectureGraph
+from rtlib.widgets.asker import Ask, Asker
 from rtlib.widgets.breaker import Breaker, Hurt
 from rtlib.widgets.drawers import Drawer, Drawers
 from rtlib.widgets.look import css
 from rtlib.widgets.models import Load, Models
+from rtlib.widgets.pages import Pages, Shown
 
 EVERY_SECONDS = 1.0
 
@@ -30,11 +33,14 @@ class Dashboard:
         explain: Makes the plain-English text of a node.
         hurt: Does a fault of the menu; without it no node offers any.
         models: Reads what dbt builds; without it dbt's node does not show it.
+        ask: Answers questions about a part; without it none can be asked.
+        pages: Reads what the further pages show; without it there is the graph alone.
     """
 
     def __init__(
-        self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None
-    ) -> None:
+        self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None,
+        ask: Ask | None = None, pages: Shown | None = None,
+    ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
         self._history = graphs.History()
@@ -51,12 +57,16 @@ class Dashboard:
             drawers["Break it…"] = Breaker(hurt)
         if models:
             drawers["Models…"] = Models(models)
+        if ask:
+            drawers["Ask…"] = Asker(ask)
         self.drawers = Drawers(drawers)
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
         self.choice.observe(self._chosen, names="value")
         self.architecture.on_select(self._selected)
-        self.widget = self._laid_out()
+        graph = self._graph_page()
+        self.pages = Pages(pages, graph) if pages else None
+        self.widget = self._laid_out(graph)
         self.refresh()
 
     def refresh(self) -> None:
@@ -65,7 +75,10 @@ class Dashboard:
             graph = graphs.build(self._source.observations(), now=datetime.now(UTC))
             self._history.add(graph)
             self.architecture.update(graph)
-            self._header.value = cards.header(self._source.kpis(), graph)
+            board = self._source.kpis()
+            self._header.value = cards.header(board, graph)
+            if self.pages:
+                self.pages.refresh(board)
             self._panel.value = self._told(graph)
 
     def _told(self, graph: graphs.Graph) -> str:
@@ -77,11 +90,15 @@ class Dashboard:
     def start(self) -> Dashboard:
         """Refresh once a second until ``stop`` or until the widget is closed; returns itself."""
         threading.Thread(target=self._keep_fresh, name="dashboard", daemon=True).start()
+        if self.pages:
+            self.pages.start()
         return self
 
     def stop(self) -> None:
         """Stop refreshing; the page says so by itself some seconds later."""
         self._over.set()
+        if self.pages:
+            self.pages.stop()
 
     def _keep_fresh(self) -> None:
         while not self._over.wait(EVERY_SECONDS) and self.widget.comm is not None:
@@ -104,19 +121,20 @@ class Dashboard:
             self.drawers.show(node_id)
             self.refresh()
 
-    def _laid_out(self) -> ipywidgets.Widget:
+    def _graph_page(self) -> ipywidgets.Widget:
         self.choice.add_class("rt-choice")
         left = ipywidgets.Box([self.architecture.widget])
         bar = ipywidgets.HBox([self.choice, self.drawers.buttons]).add_class("rt-bar")
         told = ipywidgets.Box([self._panel]).add_class("rt-scroll")
         right = ipywidgets.VBox([bar, told, *self.drawers.widgets])
-        body = ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")])
-        rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, body.add_class("rt-body")]
+        return ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")]).add_class("rt-body")
+
+    def _laid_out(self, graph: ipywidgets.Widget) -> ipywidgets.Widget:
+        bodies = [self.pages.choice, *self.pages.widgets] if self.pages else [graph]
+        rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, *bodies]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 
-def dashboard(
-    source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None
-) -> ipywidgets.Widget:
-    """The dashboard's widget, started; put it last in a cell."""
-    return Dashboard(source, explain=explain, hurt=hurt, models=models).start().widget
+def dashboard(source: graphs.Source, *, explain: panel.Explain, **offered: Any) -> ipywidgets.Widget:
+    """The dashboard's widget, started; put it last in a cell. ``offered`` are Dashboard's further arguments."""
+    return Dashboard(source, explain=explain, **offered).start().widget

@@ -1,0 +1,248 @@
+"""Alerting: the supervised service that watches the KPI stream, and the one that stands in for Teams.
+
+What is found goes into OPS.ALERTS in the transaction that notes how far the service has judged, and is sent from
+there. A crash at any moment therefore loses no alert and raises none twice; one that was sent and not yet noted as
+sent goes out again (at least once).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from rtlib.alerts import Alert, Judge, Memory, Teams, card, message, rules_of
+from rtlib.config import Settings
+from rtlib.domains import Domain, load_domain
+from rtlib.pipeline.beats import Sign, wait_for_topics
+from rtlib.warehouse import alerts as table
+from rtlib.warehouse.connection import Warehouse
+from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
+
+if TYPE_CHECKING:
+    import uvicorn
+    from kafka import KafkaConsumer, TopicPartition
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 60.0  # forecast and plan are looked at once a minute
+BACK = timedelta(minutes=10)  # how far back it begins where nothing was judged yet
+SEND_SECONDS = 1.0
+
+
+def webhook(settings: Settings) -> SecretStr:
+    """Where cards go: to Teams if a webhook is set, else to the receiver of this stack."""
+    return settings.teams_webhook_url or SecretStr(f"http://127.0.0.1:{settings.ports['receiver']}/webhook")
+
+
+def run_receiver(settings: Settings, stop: threading.Event) -> None:
+    """The local receiver, until it is told to stop."""
+    import uvicorn
+
+    from rtlib.alerts.receiver import Receiver
+
+    folder = settings.home / "receiver"
+    folder.mkdir(parents=True, exist_ok=True)
+    app = Receiver(folder / "cards.jsonl").app()
+    port = settings.ports["receiver"]
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
+    threading.Thread(target=_end_with, args=(server, stop), daemon=True).start()
+    server.run()
+
+
+def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True
+
+
+def run_alerts(settings: Settings, stop: threading.Event) -> None:
+    """Judge every finished window of the KPI stream, and call people."""
+    wait_for_topics(settings)
+    watch = Watch(settings)
+    sign = Sign("alerts", settings)
+    sender = threading.Thread(target=send_pending, args=(settings, stop), name="sender")
+    sender.start()
+    try:
+        while not stop.is_set():
+            watch.step()
+            if not sender.is_alive():
+                raise RuntimeError("the sender has ended; the supervisor starts this part again")
+            if sign.due():
+                sign.tell(f"judged until {watch.said}", watch.numbers())
+    finally:
+        stop.set()
+        sender.join(timeout=15)
+        sign.close()
+        watch.close()
+
+
+class Watch:
+    """Reads KPI records, judges, and writes what came of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._domain = settings, load_domain(settings.domain)
+        self._warehouse = Warehouse(settings)
+        told = self._warehouse.run(lambda connection: table.memory(connection, settings.domain))
+        self.memory = Memory.from_json(told) if told else Memory()
+        self._judge = Judge(settings.domain, rules_of(self._domain), self.memory)
+        self._reader = _reader(settings, self.memory.until)
+        self._next_look = datetime.now(UTC)
+        self._ends: Mapping[TopicPartition, int] | None = None
+
+    @property
+    def said(self) -> str:
+        """How far it has judged, for people."""
+        return f"{self.memory.until:%H:%M:%S} UTC" if self.memory.until else "nothing yet"
+
+    def numbers(self) -> dict[str, float]:
+        """What its heartbeat carries: alerts that are up, and the outbox by what became of its messages."""
+        held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
+        up = sum(state.raised_at is not None for state in self.memory.states.values())
+        return {**held, "up": up}
+
+    def step(self) -> None:
+        """Read for a moment, judge what is over, and write it down.
+
+        Raises:
+            WarehouseError: It could not be written; after a new start it goes on where it was.
+        """
+        from rtlib.broker.consumer import kpi_from_record
+
+        before = self.memory.until
+        if self._ends is None:
+            self._ends = self._reader.end_offsets(self._reader.assignment())
+        for batch in self._reader.poll(timeout_ms=200, max_records=5_000).values():
+            for record in batch:
+                self._judge.take(kpi_from_record(record.key, record.value, record.timestamp))
+        # Partitions come one after another while it catches up: it must have read all of what was there.
+        if any(self._reader.position(one) < end for one, end in self._ends.items()):
+            return
+        self._ends = None
+        found = [*self._judge.judge(), *self._outside()]
+        if found or self.memory.until != before:
+            self._write(found)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._reader.close()
+        self._warehouse.close()
+
+    def _outside(self) -> list[Alert]:
+        """What forecast and plan say, once a minute."""
+        now = datetime.now(UTC)
+        if now < self._next_look:
+            return []
+        self._next_look = now + timedelta(seconds=LOOK_SECONDS)
+        kinds = self._domain.staffing.kinds
+        share = self._warehouse.run(partial(load_of_forecast, domain=self._domain.name, kinds=kinds, now=now))
+        short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
+        worst = {"interval": f"{short.interval:%Y-%m-%dT%H:%M}Z" if short.interval else ""}
+        return [
+            *self._judge.measured("people_short", short.people, at=now, evidence=worst),
+            *self._judge.measured("load_of_forecast", share, at=now, evidence={}),
+        ]
+
+    def _write(self, found: list[Alert]) -> None:
+        rows = list(self._rows(found))
+        told = self.memory.to_json()
+        self._warehouse.run(lambda connection: table.record(connection, self._domain.name, rows, told))
+
+    def _rows(self, found: list[Alert]) -> Iterator[dict[str, Any]]:
+        if not found:
+            return
+        now = datetime.now(UTC)
+        short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
+        for one in found:
+            site = titled(self._domain, one.site)
+            link = f"{self._settings.app_link}?node=alerts"
+            body = card(one, site=site, advice=advice(one, self._domain, short), link=link)
+            yield _row(one, site, body)
+
+
+def titled(domain: Domain, site: str) -> str:
+    """A site's title; that of the domain for what is measured as a whole."""
+    return next((one.title for one in domain.sites if one.id == site), domain.title)
+
+
+def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
+    """What to do: the rule's words, and what the staffing plan says of the next hours."""
+    if plan.people is None:
+        return alert.rule.advice
+    role = domain.staffing.title.lower()
+    if plan.people > 0:
+        worst = f"at {plan.interval:%H:%M} UTC" if plan.interval else "soon"
+        return f"{alert.rule.advice} The plan is short of {plan.people:.0f} × {role} {worst}."
+    return f"{alert.rule.advice} The plan has enough people for the next two hours."
+
+
+def _row(alert: Alert, site: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "alert_key": alert.key,
+        "domain": alert.domain,
+        "site": alert.site,
+        "rule": alert.rule.name,
+        "severity": alert.rule.severity,
+        "change": str(alert.change),
+        "title": f"{alert.rule.title}, {site}",
+        "value": alert.value,
+        "unit": alert.rule.unit,
+        "threshold": alert.rule.threshold,
+        "began_at": alert.since,
+        "raised_at": alert.raised_at,
+        "judged_at": alert.at,
+        "evidence": alert.evidence,
+        "card": json.dumps(body, ensure_ascii=False),
+    }
+
+
+def _reader(settings: Settings, until: datetime | None) -> KafkaConsumer:
+    """A reader that begins before the first window that is still to be judged."""
+    from kafka import TopicPartition
+
+    from rtlib.broker.consumer import consumer
+    from rtlib.broker.topics import end_offsets
+
+    topic = settings.topic("kpis")
+    reader = consumer(settings)
+    partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
+    reader.assign(partitions)
+    begin = (until or datetime.now(UTC) - BACK) - timedelta(seconds=settings.window_seconds)
+    places = reader.offsets_for_times({one: int(begin.timestamp() * 1000) for one in partitions})
+    for one in partitions:
+        reader.seek(one, places[one].offset) if places[one] else reader.seek_to_end(one)
+    return reader
+
+
+def send_pending(settings: Settings, stop: threading.Event) -> None:
+    """Send what the outbox holds, the oldest first, until it is told to stop."""
+
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+
+    warehouse, teams = Warehouse(settings), Teams(webhook(settings), sleep=sleep)
+    try:
+        while not stop.is_set():
+            deliver(settings, warehouse, teams, stop)
+            stop.wait(SEND_SECONDS)
+    finally:
+        warehouse.close()
+
+
+def deliver(settings: Settings, warehouse: Warehouse, teams: Teams, stop: threading.Event) -> None:
+    """Send each message of the outbox once and note what became of it."""
+    for row in warehouse.run(lambda connection: table.pending(connection, settings.domain)):
+        if stop.is_set():
+            return
+        told = teams.post(message(json.loads(row["card"])))
+        if not told.taken and stop.is_set():
+            return  # it was cut short, not refused; the next start sends it
+        log.info("card %s: %s after %d attempts", row["alert_key"], told.reason or "taken", told.attempts)
+        noted = partial(
+            table.note_delivery, key=row["alert_key"], taken=told.taken, attempts=told.attempts, reason=told.reason
+        )
+        warehouse.run(noted)

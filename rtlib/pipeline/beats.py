@@ -1,0 +1,54 @@
+"""Beats: a part's own sign of life, and what it waits for before it begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from rtlib.config import Settings
+from rtlib.errors import RtlibError
+from rtlib.records import Heartbeat
+
+
+class Sign:
+    """A part's own heartbeat, told at most once a second."""
+
+    def __init__(self, part: str, settings: Settings) -> None:
+        from rtlib.pipeline.signs import SignWriter
+
+        self._part = part
+        self._writer = SignWriter(settings)
+        self._told = 0.0
+
+    def due(self) -> bool:
+        """True when the last sign is a second old."""
+        return time.monotonic() - self._told >= 1.0
+
+    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
+        """Say that the part works, unless it was said less than a second ago."""
+        if self.due():
+            self._told = time.monotonic()
+            self._writer.heartbeat(Heartbeat(self._part, True, said, datetime.now(UTC), numbers))
+
+    def close(self) -> None:
+        """Send what is still to be sent."""
+        self._writer.close()
+
+
+def wait_for_topics(settings: Settings) -> None:
+    """Wait until the broker answers and the domain's topics are there.
+
+    Raises:
+        RtlibError: They were not there in time.
+    """
+    from rtlib.broker.topics import end_offsets
+
+    @retry(retry=retry_if_exception_type(RtlibError), wait=wait_fixed(0.3), stop=stop_after_delay(120), reraise=True)
+    def ask() -> None:
+        for name in ("events", "kpis", "rejected", "progress"):
+            end_offsets(settings, settings.topic(name))
+
+    ask()

@@ -1,0 +1,169 @@
+"""Pages: what the app's further pages show, gathered when one of them is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES
+from rtlib.pipeline.transforming import source_readings
+from rtlib.records import Reading
+from rtlib.transform import BuildReport, last_report
+from rtlib.warehouse import alerts
+from rtlib.warehouse.connection import Warehouse
+from rtlib.warehouse.outlook import interval_load, read_backtests, read_forecasts, read_staffing
+from rtlib.warehouse.serve import WindowComparison, compare_windows, counts, rejected_reasons
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+Result = TypeVar("Result")
+BACK, AHEAD = timedelta(days=2), timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Load, forecast and plan of a domain as a whole, in intervals of ``INTERVAL_MINUTES``; moments are aware.
+
+    Attributes:
+        role: Who is planned.
+        load: What happened in the two days before the forecast, and since: (begin, events).
+        forecast: (begin, mean, lower, upper) of the champion, 80 %.
+        staff: (begin, required, planned) over all sites.
+        scores: Rows of (model, WAPE, coverage of the 80 % interval, chosen), the best first.
+        why: Why the champion was chosen.
+    """
+
+    role: str
+    load: tuple[tuple[datetime, float], ...]
+    forecast: tuple[tuple[datetime, float, float, float], ...]
+    staff: tuple[tuple[datetime, float, float], ...]
+    scores: tuple[tuple[str, float | None, float | None, bool], ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is known of the data's quality.
+
+    Attributes:
+        events, duplicates, rejected: Held, removed, and refused so far.
+        reasons: How many records were rejected for each reason, the most frequent first.
+        windows: The speed layer's windows against their exact recomputation.
+        report: What dbt did when it ran last; None before.
+        freshness: How old the newest row of each source was when dbt asked.
+    """
+
+    events: int
+    duplicates: int
+    rejected: int
+    reasons: Mapping[str, int]
+    windows: WindowComparison
+    report: BuildReport | None
+    freshness: tuple[Reading, ...]
+
+
+class Pages:
+    """Reads the warehouse for the pages; each call takes some tenths of a second.
+
+    Args:
+        settings: Which domain, and where.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._domain = settings, load_domain(settings.domain)
+        self._warehouse = Warehouse(settings, ride_out_seconds=2)
+
+    @property
+    def receiver(self) -> str | None:
+        """Where the local receiver shows the cards; None when they go to Teams."""
+        ours = self._settings.teams_webhook_url is None
+        return f"http://127.0.0.1:{self._settings.ports['receiver']}/" if ours else None
+
+    def plan(self) -> Plan:
+        """Load, forecast and plan."""
+        name, role = self._domain.name, self._domain.staffing
+        ahead = self._run(lambda connection: read_forecasts(connection, name))
+        forecast = [one for one in ahead if one["site"] == EVERYWHERE]
+        begin = min((one["interval_start"] for one in forecast), default=None)
+        load = self._run(
+            lambda connection: interval_load(connection, name, kinds=role.kinds, interval_minutes=INTERVAL_MINUTES)
+        )
+        every = self._run(lambda connection: read_backtests(connection, name))
+        scores = [one for one in every if one["site"] == EVERYWHERE]
+        return Plan(
+            role=role.title,
+            load=_load(load, begin),
+            forecast=tuple(
+                (_utc(one["interval_start"]), one["mean"], one["lower_80"], one["upper_80"])
+                for one in forecast
+                if begin and one["interval_start"] < begin + AHEAD
+            ),
+            staff=_staff(self._run(lambda connection: read_staffing(connection, name))),
+            scores=tuple((one["model"], one["wape"], one["coverage_80"], bool(one["is_champion"])) for one in scores),
+            why=next((str(one["why"] or "") for one in scores if one["is_champion"]), ""),
+        )
+
+    def quality(self) -> Quality:
+        """Counts, reasons, reconciliation and dbt's tests."""
+        name, settings = self._domain.name, self._settings
+        held = self._run(lambda connection: counts(connection, name))
+        return Quality(
+            events=held.raw_events,
+            duplicates=held.duplicates,
+            rejected=held.rejected,
+            reasons=self._run(lambda connection: rejected_reasons(connection, name)),
+            windows=self._run(
+                lambda connection: compare_windows(
+                    connection,
+                    name,
+                    watermark_seconds=settings.watermark_seconds,
+                    window_seconds=settings.window_seconds,
+                )
+            ),
+            report=last_report(settings),
+            freshness=source_readings(settings),
+        )
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The newest messages, the newest first."""
+        return self._run(lambda connection: alerts.recent(connection, self._domain.name))
+
+    def acknowledge(self, key: str) -> None:
+        """Note that somebody has seen to an alert."""
+        self._run(lambda connection: alerts.acknowledge(connection, key))
+
+    def mute(self, site: str, rule: str, *, hours: float) -> None:
+        """Call nobody for this rule at this site for some hours."""
+        until = datetime.now(UTC) + timedelta(hours=hours)
+        self._run(lambda connection: alerts.mute(connection, self._domain.name, site, rule, until=until))
+
+    def _run(self, work: Callable[[SnowflakeConnection], Result]) -> Result:
+        return self._warehouse.run(work)
+
+
+def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float], ...]:
+    total: dict[datetime, float] = {}
+    for one in rows:
+        total[one["interval_start"]] = total.get(one["interval_start"], 0.0) + float(one["events"])
+    newest = begin or max(total, default=None)
+    if newest is None:
+        return ()
+    return tuple((_utc(at), total[at]) for at in sorted(total) if newest - BACK <= at < newest + AHEAD)
+
+
+def _staff(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[datetime, float, float], ...]:
+    total: dict[datetime, tuple[float, float]] = {}
+    for one in rows:
+        required, planned = total.get(one["interval_start"], (0.0, 0.0))
+        total[one["interval_start"]] = required + float(one["required"]), planned + float(one["planned"])
+    newest = max(total, default=None)
+    return tuple((_utc(at), *total[at]) for at in sorted(total) if newest and at > newest - AHEAD)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)

@@ -1,0 +1,99 @@
+"""Asker: a question about a part, answered by the model if the facts bear its answer out, else from the facts alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Protocol
+
+import ipywidgets
+
+from rtlib.errors import RtlibError
+
+LEVELS = ("newcomer", "practitioner", "expert")
+
+
+class Told(Protocol):
+    """An answer (``rtlib.pipeline.explainer.Explanation`` is one)."""
+
+    @property
+    def text(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def why(self) -> str: ...  # noqa: D102
+    @property
+    def dollars(self) -> float | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants to know: of which part, for whom, in which language; ``text`` may be empty."""
+
+    component: str
+    level: str
+    language: str
+    text: str
+
+
+Ask = Callable[[Question], Told]
+
+
+class Asker:
+    """A drawer below the panel of every part.
+
+    An answer may take some seconds, so it is fetched in a thread; what was asked last is what is shown.
+
+    Args:
+        ask: Answers a question.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self._component, self._asked = ask, "", 0
+        self._level = ipywidgets.Dropdown(options=LEVELS, tooltip="Who reads the answer")
+        self._language = ipywidgets.Text("English", tooltip="The language of the answer, by its English name")
+        self._text = ipywidgets.Text(placeholder="Why is it slow? What happens when it stops?")
+        self._button = ipywidgets.Button(description="Ask", tooltip="Ask about this part")
+        self._said = ipywidgets.HTML()
+        self._button.on_click(self._clicked)
+        first = ipywidgets.HBox([self._level, self._language])
+        self.widget = ipywidgets.VBox([first, ipywidgets.HBox([self._text, self._button]), self._said])
+        self.widget.add_class("rt-asker")
+
+    @property
+    def said(self) -> str:
+        """The answer, as HTML."""
+        return str(self._said.value)
+
+    def show(self, component: str | None) -> bool:
+        """Turn to a part; the answer about another is taken away."""
+        if component != self._component:
+            self._component, self._asked, self._said.value = component or "", self._asked + 1, ""
+        return component is not None
+
+    def _clicked(self, _: object) -> None:
+        self._asked += 1
+        question = Question(self._component, self._level.value, self._language.value or "English", self._text.value)
+        self._said.value = '<p class="rt rt-answer">Asking…</p>'
+        threading.Thread(target=self._run, args=(question, self._asked), name="asker", daemon=True).start()
+
+    def _run(self, question: Question, number: int) -> None:
+        try:
+            told = answer(self._ask(question))
+        except RtlibError as error:
+            told = f'<p class="rt rt-answer">{escape(str(error))}</p>'
+        if number == self._asked:  # else somebody has asked again, or has turned to another part
+            self._said.value = told
+
+
+def answer(told: Told) -> str:
+    """An answer as HTML, with where it came from and, if the model's was not shown, why."""
+    made = "made from the live numbers, without a model" if told.source == "facts" else f"by {told.source}, checked"
+    why = f" The model: {told.why}." if told.why else ""
+    cost = f" Asking cost {told.dollars:.5f} USD." if told.dollars else ""
+    return (
+        f'<p class="rt rt-answer">{escape(told.text)}</p>'
+        f'<p class="rt rt-origin">{escape(made[0].upper() + made[1:])}.{escape(why + cost)}</p>'
+    )

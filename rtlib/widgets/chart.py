@@ -1,0 +1,121 @@
+"""Chart: lines and bands over time as inline SVG, in the colours of the page, light or dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+
+WIDTH, HEIGHT = 900.0, 230.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
+HOURS = (1, 2, 3, 6, 12, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: a value for each moment, None where there is none; ``style`` is a class of the style sheet."""
+
+    name: str
+    style: str
+    times: Sequence[datetime]
+    values: Sequence[float | None]
+    stepped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What lies between two lines."""
+
+    name: str
+    style: str
+    times: Sequence[datetime]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def chart(title: str, unit: str, layers: Sequence[Line | Band], *, now: datetime | None = None) -> str:
+    """Draw layers over one another, the first at the bottom, with a legend that says what each is.
+
+    Args:
+        title: What is to be seen; also what a screen reader says.
+        unit: Of the vertical axis, which begins at 0.
+        layers: What to draw; with no moment in them a sentence is shown instead.
+        now: Marked by a vertical line, where it lies within.
+    """
+    times = [moment for one in layers for moment in one.times]
+    if not times:
+        return f'<div class="rt rt-chart"><h3>{escape(title)}</h3><p>Nothing to draw yet.</p></div>'
+    frame = _Frame(min(times), max(times), max([1.0, *_tops(layers)]))
+    parts = [*_grid(frame), *(_drawn(one, frame) for one in layers), *_now(frame, now)]
+    legend = "".join(f'<li><i class="{escape(one.style)}"></i>{escape(one.name)}</li>' for one in layers)
+    return (
+        f'<div class="rt rt-chart"><h3>{escape(title)} <span class="rt-unit">{escape(unit)}</span></h3>'
+        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+        f'<ul class="rt-legend">{legend}</ul></div>'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    begin: datetime
+    end: datetime
+    top: float
+
+    def x(self, moment: datetime) -> float:
+        span = max((self.end - self.begin).total_seconds(), 1.0)
+        return LEFT + (moment - self.begin).total_seconds() / span * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
+
+
+def _tops(layers: Sequence[Line | Band]) -> Iterator[float]:
+    for one in layers:
+        yield from one.high if isinstance(one, Band) else (value for value in one.values if value is not None)
+
+
+def _drawn(layer: Line | Band, frame: _Frame) -> str:
+    if isinstance(layer, Band):
+        there = [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, layer.high, strict=True)]
+        back = [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, layer.low, strict=True)]
+        return f'<polygon class="{escape(layer.style)}" points="{" ".join([*there, *reversed(back)])}"/>'
+    path, pen, height = "", "M", 0.0
+    for at, value in zip(layer.times, layer.values, strict=True):
+        if value is None:
+            pen = "M"
+            continue
+        if layer.stepped and pen == "L":
+            path += f"L{frame.x(at):.1f} {height:.1f}"
+        height = frame.y(value)
+        path += f"{pen}{frame.x(at):.1f} {height:.1f}"
+        pen = "L"
+    return f'<path class="{escape(layer.style)}" d="{path}"/>'
+
+
+def _grid(frame: _Frame) -> Iterator[str]:
+    for value in _nice(frame.top):
+        y = frame.y(value)
+        yield f'<path class="rt-rule" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>'
+        yield f'<text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{value:,.10g}</text>'
+    hours = (frame.end - frame.begin).total_seconds() / 3600
+    step = next((one for one in HOURS if hours / one <= 10), 24)
+    at = frame.begin.replace(minute=0, second=0, microsecond=0)
+    while at <= frame.end:
+        if at >= frame.begin and at.hour % step == 0:
+            told = f"{at:%a %d}" if at.hour == 0 else f"{at:%H:%M}"
+            yield f'<text x="{frame.x(at):.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{told}</text>'
+        at += timedelta(hours=1)
+
+
+def _nice(top: float) -> list[float]:
+    """About four round values from 0 upwards."""
+    size: float = 10 ** math.floor(math.log10(top / 4))
+    step = next(size * factor for factor in (1, 2, 5, 10) if top / (size * factor) <= 5)
+    return [step * number for number in range(int(top / step) + 1)]
+
+
+def _now(frame: _Frame, now: datetime | None) -> Iterator[str]:
+    if now is not None and frame.begin <= now <= frame.end:
+        yield f'<path class="rt-now" d="M{frame.x(now):.1f} {TOP:g}V{HEIGHT - BOTTOM:g}"><title>now</title></path>'

@@ -1,0 +1,269 @@
+"""Pages: what the app shows besides the graph: the sites now, forecast and plan, alerts, and the data's quality."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Protocol
+
+import ipywidgets
+
+from rtlib import wording
+from rtlib.errors import RtlibError
+from rtlib.graph import KpiBoard
+from rtlib.pipeline.pages import Plan, Quality
+from rtlib.widgets.cards import value
+from rtlib.widgets.chart import Band, Line, chart
+from rtlib.widgets.look import SEVERITY
+from rtlib.widgets.spark import sparkline
+
+EVERY_SECONDS = 10.0
+TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", "quality": "Quality"}
+
+
+class Shown(Protocol):
+    """Where the pages read (``rtlib.pipeline.pages.Pages`` is one); each call may take some tenths of a second."""
+
+    @property
+    def receiver(self) -> str | None: ...  # noqa: D102
+    def plan(self) -> Plan: ...  # noqa: D102
+    def quality(self) -> Quality: ...  # noqa: D102
+    def alerts(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def acknowledge(self, key: str) -> None: ...  # noqa: D102
+    def mute(self, site: str, rule: str, *, hours: float) -> None: ...  # noqa: D102
+
+
+class Pages:
+    """The pages and the buttons that choose one of them; the first is the graph, which the caller lays out.
+
+    What is read from the warehouse is read in a thread, when its page is opened and every ten seconds while it is.
+
+    Args:
+        shown: Where to read.
+        graph: The widget of the first page.
+    """
+
+    def __init__(self, shown: Shown, graph: ipywidgets.Widget) -> None:
+        self._shown, self._wake, self._over = shown, threading.Event(), False
+        self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
+        self._calls = Calls(shown, changed=self._wake.set)
+        self.choice = ipywidgets.ToggleButtons(options=[(title, name) for name, title in TITLES.items()])
+        self.choice.add_class("rt-nav")
+        self._widgets = {
+            "graph": graph,
+            "live": self._live,
+            "plan": self._plan,
+            "alerts": self._calls.widget,
+            "quality": self._quality,
+        }
+        for name, widget in self._widgets.items():
+            if name != "graph":
+                widget.add_class("rt-page")
+        self.choice.observe(self._turned, names="value")
+        self._turned({})
+
+    @property
+    def widgets(self) -> list[ipywidgets.Widget]:
+        """All pages, of which one is to be seen."""
+        return list(self._widgets.values())
+
+    def start(self) -> None:
+        """Begin to read for the page that is open."""
+        threading.Thread(target=self._keep_reading, name="pages", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._over = True
+        self._wake.set()
+
+    def refresh(self, board: KpiBoard) -> None:
+        """Show the newest KPIs on the page of the sites."""
+        if self.choice.value == "live":
+            self._live.value = live(board)
+
+    def read(self) -> None:
+        """Read once for the page that is open; what cannot be read is said on it."""
+        reads: Mapping[str, tuple[ipywidgets.HTML, Callable[[], str]]] = {
+            "plan": (self._plan, lambda: plan(self._shown.plan(), now=datetime.now(UTC))),
+            "quality": (self._quality, lambda: quality(self._shown.quality())),
+            "alerts": (self._calls.trouble, self._calls.read),
+        }
+        if self.choice.value not in reads:
+            return
+        widget, make = reads[self.choice.value]
+        try:
+            widget.value = make()
+        except RtlibError as error:
+            widget.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
+
+    def _keep_reading(self) -> None:
+        while not self._over:
+            self.read()
+            self._wake.wait(EVERY_SECONDS)
+            self._wake.clear()
+
+    def _turned(self, _: object) -> None:
+        for name, widget in self._widgets.items():
+            widget.layout.display = "" if name == self.choice.value else "none"
+        self._wake.set()
+
+
+class Calls:
+    """The page of alerts: the newest messages, buttons that acknowledge and mute, and the cards as they look there.
+
+    Args:
+        shown: Where to read, acknowledge and mute.
+        changed: Called after a button, so that the list is read again.
+    """
+
+    def __init__(self, shown: Shown, *, changed: Callable[[], None]) -> None:
+        self._shown, self._changed = shown, changed
+        self._rows: list[dict[str, Any]] = []
+        self.trouble = ipywidgets.HTML()
+        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")])
+        self._seen = ipywidgets.Button(description="Acknowledge", tooltip="Somebody has seen to this alert")
+        self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Call nobody for this rule at this site")
+        self._list = ipywidgets.HTML()
+        self._seen.on_click(lambda _: self._do(lambda row: shown.acknowledge(row["alert_key"])))
+        self._mute.on_click(lambda _: self._do(lambda row: shown.mute(row["site"], row["rule"], hours=1)))
+        bar = ipywidgets.HBox([self._choice, self._seen, self._mute]).add_class("rt-calls-bar")
+        left = ipywidgets.VBox([bar, self.trouble, self._list]).add_class("rt-calls-list")
+        self.widget = ipywidgets.HBox([left, ipywidgets.HTML(_frame(shown.receiver)).add_class("rt-calls-cards")])
+
+    def read(self) -> str:
+        """Show the newest messages; returns what is wrong, which is nothing."""
+        self._rows = self._shown.alerts()
+        self._list.value = messages(self._rows)
+        raised = [one for one in self._rows if one["change"] == "raised" and one["acknowledged_at"] is None]
+        options = [(f"{one['title']}, {one['raised_at']:%H:%M}", one["alert_key"]) for one in raised]
+        chosen = self._choice.value
+        if tuple(self._choice.options) != tuple(options):
+            self._choice.options = options or [("No alert to see to", "")]
+            if chosen in [key for _, key in options]:
+                self._choice.value = chosen
+        return ""
+
+    def _do(self, work: Callable[[dict[str, Any]], None]) -> None:
+        row = next((one for one in self._rows if one["alert_key"] == self._choice.value), None)
+        if row is None:
+            return
+        try:
+            work(row)
+        except RtlibError as error:
+            self.trouble.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
+        self._changed()
+
+
+def live(board: KpiBoard) -> str:
+    """Every site's KPIs now: one row for a site, told by word and colour where a threshold is crossed."""
+    if not board.sites:
+        return '<div class="rt"><p>No KPI yet.</p></div>'
+    head = "".join(f'<th scope="col">{escape(one.title)}</th>' for one in board.sites[0].cards)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(site.title)}</th>'
+        + "".join(
+            f'<td class="rt-{one.severity.value}"><span>{value(one.value, one.unit)}</span>'
+            f'{sparkline(one.history)}<span class="rt-word">{SEVERITY[one.severity]}</span></td>'
+            for one in site.cards
+        )
+        + "</tr>"
+        for site in board.sites
+    )
+    table = f'<table class="rt-sites"><tr><td></td>{head}</tr>{rows}</table>'
+    return f'<div class="rt"><h2>Sites, this minute</h2>{table}</div>'
+
+
+def plan(told: Plan, *, now: datetime) -> str:
+    """What came, what is expected, who is needed and who is there."""
+    if not told.forecast:
+        return (
+            '<div class="rt"><h2>Forecast and staffing</h2><p>No forecast was made yet. Run '
+            "<code>rtlib backfill</code>, then <code>rtlib staffing forecast</code> "
+            "and <code>rtlib staffing plan</code>.</p></div>"
+        )
+    times = [one[0] for one in told.forecast]
+    layers: list[Band | Line] = [
+        Band("80 % interval", "rt-band", times, [one[2] for one in told.forecast], [one[3] for one in told.forecast]),
+        Line("Forecast", "rt-forecast", times, [one[1] for one in told.forecast]),
+        Line("What came", "rt-actual", [one[0] for one in told.load], [one[1] for one in told.load]),
+    ]
+    staff = [one[0] for one in told.staff]
+    people = [
+        Line("Needed", "rt-needed", staff, [one[1] for one in told.staff], stepped=True),
+        Line("Planned", "rt-planned-staff", staff, [one[2] for one in told.staff], stepped=True),
+    ]
+    scores = "".join(
+        f'<tr{" class=rt-chosen" if chosen else ""}><th scope="row">{escape(model)}{" ✓" if chosen else ""}</th>'
+        f"<td>{_percent(wape)}</td><td>{_percent(held)}</td></tr>"
+        for model, wape, held, chosen in told.scores
+    )
+    return (
+        f'<div class="rt rt-plan"><div>{chart("Load and forecast", "events in 30 min", layers, now=now)}'
+        f'{chart(told.role, "people", people, now=now)}</div><div><h3>Backtest</h3><table class="rt-table">'
+        f"<tr><th>Model</th><th>WAPE</th><th>Interval held</th></tr>{scores}</table><p>{escape(told.why)}</p>"
+        "</div></div>"
+    )
+
+
+def messages(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The newest messages as a table."""
+    if not rows:
+        return '<div class="rt"><p>Nobody was called yet: no KPI stayed behind its threshold.</p></div>'
+    told = "".join(
+        f'<tr class="rt-{escape(one["change"])}"><td>{one["judged_at"]:%H:%M}</td><td>{_word(one)}</td>'
+        f"<td>{escape(one['title'])}</td><td>{escape(wording.quantity(one['value'], one['unit']))}</td>"
+        f"<td>{escape(_delivery(one))}</td></tr>"
+        for one in rows
+    )
+    head = "<tr><th>UTC</th><th></th><th>What</th><th>Value</th><th>Card</th></tr>"
+    return f'<div class="rt"><table class="rt-table">{head}{told}</table></div>'
+
+
+def quality(told: Quality) -> str:
+    """Counts, why records were rejected, dbt's tests and the reconciliation of both layers."""
+    first = list(told.reasons.items())[:8]
+    reasons = "".join(f"<tr><td>{count:,}</td><td>{escape(why)}</td></tr>" for why, count in first)
+    windows, unexplained = told.windows, len(told.windows.unexplained)
+    tests = "dbt has not run yet: <code>rtlib dbt build</code>"
+    if told.report:
+        failed = "".join(f"<li>{escape(one.said)}</li>" for one in told.report.failed)
+        tests = f"{told.report.passed} tests passed, {len(told.report.failed)} failed, {told.report.at:%d %b %H:%M} UTC"
+        tests += f"<ul>{failed}</ul>"
+    ages = "".join(
+        f"<tr><td>{escape(one.name)}</td><td>{escape(wording.quantity(one.value, one.unit))}</td></tr>"
+        for one in told.freshness
+    )
+    return (
+        f'<div class="rt rt-quality"><section><h2>Counts</h2><table class="rt-table">'
+        f"<tr><td>{told.events:,}</td><td>events in the warehouse</td></tr>"
+        f"<tr><td>{told.duplicates:,}</td><td>duplicates removed</td></tr>"
+        f"<tr><td>{told.rejected:,}</td><td>records rejected</td></tr></table>"
+        f"<p>The proof that none was lost or doubled: <code>rtlib ledger</code>.</p></section>"
+        f'<section><h2>Why records were rejected</h2><table class="rt-table">{reasons or "<tr><td>None was.</td></tr>"}'
+        f'</table></section><section><h2>Tests</h2><p>{tests}</p><table class="rt-table">{ages}</table></section>'
+        f"<section><h2>Speed layer against recomputation</h2><p>{windows.windows:,} windows compared, "
+        f"{len(windows.different):,} differ, {unexplained:,} of them not explained by late events.</p></section></div>"
+    )
+
+
+def _frame(receiver: str | None) -> str:
+    if receiver is None:
+        return '<p class="rt">The cards are in your Teams channel.</p>'
+    return f'<iframe src="{escape(receiver)}" title="The cards, as the channel shows them"></iframe>'
+
+
+def _word(row: Mapping[str, Any]) -> str:
+    if row["change"] == "recovered":
+        return "✓ over"
+    return "▲ look" if row["severity"] == "warning" else "■ act now"
+
+
+def _delivery(row: Mapping[str, Any]) -> str:
+    seen = ", seen to" if row["acknowledged_at"] else ""
+    return f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}{seen}"
+
+
+def _percent(share: float | None) -> str:
+    return wording.NOTHING if share is None else f"{100 * share:.1f} %"
