@@ -156,7 +156,8 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "Says in plain English what a part is doing right now, using only numbers that were measured. Without a "
         "key the text is made here from the same numbers.",
         "The texts are made locally.",
-        upstream=("dbt",), lesson="09_explain",
+        upstream=("dbt",), probe="explain", lesson="09_explain", source="rtlib/explain",
+        elsewhere="the same, with a key of yours",
     ),
     Component(
         "powerbi", "Power BI", "Power BI", "people", 2,

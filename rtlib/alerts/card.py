@@ -10,6 +10,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from rtlib import wording
 from rtlib.alerts.rules import Alert, Change
 from rtlib.errors import ConfigError
 
@@ -67,7 +68,7 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     word = "above" if (rule.direction == "high") is not over else "below"
     lasted = max(0, round((alert.at - alert.since).total_seconds() / 60))
     return [
-        ("Now", f"{alert.value:g} {rule.unit}, {word} {bound:g}"),
+        ("Now", f"{wording.quantity(alert.value, rule.unit)}, {word} {wording.number(bound)}"),
         ("Since", f"{_clock(alert.since)} ({lasted} min)"),
         *([("Made of", f"{events:,} events")] if isinstance(events, int) else []),
     ]

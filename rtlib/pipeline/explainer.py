@@ -68,6 +68,16 @@ def explained(
     return Explanation(text, source, answer.reason, answer.dollars)
 
 
+@dataclass
+class Asked:
+    """What was asked of the model in this process."""
+
+    questions: int = 0
+    refused: int = 0
+    dollars: float = 0.0
+
+
+ASKED = Asked()
 _GOOD: dict[tuple[object, ...], Answer] = {}  # by everything that was asked; what was refused is asked again
 KEPT = 256
 
@@ -87,6 +97,9 @@ def _answer(settings: Settings, facts: Facts, level: Level, language: str, quest
         question=question,
         base_url=settings.gemini_base_url,
     )
+    ASKED.questions += 1
+    ASKED.refused += bool(answer.reason)
+    ASKED.dollars += answer.dollars or 0.0
     if not answer.reason:
         _GOOD[asked] = answer
         for oldest in list(_GOOD)[:-KEPT]:

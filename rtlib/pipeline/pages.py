@@ -16,7 +16,7 @@ from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse import alerts
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.outlook import interval_load, read_backtests, read_forecasts, read_staffing
-from rtlib.warehouse.serve import WindowComparison, compare_windows, counts, rejected_reasons
+from rtlib.warehouse.serve import compare_windows, counts, rejected_reasons
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -31,7 +31,7 @@ class Plan:
 
     Attributes:
         role: Who is planned.
-        load: What happened in the two days before the forecast, and since: (begin, events).
+        load: What happened in the two days before the forecast, and since: (begin, events); None where nothing did.
         forecast: (begin, mean, lower, upper) of the champion, 80 %.
         staff: (begin, required, planned) over all sites.
         scores: Rows of (model, WAPE, coverage of the 80 % interval, chosen), the best first.
@@ -39,7 +39,7 @@ class Plan:
     """
 
     role: str
-    load: tuple[tuple[datetime, float], ...]
+    load: tuple[tuple[datetime, float | None], ...]
     forecast: tuple[tuple[datetime, float, float, float], ...]
     staff: tuple[tuple[datetime, float, float], ...]
     scores: tuple[tuple[str, float | None, float | None, bool], ...]
@@ -53,7 +53,9 @@ class Quality:
     Attributes:
         events, duplicates, rejected: Held, removed, and refused so far.
         reasons: How many records were rejected for each reason, the most frequent first.
-        windows: The speed layer's windows against their exact recomputation.
+        windows: How many windows of the speed layer are closed: neither layer will change them any more.
+        late: Those of them that differ from their exact recomputation by events behind the watermark.
+        unexplained: Those of them that differ for no known reason.
         report: What dbt did when it ran last; None before.
         freshness: How old the newest row of each source was when dbt asked.
     """
@@ -62,7 +64,9 @@ class Quality:
     duplicates: int
     rejected: int
     reasons: Mapping[str, int]
-    windows: WindowComparison
+    windows: int
+    late: int
+    unexplained: int
     report: BuildReport | None
     freshness: tuple[Reading, ...]
 
@@ -103,7 +107,7 @@ class Pages:
                 for one in forecast
                 if begin and one["interval_start"] < begin + AHEAD
             ),
-            staff=_staff(self._run(lambda connection: read_staffing(connection, name))),
+            staff=_staff(self._run(lambda connection: read_staffing(connection, name)), begin),
             scores=tuple((one["model"], one["wape"], one["coverage_80"], bool(one["is_champion"])) for one in scores),
             why=next((str(one["why"] or "") for one in scores if one["is_champion"]), ""),
         )
@@ -112,19 +116,23 @@ class Pages:
         """Counts, reasons, reconciliation and dbt's tests."""
         name, settings = self._domain.name, self._settings
         held = self._run(lambda connection: counts(connection, name))
+        compared = self._run(
+            lambda connection: compare_windows(
+                connection, name, watermark_seconds=settings.watermark_seconds, window_seconds=settings.window_seconds
+            )
+        )
+        open_for = timedelta(seconds=2 * settings.window_seconds + settings.watermark_seconds)
+        begin = datetime.now(UTC) - open_for
+        newest = len(self._domain.sites) * int(open_for.total_seconds() // settings.window_seconds)
+        closed = [one for one in compared.different if one.window_start < begin]
         return Quality(
             events=held.raw_events,
             duplicates=held.duplicates,
             rejected=held.rejected,
             reasons=self._run(lambda connection: rejected_reasons(connection, name)),
-            windows=self._run(
-                lambda connection: compare_windows(
-                    connection,
-                    name,
-                    watermark_seconds=settings.watermark_seconds,
-                    window_seconds=settings.window_seconds,
-                )
-            ),
+            windows=compared.windows - newest,
+            late=sum(one.explained for one in closed),
+            unexplained=sum(not one.explained for one in closed),
             report=last_report(settings),
             freshness=source_readings(settings),
         )
@@ -146,23 +154,28 @@ class Pages:
         return self._warehouse.run(work)
 
 
-def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float], ...]:
+def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float | None], ...]:
     total: dict[datetime, float] = {}
     for one in rows:
         total[one["interval_start"]] = total.get(one["interval_start"], 0.0) + float(one["events"])
     newest = begin or max(total, default=None)
     if newest is None:
         return ()
-    return tuple((_utc(at), total[at]) for at in sorted(total) if newest - BACK <= at < newest + AHEAD)
+    shown = [at for at in total if newest - BACK <= at < newest + AHEAD]
+    if not shown:
+        return ()
+    step = timedelta(minutes=INTERVAL_MINUTES)
+    every = (min(shown) + number * step for number in range((max(shown) - min(shown)) // step + 1))
+    return tuple((_utc(at), total.get(at)) for at in every)
 
 
-def _staff(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[datetime, float, float], ...]:
+def _staff(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float, float], ...]:
     total: dict[datetime, tuple[float, float]] = {}
     for one in rows:
         required, planned = total.get(one["interval_start"], (0.0, 0.0))
         total[one["interval_start"]] = required + float(one["required"]), planned + float(one["planned"])
-    newest = max(total, default=None)
-    return tuple((_utc(at), *total[at]) for at in sorted(total) if newest and at > newest - AHEAD)
+    first = begin or min(total, default=None)
+    return tuple((_utc(at), *total[at]) for at in sorted(total) if first and first <= at < first + AHEAD)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -285,10 +285,36 @@ class DashboardProbe:
         """Nothing is held."""
 
 
+class ExplainProbe:
+    """Says who writes the explanations, and what the model was asked by this very process."""
+
+    names: tuple[str, ...] = ("explain",)
+
+    def __init__(self, settings: Settings) -> None:
+        key = settings.gemini_api_key is not None
+        self._said = f"{settings.gemini_model} writes them, checked" if key else "no key: they are made on this machine"
+
+    def look(self) -> Mapping[str, Observation]:
+        """How often the model was asked, how often its answer was refused, and what that cost."""
+        from rtlib.pipeline.explainer import ASKED
+
+        now = datetime.now(UTC)
+        readings = (
+            Reading("asked", ASKED.questions, "questions", now),
+            Reading("answers refused", ASKED.refused, "answers", now),
+            Reading("cost", ASKED.dollars, "USD", now),
+        )
+        return {"explain": Observation(Status.HEALTHY, self._said, now, readings)}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 PROBES: Mapping[str, Callable[[Settings], Probe]] = {
     "broker": BrokerProbe,
     "registry": RegistryProbe,
     "warehouse": WarehouseProbe,
     "dashboard": DashboardProbe,
     "batch": BatchProbe,
+    "explain": ExplainProbe,
 }

@@ -120,7 +120,10 @@ def _pairs(components: Sequence[Component]) -> list[tuple[str, str]]:
 
 
 def route(start: Place, end: Place) -> dict[str, Any]:
-    """How an edge runs: ahead from side to side as an S, within a column from edge to edge, back from below."""
+    """How an edge runs: ahead from side to side as an S, within a column from edge to edge, back from below.
+
+    One that passes whole columns takes the lane between two rows, so that it does not run behind their cards.
+    """
     (x1, y1), (x2, y2) = start, end
     if x1 == x2:
         return {"source_endpoint": "180deg", "target_endpoint": "0deg"} if y2 > y1 else {
@@ -129,6 +132,10 @@ def route(start: Place, end: Place) -> dict[str, Any]:
     if x2 < x1:
         return {"source_endpoint": "180deg", "target_endpoint": "90deg", **_bent(start, end, [(x1, y2)])}
     sides = {"source_endpoint": "90deg", "target_endpoint": "270deg"}
+    if x2 - x1 > 2 * COLUMN and y1 != y2:
+        lane = y1 + (ROW if y2 > y1 else -ROW) / 2
+        out, back = x1 + COLUMN / 2, x2 - COLUMN / 2
+        return {**sides, **_bent(start, end, [(out, y1), (out, lane), (back, lane), (back, y2)])}
     middle = (x1 + x2) / 2
     return sides if y1 == y2 else {**sides, **_bent(start, end, [(middle, y1), (middle, y2)])}
 

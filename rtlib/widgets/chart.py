@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-WIDTH, HEIGHT = 900.0, 230.0
+WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
 

@@ -199,9 +199,10 @@ def plan(told: Plan, *, now: datetime) -> str:
         f"<td>{_percent(wape)}</td><td>{_percent(held)}</td></tr>"
         for model, wape, held, chosen in told.scores
     )
+    charts = chart("Load and forecast", "events in 30 min", layers, now=now)
+    charts += chart(told.role, "people needed and planned", people, now=now)
     return (
-        f'<div class="rt rt-plan"><div>{chart("Load and forecast", "events in 30 min", layers, now=now)}'
-        f'{chart(told.role, "people", people, now=now)}</div><div><h3>Backtest</h3><table class="rt-table">'
+        f'<div class="rt rt-plan"><div>{charts}</div><div><h3>Backtest</h3><table class="rt-table">'
         f"<tr><th>Model</th><th>WAPE</th><th>Interval held</th></tr>{scores}</table><p>{escape(told.why)}</p>"
         "</div></div>"
     )
@@ -225,14 +226,13 @@ def quality(told: Quality) -> str:
     """Counts, why records were rejected, dbt's tests and the reconciliation of both layers."""
     first = list(told.reasons.items())[:8]
     reasons = "".join(f"<tr><td>{count:,}</td><td>{escape(why)}</td></tr>" for why, count in first)
-    windows, unexplained = told.windows, len(told.windows.unexplained)
     tests = "dbt has not run yet: <code>rtlib dbt build</code>"
     if told.report:
         failed = "".join(f"<li>{escape(one.said)}</li>" for one in told.report.failed)
         tests = f"{told.report.passed} tests passed, {len(told.report.failed)} failed, {told.report.at:%d %b %H:%M} UTC"
         tests += f"<ul>{failed}</ul>"
     ages = "".join(
-        f"<tr><td>{escape(one.name)}</td><td>{escape(wording.quantity(one.value, one.unit))}</td></tr>"
+        f"<tr><td>{escape(one.name)}, when dbt asked</td><td>{escape(wording.quantity(one.value, one.unit))}</td></tr>"
         for one in told.freshness
     )
     return (
@@ -242,9 +242,11 @@ def quality(told: Quality) -> str:
         f"<tr><td>{told.rejected:,}</td><td>records rejected</td></tr></table>"
         f"<p>The proof that none was lost or doubled: <code>rtlib ledger</code>.</p></section>"
         f'<section><h2>Why records were rejected</h2><table class="rt-table">{reasons or "<tr><td>None was.</td></tr>"}'
-        f'</table></section><section><h2>Tests</h2><p>{tests}</p><table class="rt-table">{ages}</table></section>'
-        f"<section><h2>Speed layer against recomputation</h2><p>{windows.windows:,} windows compared, "
-        f"{len(windows.different):,} differ, {unexplained:,} of them not explained by late events.</p></section></div>"
+        f"</table></section><section><h2>Tests</h2><p>{tests}</p>"
+        f'<table class="rt-table">{ages}</table></section>'
+        f"<section><h2>Speed layer against recomputation</h2><p>{told.windows:,} windows are closed. "
+        f"{told.late:,} of them count fewer events than the warehouse holds, because these came behind the watermark. "
+        f"<b>{told.unexplained:,}</b> differ for no known reason.</p></section></div>"
     )
 
 

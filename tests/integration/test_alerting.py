@@ -73,7 +73,8 @@ def cards(settings: Settings) -> list[str]:
 def outbox(settings: Settings) -> list[dict[str, Any]]:
     return ask(
         settings,
-        f"select change, status, reason, attempts from OPS.ALERTS where domain = '{settings.domain}' order by judged_at",
+        f"select change, status, reason, attempts from OPS.ALERTS where domain = '{settings.domain}' "
+        "order by judged_at",
     )
 
 
