@@ -52,9 +52,9 @@ class Asker:
 
     def __init__(self, ask: Ask) -> None:
         self._ask, self._component, self._asked = ask, "", 0
-        self._level = ipywidgets.Dropdown(options=LEVELS, tooltip="Who reads the answer")
-        self._language = ipywidgets.Text("English", tooltip="The language of the answer, by its English name")
-        self._text = ipywidgets.Text(placeholder="Why is it slow? What happens when it stops?")
+        self._level = ipywidgets.Dropdown(options=LEVELS, description="Who reads the answer")
+        self._language = ipywidgets.Text("English", description="Language of the answer")
+        self._text = ipywidgets.Text(placeholder="Why is it slow? What happens when it stops?", description="Question")
         self._button = ipywidgets.Button(description="Ask", tooltip="Ask about this part")
         self._said = ipywidgets.HTML()
         self._button.on_click(self._clicked)

@@ -36,7 +36,7 @@ class Breaker:
         self._hurt = hurt
         self._faults = by_component()
         self._busy = threading.Lock()
-        self._choice = ipywidgets.Dropdown(options=[])
+        self._choice = ipywidgets.Dropdown(options=[], description="What to break")
         self._button = ipywidgets.Button(description="Break it", tooltip="Do this to the running pipeline")
         self._said = ipywidgets.HTML()
         self._choice.observe(self._explain, names="value")

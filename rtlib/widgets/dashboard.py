@@ -61,7 +61,9 @@ class Dashboard:
             drawers["Ask…"] = Asker(ask)
         self.drawers = Drawers(drawers)
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
-        self.choice = ipywidgets.Dropdown(options=[("The whole pipeline", ""), *parts], value="")
+        self.choice = ipywidgets.Dropdown(
+            options=[("The whole pipeline", ""), *parts], value="", description="Part of the pipeline"
+        )
         self.choice.observe(self._chosen, names="value")
         self.architecture.on_select(self._selected)
         graph = self._graph_page()

@@ -122,7 +122,7 @@ class Calls:
         self._shown, self._changed = shown, changed
         self._rows: list[dict[str, Any]] = []
         self.trouble = ipywidgets.HTML()
-        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")])
+        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")], description="Alert")
         self._seen = ipywidgets.Button(description="Acknowledge", tooltip="Somebody has seen to this alert")
         self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Call nobody for this rule at this site")
         self._list = ipywidgets.HTML()
@@ -164,8 +164,8 @@ def live(board: KpiBoard) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(site.title)}</th>'
         + "".join(
-            f'<td class="rt-{one.severity.value}"><span>{value(one.value, one.unit)}</span>'
-            f'{sparkline(one.history)}<span class="rt-word">{SEVERITY[one.severity]}</span></td>'
+            f'<td class="rt-{one.severity.value}"><div class="rt-cell"><span>{value(one.value, one.unit)}</span>'
+            f'{sparkline(one.history)}<span class="rt-word">{SEVERITY[one.severity]}</span></div></td>'
             for one in site.cards
         )
         + "</tr>"

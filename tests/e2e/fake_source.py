@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rtlib.graph import KpiBoard, KpiCard, Severity
+from rtlib.domains import load_domain
+from rtlib.graph import KpiBoard, KpiCard, Severity, SiteBoard
 from rtlib.records import Observation, Reading, Status
 
 # probe -> (name, unit, start, growth per second, swing): value = start + growth * t + swing * sin(t)
@@ -64,6 +65,8 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
         ("next peak", "people", 23, 0, 0),
         ("largest gap", "people", 2, 0, 0),
     ),
+    "alerts": (("up now", "alerts", 1, 0, 0), ("delivered", "cards", 12, 0, 0), ("not delivered", "cards", 0, 0, 0)),
+    "explain": (("asked", "questions", 3, 0, 0), ("cost", "USD", 0.004, 0, 0)),
     "dashboard": (("resident memory", "MB", 197, 0, 2), ("processor", "%", 6, 0, 2)),
 }
 CARDS = (
@@ -106,7 +109,8 @@ class FakeSource:
             )
             for name, title, unit, base, swing, severity in CARDS
         )  # fmt: skip
-        return KpiBoard("Curb-side pick-up", cards, events=int(11_900 + 51 * t))
+        sites = tuple(SiteBoard(site.title, cards) for site in load_domain("curbside").sites)
+        return KpiBoard("Curb-side pick-up", cards, events=int(11_900 + 51 * t), sites=sites)
 
     def _asked(self) -> dict:
         return json.loads(self._script.read_text()) if self._script.exists() else {}

@@ -68,7 +68,7 @@ def test_lineage_stays_bright_and_the_rest_is_dimmed(app: AppPage) -> None:
     app.wait_for_node("archive", focus="dim")
     nodes = app.nodes()
     bright = {one.id for one in ARCHITECTURE_COMPONENTS_LIST if nodes[one.id]["opacity"] == 1}
-    assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard"}
+    assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard", "alerts"}
 
 
 def test_numbers_move_at_least_once_a_second(app: AppPage) -> None:

@@ -1,0 +1,235 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: notebooks//ipynb,notebooks/py//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 08 Alerts: calling people, once
+#
+# You will learn
+#
+# - why a threshold alone calls people twenty times, and what calls them once
+# - what a card for Microsoft Teams is made of, and what a webhook refuses
+# - how a message survives a crash between finding it and sending it
+# - what "at least once" means for the person who is called
+#
+# The stack must be running (`rtlib up`). No Teams is needed: a small receiver on your machine answers as Teams does,
+# with the same limits. This lesson takes twenty minutes or so.
+
+# %% [markdown]
+# What you may change: with `surge = True` the lesson sends a real surge through the whole pipeline near its end, and
+# waits for the card. That takes three minutes more.
+
+# %% tags=["parameters"]
+surge = False
+seed = 7
+
+# %% [markdown]
+# As before, predict before you run a cell: replace `None` by your guess.
+
+# %%
+def compare(guess, truth):
+    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
+    print(f"{truth!r} ({verdict})")
+
+# %% [markdown]
+# ## A threshold is not a rule
+#
+# Customers at the curb should not wait longer than ten minutes. Here are two hours of a mean wait that creeps up to
+# ten, trembles around it, and comes down again: one bad stretch, as a person would say.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+rng = np.random.default_rng(seed)
+minutes = np.arange(120)
+wait = 6 + 4.5 * np.sin(np.pi * minutes / 120) + rng.normal(0, 0.6, 120)
+figure, axis = plt.subplots(figsize=(9, 2.6))
+axis.plot(minutes, wait, color="#0072B2")
+axis.axhline(10, color="#C2410C", linestyle="--")
+axis.set(xlabel="minute", ylabel="mean wait, min")
+plt.show()
+
+# %% [markdown]
+# Suppose that a message goes out each time the line crosses ten upwards. **Predict:** how many messages is that?
+
+# %%
+my_guess = None  # for instance 1
+crossings = int(((wait[1:] >= 10) & (wait[:-1] < 10)).sum())
+compare(my_guess, crossings)
+
+# %% [markdown]
+# Whoever gets so many messages about one thing mutes the channel, and then misses the next one that matters. Three
+# remedies, all of them older than computers:
+#
+# - **for**: it must last, so that one bad minute calls nobody
+# - **hysteresis**: it is over only when the number has left a second, better threshold behind
+# - **cooldown**: after its end the same thing calls nobody for a while
+#
+# The rules of a domain have all three. They are data, beside its KPIs.
+
+# %%
+import pandas as pd
+
+from rtlib.config import load_settings
+from rtlib.domains import load_domain
+
+settings = load_settings()
+rules = load_domain(settings.domain).alerts
+pd.DataFrame(rules).drop(columns="advice").set_index("name")
+
+# %% [markdown]
+# Now the same two hours against a rule: bad from 10, good below 7, one minute each. **Predict:** how many messages,
+# the one that says it is over included?
+
+# %%
+from datetime import UTC, datetime, timedelta
+
+from rtlib.alerts import QUIET, Change, Rule, step
+
+rule = Rule("long-wait", "wait", "Mean wait", "min", "high", threshold=10, clear=7)
+begin, state, messages = datetime(2026, 3, 2, 12, tzinfo=UTC), QUIET, []
+for minute, value in enumerate(wait):
+    state, change = step(rule, state, at=begin + timedelta(minutes=minute), value=value)
+    if change is not Change.NOTHING:
+        messages.append((minute, change.value))
+
+# %% [markdown]
+# `step` is a pure function: it gets what was remembered and one value, and returns what to remember and what changed.
+# So it can be tried on any history without waiting for one.
+
+# %%
+my_guess = None  # for instance 2
+compare(my_guess, len(messages))
+assert [change for _, change in messages][:2] in (["raised"], ["raised", "recovered"]), "a recovery follows an alert"
+messages
+
+# %% [markdown]
+# **Try it:** set `clear=10`, which is no hysteresis at all, and run the last two cells again.
+#
+# ## The card
+#
+# A Teams channel takes *Adaptive Cards*: JSON that says what is to be shown, not how. Ours says what happened, since
+# when, and what to do. Nothing in it can be pressed but a link, because behind a webhook nobody listens.
+
+# %%
+import json
+
+from rtlib.alerts import Alert, card, message
+
+alert = Alert("curbside", "oakland-3rd-st", rule, Change.RAISED, 12.5, begin, begin, begin, {"events": 240})
+shown = card(alert, site="Oakland, 3rd Street", advice="Two more runners until 13:00.", link=settings.app_link)
+print(json.dumps(shown, indent=1)[:700], "…")
+print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
+
+# %% [markdown]
+# The address of a webhook is a secret: who knows it can write to the channel. Here it is the receiver of your stack,
+# and sending is one POST. Teams allows four messages a second. **Predict:** which status codes do six messages in a
+# row get? (202 means that it was taken, 429 that it was too much.)
+
+# %%
+import requests
+
+webhook = f"http://127.0.0.1:{settings.ports['receiver']}/webhook"
+my_guess = None  # for instance [202, 202, 202, 202, 202, 202]
+answers = [requests.post(webhook, data=message(shown), timeout=5) for _ in range(6)]
+compare(my_guess, [one.status_code for one in answers])
+print("asked to wait, in seconds:", answers[-1].headers.get("Retry-After"))
+assert answers[0].status_code == 202, "is the stack up? rtlib status"
+
+# %% [markdown]
+# A sender that takes no for an answer loses alerts at the very moment when there are many. So ours keeps to a slower
+# pace, waits as long as it is asked to, tries again after 429 and 5xx, and never after another 4xx: what was wrong
+# once is wrong the next time. It needs no luck.
+
+# %%
+import time
+
+from pydantic import SecretStr
+
+from rtlib.alerts import Teams
+
+teams, start = Teams(SecretStr(webhook)), time.monotonic()
+told = [teams.post(message(shown)) for _ in range(6)]
+print([one.taken for one in told], f"{time.monotonic() - start:.1f} s")
+assert all(one.taken for one in told)
+
+# %% [markdown]
+# The receiver keeps one copy of a card that comes again with the same key; Teams itself would show six. This is how
+# the channel looks. Microsoft's own renderer draws it.
+
+# %%
+from IPython.display import IFrame
+
+IFrame(f"http://127.0.0.1:{settings.ports['receiver']}/", width="100%", height=330)
+
+# %% [markdown]
+# ## Between finding and sending
+#
+# The alerting service reads the KPI topic, judges each minute once when it is over, and calls people. It may be killed
+# at any moment. **Predict:** if it sends first and notes it afterwards, what may happen at a crash? And the other way
+# round?
+#
+# Sending first may send twice; noting first may lose an alert. Ours writes what it found, and how far it has judged,
+# in one transaction of the warehouse. A second step sends what is written there and notes it. So nothing is found
+# twice and nothing is lost, and in the worst case a card comes twice. That is *at least once*, and for a call for help
+# it is the better of the two.
+
+# %%
+from rtlib.warehouse.connection import connect
+
+connection = connect(settings)
+query = "select judged_at, title, change, value, status, attempts, reason from OPS.ALERTS order by judged_at desc limit 5"
+cursor = connection.cursor().execute(query)
+pd.DataFrame(cursor.fetchall(), columns=[column.name.lower() for column in cursor.description])
+
+# %% [markdown]
+# The table is empty while all is well. How far the service has judged is in the same warehouse, and a service that is
+# started again goes on from there.
+
+# %%
+memory = connection.cursor().execute("select domain, memory from OPS.ALERT_MEMORY").fetchall()
+for domain, told in memory:
+    print(domain, "was judged until", json.loads(told)["until"])
+connection.close()
+
+# %% [markdown]
+# ## A surge
+#
+# With `surge = True` one site gets more customers than it can serve: `rtlib fault surge` does the same. **Predict:**
+# after how many seconds is the card there? Windows are a minute long, a rule wants a bad minute that lasts, and a
+# minute is judged when it is over.
+
+# %%
+from rtlib import faults
+
+if surge:
+    done = faults.run(settings, "surge", seed=seed, tell=print)
+    print(done.happened)
+else:
+    print(faults.MENU["surge"].expect)
+
+# %% [markdown]
+# **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*: the card comes once,
+# and once more when it is over. *Acknowledge* says that somebody has seen to it; *Mute* calls nobody for an hour,
+# and the alert is kept all the same.
+#
+# You have learned
+#
+# - why a threshold alone calls people twenty times, and what calls them once
+# - what a card for Microsoft Teams is made of, and what a webhook refuses
+# - how a message survives a crash between finding it and sending it
+# - what "at least once" means for the person who is called
+#
+# Next: explanations, and how they are kept honest.

@@ -1,0 +1,74 @@
+"""What the app's further pages read, as if a day had gone by: forecast, plan, alerts, counts. It needs no stack."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rtlib.pipeline.pages import Plan, Quality
+from rtlib.records import Reading
+
+STEP = timedelta(minutes=30)
+
+
+class FakePages:
+    """Answers as ``rtlib.pipeline.pages.Pages`` does."""
+
+    receiver = None
+
+    def __init__(self) -> None:
+        self._seen: dict[str, datetime] = {}
+        self._muted: set[tuple[str, str]] = set()
+
+    def plan(self) -> Plan:
+        """Two days of load, two of forecast, and people for these."""
+        begin = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        before = [begin - 96 * STEP + place * STEP for place in range(110)]
+        ahead = [begin + place * STEP for place in range(96)]
+        people = [(at, math.ceil(level(at) / 3), math.ceil(level(at) / 3) + 1) for at in ahead]
+        return Plan(
+            role="Curb-side runner",
+            load=tuple((at, None if place == 40 else level(at) * (1 + 0.1 * math.sin(place)))
+                       for place, at in enumerate(before)),
+            forecast=tuple((at, level(at), 0.7 * level(at), 1.3 * level(at)) for at in ahead),
+            staff=tuple((at, float(needed), float(planned)) for at, needed, planned in people),
+            scores=(("ETS", 0.183, 0.81, True), ("Prophet", 0.192, 0.79, False), ("naive", 0.241, None, False)),
+            why="ETS is taken: it missed 18.3% of what happened, 9% less than the four-week mean.",
+        )  # fmt: skip
+
+    def quality(self) -> Quality:
+        """Some of everything."""
+        fresh = (Reading("newest of raw.events", 1.2, "s old", datetime.now(UTC)),)
+        reasons = {"missing": 38, "not of the form that its schema asks for": 30, "not a JSON object": 23}
+        return Quality(184_786, 306, 164, reasons, 86, 45, 0, None, fresh)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """One alert that is up, one that is over, and one that did not arrive."""
+        noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+        return [
+            self._message("c", noon, "raised", "warning", "undelivered", "no answer (ConnectionError)"),
+            self._message("b", noon - STEP, "recovered", "critical", "delivered", ""),
+            self._message("a", noon - 2 * STEP, "raised", "critical", "delivered", ""),
+        ]
+
+    def acknowledge(self, key: str) -> None:
+        """Remember it."""
+        self._seen[key] = datetime.now(UTC)
+
+    def mute(self, site: str, rule: str, *, hours: float) -> None:
+        """Remember it."""
+        self._muted.add((site, rule))
+
+    def _message(self, key: str, at: datetime, change: str, severity: str, status: str, reason: str) -> dict[str, Any]:
+        return {
+            "alert_key": key, "domain": "curbside", "site": "oakland", "rule": "long-wait", "severity": severity,
+            "change": change, "title": "Mean wait, Oakland, 3rd Street", "value": 12.5, "unit": "min",
+            "threshold": 10.0, "began_at": at, "raised_at": at, "judged_at": at, "evidence": {}, "status": status,
+            "attempts": 1, "reason": reason, "delivered_at": at, "acknowledged_at": self._seen.get(key),
+        }  # fmt: skip
+
+
+def level(at: datetime) -> float:
+    """How busy it is: quiet at night."""
+    return 30 - 20 * math.cos(2 * math.pi * (at.hour + at.minute / 60) / 24)

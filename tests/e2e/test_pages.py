@@ -1,0 +1,118 @@
+"""Every page of the app in a real browser: readable, in one piece, reachable by keyboard, and open to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from app_page import AppPage, open_app
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Served
+from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.e2e
+
+PAGES = {
+    "Graph": ".rt-graph canvas",
+    "Live": ".rt-sites td",
+    "Plan": ".rt-chart svg",
+    "Alerts": ".rt-calls-list td",
+    "Quality": ".rt-quality td",
+}
+# Text that lies over other text, or is cut without saying so. Ancestors do not count, nor what nobody sees.
+FLAWS = """() => {
+  const seen = e => { const b = e.getBoundingClientRect(), s = getComputedStyle(e);
+    return b.width > 1 && b.height > 1 && s.visibility !== 'hidden' && Number(s.opacity) > 0
+      && e.checkVisibility({ opacityProperty: true, visibilityProperty: true }); };
+  const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  const texts = [...document.querySelectorAll('.rt-app *')].filter(e => own(e) && seen(e)
+    && !e.closest('.rt-graph, option, style, .rt-pulse'));
+  const clip = e => { let b = e.getBoundingClientRect(), box = { l: b.left, t: b.top, r: b.right, b: b.bottom };
+    for (let p = e.parentElement; p; p = p.parentElement) if (getComputedStyle(p).overflow !== 'visible') {
+      const q = p.getBoundingClientRect();
+      box = { l: Math.max(box.l, q.left), t: Math.max(box.t, q.top), r: Math.min(box.r, q.right),
+              b: Math.min(box.b, q.bottom) }; }
+    return box; };
+  const found = [], boxes = texts.map(clip);
+  texts.forEach((a, i) => texts.slice(i + 1).forEach((b, j) => {
+    if (a.contains(b) || b.contains(a)) return;
+    const p = boxes[i], q = boxes[i + 1 + j];
+    const w = Math.min(p.r, q.r) - Math.max(p.l, q.l), h = Math.min(p.b, q.b) - Math.max(p.t, q.t);
+    if (w > 2 && h > 2) found.push(`overlap: ${[a, b].map(e => e.textContent.trim().slice(0, 30)).join(' | ')}`);
+  }));
+  for (const e of texts) { const s = getComputedStyle(e);
+    if (s.overflowX === 'hidden' && s.textOverflow !== 'ellipsis' && e.scrollWidth > e.clientWidth + 1)
+      found.push(`cut: ${e.textContent.trim().slice(0, 40)}`); }
+  const page = document.documentElement;
+  if (page.scrollWidth > page.clientWidth || page.scrollHeight > page.clientHeight) found.push('the page scrolls');
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def app(request: pytest.FixtureRequest, served: Served, chromium: Browser) -> Iterator[AppPage]:
+    with open_app(served.url, chromium) as opened:
+        if request.param == "dark":
+            opened.page.evaluate("document.body.setAttribute('data-jp-theme-light', 'false')")
+        yield opened
+
+
+def turn(app: AppPage, name: str) -> None:
+    """Turn to a page, and wait until its content is there."""
+    app.page.locator(".rt-nav button", has_text=name).click()
+    app.page.locator(PAGES[name]).first.wait_for()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
+def test_no_text_is_cut_or_lies_over_another(app: AppPage, name: str, width: int, height: int) -> None:
+    app.page.set_viewport_size({"width": width, "height": height})
+    turn(app, name)
+    assert app.page.evaluate(FLAWS) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_violation(app: AppPage, name: str) -> None:
+    turn(app, name)
+    found = Axe().run(app.page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert {one["id"]: [node["html"][:160] for node in one["nodes"]] for one in serious} == {}
+
+
+def test_the_header_stays_where_it_is_from_page_to_page(app: AppPage) -> None:
+    header = app.page.locator(".rt-header")
+    before = header.bounding_box()
+    for name in PAGES:
+        turn(app, name)
+        assert header.bounding_box() == before
+
+
+def test_the_pages_can_be_turned_with_the_keyboard_alone(app: AppPage) -> None:
+    turn(app, "Graph")
+    app.page.locator(".rt-nav button", has_text="Graph").focus()
+    app.page.keyboard.press("Tab")
+    app.page.keyboard.press("Enter")
+    app.page.locator(PAGES["Live"]).first.wait_for()
+    assert app.page.locator(".rt-nav button.mod-active").inner_text() == "Live"
+
+
+def test_an_alert_that_is_acknowledged_is_no_longer_to_be_seen_to(
+    serve: Callable[..., Served], chromium: Browser
+) -> None:
+    with open_app(serve().url, chromium) as app:
+        turn(app, "Alerts")
+        assert app.page.locator(".rt-calls-bar option").count() == 2
+        app.page.get_by_role("button", name="Acknowledge").click()
+        app.page.get_by_text("seen to").first.wait_for()
+        app.page.wait_for_function("document.querySelectorAll('.rt-calls-bar option').length === 1")
+
+
+def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
+    turn(app, "Graph")
+    app.choose("Events topic")
+    app.read_panel("events")
+    app.page.get_by_role("button", name="Ask…").click()
+    app.page.get_by_role("button", name="Ask", exact=True).click()
+    app.page.locator(".rt-answer", has_text="You asked about events").wait_for()
+    app.page.get_by_role("button", name="Ask…").click()
+    app.choose("The whole pipeline")
