@@ -190,7 +190,7 @@ IFrame(f"http://127.0.0.1:{settings.ports['receiver']}/", width="100%", height=3
 from rtlib.warehouse.connection import connect
 
 connection = connect(settings)
-query = "select judged_at, title, change, value, status, attempts, reason from OPS.ALERTS order by judged_at desc limit 5"
+query = "select judged_at, title, change, value, status, reason from OPS.ALERTS order by judged_at desc limit 5"
 cursor = connection.cursor().execute(query)
 pd.DataFrame(cursor.fetchall(), columns=[column.name.lower() for column in cursor.description])
 

@@ -84,6 +84,10 @@ def _hot(rng: random.Random, domain: Domain) -> Details:
     return {"rate": round(1_200 * rng.uniform(0.8, 1.2)), "seconds": 10, "hot_site": site}
 
 
+def _surge(rng: random.Random, domain: Domain) -> Details:
+    return {**_hot(rng, domain), "rate": round(120 * rng.uniform(0.8, 1.2)), "seconds": 130, "level": 6.0}
+
+
 def _schema_break(rng: random.Random, domain: Domain) -> Details:
     ways = ["value is text", "sequence is text", "an unexpected field", "no event_id", "attributes is null"]
     chosen = tuple(sorted(rng.sample(ways, 3)))
@@ -186,6 +190,13 @@ _FAULTS = (
         "One site suddenly sends nearly everything. All events of a site have the same key and go to the same "
         "partition, to keep their order, so one partition grows while the others idle: more machines would not help.",
         _hot,
+    ),
+    Fault(
+        "surge", "A surge at one site", "alerts", "burst", None,
+        "For two minutes one site is overrun: everything there takes six times as long. Its KPIs go red at once. A "
+        "card reaches the channel when two whole minutes were bad, so some two to three minutes after the beginning, "
+        "and one more when two minutes were good again. Nobody is called twice for it.",
+        _surge,
     ),
 )  # fmt: skip
 MENU: dict[str, Fault] = {one.name: one for one in _FAULTS}

@@ -128,10 +128,11 @@ def look(settings: Settings) -> Graph:
     """The graph as it is now, once every built part has told something or has been given up."""
     from rtlib.pipeline.probes import PROBES
 
+    every = {name for make in PROBES.values() for name in getattr(make, "names", ())}
     watching = monitor(settings)
     try:
         Retrying(
-            retry=retry_if_result(lambda seen: not set(PROBES) <= set(seen)),
+            retry=retry_if_result(lambda seen: not every <= set(seen)),
             wait=wait_fixed(0.2),
             stop=stop_after_delay(LOOK_SECONDS),
             retry_error_callback=lambda state: None,

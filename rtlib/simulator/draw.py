@@ -60,9 +60,9 @@ def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int
     return chosen
 
 
-def bodies(rng: np.random.Generator, domain: Domain, sites: Integers) -> list[Body]:
-    """Kind, value and attributes of one event for each entry of ``sites`` (indices)."""
-    levels = np.array([one.level for one in domain.sites])[sites]
+def bodies(rng: np.random.Generator, domain: Domain, sites: Integers, *, level: float = 1.0) -> list[Body]:
+    """Kind, value and attributes of one event for each entry of ``sites`` (indices); ``level`` scales the values."""
+    levels = level * np.array([one.level for one in domain.sites])[sites]
     chosen = pick(rng, [one.share for one in domain.kinds], len(sites))
     made: dict[int, Body] = {}
     for index, kind in enumerate(domain.kinds):

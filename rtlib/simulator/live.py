@@ -66,6 +66,7 @@ class Simulator:
         run: Sets one run's producers apart from another's.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
+        level: Every value is so many times what it would be, within its kind's bounds.
         breakages: The ways in which malformed records are broken, of ``BREAKAGES``.
         skew_seconds: How far the producers' clocks are ahead (or, below 0, behind): it moves ``occurred_at``.
         future_seconds: Events further ahead than this will be rejected, so they count as malformed.
@@ -97,6 +98,7 @@ class Simulator:
     run: str = "0"
     shaped: bool = True
     hot_site: str | None = None
+    level: float = 1.0
     breakages: Sequence[str] = MENU
     skew_seconds: float = 0.0
     future_seconds: float = 60.0
@@ -187,7 +189,7 @@ class Simulator:
                 occurred.tolist(),
                 sites.tolist(),
                 event_ids(rng, occurred),
-                bodies(rng, self.domain, sites),
+                bodies(rng, self.domain, sites, level=self.level),
                 flaws,
                 again.tolist(),
                 breakages.tolist(),
