@@ -60,6 +60,13 @@ PHRASES: Mapping[str, str] = {
     "needed now": "asks for {n} now",
     "next peak": "asks for {n} at the next peak",
     "largest gap": "is short of {n} at the worst moment",
+    "up now": "has {n} up",
+    "delivered": "has delivered {n}",
+    "not delivered": "could not deliver {n}",
+    "waiting": "has {n} still to send",
+    "asked": "has put {n} to the model",
+    "answers refused": "has refused {n} that the facts did not bear out",
+    "cost": "has spent {n} on it",
     "latency": "takes {n} to answer",
     "answer time": "takes {n} to answer",
     "freshness": "is {n} behind the events",
@@ -79,6 +86,13 @@ ZERO_PHRASES: Mapping[str, str] = {
     "duplicates removed": "has met nothing twice",
     "duplicates": "has seen nothing twice",
     "largest gap": "is never short of people",
+    "up now": "has no alert up",
+    "delivered": "has delivered no card yet",
+    "not delivered": "has failed with none",
+    "waiting": "has none still to send",
+    "asked": "has asked no model yet",
+    "answers refused": "has refused no answer",
+    "cost": "has spent nothing",
 }
 SPOKEN_NUMBERS = 3
 

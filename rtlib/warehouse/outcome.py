@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rtlib.warehouse.connection import query
+from rtlib.warehouse.load import HISTORY
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def load_of_forecast(
 ) -> float | None:
     """The load of the interval that ended last, in percent of the upper bound of its forecast.
 
-    None where no forecast covers that interval, so that an old forecast calls nobody.
+    None where no forecast covers that interval, so that an old forecast calls nobody; and None while the forecast
+    rests on loaded history alone: the simulator's live stream is hundreds of times as dense as the history it loads.
 
     Raises:
         WarehouseError: The warehouse refused a query or did not answer.
@@ -152,6 +154,8 @@ def load_of_forecast(
     if not found or not found[0]["upper_80"]:
         return None
     begin, end = found[0]["interval_start"], found[0]["interval_end"]
+    if not query(connection, _LIVE_BEFORE, (domain, HISTORY, moment_text(begin - timedelta(days=1)))):
+        return None
     marks = ", ".join("?" for _ in kinds)
     row = query(
         connection,
@@ -162,6 +166,9 @@ def load_of_forecast(
     return 100.0 * int(row["n"]) / float(found[0]["upper_80"])
 
 
+_LIVE_BEFORE = """
+select 1 as one from RAW.EVENTS where domain = ? and topic <> ? and occurred_at < cast(? as timestamp_ntz) limit 1
+"""
 _LAST_FORECAST = """
 select interval_start, dateadd(minute, interval_minutes, interval_start) as interval_end, upper_80
 from ML.FORECASTS
