@@ -163,7 +163,8 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "powerbi", "Power BI", "Power BI", "people", 2,
         "The report for people who do not open notebooks.",
         "Reports are not refreshed.",
-        upstream=("dbt",), lesson="10_bi",
+        upstream=("dbt",), probe="powerbi", period_seconds=DAY, lesson="10_bi", source="powerbi",
+        elsewhere="the same project, with your account in its parameters",
     ),
     Component(
         "alerts", "Teams alerts", "Microsoft Teams", "people", 3,

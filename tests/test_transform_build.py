@@ -11,16 +11,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas
 import pytest
 from live_rows import Stream, stream
 from typer.testing import CliRunner
 from warehouse_server import WarehouseServer
 
 from rtlib import cli
+from rtlib.bi import PAGES, TABLES, Visual
 from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.pipeline import transforming
+from rtlib.pipeline import bi, transforming
 from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
@@ -381,3 +383,27 @@ def test_the_stock_command_line_does_the_same(world: World) -> None:
     assert {one.name: (one.rows, one.touched, one.tests_passed) for one in theirs.nodes} == {
         one.name: (one.rows, one.touched, one.tests_passed) for one in ours.nodes
     }
+
+
+# --- what reports make of it ----------------------------------------------------------------------------------------
+
+
+def test_every_column_that_the_power_bi_model_names_is_in_the_warehouse(world: World) -> None:
+    assert bi.exists(world.settings) == []
+
+
+@pytest.mark.parametrize("visual", [one for page in PAGES for one in page.visuals], ids=lambda one: one.name)
+def test_every_visual_can_be_asked_of_the_warehouse_by_its_own_measures(world: World, visual: Visual) -> None:
+    told = bi.rows(world.settings, visual)
+    wanted = [*filter(None, (visual.category, visual.series)), *visual.columns, *visual.measures]
+    assert told.empty or list(told.columns) == wanted
+
+
+def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:
+    told = dict(bi.export(world.settings, to=tmp_path))
+    assert set(told) == {one.name for one in TABLES}
+    read = {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in told}
+    assert read == told
+    assert told["hourly_kpis"] > 0
+    node = bi.observation(world.settings)
+    assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(told.values()))

@@ -12,6 +12,7 @@ from rtlib.broker.registry import latest, subjects
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.graph import KpiBoard
+from rtlib.pipeline import bi
 from rtlib.pipeline.batch_probes import BatchProbe
 from rtlib.pipeline.board import kpi_board
 from rtlib.pipeline.monitor import Probe
@@ -310,6 +311,22 @@ class ExplainProbe:
         """Nothing is held."""
 
 
+class ReportProbe:
+    """Looks at what was exported for Power BI."""
+
+    names: tuple[str, ...] = ("powerbi",)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def look(self) -> Mapping[str, Observation]:
+        """The report and the newest export."""
+        return {"powerbi": bi.observation(self._settings)}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 PROBES: Mapping[str, Callable[[Settings], Probe]] = {
     "broker": BrokerProbe,
     "registry": RegistryProbe,
@@ -317,4 +334,5 @@ PROBES: Mapping[str, Callable[[Settings], Probe]] = {
     "dashboard": DashboardProbe,
     "batch": BatchProbe,
     "explain": ExplainProbe,
+    "report": ReportProbe,
 }

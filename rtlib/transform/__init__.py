@@ -8,7 +8,7 @@ bench       how long one model takes in this process and by the command line
 """
 
 from rtlib.transform.bench import Race, race
-from rtlib.transform.lineage import Edge, Lineage, Node, lineage
+from rtlib.transform.lineage import Edge, Lineage, Node, columns, lineage
 from rtlib.transform.project import exports, secrets_needed
 from rtlib.transform.records import BuildReport, CheckResult, Freshness, NodeResult
 from rtlib.transform.results import last_freshness, last_report
@@ -24,6 +24,7 @@ __all__ = [
     "NodeResult",
     "Race",
     "build",
+    "columns",
     "docs",
     "exports",
     "freshness",

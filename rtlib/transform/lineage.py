@@ -95,6 +95,24 @@ def lineage(settings: Settings) -> Lineage:
     return of_manifest(json.loads(path.read_text(encoding="utf-8")))
 
 
+def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+    """The columns of some models as their files say it now: name, type in the warehouse, description.
+
+    Raises:
+        ConfigError: The project cannot be read.
+    """
+    parse(settings)
+    manifest = json.loads((target(settings) / "manifest.json").read_text(encoding="utf-8"))
+    return {
+        one["name"]: [
+            (name, str(told.get("data_type") or ""), " ".join((told.get("description") or "").split()))
+            for name, told in one["columns"].items()
+        ]
+        for one in manifest["nodes"].values()
+        if one["resource_type"] == "model" and one["name"] in names
+    }
+
+
 def of_manifest(manifest: Mapping[str, Any]) -> Lineage:
     """The lineage that a manifest tells."""
     told = {**manifest["sources"], **manifest["nodes"], **manifest["exposures"]}

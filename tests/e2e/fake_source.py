@@ -67,6 +67,7 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
     ),
     "alerts": (("up now", "alerts", 1, 0, 0), ("delivered", "cards", 12, 0, 0), ("not delivered", "cards", 0, 0, 0)),
     "explain": (("asked", "questions", 3, 0, 0), ("cost", "USD", 0.004, 0, 0)),
+    "powerbi": (("exported", "rows", 28_410, 0, 0), ("pages", "pages", 5, 0, 0), ("visuals", "visuals", 18, 0, 0)),
     "dashboard": (("resident memory", "MB", 197, 0, 2), ("processor", "%", 6, 0, 2)),
 }
 CARDS = (

@@ -1,0 +1,76 @@
+"""The verbs of Power BI: make the project, check it, and write its rows to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtlib.cli.common import Json, app, print_json, say
+from rtlib.config import load_settings
+
+bi = typer.Typer(help="A Power BI report over the warehouse: make it, check it, export its rows.")
+app.add_typer(bi, name="bi", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option("--folder", help="The project's folder; powerbi/ of the working copy.")]
+
+
+@bi.command()
+def build(folder: Folder = None, as_json: Json = False) -> None:
+    """Write the Power BI project anew, from dbt's manifest and one description of its pages."""
+    from rtlib.pipeline import bi as reports
+
+    settings = load_settings()
+    written = reports.build(settings, to=folder)
+    place = folder or reports.folder()
+    if as_json:
+        print_json({"folder": str(place), "files": written})
+        return
+    typer.echo(f"{len(written)} files in {place}")
+    typer.echo(
+        "Power BI Desktop opens rtlib.pbip (asks Snowflake) and rtlib-files.pbip (reads what 'rtlib bi export' wrote)"
+    )
+
+
+@bi.command()
+def validate(
+    folder: Folder = None,
+    schemas: Annotated[
+        Path | None, typer.Option("--schemas", help="A copy of Microsoft's published JSON schemas (json-schemas).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that the project would open and that all it shows is in the warehouse. Exit code 1 when not.
+
+    Every column, measure and relationship must be there, no visual may lie over another, and the files must be those
+    that 'rtlib bi build' writes. With --schemas each file is also held against the schema that it names.
+    """
+    from rtlib.pipeline import bi as reports
+
+    found = reports.validate(load_settings(), of=folder, schemas=schemas)
+    if as_json:
+        print_json({"problems": found, "ok": not found})
+    else:
+        for one in found:
+            typer.echo(one)
+        forms = "and their forms" if schemas else "their forms were not checked: --schemas"
+        typer.echo(f"{len(found)} problems" if found else f"everything that the report names is there ({forms})")
+    raise typer.Exit(1 if found else 0)
+
+
+@bi.command()
+def export(
+    to: Annotated[Path, typer.Option("--to", help="Where the files go.")] = Path("export"), as_json: Json = False
+) -> None:
+    """Write the rows of the report's tables to Parquet files, for people without Snowflake."""
+    from rtlib.pipeline import bi as reports
+
+    told = {}
+    for name, count in reports.export(load_settings(), to=to):
+        told[name] = count
+        say(f"{name:<28} {count:>9,} rows")
+    if as_json:
+        print_json({"folder": str(to), "rows": told})
+    else:
+        typer.echo(f"{sum(told.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip to it")

@@ -1,0 +1,167 @@
+"""BI: the Power BI project over this warehouse: made of dbt's manifest, checked, and its rows written to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtlib import transform
+from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, Visual, outdated, problems, with_columns
+from rtlib.bi import build as build_project
+from rtlib.bi.project import VARIANTS
+from rtlib.config import Settings, project_root
+from rtlib.errors import ConfigError
+from rtlib.records import Observation, Reading, Status
+from rtlib.warehouse.connection import connect, query
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["build", "exists", "export", "folder", "observation", "rows", "tables", "validate"]
+
+
+def folder() -> Path:
+    """Where the project is kept."""
+    return project_root() / "powerbi"
+
+
+def tables(settings: Settings) -> tuple[Table, ...]:
+    """The tables of the model, with the columns that dbt's manifest says the marts have.
+
+    Raises:
+        ConfigError: dbt cannot read its project.
+    """
+    told = transform.columns(settings, [one.name for one in TABLES if not one.columns])
+    known = {name: tuple(Column(*one) for one in columns) for name, columns in told.items()}
+    return with_columns(known)
+
+
+def build(settings: Settings, *, to: Path | None = None) -> list[str]:
+    """Write the project; returns its files."""
+    return build_project(to or folder(), tables(settings))
+
+
+def validate(settings: Settings, *, of: Path | None = None, schemas: Path | None = None) -> list[str]:
+    """Everything that is wrong with the project as it is on disk, in words.
+
+    Args:
+        settings: Whose dbt project says which columns there are.
+        of: The project's folder.
+        schemas: A copy of the published schemas, as they lie below ``json-schemas``; without it files are checked for
+            what they refer to, and not for their form.
+
+    Raises:
+        ConfigError: There is no project there.
+    """
+    place, told = of or folder(), tables(settings)
+    there = {
+        path.relative_to(place).as_posix(): path.read_text(encoding="utf-8")
+        for name in VARIANTS
+        for path in [*place.glob(f"{name}.pbip"), *place.glob(f"{name}.*/**/*")]
+        if path.is_file() and ".pbi" not in path.parts
+    }
+    if not there:
+        raise ConfigError(f"there is no Power BI project in {place}", cure="rtlib bi build")
+    changed = [f"{path}: not as 'rtlib bi build' writes it" for path in outdated(place, told)]
+    return [*problems(there, told, schemas=_schemas(schemas) if schemas else None), *changed]
+
+
+def _schemas(place: Path) -> Any:
+    def find(address: str) -> Mapping[str, Any] | None:
+        path = place / address.partition("/json-schemas/")[2].partition("#")[0]
+        found: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
+        return found
+
+    return find
+
+
+def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
+    """Write each table to a Parquet file, for people without Snowflake; tells each table with its rows.
+
+    When it is done, the graph's node says when that was and how many rows there are.
+
+    Raises:
+        WarehouseError: The warehouse does not answer, or a table is not there: ``rtlib dbt build`` makes the marts.
+    """
+    import pandas as pd
+
+    to.mkdir(parents=True, exist_ok=True)
+    total, connection = 0, connect(settings)
+    try:
+        for table in tables(settings):
+            names = [one.name for one in table.columns]
+            told = query(connection, f"select {', '.join(names)} from {table.schema}.{table.relation}")
+            frame = pd.DataFrame(told, columns=names)
+            frame.to_parquet(to / f"{table.name}.parquet", index=False)
+            total += len(frame)
+            yield table.name, len(frame)
+    finally:
+        connection.close()
+    _note(settings).parent.mkdir(parents=True, exist_ok=True)
+    _note(settings).write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total}))
+
+
+def observation(settings: Settings) -> Observation:
+    """What the node of Power BI shows; reads files alone."""
+    now, visuals = datetime.now(UTC), sum(len(one.visuals) for one in PAGES)
+    if not _note(settings).exists():
+        return Observation(Status.IDLE, "no rows were exported yet; try: rtlib bi export", now)
+    told = json.loads(_note(settings).read_text())
+    at = datetime.fromisoformat(told["at"])
+    readings = (
+        Reading("exported", told["rows"], "rows", at),
+        Reading("pages", len(PAGES), "pages", at),
+        Reading("visuals", visuals, "visuals", at),
+    )
+    return Observation(Status.HEALTHY, "the report is in powerbi/, and its rows were exported", now, readings)
+
+
+def _note(settings: Settings) -> Path:
+    return settings.home / "bi" / "export.json"
+
+
+def exists(settings: Settings) -> list[str]:
+    """The columns of the model that the warehouse does not have, as ``table.column``.
+
+    Raises:
+        WarehouseError: The warehouse does not answer.
+    """
+    connection = connect(settings)
+    try:
+        there = {
+            (row["table_schema"].upper(), row["table_name"].upper(), row["column_name"].lower())
+            for row in query(connection, "select table_schema, table_name, column_name from information_schema.columns")
+        }
+    finally:
+        connection.close()
+    return [
+        f"{table.name}.{column.name}"
+        for table in tables(settings)
+        for column in table.columns
+        if (table.schema, table.relation, column.name) not in there
+    ]
+
+
+def rows(settings: Settings, visual: Visual) -> pd.DataFrame:
+    """What a visual shows, asked of the warehouse by the same measures: a column for each of its parts.
+
+    Raises:
+        WarehouseError: The warehouse does not answer, or a table is not there.
+    """
+    import pandas as pd
+
+    table = next(one for one in TABLES if one.name == visual.table)
+    split = [one for one in (visual.category, visual.series, *visual.columns) if one]
+    measured = [(one.sql, one.name) for one in MEASURES if one.name in visual.measures]
+    chosen = ", ".join([*split, *(f'{sql} as "{name}"' for sql, name in measured)])
+    grouped = f" group by {', '.join(split)} order by {', '.join(split)}" if split and measured else ""
+    connection = connect(settings)
+    try:
+        told = query(connection, f"select {chosen} from {table.schema}.{table.relation}{grouped}")
+    finally:
+        connection.close()
+    frame = pd.DataFrame(told)
+    return frame.rename(columns={name.lower(): name for _, name in measured})

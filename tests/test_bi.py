@@ -1,0 +1,139 @@
+"""The Power BI project: what is committed is what would be built, and what would not open or show nothing is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, check, problems, with_columns
+from rtlib.bi.project import build, files, outdated
+from rtlib.bi.report import COLOURS
+from rtlib.config import Settings
+from rtlib.errors import ConfigError
+from rtlib.pipeline import bi
+from rtlib.widgets import look
+
+FOLDER = Path(__file__).resolve().parents[1] / "powerbi"
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, ...]:
+    """The tables as dbt's own reading of its project has them."""
+    return bi.tables(Settings(home=tmp_path_factory.mktemp("bi")))
+
+
+def without(tables: tuple[Table, ...], table: str, column: str) -> tuple[Table, ...]:
+    """The same, with one column called something else."""
+    renamed = [
+        replace(one, columns=tuple(Column("x", c.type) if c.name == column else c for c in one.columns))
+        if one.name == table
+        else one
+        for one in tables
+    ]
+    return tuple(renamed)
+
+
+def test_what_is_committed_is_what_would_be_built_and_is_in_order(tables: tuple[Table, ...]) -> None:
+    assert outdated(FOLDER, tables) == []
+    assert problems(files(tables), tables) == []
+
+
+def test_every_table_has_columns_and_every_measure_is_shown(tables: tuple[Table, ...]) -> None:
+    assert [one.name for one in tables if not one.columns] == []
+    shown = {name for page in PAGES for one in page.visuals for name in one.measures}
+    used = {one.name for one in MEASURES if any(f"[{one.name}]" in other.dax for other in MEASURES)}
+    assert shown | used == {one.name for one in MEASURES}
+
+
+def test_a_mart_column_that_is_renamed_is_told_with_the_visual_that_shows_it(tables: tuple[Table, ...]) -> None:
+    (found,) = problems({}, without(tables, "hourly_kpis", "measured_value"))
+    assert "hourly_kpis.measured_value does not exist" in found
+    assert "Trend / by_hour" in found
+    axis = problems({}, without(tables, "staffing_gap", "interval_start"))
+    assert any("page 'Staffing', visual 'people'" in one for one in axis)
+
+
+def test_the_verb_notices_a_renamed_column_and_a_file_that_somebody_changed(
+    tables: tuple[Table, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path / "bi", tables)
+    settings = Settings(home=tmp_path)
+    assert bi.validate(settings, of=tmp_path / "bi") == []
+    (tmp_path / "bi" / "rtlib.pbip").write_text("{}")
+    assert bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
+    monkeypatch.setattr(bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
+    assert any("visual 'by_day'" in one for one in bi.validate(settings, of=tmp_path / "bi"))
+
+
+def test_a_folder_without_a_project_is_an_error_with_its_cure(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rtlib bi build"):
+        bi.validate(Settings(home=tmp_path), of=tmp_path)
+
+
+def test_visuals_that_lie_over_one_another_or_reach_beyond_their_page_are_told(
+    tables: tuple[Table, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = PAGES[0]
+    first, second, *_ = live.visuals
+    moved = replace(second, place=(10, 10, 2_000, 50), title="What's late")
+    monkeypatch.setattr(check, "PAGES", (replace(live, visuals=(first, moved)),))
+    told = " ".join(problems({}, tables))
+    for words in ("'events' lies over 'late'", "reaches beyond its page", "apostrophe"):
+        assert words in told
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("table a\n  column b\n", "indented by spaces"),
+        ("table a\n\t\t\t\tcolumn b\n", "levels deeper"),
+        ("table a\n\tcolumn b\n\t\tlineageTag: 1\n\tcolumn b\n\t\tlineageTag: 2\n", "'column b' stands there 2 times"),
+        ("table a\n\tlineageTag: 1\n\tcolumn b\n\t\tlineageTag: 1\n", "lineage tag 1 is used 2 times"),
+    ],
+)
+def test_tmdl_that_would_not_be_read_is_told_with_its_place(tables: tuple[Table, ...], text: str, wrong: str) -> None:
+    (found,) = problems({"model.tmdl": text}, tables)
+    assert wrong in found
+    assert found.startswith("model.tmdl")
+
+
+def test_each_file_is_held_against_the_schema_that_it_names(tables: tuple[Table, ...]) -> None:
+    address = json.loads(files(tables)["rtlib.Report/definition/version.json"])["$schema"]
+    shared = "https://developer.microsoft.com/json-schemas/common.json"
+    known = {
+        address: {"$id": address, "properties": {"version": {"$ref": "../../../../../../common.json"}}},
+        shared: {"pattern": "^9"},
+    }
+    found = problems(files(tables), tables, schemas=known.get)
+    assert found == [f"{name}.Report/definition/version.json: version: '2.0.0' does not match '^9'"
+                     for name in ("rtlib", "rtlib-files")]  # fmt: skip
+
+
+def test_building_again_leaves_nothing_of_before_and_no_secret_is_in_it(
+    tables: tuple[Table, ...], tmp_path: Path
+) -> None:
+    build(tmp_path, tables)
+    stale = tmp_path / "rtlib.Report" / "definition" / "pages" / "old" / "page.json"
+    stale.parent.mkdir()
+    stale.write_text("{}")
+    assert outdated(tmp_path, tables) == ["rtlib.Report/definition/pages/old/page.json"]
+    build(tmp_path, tables)
+    assert outdated(tmp_path, tables) == []
+    for word in ("password", "token", "private"):
+        assert not any(word in text.lower() for text in files(tables).values())
+
+
+def test_the_report_wears_the_colours_of_the_app() -> None:
+    css = look.css()
+    assert {"#0068a8", "#007556", "#8a3f9c"} <= {one.lower() for one in COLOURS}
+    assert all(one in css for one in ("#0068a8", "#007556", "#8a3f9c"))
+
+
+def test_tables_that_dbt_does_not_know_say_their_columns_themselves() -> None:
+    assert all(one.columns for one in TABLES if one.schema != "MARTS")
+    assert [one.name for one in with_columns({}) if not one.columns] == [
+        one.name for one in TABLES if one.schema == "MARTS"
+    ]
