@@ -14,22 +14,31 @@ from rtlib.config import load_settings
 
 @app.command()
 def explain(
-    node: Annotated[str, typer.Argument(help="A part of the graph, for instance events, kpis or dwh.")],
+    node: Annotated[
+        str,
+        typer.Argument(
+            help="A part of the graph (events, kpis, dwh, ...), or kpi:<name>, alert:newest, forecast:all (or a site)."
+        ),
+    ],
     level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
     language: Annotated[str, typer.Option("--language", help="For the model, by its English name.")] = "English",
     question: Annotated[str, typer.Option("--ask", help="What you want to know of it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Explain a part in plain words, from what it measures now.
+    """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
 
     With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number and name
     in it is one of them. Without a key, or when it is not, the text is made here. Level and language are the model's.
     """
-    from rtlib.pipeline.explainer import Level, explained, look
+    from rtlib.pipeline.explainer import Level, explained, explained_subject, look
+    from rtlib.pipeline.subjects import is_subject
 
-    settings, chosen = load_settings(), _level(level)
-    component(node)  # a wrong name is told before anything is looked at
-    told = explained(settings, look(settings), node, level=Level(chosen), language=language, question=question)
+    settings, chosen = load_settings(), Level(_level(level))
+    if is_subject(node):
+        told = explained_subject(settings, node, level=chosen, language=language, question=question)
+    else:
+        component(node)  # a wrong name is told before anything is looked at
+        told = explained(settings, look(settings), node, level=chosen, language=language, question=question)
     if as_json:
         print_json({"node": node, **asdict(told)})
         return

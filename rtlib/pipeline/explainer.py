@@ -18,8 +18,9 @@ from rtlib.explain.gemini import Answer, Level, ask
 from rtlib.explain.template import explain
 from rtlib.graph import Graph, Node
 from rtlib.pipeline.monitor import Monitor, monitor
+from rtlib.pipeline.subjects import subject
 
-__all__ = ["Explanation", "Level", "answers", "explained", "explainer", "look"]
+__all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
 
 LOOK_SECONDS = 8.0  # by then every probe has told something, or does not answer
 
@@ -61,9 +62,26 @@ def explained(
     """
     node = graph.node(component(node_id).id)
     plain = explain(node, graph=graph, domain=load_domain(settings.domain).title)
+    return _told(settings, facts_of(node, graph=graph), plain, level, language, question)
+
+
+def explained_subject(
+    settings: Settings, name: str, *, level: Level, language: str = "English", question: str = ""
+) -> Explanation:
+    """Explain a KPI, an alert or a forecast in the same way; see ``rtlib.pipeline.subjects``.
+
+    Raises:
+        ConfigError: There is no such thing, or nothing is known of it yet.
+        WarehouseError: The warehouse does not answer.
+    """
+    told = subject(settings, name)
+    return _told(settings, told.facts, told.text, level, language, question)
+
+
+def _told(settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str) -> Explanation:
     if settings.gemini_api_key is None:
         return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if question else "", 0.0)
-    answer = _answer(settings, facts_of(node, graph=graph), level, language, question)
+    answer = _answer(settings, facts, level, language, question)
     text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
     return Explanation(text, source, answer.reason, answer.dollars)
 

@@ -1,0 +1,125 @@
+"""What is said of a KPI, an alert and a forecast, from the rows of a warehouse alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rtlib.errors import ConfigError
+from rtlib.explain.check import problems
+from rtlib.pipeline import subjects
+from rtlib.pipeline.subjects import Subject, is_subject, subject
+from rtlib.records import Kpi, Status
+from rtlib.warehouse import alerts
+from rtlib.warehouse.connection import execute
+from rtlib.warehouse.load import merge_kpis
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+    from warehouse_server import WarehouseServer
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection(warehouse: SnowflakeConnection) -> SnowflakeConnection:
+    for table in ("OPS.ALERTS", "ML.BACKTESTS"):
+        execute(warehouse, f"delete from {table}")
+    return warehouse
+
+
+def row(site: str, wait: float) -> Kpi:
+    return Kpi(
+        domain="curbside", site=site, window_start=NOON, window_end=NOON + timedelta(minutes=1),
+        measures={"wait_minutes": wait, "orders": 5.0}, events=100, late=0, first_event_at=NOON,
+        last_event_at=NOON + timedelta(seconds=50), emitted_at=NOON + timedelta(seconds=51),
+    )  # fmt: skip
+
+
+def grounded(told: Subject) -> bool:
+    """The text says no number that is not among its facts; a time of day is not one."""
+    text = told.text.replace("at 12:00 UTC", "")
+    words = " ".join([told.text, told.facts.title, told.facts.plain])
+    return problems(text, numbers=[one.value for one in told.facts.numbers] + [80.0], words=words) == ()
+
+
+def test_a_kpi_is_told_with_its_worst_site_and_its_bound(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    merge_kpis(connection, [row("oakland-3rd-st", 4.0), row("san-jose-alum-rock", 8.0)])
+    told = subject(warehouse_server.settings, "kpi:wait_minutes")
+    assert "6 min over all sites, which is as it should be" in told.text
+    assert "San José, Alum Rock has 8 min, the highest" in told.text
+    assert "bad once it reaches 10 min" in told.text
+    assert told.facts.status is Status.HEALTHY
+    assert grounded(told)
+
+
+def test_a_kpi_that_is_not_or_was_not_measured_is_an_error_with_its_cure(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    with pytest.raises(ConfigError, match="kpi:wait_minutes"):
+        subject(warehouse_server.settings, "kpi:waiting")
+    with pytest.raises(ConfigError, match="nothing was measured"):
+        subject(warehouse_server.settings, "kpi:wait_minutes")
+
+
+def message(key: str, change: str, at: datetime) -> dict[str, object]:
+    return {
+        "alert_key": key, "domain": "curbside", "site": "oakland-3rd-st", "rule": "long-wait", "severity": "critical",
+        "change": change, "title": "Mean wait, Oakland", "value": 12.5, "unit": "min", "threshold": 10.0,
+        "began_at": at - timedelta(minutes=3), "raised_at": at, "judged_at": at, "evidence": {"events": 240},
+        "card": "{}",
+    }  # fmt: skip
+
+
+def test_an_alert_is_told_with_what_to_do_and_one_that_is_over_without(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    rows = [message("a", "raised", NOON), message("b", "recovered", NOON + timedelta(minutes=9))]
+    alerts.record(connection, "curbside", rows, {})
+    up = subject(warehouse_server.settings, "alert:a")
+    assert "stood at 12.5 min at 12:00 UTC" in up.text
+    assert "240 events" in up.text
+    assert "Send every free runner" in up.text
+    assert grounded(up)
+    over = subject(warehouse_server.settings, "alert:newest")
+    assert "is back to 12.5 min" in over.text
+    assert "Send every" not in over.text
+    with pytest.raises(ConfigError, match="no such alert"):
+        subject(warehouse_server.settings, "alert:z")
+
+
+def test_a_forecast_is_told_with_the_reason_for_its_champion(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    for model, wape, best in (("ETS", 0.18, "true"), ("naive", 0.24, "false")):
+        execute(
+            connection,
+            f"insert into ML.BACKTESTS select 'curbside', 'all', ?, current_timestamp()::timestamp_ntz, 10, 7, 1, "
+            f"{wape}, 1, 0, 0.81, 1, {best}, 'ETS is taken: it missed least.'",
+            (model,),
+        )
+    told = subject(warehouse_server.settings, "forecast:all")
+    assert told.text.startswith("ETS is taken: it missed least. Of 2 models")
+    assert "18%" in told.text
+    assert grounded(told)
+    with pytest.raises(ConfigError, match="no forecast was made for 'nowhere'"):
+        subject(warehouse_server.settings, "forecast:nowhere")
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("kpi:orders", True), ("alert:newest", True), ("forecast", False),
+                                              ("forecast:all", True), ("kpis", False), ("site:x", False)])  # fmt: skip
+def test_a_subject_has_a_kind_and_a_name(name: str, is_one: bool) -> None:
+    assert is_subject(name) is is_one
+
+
+def test_a_text_with_a_number_of_its_own_would_be_noticed(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    merge_kpis(connection, [row("oakland-3rd-st", 4.0)])
+    told = subjects.subject(warehouse_server.settings, "kpi:wait_minutes")
+    assert not grounded(replace(told, text=told.text + " It was 17 min yesterday."))
