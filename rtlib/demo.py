@@ -71,16 +71,26 @@ def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     """
     from rtlib import bench
 
+    with scratch(settings, "bench") as own, running_stack(own, {}, tell=tell) as running:
+        return bench.run(running, quick=quick, tell=tell)
+
+
+@contextmanager
+def scratch(settings: Settings, name: str) -> Iterator[Settings]:
+    """An empty state folder below the usual one, with the same downloads; it is gone afterwards.
+
+    Raises:
+        ServiceError: A stack is running and would share the machine.
+    """
     if supervise.supervisor_pid(settings) is not None:
-        raise ServiceError("a stack is running and would share the machine with the benchmark", cure="rtlib down")
-    home = settings.home / "bench"
+        raise ServiceError(f"a stack is running and would share the machine with the {name}", cure="rtlib down")
+    home = settings.home / name
     stack.reset(load_settings(home=home), downloads=True)
     home.mkdir(parents=True, exist_ok=True)
     (settings.home / "jars").mkdir(exist_ok=True)
     (home / "jars").symlink_to(settings.home / "jars")
     try:
-        with running_stack(load_settings(home=home), {}, tell=tell) as running:
-            return bench.run(running, quick=quick, tell=tell)
+        yield load_settings(home=home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -59,12 +59,16 @@ def soak(
     count: Annotated[int, typer.Option("--faults", min=0, help="How many faults, of different kinds.")] = 5,
     rate: Annotated[float, typer.Option("--rate", help="Events per second, on average.")] = 500,
     domain: DomainName = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="So many runs, each with the next seed and afresh.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Run under load with faults at seeded moments, then let the ledger judge.
 
-    It starts a stack if none is running. Exit code 1 when anything was lost or doubled, or state or memory grew.
+    It starts a stack if none is running. With --runs each run has a stack of its own, and a table is printed. Exit
+    code 1 when anything was lost or doubled, or state or memory grew.
     """
+    if runs > 1:
+        _soaks(runs, seconds=seconds, seed=seed, faults=count, rate=rate, domain=domain, as_json=as_json)
     from rtlib import demo, ledger
     from rtlib.faults.soak import soak as run_soak
 
@@ -79,3 +83,35 @@ def soak(
         typer.echo(f"state: {result.state_rows:,} rows at the most, {result.state_bound:,} allowed")
         typer.echo(f"memory: x{result.memory_growth:g} from the middle third of the run to its last")
     raise typer.Exit(0 if result.holds else 1)
+
+
+def _soaks(
+    runs: int, *, seconds: int, seed: int, faults: int, rate: float, domain: str | None, as_json: bool
+) -> NoReturn:
+    """Soak again and again, and print a row for each run."""
+    from rtlib import demo
+    from rtlib.faults.soak import soak as run_soak
+
+    rows = []
+    for number in range(seed, seed + runs):
+        _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
+        with demo.scratch(load_settings(), "soak") as own, demo.running_stack(own, chosen, tell=say) as running:
+            done = run_soak(running, seed=number, seconds=seconds, faults=faults, tell=say)
+        taken = done.ledger
+        rows.append({
+            "seed": number, "records": taken.records_sent, "archived": taken.archived,
+            "late_dropped": taken.late_dropped, "lost": taken.lost, "doubled": taken.doubled, "holds": done.holds,
+            "faults": ", ".join(one.name for one in done.faults),
+        })  # fmt: skip
+        say(f"seed {number}: lost {taken.lost}, doubled {taken.doubled}")
+    good = all(one["holds"] for one in rows)
+    if as_json:
+        print_json({"runs": rows, "holds": good})
+    else:
+        typer.echo(f"{'seed':>4} {'records':>9} {'archived':>9} {'late':>6} {'lost':>5} {'doubled':>8}  faults")
+        for one in rows:
+            typer.echo(
+                f"{one['seed']:>4} {one['records']:>9,} {one['archived']:>9,} {one['late_dropped']:>6,} "
+                f"{one['lost']:>5} {one['doubled']:>8}  {one['faults']}"
+            )
+    raise typer.Exit(0 if good else 1)
