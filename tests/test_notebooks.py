@@ -104,3 +104,10 @@ def test_a_lesson_closes_with_what_it_promised(source: Path) -> None:
 @every_lesson
 def test_a_lesson_asks_the_reader_to_predict(source: Path) -> None:
     assert sum("**Predict" in cell.source for cell in of_kind(source, "markdown")) >= 2
+
+
+@every_lesson
+def test_no_lesson_captures_outputs_in_a_widget(source: Path) -> None:
+    """A notebook that runs without a browser can then wait for ever (jupyter/nbclient#312); a FigureWidget does not."""
+    code = "\n".join(cell.source for cell in of_kind(source, "code"))
+    assert [word for word in ("interactive_output", "widgets.Output", "widgets.interact") if word in code] == []

@@ -21,6 +21,7 @@ from warehouse_server import WarehouseServer
 
 from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.records import Event
+from rtlib.warehouse import connection as lines
 from rtlib.warehouse import load, staging
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import Applied, apply_batch, backfill
@@ -213,7 +214,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, word: str, *, after: bool) -> None
             raise WarehouseUnreachable("the line is cut")
         return done
 
-    for module in (load, staging):
+    for module in (load, staging, lines):
         monkeypatch.setattr(module, "execute", fail)
 
 

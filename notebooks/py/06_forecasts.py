@@ -142,15 +142,18 @@ compare(my_guess, round(100 * outlook.scores[outlook.champion].coverage_80))
 
 # %%
 import ipywidgets as widgets
-from IPython.display import display
+import plotly.graph_objects as go
 
 day = widgets.IntSlider(asked_days - 1, 0, asked_days - 1, description="day", continuous_update=False)
 model = widgets.Dropdown(options=list(outlook.scores), value=outlook.champion, description="model")
+picture = go.FigureWidget(charts.backtest_chart(outlook, model.value, day.value))
 
-def show(day, model):
-    display(charts.backtest_chart(outlook, model, day))
+def follow(_):
+    picture.update(charts.backtest_chart(outlook, model.value, day.value).to_dict(), overwrite=True)
 
-widgets.VBox([widgets.HBox([model, day]), widgets.interactive_output(show, {"day": day, "model": model})])
+for control in (model, day):
+    control.observe(follow, names="value")
+widgets.VBox([widgets.HBox([model, day]), picture])
 
 # %% [markdown]
 # Nothing is computed again when you move the slider: the backtest remembers what everybody said. On the first days
@@ -194,11 +197,13 @@ pd.DataFrame(best, index=["champion", "missed"]).T
 # %%
 by_name = {one.grid.unique_id: one for one in ahead}
 site = widgets.Dropdown(options=list(by_name), description="site")
+week = go.FigureWidget(charts.future_chart(by_name[site.value]))
 
-def draw(site):
-    display(charts.future_chart(by_name[site]))
+def turn(change):
+    week.update(charts.future_chart(by_name[change.new]).to_dict(), overwrite=True)
 
-widgets.VBox([site, widgets.interactive_output(draw, {"site": site})])
+site.observe(turn, names="value")
+widgets.VBox([site, week])
 
 # %% [markdown]
 # **Try it:** what happens to a series whose level doubles overnight, because a shop nearby has closed? Double the

@@ -166,23 +166,25 @@ charts.cost_chart(role, demand, LEVELS.tolist())
 
 # %%
 import ipywidgets as widgets
-from IPython.display import display
+import plotly.graph_objects as go
 
 service = widgets.FloatSlider(role.service_level, min=0.5, max=0.98, step=0.01, description="promise")
 ratio = widgets.FloatSlider(under / over, min=0.2, max=9, step=0.1, description="few : many")
 shrink = widgets.FloatSlider(role.shrinkage, min=0, max=0.5, step=0.01, description="shrinkage")
 
-def plan(service, ratio, shrink):
-    other = changed(role, service_level=service, cost_ratio=ratio, shrinkage=shrink)
-    display(charts.day_chart(demand, what_if(other, demand), role=other))
+def planned():
+    other = changed(role, service_level=service.value, cost_ratio=ratio.value, shrinkage=shrink.value)
+    return charts.day_chart(demand, what_if(other, demand), role=other)
 
 # %% [markdown]
 # The picture follows your hand: a plan for the whole day is made for each position of a slider, for all nineteen
 # quantiles of the forecast.
 
 # %%
-controls = {"service": service, "ratio": ratio, "shrink": shrink}
-widgets.VBox([widgets.HBox(list(controls.values())), widgets.interactive_output(plan, controls)])
+picture = go.FigureWidget(planned())
+for control in (service, ratio, shrink):
+    control.observe(lambda _: picture.update(planned().to_dict(), overwrite=True), names="value")
+widgets.VBox([widgets.HBox([service, ratio, shrink]), picture])
 
 # %% [markdown]
 # How long does such a plan take? We ask with a promise that nobody has asked for yet, so that nothing is remembered.

@@ -13,12 +13,12 @@ from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, rules_of, step
 from rtlib.alerts.teams import Delivery, Teams
 
 __all__ = [
-    "QUIET",
     "Alert",
     "Change",
     "Delivery",
     "Judge",
     "Memory",
+    "QUIET",
     "Rule",
     "State",
     "Teams",

@@ -38,7 +38,7 @@ from rtlib.warehouse.serve import compare_windows, latest_kpis
 
 pytestmark = pytest.mark.integration
 Place = tuple[int, int]  # partition and offset
-PARTS = {"broker", "registry", "warehouse", "stream", "loader", "simulator"}
+PARTS = {"broker", "registry", "warehouse", "receiver", "stream", "loader", "alerts", "simulator"}
 MEMORY_MB = 3 * 1024
 
 
