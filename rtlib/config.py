@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -160,6 +161,12 @@ def environment_java_home() -> Path | None:
     """The machine's own ``JAVA_HOME``: a hint where Java is, while the setting ``java_home`` is an order."""
     home = os.environ.get("JAVA_HOME")
     return Path(home) if home else None
+
+
+def requested_part() -> str | None:
+    """The part that the app's address asks for (``?node=alerts``), as Voilà tells its kernels; None for none."""
+    asked = parse_qs(os.environ.get("QUERY_STRING", "")).get("node")
+    return asked[0] if asked else None
 
 
 def inherited_environment() -> dict[str, str]:

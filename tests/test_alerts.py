@@ -282,6 +282,73 @@ def test_nobody_there_is_a_reason_and_the_url_is_told_to_nobody(clock: Clock, ca
     assert "top-secret" not in repr(teams) + repr(vars(teams)) + repr(told) + caplog.text
 
 
+class Rude(threading.Thread):
+    """A receiver that reads a card, keeps it, and then hangs or dies in the middle of its answer; later it behaves."""
+
+    def __init__(self, *, manners: list[str]) -> None:
+        super().__init__(daemon=True)
+        self._manners, self.kept, self._over = manners, Receiver(), threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = SecretStr(f"http://127.0.0.1:{self._socket.getsockname()[1]}/webhook?sig=top-secret")
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                line, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+
+    def _serve(self, line: socket.socket) -> None:
+        with line:
+            told = b""
+            while b"\r\n\r\n" not in told:
+                told += line.recv(65_536)
+            head, _, body = told.partition(b"\r\n\r\n")
+            length = int(
+                next(one for one in head.split(b"\r\n") if one.lower().startswith(b"content-length")).split(b":")[1]
+            )
+            while len(body) < length:
+                body += line.recv(65_536)
+            self.kept.take(body)
+            manner = self._manners.pop(0) if self._manners else "answers"
+            if manner == "hangs":
+                self._over.wait(5)
+            elif manner == "dies":
+                line.sendall(b"HTTP/1.1 202 Acc")
+            else:
+                line.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    def close(self) -> None:
+        self._over.set()
+        self._socket.close()
+
+
+@pytest.mark.parametrize("manner", ["hangs", "dies"])
+def test_who_hangs_or_dies_before_answering_gets_the_card_again_and_shows_it_once(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, manner: str
+) -> None:
+    monkeypatch.setattr("rtlib.alerts.teams.TIMEOUT_SECONDS", (0.3, 0.3))
+    rude = Rude(manners=[manner, manner])
+    told = Teams(rude.url, sleep=clock.sleep, clock=clock).post(message(a_card()))
+    rude.close()
+    assert (told.taken, told.attempts) == (True, 3)
+    assert list(rude.kept.cards) == [a_card()]
+
+
+@pytest.mark.parametrize("manner", ["hangs", "dies"])
+def test_who_never_answers_is_given_up_with_the_reason(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, manner: str
+) -> None:
+    monkeypatch.setattr("rtlib.alerts.teams.TIMEOUT_SECONDS", (0.3, 0.3))
+    rude = Rude(manners=[manner] * ATTEMPTS)
+    told = Teams(rude.url, sleep=clock.sleep, clock=clock).post(message(a_card()))
+    rude.close()
+    assert (told.taken, told.attempts) == (False, ATTEMPTS)
+    assert told.reason.startswith("no answer (")
+
+
 def test_a_log_of_everything_does_not_hold_the_secret_either(
     url: SecretStr, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

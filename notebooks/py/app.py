@@ -19,7 +19,7 @@
 from functools import partial
 
 from rtlib import faults, pipeline
-from rtlib.config import load_settings
+from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.explainer import answers
 from rtlib.pipeline.pages import Pages
 from rtlib.pipeline.transforming import models
@@ -37,4 +37,5 @@ dashboard(
     models=partial(models, settings),
     ask=answers(settings, monitor),
     pages=Pages(settings),
+    selected=requested_part(),
 )

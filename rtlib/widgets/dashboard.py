@@ -35,11 +35,12 @@ class Dashboard:
         models: Reads what dbt builds; without it dbt's node does not show it.
         ask: Answers questions about a part; without it none can be asked.
         pages: Reads what the further pages show; without it there is the graph alone.
+        selected: The part to begin with; one that there is not is passed over, for it may come from an address.
     """
 
     def __init__(
         self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None,
-        ask: Ask | None = None, pages: Shown | None = None,
+        ask: Ask | None = None, pages: Shown | None = None, selected: str | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
@@ -70,6 +71,8 @@ class Dashboard:
         self.pages = Pages(pages, graph) if pages else None
         self.widget = self._laid_out(graph)
         self.refresh()
+        if selected in {one.id for one in ARCHITECTURE_COMPONENTS_LIST}:
+            self.architecture.select(selected)
 
     def refresh(self) -> None:
         """Show what the source knows now."""

@@ -30,7 +30,7 @@ from pathlib import Path
 from fake_pages import FakePages
 from fake_source import FakeSource
 from types import SimpleNamespace
-from rtlib.config import load_settings
+from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.transforming import models
 from rtlib.explain.template import explain
 from rtlib.widgets import dashboard
@@ -38,7 +38,7 @@ source = FakeSource(Path({script!r}))
 def told(node, graph):
     return explain(node, graph=graph, domain="Curb-side pick-up")
 dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.",
-    models=lambda: models(load_settings()), pages=FakePages(),
+    models=lambda: models(load_settings()), pages=FakePages(), selected=requested_part(),
     ask=lambda one: SimpleNamespace(text=f"You asked about {{one.component}}.", source="facts", why="", dollars=0.0))
 """
 

@@ -107,6 +107,13 @@ def test_an_alert_that_is_acknowledged_is_no_longer_to_be_seen_to(
         app.page.wait_for_function("document.querySelectorAll('.rt-calls-bar option').length === 1")
 
 
+def test_the_address_of_a_card_opens_the_part_it_speaks_of(served: Served, chromium: Browser) -> None:
+    with open_app(f"{served.url}/?node=alerts", chromium) as app:
+        assert "Teams alerts" in app.read_panel("alerts")
+    with open_app(f"{served.url}/?node=nonsense", chromium) as app:
+        assert "From event to answer" in app.read_panel("")
+
+
 def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
     turn(app, "Graph")
     app.choose("Events topic")
