@@ -316,7 +316,7 @@ class Rude(threading.Thread):
             if manner == "hangs":
                 self._over.wait(5)
             elif manner == "dies":
-                line.sendall(b"HTTP/1.1 202 Acc")
+                line.sendall(b"HTTP/1.1")
             else:
                 line.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
