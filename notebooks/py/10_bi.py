@@ -122,6 +122,16 @@ def draw(visual):
 draw(visual)
 
 # %% [markdown]
+# And so the whole page, visual by visual. In Power BI they stand side by side; here one below the other. Set
+# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others.
+
+# %%
+from IPython.display import display
+
+for one in page.visuals:
+    display(draw(one))
+
+# %% [markdown]
 # **Predict:** how many visuals does the whole report have, over all pages?
 
 # %%
