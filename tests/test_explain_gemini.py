@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from rtlib import graph as graphs
 from rtlib.config import Settings, load_settings
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, ServiceError
 from rtlib.explain.facts import Fact, Facts
 from rtlib.explain.gemini import Answer, Level, ask
-from rtlib.pipeline.explainer import explained
+from rtlib.pipeline.explainer import explained, look
 from rtlib.records import Observation, Reading, Status
 
 KEY = SecretStr("AIza-top-secret")
@@ -238,6 +238,11 @@ def test_without_a_key_nobody_is_asked_and_a_question_says_what_is_missing(tmp_p
     told = explained(load_settings(home=tmp_path), a_graph(), "events", level=Level.NEWCOMER, question="Why?")
     assert told.source == "facts"
     assert "RTLIB_GEMINI_API_KEY" in told.why
+
+
+def test_without_a_stack_there_is_nothing_to_explain_and_the_cure_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="rtlib up"):
+        look(load_settings(home=tmp_path))
 
 
 def test_a_part_that_does_not_exist_is_an_error_with_the_parts_there_are(tmp_path: Path) -> None:

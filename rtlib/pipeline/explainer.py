@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from rtlib import graph as graphs
 from rtlib.components import component
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
 from rtlib.domains import load_domain
 from rtlib.explain.facts import Facts, facts_of
 from rtlib.explain.gemini import Answer, Level, ask
@@ -143,8 +144,16 @@ def answers(settings: Settings, watching: Monitor) -> Callable[[Any], Explanatio
 
 
 def look(settings: Settings) -> Graph:
-    """The graph as it is now, once every built part has told something or has been given up."""
+    """The graph as it is now, once every built part has told something or has been given up.
+
+    Raises:
+        ServiceError: No stack runs here, and no broker elsewhere is set.
+    """
     from rtlib.pipeline.probes import PROBES
+    from rtlib.services import supervise
+
+    if settings.kafka_bootstrap_servers is None and supervise.supervisor_pid(settings) is None:
+        raise ServiceError("the stack is not running, so there is nothing to explain", cure="rtlib up")
 
     every = {name for make in PROBES.values() for name in getattr(make, "names", ())}
     watching = monitor(settings)
