@@ -12,8 +12,8 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from rtlib import graph as graphs
 from rtlib.components import component
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
 from rtlib.domains import load_domain
+from rtlib.errors import ServiceError
 from rtlib.explain.facts import Facts, facts_of
 from rtlib.explain.gemini import Answer, Level, ask
 from rtlib.explain.template import explain
