@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
 from rtlib.explain.facts import facts_of
 from rtlib.explain.template import PHRASES, ZERO_PHRASES, explain
 from rtlib.graph import Graph, Node, build
@@ -119,7 +120,9 @@ def test_a_part_behind_a_stopped_one_points_at_the_cause() -> None:
 
 
 def test_a_planned_part_says_that_it_has_no_numbers() -> None:
-    text = told({}, "powerbi")
+    components = [replace(component("powerbi"), probe=None, upstream=("dbt",)), replace(component("dbt"), upstream=())]
+    graph = build({}, now=NOW, components=components)
+    text = explain(graph.node("powerbi"), graph=graph)
     assert "It is planned: nothing runs behind it yet" in text
     assert "It will read from dbt marts." in text
 

@@ -14,6 +14,8 @@ import pytest
 from live_stack import RTLIB, Stack, clean_environment
 from playwright.sync_api import Page, sync_playwright
 
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
+from rtlib.records import Status
 from rtlib.services.browser import find_browser
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e]
@@ -91,7 +93,14 @@ def test_the_graph_shows_every_part_with_its_status(app: App) -> None:
         f"() => Object.values(({PLACES})() || {{}}).filter(one => one.classes.includes('healthy')).length >= 10",
         timeout=60_000,
     )
-    assert "planned" in app.nodes()["powerbi"]["classes"]
+    kinds = {
+        one: set(node["classes"]) & {status.value for status in Status}
+        for one, node in app.nodes().items()
+        if ":" not in one
+    }
+    assert set(kinds) == {one.id for one in ARCHITECTURE_COMPONENTS_LIST}
+    assert {one: sorted(kind) for one, kind in kinds.items() if kind - {"healthy", "idle", "degraded"}} == {}
+    assert kinds["powerbi"] == {"idle"}  # nobody has built the report in this stack yet
     app.page.wait_for_function(f"() => /[0-9] records.s/.test(({PLACES})().events.label)", timeout=15_000)
 
 
