@@ -20,7 +20,14 @@ hypothesis_settings.load_profile("rtlib")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that share the real stack come last: before, no other test has to compete with it for the machine."""
+    """Tests of real services run one after another in one worker; those that share the stack come last.
+
+    Before, no other test has to compete with it for the machine; and with two workers the other one is done by
+    the time the lessons measure something.
+    """
+    for item in items:
+        if item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
 
 
