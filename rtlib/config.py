@@ -183,6 +183,8 @@ def load_settings(**overrides: object) -> Settings:
     _refuse_unknown_names()
     try:
         settings = _read(overrides)
+        if settings.home.exists() and not settings.home.is_dir():
+            raise ConfigError(f"{settings.home} is not a folder", cure="set RTLIB_HOME to a folder, or unset it")
         chosen = _chosen_at_up(settings.home)
         later = {name: value for name, value in chosen.items() if PREFIX + name.upper() not in os.environ}
         return _read({**later, **overrides}) if later else settings

@@ -174,3 +174,10 @@ def test_the_example_file_with_every_line_taken_in_gives_the_defaults(bare: Path
     before = load_settings()
     (bare / ".env.local").write_text("\n".join(lines))
     assert load_settings() == before
+
+
+def test_a_state_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "home"
+    file.write_text("")
+    with pytest.raises(ConfigError, match="is not a folder"):
+        load_settings(home=file)
