@@ -32,7 +32,7 @@ dbt: install ## Fill the warehouse with four weeks of every domain, and build an
 
 test: install ## Run every test, the real stack and the browser included
 	@$(BIN)/rtlib doctor --browser --install
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 30
+	$(BIN)/python -m pytest --durations 30
 
 lint: install ## Format check, lint, types and import rules
 	$(BIN)/pre-commit run --all-files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -20,32 +20,8 @@ hypothesis_settings.load_profile("rtlib")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real services first, and of them those that share the stack last.
-
-    Before, no other test has to compete with it for the machine; and with two workers the other one is done by the
-    time the lessons measure something.
-    """
-
-    def place(item: pytest.Item) -> tuple[bool, bool]:
-        return item.get_closest_marker("integration") is None, "stack" in getattr(item, "fixturenames", ())
-
-    items.sort(key=place)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One worker runs all tests of real services, one after another; the others share the rest, file by file.
-
-    A scheduler and not the mark ``xdist_group``, which pytest 9.2 makes useless (pytest-dev/pytest-xdist#1386).
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class OneStack(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::", 1)[0]
-            return "real services" if "/integration/" in file else file
-
-    return OneStack(config, log)
+    """The tests that share the real stack come last: before, no other test has to compete with it for the machine."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
