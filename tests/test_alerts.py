@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from rtlib.alerts import QUIET, Alert, Change, Rule, State, Teams, card, message, rules_of, step
 from rtlib.alerts.card import MAX_BYTES
 from rtlib.alerts.receiver import Receiver
-from rtlib.alerts.teams import ATTEMPTS, LONGEST_WAIT
+from rtlib.alerts.teams import ATTEMPTS, LONGEST_BACKOFF, LONGEST_WAIT, _seconds
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
 
@@ -149,7 +150,7 @@ def test_a_card_says_what_since_when_and_what_to_do() -> None:
     text = json.dumps(a_card())
     for words in (
         "Act now: Mean wait, Oakland",
-        "12.5 min, above 10",
+        "12.5 min, at or above 10",
         "12:00 UTC (2 min)",
         "240 events",
         "Two more runners",
@@ -254,6 +255,41 @@ def test_retry_after_is_honoured(teams: Teams, receiver: Receiver, clock: Clock)
     assert max(clock.slept) >= 1.0
 
 
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("120", 120, 120),
+        ("9999999", LONGEST_WAIT, LONGEST_WAIT),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True), 200, 300),
+        ("Mon, 02 Mar 2020 12:00:00 GMT", 0, 0),
+        ("-5", 0, 0),
+        ("soon", 0, 0),
+        ("nan", 0, 0),
+        (None, 0, 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, least: float, most: float) -> None:
+    assert least <= _seconds(header) <= most
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nthis is no header\r\n\r\n",
+    ],
+)
+def test_what_is_no_acceptance_is_not_taken_for_one_and_the_secret_is_in_no_log(
+    clock: Clock, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    caplog.set_level("DEBUG")
+    rude = Rude(manners=[answer])
+    told = Teams(rude.url, sleep=clock.sleep, clock=clock).post(message(a_card()))
+    rude.close()
+    assert (told.taken, told.attempts, told.reason[:5]) == (False, 1, "HTTP ")
+    assert "top-secret" not in caplog.text
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 413])
 def test_what_was_refused_for_good_is_not_tried_again(teams: Teams, receiver: Receiver, status: int) -> None:
     receiver.answers.append(status)
@@ -267,7 +303,7 @@ def test_who_fails_every_time_is_given_up_with_the_reason_and_bounded_patience(
     receiver.answers.extend([503] * ATTEMPTS)
     told = teams.post(message(a_card()))
     assert (told.taken, told.attempts, told.reason) == (False, ATTEMPTS, "HTTP 503")
-    assert clock.now <= ATTEMPTS * LONGEST_WAIT
+    assert clock.now <= ATTEMPTS * LONGEST_BACKOFF
     assert not receiver.cards
 
 
@@ -285,9 +321,9 @@ def test_nobody_there_is_a_reason_and_the_url_is_told_to_nobody(clock: Clock, ca
 class Rude(threading.Thread):
     """A receiver that reads a card, keeps it, and then hangs or dies in the middle of its answer; later it behaves."""
 
-    def __init__(self, *, manners: list[str]) -> None:
+    def __init__(self, *, manners: Sequence[str | bytes]) -> None:
         super().__init__(daemon=True)
-        self._manners, self.kept, self._over = manners, Receiver(), threading.Event()
+        self._manners, self.kept, self._over = list(manners), Receiver(), threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = SecretStr(f"http://127.0.0.1:{self._socket.getsockname()[1]}/webhook?sig=top-secret")
         self.start()
@@ -315,6 +351,8 @@ class Rude(threading.Thread):
             manner = self._manners.pop(0) if self._manners else "answers"
             if manner == "hangs":
                 self._over.wait(5)
+            elif isinstance(manner, bytes):
+                line.sendall(manner)
             elif manner == "dies":
                 line.sendall(b"HTTP/1.1")
             else:

@@ -92,14 +92,25 @@ def test_what_is_measured_for_the_whole_domain_has_a_rule_of_its_own() -> None:
 values = st.lists(st.one_of(st.none(), st.floats(0, 20)), min_size=1, max_size=40)
 
 
-@given(values, st.data())
-def test_a_crash_at_any_moment_changes_no_alert(told: list[float | None], data: st.DataObject) -> None:
-    rows = [row(minute, value) for minute, value in enumerate(told)]
-    whole = judged(rows)
-    crash = data.draw(st.integers(0, len(rows)))
+@given(values, st.lists(st.booleans(), min_size=40, max_size=40), st.data())
+def test_a_crash_at_any_moment_changes_no_alert(
+    told: list[float | None], south: list[bool], data: st.DataObject
+) -> None:
+    minutes = [
+        [row(minute, value), *([row(minute, value, site="south")] if speaks else [])]
+        for minute, (value, speaks) in enumerate(zip(told, south, strict=False))
+    ]
+    whole = judged(sum(minutes, []), rules=(WAIT, FEW))
+    crash = data.draw(st.integers(0, len(minutes)))
     memory = Memory()
-    before = judged(rows[:crash], memory=memory)
+    before = judged(sum(minutes[:crash], []), memory=memory, rules=(WAIT, FEW))
     kept = Memory.from_json(json.loads(json.dumps(memory.to_json())))
     # After the crash it reads again from some minutes before what it had judged.
     again = max(0, crash - data.draw(st.integers(1, 5)))
-    assert [*before, *judged(rows[again:], memory=kept)] == whole
+    assert [*before, *judged(sum(minutes[again:], []), rules=(WAIT, FEW), memory=kept)] == whole
+
+
+def test_two_bad_minutes_hours_apart_are_no_bad_hours() -> None:
+    assert judged([row(0, 12.0), row(180, 12.0), row(181, 4.0), row(182, 4.0)]) == []
+    raised = judged([row(0, 12.0), row(2, 12.0), row(3, 4.0), row(4, 4.0)])
+    assert changes(raised)[0] == ("north", Change.RAISED, 3)

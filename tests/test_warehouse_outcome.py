@@ -50,7 +50,8 @@ def forecast(connection: SnowflakeConnection, at: datetime, upper: float) -> Non
 
 
 def asked(connection: SnowflakeConnection) -> float | None:
-    return load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=NOON + HALF + timedelta(minutes=5))
+    told = load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=NOON + HALF + timedelta(minutes=5))
+    return told.percent if told else None
 
 
 def test_the_interval_that_ended_last_is_held_against_the_upper_bound_of_its_forecast(connection: Any) -> None:

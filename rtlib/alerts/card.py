@@ -65,7 +65,7 @@ def message(content: dict[str, Any]) -> bytes:
 def _facts(alert: Alert) -> list[tuple[str, str]]:
     rule, over, events = alert.rule, alert.change is Change.RECOVERED, alert.evidence.get("events")
     bound = rule.clear if over else rule.threshold
-    word = "above" if (rule.direction == "high") is not over else "below"
+    word = ("below" if over else "at or above") if rule.direction == "high" else ("above" if over else "at or below")
     lasted = max(0, round((alert.at - alert.since).total_seconds() / 60))
     return [
         ("Now", f"{wording.quantity(alert.value, rule.unit)}, {word} {wording.number(bound)}"),

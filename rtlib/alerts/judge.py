@@ -27,11 +27,10 @@ class Memory:
     until: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON takes it; sites and rules in which nothing is remembered are left out."""
+        """As JSON takes it; a site of which nothing is remembered but its name is kept: it may fall silent."""
         told = [
             {"site": site, "rule": rule, **{one.name: _text(getattr(state, one.name)) for one in fields(State)}}
             for (site, rule), state in sorted(self.states.items())
-            if state != QUIET
         ]
         return {"states": told, "until": _text(self.until)}
 
@@ -39,7 +38,7 @@ class Memory:
     def from_json(cls, told: Mapping[str, Any]) -> Memory:
         """The memory that ``to_json`` told."""
         states = {
-            (one["site"], one["rule"]): State(**{part.name: _moment(one[part.name]) for part in fields(State)})
+            (one["site"], one["rule"]): State(**{part.name: _moment(one.get(part.name)) for part in fields(State)})
             for one in told["states"]
         }
         return cls(states, _moment(told["until"]))

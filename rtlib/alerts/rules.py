@@ -136,6 +136,7 @@ class State:
         raised_at: When the alert that is up was raised; None when there is none.
         began: When what led to it began.
         ended_at: When the last alert was over.
+        seen: The moment of the last value.
     """
 
     bad_since: datetime | None = None
@@ -143,13 +144,17 @@ class State:
     raised_at: datetime | None = None
     began: datetime | None = None
     ended_at: datetime | None = None
+    seen: datetime | None = None
 
 
 QUIET = State()
+GAP = timedelta(minutes=5)  # after so long without a value nobody knows what was in between
 
 
 def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tuple[State, Change]:
     """Go one value further; a value that was not measured (None) changes nothing.
+
+    After ``GAP`` without a value, "for so long" begins anew: two bad minutes hours apart are no bad hours.
 
     Args:
         rule: The rule.
@@ -159,7 +164,10 @@ def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tupl
     """
     if value is None:
         return state, Change.NOTHING
-    return _while_up(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
+    if state.seen and at - state.seen > max(GAP, rule.lasting):
+        state = replace(state, bad_since=None, good_since=None)
+    after, change = _while_up(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
+    return replace(after, seen=at), change
 
 
 def _while_quiet(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:

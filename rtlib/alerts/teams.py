@@ -11,15 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import requests
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 SPACING_SECONDS = 0.4  # two and a half a second: below the limit also when two of us send
-ATTEMPTS = 5
+ATTEMPTS = 8  # over a minute, with what lies between them: longer than a receiver takes to come back
+TAKEN = (200, 202)
 TIMEOUT_SECONDS = (3.05, 10.0)  # to connect, to answer
-LONGEST_WAIT = 30.0
+LONGEST_BACKOFF = 30.0
+LONGEST_WAIT = 600.0  # who asks for more than that is asked again after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ class Teams:
     ) -> None:
         self._url, self._sleep, self._clock = url, sleep, clock
         self._turn, self._free_at = threading.Lock(), 0.0
-        # At DEBUG it would log the path of each request, and the secret is in it.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+        # They log the path of a request, at DEBUG, or with a reply that they cannot read; and the secret is in it.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
     def post(self, body: bytes) -> Delivery:
         """Send a message; never raises for what the other side says."""
@@ -87,12 +92,13 @@ class Teams:
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,  # a page to sign in at answers 200 as well, and takes no card
             )
         except requests.RequestException as error:  # its text names the URL
             raise _Again(f"no answer ({type(error).__name__})") from None
         if answer.status_code == 429 or answer.status_code >= 500:
             raise _Again(f"HTTP {answer.status_code}", after=_seconds(answer.headers.get("Retry-After")))
-        return "" if answer.ok else f"HTTP {answer.status_code}"
+        return "" if answer.status_code in TAKEN else f"HTTP {answer.status_code}"
 
     def _wait_for_turn(self) -> None:
         with self._turn:
@@ -102,7 +108,7 @@ class Teams:
             self._free_at = self._clock() + SPACING_SECONDS
 
 
-_BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_WAIT)
+_BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_BACKOFF)
 
 
 def _wait(state: RetryCallState) -> float:
@@ -112,8 +118,16 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _seconds(told: str | None) -> float:
-    """The header's seconds, bounded; a date, which it may be as well, counts as none."""
+    """How long Retry-After asks to wait, bounded; it is a number of seconds or a date (RFC 9110, 10.2.3)."""
     try:
-        return min(max(0.0, float(told or 0)), LONGEST_WAIT)
+        wanted = float(told or 0)
     except ValueError:
+        wanted = _until(told or "")
+    return min(wanted, LONGEST_WAIT) if wanted > 0 else 0.0
+
+
+def _until(date: str) -> float:
+    try:
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):  # neither seconds nor a date, or a date without a zone
         return 0.0

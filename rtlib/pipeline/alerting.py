@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from rtlib.alerts import Alert, Judge, Memory, Teams, card, message, rules_of
+from rtlib.alerts import Alert, Change, Judge, Memory, Teams, card, message, rules_of
 from rtlib.config import Settings
 from rtlib.domains import Domain, load_domain
 from rtlib.pipeline.beats import Sign, wait_for_topics
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0  # forecast and plan are looked at once a minute
 BACK = timedelta(minutes=10)  # how far back it begins where nothing was judged yet
 SEND_SECONDS = 1.0
+NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # what a card's link opens; else the KPI query
 
 
 def webhook(settings: Settings) -> SecretStr:
@@ -139,12 +140,13 @@ class Watch:
             return []
         self._next_look = now + timedelta(seconds=LOOK_SECONDS)
         kinds = self._domain.staffing.kinds
-        share = self._warehouse.run(partial(load_of_forecast, domain=self._domain.name, kinds=kinds, now=now))
+        load = self._warehouse.run(partial(load_of_forecast, domain=self._domain.name, kinds=kinds, now=now))
         short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
-        worst = {"interval": f"{short.interval:%Y-%m-%dT%H:%M}Z" if short.interval else ""}
+        worst = {"people_short": short.people, "interval": _minute(short.interval) if short.interval else ""}
+        came = {"events": load.events, "upper_80": load.upper_80, "interval": _minute(load.interval)} if load else {}
         return [
             *self._judge.measured("people_short", short.people, at=now, evidence=worst),
-            *self._judge.measured("load_of_forecast", share, at=now, evidence={}),
+            *self._judge.measured("load_of_forecast", load.percent if load else None, at=now, evidence=came),
         ]
 
     def _write(self, found: list[Alert]) -> None:
@@ -159,9 +161,13 @@ class Watch:
         short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
         for one in found:
             site = titled(self._domain, one.site)
-            link = f"{self._settings.app_link}?node=alerts"
+            link = f"{self._settings.app_link}?node={NODES.get(one.rule.measure, 'kpis')}"
             body = card(one, site=site, advice=advice(one, self._domain, short), link=link)
             yield _row(one, site, body)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M}Z"
 
 
 def titled(domain: Domain, site: str) -> str:
@@ -171,6 +177,8 @@ def titled(domain: Domain, site: str) -> str:
 
 def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
     """What to do: the rule's words, and what the staffing plan says of the next hours."""
+    if alert.change is Change.RECOVERED:
+        return "Nothing more to do. Thank you."
     if plan.people is None:
         return alert.rule.advice
     role = domain.staffing.title.lower()

@@ -139,10 +139,24 @@ limit 1
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came in an interval, against the upper bound of its forecast, both in events."""
+
+    interval: datetime
+    events: int
+    upper_80: float
+
+    @property
+    def percent(self) -> float:
+        """What came, in percent of the upper bound."""
+        return 100.0 * self.events / self.upper_80
+
+
 def load_of_forecast(
     connection: SnowflakeConnection, domain: str, *, kinds: Sequence[str], now: datetime
-) -> float | None:
-    """The load of the interval that ended last, in percent of the upper bound of its forecast.
+) -> Load | None:
+    """The load of the interval that ended last, and the upper bound of its forecast.
 
     None where no forecast covers that interval, so that an old forecast calls nobody; and None while the forecast
     rests on loaded history alone: the simulator's live stream is hundreds of times as dense as the history it loads.
@@ -163,7 +177,7 @@ def load_of_forecast(
         "and occurred_at >= cast(? as timestamp_ntz) and occurred_at < cast(? as timestamp_ntz)",
         (domain, *kinds, moment_text(begin), moment_text(end)),
     )[0]
-    return 100.0 * int(row["n"]) / float(found[0]["upper_80"])
+    return Load(begin.replace(tzinfo=UTC), int(row["n"]), float(found[0]["upper_80"]))
 
 
 _LIVE_BEFORE = """
