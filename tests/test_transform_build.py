@@ -399,6 +399,36 @@ def test_every_visual_can_be_asked_of_the_warehouse_by_its_own_measures(world: W
     assert told.empty or list(told.columns) == wanted
 
 
+def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
+    world: World, planted: Callable[[str, str], None]
+) -> None:
+    (busy, *_) = world.rows(
+        "select interval_start, sum(events) as n from MARTS.INTERVAL_LOAD where domain = 'curbside' "
+        "group by interval_start order by n desc limit 1"
+    )
+    at = f"'{busy['interval_start']:%Y-%m-%d %H:%M:%S}'::timestamp_ntz"
+    series = [("all", "ets", 60.0, True), ("all", "arima", 99.0, False), ("oakland", "ets", 60.0, True)]
+    for site, model, mean, best in series:
+        planted(
+            f"insert into ML.FORECASTS select 'curbside', '{site}', '{model}', {at}, {at}, 30, {mean}, {mean - 9}, "
+            f"{mean + 9}, null, {best}",
+            "delete from ML.FORECASTS",
+        )
+    visual = next(one for page in PAGES for one in page.visuals if one.name == "ahead")
+    (told,) = bi.rows(world.settings, visual).to_dict("records")
+    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["What came"]))
+    assert shown == (60.0, 51.0, 69.0, int(busy["n"]))
+
+
+def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
+    visual = next(one for page in PAGES for one in page.visuals if one.name == "by_day")
+    told = bi.rows(world.settings, visual)
+    days = world.rows(
+        "select count(*) as n from MARTS.DAILY_KPIS where measure = (select min(measure) from MARTS.DAILY_KPIS)"
+    )
+    assert len(told) == int(days[0]["n"]) and told["KPI by day"].notna().any()
+
+
 def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:
     told = dict(bi.export(world.settings, to=tmp_path))
     assert set(told) == {one.name for one in TABLES}

@@ -123,7 +123,8 @@ draw(visual)
 
 # %% [markdown]
 # And so the whole page, visual by visual. In Power BI they stand side by side; here one below the other. Set
-# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others.
+# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others. Where a
+# page has a slicer, we choose its first value; in Power BI you would click.
 
 # %%
 from IPython.display import display
@@ -168,7 +169,7 @@ my_guess = None  # for instance 1
 compare(my_guess, len(found))
 
 # %% [markdown]
-# Here is what it says. In a terminal the same is `rtlib bi validate`, and continuous integration asks it too.
+# Here is what it says. In a terminal the same is `rtlib bi validate`, and a test of this project asks it too.
 
 # %%
 print(*found, sep="\n")
@@ -196,8 +197,8 @@ print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.
 
 # %% [markdown]
 # **Try it:** `rtlib bi export --to export`, then open `powerbi/rtlib-files.pbip` in Power BI Desktop and give it that
-# folder. The files are checked for what they refer to and for their form; Desktop itself does not run here, so how they
-# look there was not seen by us. The pages above are what you should see.
+# folder. The files are checked for what they refer to; `rtlib bi validate --schemas` holds their form against a copy of
+# Microsoft's schemas, if you have one. Desktop itself does not run here, so how they look there was not seen by us.
 #
 # You have learned
 #

@@ -34,7 +34,7 @@ def files(tables: tuple[Table, ...], mode: Mode) -> dict[str, str]:
     """Every file of the model's ``definition`` folder, by its path there."""
     told = {
         "database.tmdl": "database\n\tcompatibilityLevel: 1600\n",
-        "model.tmdl": _model(tables, mode),
+        "model.tmdl": _model(tables),
         "expressions.tmdl": "\n".join(_parameters(mode)),
         "relationships.tmdl": "\n".join(_relationships()),
     }
@@ -47,14 +47,12 @@ def data_type(kind: str) -> str:
     return TYPES.get(plain, "dateTime")
 
 
-def _model(tables: tuple[Table, ...], mode: Mode) -> str:
+def _model(tables: tuple[Table, ...]) -> str:
     lines = [
         "model Model",
         "\tculture: en-US",
         "\tdefaultPowerBIDataSourceVersion: powerBI_V3",
         "\tsourceQueryCulture: en-US",
-        "",
-        *(f"ref expression {name}" for name in PARAMETERS[mode]),
         "",
         *(f"ref table {one.name}" for one in tables),
         "",

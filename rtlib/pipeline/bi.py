@@ -148,6 +148,8 @@ def exists(settings: Settings) -> list[str]:
 def rows(settings: Settings, visual: Visual) -> pd.DataFrame:
     """What a visual shows, asked of the warehouse by the same measures: a column for each of its parts.
 
+    Where its page has a slicer over the same table, the first of the slicer's values is chosen.
+
     Raises:
         WarehouseError: The warehouse does not answer, or a table is not there.
     """
@@ -158,10 +160,21 @@ def rows(settings: Settings, visual: Visual) -> pd.DataFrame:
     measured = [(one.sql, one.name) for one in MEASURES if one.name in visual.measures]
     chosen = ", ".join([*split, *(f'{sql} as "{name}"' for sql, name in measured)])
     grouped = f" group by {', '.join(split)} order by {', '.join(split)}" if split and measured else ""
+    relation = f"{table.schema}.{table.relation}"
+    slicers = [] if visual.kind == "slicer" else _slicers(visual)
+    first = " and ".join(f"{one} = (select min({one}) from {relation})" for one in slicers)
     connection = connect(settings)
     try:
-        told = query(connection, f"select {chosen} from {table.schema}.{table.relation}{grouped}")
+        where = f" where {first}" if first else ""
+        each = "distinct " if visual.kind == "slicer" else ""
+        told = query(connection, f"select {each}{chosen} from {relation} as {table.name}{where}{grouped}")
     finally:
         connection.close()
     frame = pd.DataFrame(told)
     return frame.rename(columns={name.lower(): name for _, name in measured})
+
+
+def _slicers(visual: Visual) -> list[str]:
+    """The columns of its table by which the slicers of its page choose."""
+    page = next(one for one in PAGES if visual in one.visuals)
+    return [one.category for one in page.visuals if one.kind == "slicer" and one.table == visual.table and one.category]
