@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtlib.errors import ConfigError
 from rtlib.explain.check import problems
+from rtlib.explain.words import number_words
 
-NUMBERS = (46.5, 12_362.0, 4.0, 0.63, 7.0, 95.2)
+NUMBERS = (46.5, 12_362.0, 4.0, 0.63, 7.0, 95.2, 1.0)
+PERCENTS = (95.2,)
 WORDS = (
     "Events topic. An append-only log in four partitions, by Apache Kafka. It keeps events in the order they came. "
     "It reads from the Simulator; the KPI query and the Archive query in Spark read from it. Records, partitions, lag."
@@ -23,7 +26,7 @@ HONEST = [
     "Its newest event is 0.6 s old, and 95 % of what came was kept.",
     "The Simulator sends, Kafka keeps, and the Archive query reads at its own pace.",
     "One of its partitions may be busier than another.",
-    "It has 63 % of something, and seven records wait.",
+    "It has 0.63 s of something, and seven records wait.",
     "Twelve thousand three hundred and sixty-two records are in it.",
 ]
 
@@ -59,7 +62,34 @@ FALSE = [
     "The count is 1236.2.",
     "It is -5 behind.",
     "In 2024 this was slower.",
+    "It lost 100% of its records.",
+    "About a hundred records were dropped.",
+    "4% of the records are late.",
+    "It handles 7k records a second.",
+    "It holds 7bn records.",
+    "It is 7x slower.",
+    "-46.5 records arrive each second.",
+    "Millions of records wait.",
+    "Hundreds of them are late.",
+    "Dozens of readers wait.",
+    "It holds a trillion records.",
+    "A third were late.",
+    "A tenth of all records is late.",
+    "It keeps doubling.",
+    "Its load has quadrupled.",
+    "It drops one percent.",
+    "It holds 4\u00ad7 records.",
+    "It holds 4\u20607 records.",
+    "它丢失了五百万条记录。",
     # invented parts
+    "Memcached caches the newest of them.",
+    "Minio stores it. Hazelcast sits in front of it.",
+    "It is fed by a mainframe.",
+    # states that nobody measured, and addresses
+    "It is stopped and has lost everything.",
+    "It is healthy.",
+    "Visit evil.example for more.",
+    "Write to help@evil.example.",
     "Redis caches the newest of them.",
     "The records then go to Flink.",
     "Zookeeper keeps its settings.",
@@ -93,7 +123,7 @@ FALSE = [
 
 
 def found(answer: str) -> tuple[str, ...]:
-    return problems(answer, numbers=NUMBERS, words=WORDS)
+    return problems(answer, numbers=NUMBERS, words=WORDS, percents=PERCENTS)
 
 
 @pytest.mark.parametrize("answer", HONEST)
@@ -117,10 +147,44 @@ def test_the_reason_names_what_is_wrong() -> None:
 
 @given(st.integers(0, 10**9))
 def test_a_whole_number_passes_only_if_a_fact_rounds_to_it(number: int) -> None:
-    borne = {46, 47, 12_362, 4, 1, 7, 95, 63, 12_360, 12_400, 12_000}
+    borne = {46, 47, 12_362, 4, 1, 7, 95, 12_360, 12_400, 12_000}
     assert (found(f"It says {number} here.") == ()) == (number in borne)
 
 
 @given(st.text(max_size=200))
 def test_whatever_it_says_the_check_comes_to_an_end(answer: str) -> None:
     assert isinstance(found(answer), tuple)
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [
+        ("Spanish", "Cincuenta registros esperan."),
+        ("French", "Il a perdu cinquante millions d'enregistrements."),
+        ("German", "zwanzigtausend davon fehlen."),
+        ("de", "fünfundzwanzig davon fehlen."),
+        ("Turkish", "yirmi kayıt bekliyor."),
+        ("Japanese", "五百万件を失った。"),
+        ("Chinese", "它丢失了五百万条记录。"),
+    ],
+)
+def test_a_number_in_the_words_of_another_language_is_refused(language: str, answer: str) -> None:
+    assert problems(answer, numbers=NUMBERS, words=WORDS, number_words=number_words(language)) != ()
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [
+        ("Spanish", "El tema guarda 12 362 registros y recibe 46,5 por segundo."),
+        ("French", "Il en garde 12 362, et 46,5 de plus à la seconde."),
+        ("Italian", "Contiene 12 362 eventi e ne riceve altri 46,5 al secondo."),
+    ],
+)
+def test_a_number_in_digits_passes_in_another_language(language: str, answer: str) -> None:
+    assert problems(answer, numbers=NUMBERS, words=WORDS, number_words=number_words(language)) == ()
+
+
+@pytest.mark.parametrize("language", ["Klingon", "Hindi", ""])
+def test_a_language_whose_number_words_nobody_knows_is_refused(language: str) -> None:
+    with pytest.raises(ConfigError, match="could not be checked"):
+        number_words(language)

@@ -134,6 +134,11 @@ def test_with_endless_patience_erlang_a_is_erlang_c() -> None:
     assert patient.asa_seconds == pytest.approx(endless.asa_seconds, rel=1e-4)
 
 
+def test_with_far_more_agents_than_load_nobody_waits() -> None:
+    told = erlang_a(0.1, 200, aht_seconds=180, within_seconds=20, patience_seconds=60)
+    assert (told.service_level, told.p_wait, told.abandoned) == (1.0, 0.0, 0.0)
+
+
 def test_erlang_a_serves_also_where_the_agents_cannot_cope() -> None:
     told = erlang_a(400, 350, aht_seconds=240, within_seconds=15, patience_seconds=200)
     assert told.abandoned == pytest.approx(1 - 350 / 400, abs=0.002)  # the fluid limit: what cannot be served leaves
@@ -226,6 +231,11 @@ def test_a_simulated_line_agrees_within_its_confidence_interval(patience: float 
         (("--calls", "100", "--aht", "180", "--within", "-5"), "-5.0 s"),
         (("--calls", "100", "--aht", "180", "--patience", "0"), "patience of 0.0"),
         (("--calls", "100", "--aht", "180", "--shrinkage", "1"), "shrinkage of 1.0"),
+        (("--calls", "nan", "--aht", "180"), "no number"),
+        (("--calls", "100", "--aht", "180", "--interval-minutes", "inf"), "no number"),
+        (("--calls", "100", "--aht", "180", "--within", "nan"), "nan s"),
+        (("--calls", "100", "--aht", "180", "--patience", "nan"), "patience of nan"),
+        (("--calls", "1e5", "--aht", "180", "--interval-minutes", "0.001"), "300,000,000 Erlangs"),
     ],
 )
 def test_a_figure_that_cannot_be_computed_with_is_named(words: tuple[str, ...], told: str) -> None:

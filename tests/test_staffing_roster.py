@@ -143,12 +143,19 @@ def test_a_short_peak_is_left_open_when_a_shift_costs_more() -> None:
     assert found.cost(needed, missing_cost=30) == found.wages + 30 * found.missing_hours(needed)
 
 
+def test_never_are_fewer_there_than_the_role_asks_for(role: Staffing) -> None:
+    found = roster(role, [role.least] * HALF_HOURS, interval_minutes=30)
+    assert min(found.staffed[place] for place in found.opens) >= role.least
+
+
 def cheapest_by_trying(role: Staffing, needed: Sequence[int]) -> float:
     menu = shift_menu(role, interval_minutes=60)
     best = float("inf")
     for counts in product(range(3), repeat=len(menu)):
         staffed = [sum(n for one, n in zip(menu, counts, strict=True) if one.works(place)) for place in range(24)]
         open_at = range(role.open_hour, role.close_hour)
+        if min(staffed[place] for place in open_at) < role.least:
+            continue
         gaps = sum(max(0, needed[place] - staffed[place]) for place in open_at)
         paid = sum(one.paid * n for one, n in zip(menu, counts, strict=True))
         best = min(best, paid * paid_hour(role) + gaps * role.missing_cost)

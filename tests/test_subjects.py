@@ -43,7 +43,8 @@ def grounded(told: Subject) -> bool:
     """The text says no number that is not among its facts; a time of day is not one."""
     text = told.text.replace("at 12:00 UTC", "")
     words = " ".join([told.text, told.facts.title, told.facts.plain])
-    return problems(text, numbers=[one.value for one in told.facts.numbers] + [80.0], words=words) == ()
+    percents = [one.value for one in told.facts.numbers if one.unit == "%"] + [80.0]
+    return problems(text, numbers=[one.value for one in told.facts.numbers], words=words, percents=percents) == ()
 
 
 def test_a_kpi_is_told_with_its_worst_site_and_its_bound(

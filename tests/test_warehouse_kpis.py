@@ -34,6 +34,13 @@ def test_an_older_value_and_a_replay_change_nothing(warehouse: SnowflakeConnecti
     assert rows(warehouse) == before
 
 
+def test_of_two_values_of_one_millisecond_the_one_that_counts_more_is_newer(warehouse: SnowflakeConnection) -> None:
+    assert merge_kpis(warehouse, [kpi(events=6, emitted=2), kpi(events=5, emitted=2)]) == 1
+    assert merge_kpis(warehouse, [kpi(events=7, emitted=2)]) == 1
+    assert merge_kpis(warehouse, [kpi(events=6, emitted=2)]) == 0
+    assert [row["events"] for row in rows(warehouse)] == [7]
+
+
 def test_of_one_window_several_times_the_newest_wins(warehouse: SnowflakeConnection) -> None:
     assert merge_kpis(warehouse, [kpi(events=2, emitted=2), kpi(events=3, emitted=3), kpi(events=1, emitted=1)]) == 1
     assert [row["events"] for row in rows(warehouse)] == [3]

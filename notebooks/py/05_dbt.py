@@ -243,4 +243,4 @@ warehouse.close()
 # - how a test finds a bad row before a report does
 # - why the fast layer and the exact one differ, measure by measure
 #
-# Next comes forecasting: `interval_load` is what is forecast.
+# Next comes forecasting: what `interval_load` counts is what is forecast.

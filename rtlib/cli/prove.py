@@ -108,10 +108,12 @@ def _soaks(
     if as_json:
         print_json({"runs": rows, "holds": good})
     else:
-        typer.echo(f"{'seed':>4} {'records':>9} {'archived':>9} {'late':>6} {'lost':>5} {'doubled':>8}  faults")
+        typer.echo(
+            f"{'seed':>4} {'records':>9} {'archived':>9} {'late':>6} {'lost':>5} {'doubled':>8} {'holds':>6}  faults"
+        )
         for one in rows:
             typer.echo(
                 f"{one['seed']:>4} {one['records']:>9,} {one['archived']:>9,} {one['late_dropped']:>6,} "
-                f"{one['lost']:>5} {one['doubled']:>8}  {one['faults']}"
+                f"{one['lost']:>5} {one['doubled']:>8} {'yes' if one['holds'] else 'NO':>6}  {one['faults']}"
             )
     raise typer.Exit(0 if good else 1)

@@ -1,8 +1,10 @@
 """Check: an answer of a model is held against the facts; what cannot be traced to one of them is a problem.
 
-It would rather refuse a good answer than let a wrong one pass: the deterministic text is there in any case. Number
-words are known in English only, so an answer in another language has to write its numbers in digits; and where nouns
-are written with capitals, as in German, most of them count as invented names and the answer is refused.
+It would rather refuse a good answer than let a wrong one pass: the deterministic text is there in any case. In
+English a number may be written in words; an answer in another language has to write digits, and a number word of it is
+a problem. Where nouns are written with capitals, as in German, most of them count as invented names. What it cannot
+judge is a sentence without a number or a name: whether a true number is said of the right thing is left to the reader,
+who sees the numbers beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+
+from rtlib.explain.words import spoken
 
 LONGEST = 1500
 MARKUP = re.compile(
@@ -21,7 +25,9 @@ OBEYED = re.compile(
     r"|developer mode|jailbreak\w*|password|api key)\b",
     re.IGNORECASE,
 )
-NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f'’ ]\d{3})*(?:[.,]\d+)?(?:\s?%)?")
+NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,\u00a0\u202f'’ ]\d{3})*(?:[.,]\d+)?(?:\s?%)?|\d+(?:[.,]\d+)*(?:\s?%)?")
+GLUED = re.compile(r"\w*\d[^\W\d_]\w*")  # 7k, 7bn, 3x: the number with something that changes it
+ADDRESS = re.compile(r"\S*@\S+|\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
 SMALL = {word: value for value, word in enumerate(
     ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
      "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -30,7 +36,10 @@ TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seve
 SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 WORDS = re.compile(rf"\b(?:(?:{'|'.join([*SMALL, *TENS, *SCALES])})(?:[\s-]+(?:and\s+)?)?)+(?![a-z])", re.IGNORECASE)
 FRACTIONS = re.compile(
-    r"\b(half|halves|third of|thirds|quarters?|twice|thrice|doubled?|tripled?|\w+fold)\b", re.IGNORECASE
+    r"\b(half|halves|halved|thirds?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|quarters?|twice|thrice"
+    r"|doubl\w+|tripl\w+|quadrupl\w+|\w+fold|hundreds|thousands|millions|billions|trillions?|dozens|scores"
+    r"|hundredths?|one per ?cent|(?:none|nothing|all|most) of (?:its|the|them))\b",
+    re.IGNORECASE,
 )
 # Parts that data platforms have and this one does not: a sentence that begins with one is caught by them alone.
 STRANGERS = frozenset({
@@ -40,17 +49,30 @@ STRANGERS = frozenset({
     "kibana", "kinesis", "kubernetes", "lambda", "looker", "mongodb", "mysql", "nats", "nifi", "oracle", "pinot",
     "postgres", "postgresql", "prefect", "presto", "prometheus", "pubsub", "pulsar", "rabbitmq", "redis", "redpanda",
     "redshift", "sagemaker", "samza", "splunk", "storm", "superset", "synapse", "tableau", "terraform", "timescale",
-    "trino", "vertica", "zookeeper", "slack", "pagerduty", "opsgenie",
+    "trino", "vertica", "zookeeper", "slack", "pagerduty", "opsgenie", "memcached", "minio", "hazelcast", "debezium",
+    "snowpipe", "mainframe", "cron", "rocksdb", "duckdb", "sqlite", "mariadb", "neo4j", "solr", "logstash", "datadog",
+    "jenkins", "github", "gitlab", "openai", "chatgpt", "azure", "aws", "gcp", "google", "amazon",
+    # states: only what the facts say of one may be said
+    "healthy", "degraded", "stopped", "crashed", "broken", "idle", "offline", "unhealthy", "failed", "lost",
 })  # fmt: skip
 
 
-def problems(answer: str, *, numbers: Collection[float], words: str) -> tuple[str, ...]:
+def problems(
+    answer: str,
+    *,
+    numbers: Collection[float],
+    words: str,
+    percents: Collection[float] = (),
+    number_words: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
     """Everything in an answer that the facts do not bear out, in words; nothing when it may be shown.
 
     Args:
         answer: What the model said.
         numbers: The values it may say, each in the unit in which it is told.
         words: All text it was given: names that are not in it are invented.
+        percents: Those values that may stand before a per cent sign.
+        number_words: Of the answer's language, where it is not English (``words.number_words``); each is a problem.
     """
     text = unicodedata.normalize("NFKC", answer).strip()
     found = [] if text else ["it is empty"]
@@ -58,20 +80,29 @@ def problems(answer: str, *, numbers: Collection[float], words: str) -> tuple[st
         found.append(f"it is longer than {LONGEST:,} letters")
     if MARKUP.search(answer) or MARKUP.search(text):
         found.append("it holds markup or a link")
+    if any(unicodedata.category(one) == "Cf" for one in answer):
+        found.append("it holds signs that cannot be seen")
+    if any(one.lower() not in words.lower() for one in ADDRESS.findall(text)):
+        found.append("it holds an address")
     if OBEYED.search(text):
         found.append("it speaks of its instructions instead of the pipeline")
-    found += [f"{told.strip()} is in none of the facts" for told in _unborne(answer, text, numbers)]
+    found += [f"{told.strip()} is in none of the facts" for told in _unborne(answer, text, numbers, percents)]
+    found += [f"{told.strip()} is in none of the facts" for told in GLUED.findall(text) if told not in words]
+    found += [f"{told} is a number in words" for told in spoken(text, number_words)]
     found += [f"{name} is no part of this pipeline" for name in _strange(text, words)]
     return tuple(dict.fromkeys(found))
 
 
-def _unborne(answer: str, text: str, numbers: Collection[float]) -> Iterator[str]:
+def _unborne(answer: str, text: str, numbers: Collection[float], percents: Collection[float]) -> Iterator[str]:
     """The numbers of a text that no fact bears out, as they are written."""
-    known = set(numbers) | {100 * one for one in numbers if 0 < one <= 1}
-    yield from (one for one in answer if unicodedata.category(one) in ("No", "Nl"))  # as in one half, or a circled five
+    known = set(numbers)
+    yield from (one for one in answer if _is_sign(one))
     for match in NUMBER.finditer(text):
-        if not any(_is_rounded(value, digits, known) for value, digits in _readings(match.group())):
-            yield match.group()
+        told = match.group()
+        allowed = percents if told.endswith("%") else known
+        sign = -1 if told[0] in "-−" else 1
+        if not any(_is_rounded(value, digits, {sign * one for one in allowed}) for value, digits in _readings(told)):
+            yield told
     for match in WORDS.finditer(text):
         value = _spoken(match.group())
         if value != 1 and not _is_rounded(value, 0, known):  # "one" is a pronoun as often as a number
@@ -79,9 +110,15 @@ def _unborne(answer: str, text: str, numbers: Collection[float]) -> Iterator[str
     yield from (match.group() for match in FRACTIONS.finditer(text))
 
 
+def _is_sign(one: str) -> bool:
+    """True for a single sign that is a number: a fraction, a circled five, a Chinese numeral."""
+    kind = unicodedata.category(one)
+    return kind in ("No", "Nl") or (kind == "Lo" and unicodedata.numeric(one, None) not in (None, 1.0))
+
+
 def _readings(written: str) -> Iterator[tuple[float, int]]:
     """What a number may mean, with how many decimals: 1,234 is one thousand in English and one point two in German."""
-    plain = re.sub(r"[\s\u00a0\u202f'’%]", "", written)
+    plain = re.sub(r"[\s\u00a0\u202f'’%−-]", "", written)
     for thousands, point in ((",", "."), (".", ",")):
         whole, _, decimals = plain.partition(point)
         groups = whole.split(thousands)

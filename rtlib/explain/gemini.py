@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from rtlib.errors import ConfigError
 from rtlib.explain.check import problems
 from rtlib.explain.facts import Facts
+from rtlib.explain.words import number_words
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -79,9 +82,17 @@ def ask(
     """
     given = _given(facts)
     try:
+        words = frozenset() if language.strip().lower() in ("english", "en") else number_words(language)
+    except ConfigError as error:
+        return Answer("", str(error), 0.0)
+    try:
         client = _client(key, base_url, timeout_seconds)
         text, counted, ended = _streamed(
-            client, model, _prompt(given, question), RULES.format(level=level, language=language)
+            client,
+            model,
+            _prompt(given, question),
+            RULES.format(level=level, language=language),
+            deadline=time.monotonic() + timeout_seconds,
         )
     except Exception as error:
         return Answer("", _said(error), 0.0)
@@ -89,9 +100,11 @@ def ask(
     if ended != "STOP":
         return Answer("", f"the model stopped early ({ended or 'the answer broke off'})", dollars)
     numbers = [one.value for one in facts.numbers] + [float(len(facts.sources)), float(len(facts.readers))]
+    percents = [one.value for one in facts.numbers if one.unit == "%"]
     if text.strip().upper().startswith("OFF-TOPIC"):
         return Answer("", OFF_TOPIC, dollars)
-    wrong = problems(text, numbers=numbers, words=given) or (() if _touches(text, facts) else (OFF_TOPIC,))
+    wrong = problems(text, numbers=numbers, words=given, percents=percents, number_words=words)
+    wrong = wrong or (() if _touches(text, facts) else (OFF_TOPIC,))
     return Answer("", "; ".join(wrong), dollars) if wrong else Answer(text.strip(), "", dollars)
 
 
@@ -100,9 +113,10 @@ def _touches(text: str, facts: Facts) -> bool:
 
     A model that was talked into a poem may break no other rule.
     """
-    names = (facts.title, facts.status, facts.trouble, *facts.sources, *facts.readers, *(n.name for n in facts.numbers))
+    names = (facts.title, facts.status, facts.trouble, *facts.sources, *facts.readers)
     words = {word for name in names for word in re.findall(r"[^\W_]{4,}", name.lower())}
-    return any(letter.isdigit() for letter in text) or any(word in text.lower() for word in words)
+    said = set(re.findall(r"[^\W_]+", text.lower()))
+    return any(letter.isdigit() for letter in text) or bool(said & words)
 
 
 def _given(facts: Facts) -> str:
@@ -124,13 +138,19 @@ def _client(key: SecretStr, base_url: str | None, timeout_seconds: float) -> Cli
     return genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
 
-def _streamed(client: Client, model: str, prompt: str, rules: str) -> tuple[str, Any, str]:
-    """The whole answer, what was counted, and why it ended; nothing of it is shown before it is checked."""
+def _streamed(client: Client, model: str, prompt: str, rules: str, *, deadline: float) -> tuple[str, Any, str]:
+    """The whole answer, what was counted, and why it ended; nothing of it is shown before it is checked.
+
+    Raises:
+        TimeoutError: It is still speaking at the deadline: a read that goes on, however slowly, is no time-out.
+    """
     from google.genai import types
 
     config = types.GenerateContentConfig(system_instruction=rules, temperature=0.2, max_output_tokens=600)
     text, counted, ended = "", None, ""
     for chunk in _chunks(client, model, prompt, config):
+        if time.monotonic() > deadline:
+            raise TimeoutError
         text += chunk.text or ""
         counted = chunk.usage_metadata or counted
         for candidate in chunk.candidates or ():

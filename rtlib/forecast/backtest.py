@@ -57,7 +57,8 @@ class Backtest:
     def scores(self, *, since: int = 0, until: int | None = None) -> dict[str, Score]:
         """How every model did at the origins from the ``since``-th until before the ``until``-th."""
         weekdays = np.array([day.weekday() for day in self.grid.days], dtype=float)
-        usual, some = naive_error(self.grid.values, weekdays), slice(since, until)
+        known = self.origins[since]  # the yardstick of MASE is made of the days before those that are scored
+        usual, some = naive_error(self.grid.values[:known], weekdays[:known]), slice(since, until)
         return {
             name: score(self.actual[some], said[some], self.bands(name)[some], LEVELS, naive_error=usual)
             for name, said in self.said.items()

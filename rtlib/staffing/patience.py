@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def erlang_a(
     Raises:
         ConfigError: The patience is not above 0.
     """
-    if patience_seconds <= 0:
+    if not 0 < patience_seconds < inf:
         raise ConfigError(f"a patience of {patience_seconds} s", cure="give more than 0, or use Erlang C")
     if load == 0:
         return Service(agents, service_level=1.0, p_wait=0.0, asa_seconds=0.0, occupancy=0.0)
@@ -80,8 +80,10 @@ def _served(load: float, agents: int, patience: float, within: float, aht_second
         values: Numbers = np.exp(_exponent(load, agents, patience)(waited) - height)
         return values
 
+    if (refused := p_blocked(load, agents - 1)) == 0:  # too small a number for the machine: nobody ever waits
+        return Service(agents, service_level=1.0, p_wait=0.0, asa_seconds=0.0, occupancy=load / agents)
     # Both are divided by exp(height), which may be too large a number.
-    at_once = exp(-height) / p_blocked(load, agents - 1)
+    at_once = exp(-height) / refused
     waiting = load * _integral(hill, low, high)
     whole = at_once + waiting
     in_time = load * _integral(lambda waited: hill(waited) * _still_there(waited, patience), low, min(within, high))

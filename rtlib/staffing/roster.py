@@ -93,14 +93,15 @@ def _solve(role: Staffing, menu: Sequence[Shift], needed: Sequence[int], hours: 
 
     open_at = opening(role, interval_minutes=round(hours * 60))
     covers = csr_array(np.array([[one.works(place) for one in menu] for place in open_at], dtype=float))
-    wanted = np.array([needed[place] for place in open_at], dtype=float)
+    wanted = np.array([max(needed[place], role.least) for place in open_at], dtype=float)
     # Shifts first (whole people), then the gaps (whatever is left, priced).
     costs = np.array([one.paid * hours * paid_hour(role) for one in menu] + [role.missing_cost * hours] * len(wanted))
     whole = np.array([1] * len(menu) + [0] * len(wanted))
     found = milp(
         costs,
         integrality=whole,
-        bounds=Bounds(0, np.inf),
+        # A gap has its price, but below the least that must be there nobody may save.
+        bounds=Bounds(0, np.concatenate([np.full(len(menu), np.inf), wanted - role.least])),
         constraints=LinearConstraint(hstack([covers, eye_array(len(wanted))]).tocsr(), wanted, np.inf),
         options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from math import exp, inf
+from math import exp, inf, isfinite
 
 from rtlib.errors import ConfigError
+
+MOST = 1_000_000  # Erlangs; the counting takes one step for each agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,21 @@ def offered_load(contacts: float, *, interval_minutes: float, aht_seconds: float
         10.0
 
     Raises:
-        ConfigError: A number is negative, or the interval or the handling time is 0.
+        ConfigError: A number is negative or no number, the interval or the handling time is 0, or the load is beyond
+            all call centres (``MOST``).
     """
+    if not all(isfinite(one) for one in (contacts, interval_minutes, aht_seconds)):
+        raise ConfigError("a number that is no number, or has no end", cure="give a finite number")
     if contacts < 0:
         raise ConfigError(f"{contacts} contacts in an interval", cure="give 0 or more")
     if interval_minutes <= 0 or aht_seconds <= 0:
         raise ConfigError(
             f"an interval of {interval_minutes} minutes and a handling time of {aht_seconds} s", cure="give more than 0"
         )
-    return contacts * aht_seconds / (interval_minutes * 60)
+    load = contacts * aht_seconds / (interval_minutes * 60)
+    if load > MOST:
+        raise ConfigError(f"a load of {load:,.0f} Erlangs", cure=f"give one of at most {MOST:,}")
+    return load
 
 
 def p_blocked(load: float, agents: int) -> float:
@@ -98,7 +106,7 @@ def check_target(target: float, within_seconds: float) -> None:
     """Refuse a promise that no number of agents can keep, or that none would break."""
     if not 0 < target < 1:
         raise ConfigError(f"a service level of {target}", cure="give a share between 0 and 1, as 0.8")
-    if within_seconds < 0:
+    if not 0 <= within_seconds < inf:
         raise ConfigError(f"a promise to answer within {within_seconds} s", cure="give 0 or more")
 
 

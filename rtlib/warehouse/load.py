@@ -120,7 +120,7 @@ def merge_kpis(connection: SnowflakeConnection, kpis: Sequence[Kpi]) -> int:
         WarehouseError: The warehouse refused the statement or did not answer.
     """
     newest: dict[tuple[str, str, datetime], Kpi] = {}
-    for kpi in sorted(kpis, key=lambda one: one.emitted_at):
+    for kpi in sorted(kpis, key=lambda one: (one.emitted_at, one.events)):
         newest[kpi.domain, kpi.site, kpi.window_start] = kpi
     rows, touched = [_kpi_row(kpi) for kpi in newest.values()], 0
     for start in range(0, len(rows), MERGE_ROWS):
@@ -144,7 +144,9 @@ _MERGE = (
     # The bound says nothing new, but lets the warehouse leave older windows unread.
     "on t.domain = s.domain and t.site = s.site and t.window_start = s.window_start "
     "and t.window_start >= cast(? as timestamp_ntz) "
-    "when matched and s.emitted_at > t.emitted_at then update set "
+    # Records of one batch of the broker have one time; of two with the same, the one that counts more is newer.
+    "when matched and (s.emitted_at > t.emitted_at or (s.emitted_at = t.emitted_at and s.events > t.events)) "
+    "then update set "
     + ", ".join(f"{name} = s.{name}" for name in _KPI_TYPES if name not in _KPI_KEY)
     + f" when not matched then insert ({', '.join(_KPI_TYPES)}) values ("
     + ", ".join(f"s.{name}" for name in _KPI_TYPES)

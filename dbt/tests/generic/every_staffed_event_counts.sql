@@ -1,4 +1,4 @@
-{#- Nothing is lost between RAW and the model: the same number of staffed events, in the intervals that are over. -#}
+{#- No interval counts more staffed events than RAW has. Fewer may be: what arrived since the run is the next one's. -#}
 {% test every_staffed_event_counts(model) %}
 with model_rows as (
     select domain, interval_start, sum(events) as events from {{ model }} group by domain, interval_start
