@@ -123,8 +123,8 @@ draw(visual)
 
 # %% [markdown]
 # And so the whole page, visual by visual. In Power BI they stand side by side; here one below the other. Set
-# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others. Where a
-# page has a slicer, we choose its first value; in Power BI you would click.
+# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others.
+# Where a page has a slicer, we choose its first value; in Power BI you would click.
 
 # %%
 from IPython.display import display
