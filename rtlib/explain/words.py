@@ -23,7 +23,7 @@ def number_words(language: str) -> frozenset[str]:
     Raises:
         ConfigError: There is no such language, or nobody has written down how it counts.
     """
-    from num2words import num2words
+    from num2words import num2words  # type: ignore[import-untyped]
 
     code = _code(language)
     if code.startswith("zh"):
