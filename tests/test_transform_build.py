@@ -322,7 +322,8 @@ def test_the_node_of_a_state_folder_without_a_run_says_how_to_begin(tmp_path: Pa
 def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
     told = transforming.lineage(world.settings)
     assert "raw.events" in told.upstream_of("interval_load")
-    assert {"power_bi", "forecasts", "staffing_gap"} <= set(told.downstream_of("interval_load"))
+    assert {"power_bi", "forecast_accuracy", "staffing_gap"} <= set(told.downstream_of("interval_load"))
+    assert "forecasts" in told.downstream_of("raw.events")
     assert told.find("raw.events").depth == 0
     depths = {node.id: node.depth for node in told.nodes}
     assert all(depths[one.upstream] < depths[one.downstream] for one in told.edges)
