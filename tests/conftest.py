@@ -44,7 +44,7 @@ def warehouse(warehouse_server: WarehouseServer) -> Iterator[SnowflakeConnection
     from rtlib.warehouse.connection import execute
 
     connection = warehouse_server.connect()
-    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS"):
+    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES"):
         execute(connection, f"delete from {table}")
     yield connection
     connection.close()

@@ -203,7 +203,7 @@ def test_the_batch_side_is_exact(world: World) -> None:
 
 
 def test_the_reconciliation_agrees_with_the_count_that_the_demo_makes(world: World) -> None:
-    counted = compare_windows(world.connection, LIVE, watermark_seconds=60)
+    counted = compare_windows(world.connection, LIVE)
     assert counted.unexplained == ()
     ours = [one for one in reconciled(world) if one["measure"] == "events"]
     assert counted.windows == len(ours)

@@ -18,7 +18,7 @@ from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
 from rtlib.warehouse.schema import FOLDER, migrate, migrations, statements
 from rtlib.warehouse.serve import compare_windows, counts, current, freshness, latest_kpis, rejected_reasons
 
-TABLES = {"RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "OPS.MIGRATIONS"}
+TABLES = {"RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES", "OPS.MIGRATIONS"}
 
 
 def parsed(statement: str) -> exp.Expr:
@@ -101,6 +101,6 @@ def test_every_statement_of_the_layer_is_snowflakes_sql(
     freshness(warehouse, "curbside")
     counts(warehouse, "curbside")
     rejected_reasons(warehouse, "curbside")
-    compare_windows(warehouse, "curbside", watermark_seconds=60)
+    compare_windows(warehouse, "curbside")
     kinds = {type(parsed(sql)) for sql in told}
     assert {exp.Insert, exp.Merge, exp.Put, exp.Copy, exp.Select, exp.Transaction, exp.Commit, exp.Use} <= kinds

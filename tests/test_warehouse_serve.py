@@ -3,9 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pandas as pd
+import pytest
 from snowflake.connector import SnowflakeConnection
 from warehouse_rows import NOON, batch, event_row, kpi, rejected_row
 
+from rtlib.records import QueryProgress
+from rtlib.warehouse.batches import note_batches
 from rtlib.warehouse.load import apply_batch, merge_kpis
 from rtlib.warehouse.serve import (
     Counts,
@@ -46,7 +49,7 @@ def test_an_empty_warehouse_has_no_freshness_and_counts_nothing(warehouse: Snowf
     assert counts(warehouse, "curbside") == Counts(0, 0, 0, 0, 0, 0, 0, 0)
     assert latest_kpis(warehouse, "curbside") == current(warehouse, "curbside") == []
     assert rejected_reasons(warehouse, "curbside") == {}
-    assert compare_windows(warehouse, "curbside", watermark_seconds=60).windows == 0
+    assert compare_windows(warehouse, "curbside").windows == 0
 
 
 def test_freshness_tells_the_newest_of_each_layer_and_leaves_history_out(warehouse: SnowflakeConnection) -> None:
@@ -82,23 +85,52 @@ def test_counts_since_a_moment_leave_out_what_was_before(warehouse: SnowflakeCon
 def test_windows_that_agree_are_counted_and_not_listed(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(*(event_row(second) for second in (0, 2, 4, 60, 62))))
     merge_kpis(warehouse, [kpi("site-0", 0, events=3), kpi("site-0", 1, events=2)])
-    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+    found = compare_windows(warehouse, "curbside")
     assert (found.windows, found.different, found.unexplained) == (2, (), ())
 
 
-def test_an_event_behind_the_watermark_may_be_missing_and_no_other(warehouse: SnowflakeConnection) -> None:
-    # Received in this order: at 0 s, at 100 s, then two stragglers: one 100 s behind the newest, one 40 s behind it.
+def progress(number: int, start: int, end: int, watermark: float | None, *, partition: str = "0") -> QueryProgress:
+    """A batch that read the offsets from ``start`` up to ``end``; the watermark is told in seconds from noon."""
+    return QueryProgress(
+        query="kpis",
+        batch_id=number,
+        at=NOON + timedelta(minutes=10, seconds=number),
+        input_rows=end - start,
+        input_rate=1.0,
+        processed_rate=1.0,
+        state_rows=7,
+        dropped_late=0,
+        watermark=None if watermark is None else NOON + timedelta(seconds=watermark),
+        start_offsets={partition: start},
+        end_offsets={partition: end},
+    )
+
+
+def stragglers(warehouse: SnowflakeConnection) -> None:
+    """In partition 0 an event of 2 s at offset 5 and one of 60 s at offset 9; the stream has counted neither."""
     apply_batch(
         warehouse,
         batch(
-            event_row(0, site="a", received_at=at(1)),
-            event_row(100, site="a", received_at=at(101)),
-            event_row(2, site="a", received_at=at(102)),
-            event_row(60, site="a", received_at=at(103)),
+            event_row(0, site="a", kafka_partition=0, kafka_offset=0),
+            event_row(2, site="a", kafka_partition=0, kafka_offset=5),
+            event_row(60, site="a", kafka_partition=0, kafka_offset=9),
+            event_row(61, site="a", kafka_partition=1, kafka_offset=5),
         ),
     )
     merge_kpis(warehouse, [kpi("a", 0, events=1), kpi("a", 1, events=1)])
-    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+
+
+def may_be_late(warehouse: SnowflakeConnection) -> list[int]:
+    return [one.may_be_late for one in compare_windows(warehouse, "curbside").different]
+
+
+def test_an_event_behind_the_watermark_of_the_batch_before_may_be_missing_and_no_other(
+    warehouse: SnowflakeConnection,
+) -> None:
+    stragglers(warehouse)
+    told = [progress(0, 0, 1, None), progress(1, 1, 5, 40), progress(2, 5, 10, 100)]
+    assert note_batches(warehouse, "curbside", told) == 3
+    found = compare_windows(warehouse, "curbside")
     first = WindowDifference("a", NOON, raw_events=2, kpi_events=1, may_be_late=1)
     second = WindowDifference("a", NOON + timedelta(minutes=1), raw_events=2, kpi_events=1, may_be_late=0)
     assert found.different == (first, second)
@@ -106,10 +138,37 @@ def test_an_event_behind_the_watermark_may_be_missing_and_no_other(warehouse: Sn
     assert found.unexplained == (second,)
 
 
+@pytest.mark.parametrize(
+    ("batches", "late"),
+    [
+        ([progress(4, 0, 9, 60), progress(5, 9, 10, 90)], [2, 1]),  # the first recorded one is judged by its own
+        ([progress(0, 0, 3, None), progress(2, 8, 10, 59)], [1, 0]),  # offset 5 was read by a batch nobody recorded
+        ([progress(0, 0, 3, None), progress(1, 3, 10, 59)], [0, 0]),
+        ([progress(0, 0, 5, None), progress(1, 5, 6, 300)], [0, 0]),  # nobody has told of offset 9 yet
+        ([progress(7, 0, 10, 30), progress(0, 0, 10, None)], [2, 0]),  # read again after the checkpoint was lost
+        ([progress(0, 0, 10, None), progress(1, 0, 9, 61, partition="1")], [0, 1]),
+    ],
+)
+def test_an_event_is_judged_by_what_its_own_batch_knew(
+    warehouse: SnowflakeConnection, batches: list[QueryProgress], late: list[int]
+) -> None:
+    stragglers(warehouse)
+    note_batches(warehouse, "curbside", batches)
+    assert may_be_late(warehouse) == late
+
+
+def test_batches_that_are_told_again_change_nothing(warehouse: SnowflakeConnection) -> None:
+    told = [progress(0, 0, 5, None), progress(1, 5, 10, 40)]
+    assert note_batches(warehouse, "curbside", told) == 2
+    assert note_batches(warehouse, "curbside", [*told, told[0]]) == 0
+    assert note_batches(warehouse, "iot", told) == 2
+    assert note_batches(warehouse, "iot", []) == 0
+
+
 def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, site="a"), event_row(2, site="only-raw")))
     merge_kpis(warehouse, [kpi("a", events=2), kpi("only-speed")])
-    found = compare_windows(warehouse, "curbside", watermark_seconds=60)
+    found = compare_windows(warehouse, "curbside")
     assert {(one.site, one.raw_events, one.kpi_events) for one in found.unexplained} == {
         ("a", 1, 2),
         ("only-raw", 1, 0),
@@ -119,12 +178,12 @@ def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: S
 
 def test_history_is_no_part_of_the_comparison(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, topic="history"), query="history"))
-    assert compare_windows(warehouse, "curbside", watermark_seconds=60).windows == 0
+    assert compare_windows(warehouse, "curbside").windows == 0
 
 
 def test_windows_of_another_length_are_cut_at_whole_multiples(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(9, site="a"), event_row(11, site="a"), event_row(19, site="a")))
-    found = compare_windows(warehouse, "curbside", watermark_seconds=60, window_seconds=10)
+    found = compare_windows(warehouse, "curbside", window_seconds=10)
     assert [(one.window_start, one.raw_events) for one in found.different] == [
         (NOON, 1),
         (NOON + timedelta(seconds=10), 2),

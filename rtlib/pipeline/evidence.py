@@ -116,12 +116,7 @@ def gather(settings: Settings) -> Evidence:
         held = audit.held(connection, settings.domain)
         twice = tuple(audit.doubled(connection, settings.domain))
         counted = counts(connection, settings.domain)
-        compared = compare_windows(
-            connection,
-            settings.domain,
-            watermark_seconds=settings.watermark_seconds,
-            window_seconds=settings.window_seconds,
-        )
+        compared = compare_windows(connection, settings.domain, window_seconds=settings.window_seconds)
     finally:
         connection.close()
     topic = read_topic(settings, archived=progress.offsets)
@@ -186,12 +181,7 @@ def is_settled(settings: Settings) -> bool:
     try:
         if audit.archive_progress(connection, settings.domain).offsets != ends:
             return False
-        compared = compare_windows(
-            connection,
-            settings.domain,
-            watermark_seconds=settings.watermark_seconds,
-            window_seconds=settings.window_seconds,
-        )
+        compared = compare_windows(connection, settings.domain, window_seconds=settings.window_seconds)
     finally:
         connection.close()
     return not compared.unexplained

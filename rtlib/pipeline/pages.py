@@ -117,9 +117,7 @@ class Pages:
         name, settings = self._domain.name, self._settings
         held = self._run(lambda connection: counts(connection, name))
         compared = self._run(
-            lambda connection: compare_windows(
-                connection, name, watermark_seconds=settings.watermark_seconds, window_seconds=settings.window_seconds
-            )
+            lambda connection: compare_windows(connection, name, window_seconds=settings.window_seconds)
         )
         open_for = timedelta(seconds=2 * settings.window_seconds + settings.watermark_seconds)
         begin = datetime.now(UTC) - open_for

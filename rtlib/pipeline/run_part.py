@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +16,10 @@ from rtlib.pipeline.beats import Sign, wait_for_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
+    from kafka.consumer.fetcher import ConsumerRecord
+    from snowflake.connector import SnowflakeConnection
+
+    from rtlib.records import Kpi, QueryProgress
 
 log = logging.getLogger(__name__)
 
@@ -84,37 +88,33 @@ ARCHIVE_ROWS = 60_000
 
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
-    """The speed loader: KPI records from Kafka, the newest of each key, merged, then the offsets committed."""
+    """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets."""
     from kafka import TopicPartition
 
-    from rtlib.broker.consumer import consumer, kpi_from_record
+    from rtlib.broker.consumer import consumer
     from rtlib.broker.topics import end_offsets
-    from rtlib.records import Kpi
     from rtlib.warehouse.connection import Warehouse
-    from rtlib.warehouse.load import merge_kpis
 
     wait_for_topics(settings)
     warehouse = Warehouse(settings)
-    topic = settings.topic("kpis")
+    kpis, progress = settings.topic("kpis"), settings.topic("progress")
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
     reader = consumer(settings, group=f"rtlib.{settings.domain}.loader")
-    reader.assign([TopicPartition(topic, number) for number in end_offsets(settings, topic)])
+    reader.assign([TopicPartition(one, number) for one in (kpis, progress) for number in end_offsets(settings, one)])
     sign = Sign("loader", settings)
     merged = 0
     try:
         while not stop.is_set():
-            newest: dict[str, Kpi] = {}
-            for batch in reader.poll(timeout_ms=100, max_records=5_000).values():
-                for record in batch:
-                    kpi = kpi_from_record(record.key, record.value, record.timestamp)
-                    newest[kpi.key] = kpi
-            if newest:
-                warehouse.run(partial(merge_kpis, kpis=list(newest.values())))
+            found = [one for batch in reader.poll(timeout_ms=100, max_records=5_000).values() for one in batch]
+            newest = _newest_kpis(one for one in found if one.topic == kpis)
+            batches = _kpi_batches(one for one in found if one.topic == progress)
+            if newest or batches:
+                warehouse.run(partial(_load, domain=settings.domain, kpis=newest, batches=batches))
                 reader.commit()
                 merged += len(newest)
             if sign.due():
-                lag = _behind(reader)
+                lag = _behind(reader, kpis)
                 sign.tell(f"{lag:,} KPI records behind", {"lag": lag, "merged": merged})
     finally:
         sign.close()
@@ -122,9 +122,37 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
         warehouse.close()
 
 
-def _behind(reader: KafkaConsumer) -> int:
-    """How many records of its partitions a consumer has not read."""
-    ends = reader.end_offsets(reader.assignment())
+def _newest_kpis(found: Iterable[ConsumerRecord]) -> list[Kpi]:
+    from rtlib.broker.consumer import kpi_from_record
+
+    newest: dict[str, Kpi] = {}
+    for record in found:
+        kpi = kpi_from_record(record.key, record.value, record.timestamp)
+        newest[kpi.key] = kpi
+    return list(newest.values())
+
+
+def _kpi_batches(found: Iterable[ConsumerRecord]) -> list[QueryProgress]:
+    from rtlib.broker.consumer import progress_from_record
+    from rtlib.streaming.queries import KPIS
+
+    return [progress_from_record(one.value) for one in found if one.key == KPIS.encode()]
+
+
+def _load(
+    connection: SnowflakeConnection, *, domain: str, kpis: Sequence[Kpi], batches: Sequence[QueryProgress]
+) -> None:
+    """Both by statements that change nothing when they are repeated, so that a crash in between does no harm."""
+    from rtlib.warehouse.batches import note_batches
+    from rtlib.warehouse.load import merge_kpis
+
+    merge_kpis(connection, kpis)
+    note_batches(connection, domain, batches)
+
+
+def _behind(reader: KafkaConsumer, topic: str) -> int:
+    """How many records of a topic a consumer has not read."""
+    ends = reader.end_offsets([one for one in reader.assignment() if one.topic == topic])
     return sum(end - reader.position(partition) for partition, end in ends.items())
 
 

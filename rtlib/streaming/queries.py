@@ -49,6 +49,7 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
     """
     reader = spark.readStream.format("kafka").options(**kafka).option("subscribe", settings.topic("events"))
     reader = reader.option("startingOffsets", "earliest").option("failOnDataLoss", "true")
+    reader = reader.option("kafka.isolation.level", "read_committed")  # what a producer took back never happened
     if per_trigger is not None:
         reader = reader.option("maxOffsetsPerTrigger", per_trigger)
     return reader.load()

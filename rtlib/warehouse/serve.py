@@ -129,19 +129,17 @@ def rejected_reasons(connection: SnowflakeConnection, domain: str) -> dict[str, 
     return {row["reason"]: int(row["n"]) for row in query(connection, sql, (domain,))}
 
 
-def compare_windows(
-    connection: SnowflakeConnection, domain: str, *, watermark_seconds: int, window_seconds: int = 60
-) -> WindowComparison:
+def compare_windows(connection: SnowflakeConnection, domain: str, *, window_seconds: int = 60) -> WindowComparison:
     """Count each site's windows again from RAW, and hold them against SPEED.KPIS.
 
-    An event may have been dropped by the watermark only if, when Kafka received it, some event newer by more than
-    the watermark's delay had been received before. Spark moves its watermark at batch ends, so it drops fewer; the
-    count is an upper bound.
+    Where several operators keep state Spark drops by the watermark of the batch before, so an event was dropped if it
+    happened no later than that. By when Kafka received it one cannot tell: a query that catches up reads its
+    partitions at different paces, and its watermark follows the fastest. A batch that nobody recorded (killed after
+    its end) counts to the next that was, whose own watermark is an upper bound; a record that no batch has told of
+    yet explains nothing.
     """
     rows = query(
-        connection,
-        _COMPARE.format(length=int(window_seconds)),
-        (watermark_seconds, domain, HISTORY, domain),
+        connection, _COMPARE.format(length=int(window_seconds)), (domain, HISTORY, domain, domain, domain, HISTORY)
     )
     different = [
         WindowDifference(
@@ -176,38 +174,54 @@ from (
 """
 
 _COMPARE = """
-with arrived as (
-    select
-        site,
-        occurred_at,
-        max(occurred_at) over (
-            order by received_at, kafka_partition, kafka_offset
-            rows between unbounded preceding and 1 preceding
-        ) as newest_before,
-        cast(? as integer) as delay,
-        time_slice(occurred_at, {length}, 'second') as window_start
+with raw as (
+    select site, time_slice(occurred_at, {length}, 'second') as window_start, count(*) as events
     from RAW.EVENTS
     where domain = ? and topic <> ?
+    group by site, time_slice(occurred_at, {length}, 'second')
 ),
-raw as (
+held as (
     select
-        site,
-        window_start,
-        count(*) as events,
-        count_if(datediff(millisecond, occurred_at, newest_before) >= delay * 1000) as late
-    from arrived
-    group by site, window_start
+        coalesce(raw.site, speed.site) as site,
+        coalesce(raw.window_start, speed.window_start) as window_start,
+        coalesce(raw.events, 0) as raw_events,
+        coalesce(speed.events, 0) as kpi_events
+    from raw
+    full outer join (select site, window_start, events from SPEED.KPIS where domain = ?) speed
+        on raw.site = speed.site and raw.window_start = speed.window_start
 ),
-speed as (
-    select site, window_start, events from SPEED.KPIS where domain = ?
+batches as (
+    select
+        *,
+        lag(offset_to) over (partition by kafka_partition order by began_at, batch_id) as reached,
+        lag(batch_id) over (partition by kafka_partition order by began_at, batch_id) as batch_before,
+        lag(watermark) over (partition by kafka_partition order by began_at, batch_id) as watermark_before
+    from SPEED.BATCHES
+    where domain = ?
+),
+reach as (
+    select
+        kafka_partition,
+        least(offset_from, coalesce(reached, 0)) as offset_from,
+        offset_to,
+        case when batch_id = batch_before + 1 then watermark_before else watermark end as watermark
+    from batches
+),
+late as (
+    select held.site, held.window_start, count(distinct events.event_id) as events
+    from held
+    inner join RAW.EVENTS events
+        on events.site = held.site and time_slice(events.occurred_at, {length}, 'second') = held.window_start
+    inner join reach
+        on events.kafka_partition = reach.kafka_partition
+        and events.kafka_offset >= reach.offset_from and events.kafka_offset < reach.offset_to
+    where
+        held.raw_events <> held.kpi_events
+        and events.domain = ? and events.topic <> ? and events.occurred_at <= reach.watermark
+    group by held.site, held.window_start
 )
-select
-    coalesce(raw.site, speed.site) as site,
-    coalesce(raw.window_start, speed.window_start) as window_start,
-    coalesce(raw.events, 0) as raw_events,
-    coalesce(speed.events, 0) as kpi_events,
-    coalesce(raw.late, 0) as may_be_late
-from raw full outer join speed on raw.site = speed.site and raw.window_start = speed.window_start
+select held.site, held.window_start, held.raw_events, held.kpi_events, coalesce(late.events, 0) as may_be_late
+from held left join late on held.site = late.site and held.window_start = late.window_start
 order by 2, 1
 """
 

@@ -235,12 +235,7 @@ def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledge
     connection = connect(settings)
     try:
         rows = latest_kpis(connection, domain.name, minutes=60)
-        compared = compare_windows(
-            connection,
-            domain.name,
-            watermark_seconds=settings.watermark_seconds,
-            window_seconds=settings.window_seconds,
-        )
+        compared = compare_windows(connection, domain.name, window_seconds=settings.window_seconds)
     finally:
         connection.close()
     incomplete = {(one.site, one.window_start) for one in compared.different}

@@ -1,0 +1,65 @@
+"""Batches: what the kpis query read and knew, batch by batch, kept beside its KPIs in SPEED.BATCHES."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rtlib.records import QueryProgress
+from rtlib.warehouse.connection import execute
+from rtlib.warehouse.staging import moment_text
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+ROWS = 400
+_TYPES = {
+    "domain": "varchar", "batch_id": "number(19, 0)", "began_at": "timestamp_ntz", "kafka_partition": "number(10, 0)",
+    "offset_from": "number(19, 0)", "offset_to": "number(19, 0)", "watermark": "timestamp_ntz",
+    "state_rows": "number(19, 0)", "dropped_late": "number(19, 0)",
+}  # fmt: skip
+_INSERT = (
+    f"insert into SPEED.BATCHES ({', '.join(_TYPES)}) select {', '.join(f's.{name}' for name in _TYPES)} from (select "
+    + ", ".join(f"f.value:{name}::{kind} as {name}" for name, kind in _TYPES.items())
+    + " from (select parse_json(?) as rows_) d, lateral flatten(input => d.rows_) f) s "
+    "left join SPEED.BATCHES b on b.domain = s.domain and b.began_at = s.began_at and b.batch_id = s.batch_id "
+    "and b.kafka_partition = s.kafka_partition where b.domain is null"
+)
+
+
+def note_batches(connection: SnowflakeConnection, domain: str, batches: Sequence[QueryProgress]) -> int:
+    """Keep what batches of the kpis query read and knew; those that are there already change nothing.
+
+    Args:
+        connection: An open connection.
+        domain: Whose query.
+        batches: Its progress.
+
+    Returns:
+        How many rows were new: one for each batch and partition.
+
+    Raises:
+        WarehouseError: The warehouse refused the statement or did not answer.
+    """
+    told = {(row["began_at"], row["kafka_partition"]): row for one in batches for row in _rows(domain, one)}
+    rows = list(told.values())
+    slices = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+    return sum(execute(connection, _INSERT, (json.dumps(some),)) for some in slices)
+
+
+def _rows(domain: str, batch: QueryProgress) -> list[dict[str, object]]:
+    return [
+        {
+            "domain": domain,
+            "batch_id": batch.batch_id,
+            "began_at": moment_text(batch.at),
+            "kafka_partition": int(partition),
+            "offset_from": batch.start_offsets.get(partition, 0),
+            "offset_to": end,
+            "watermark": None if batch.watermark is None else moment_text(batch.watermark),
+            "state_rows": batch.state_rows,
+            "dropped_late": batch.dropped_late,
+        }
+        for partition, end in batch.end_offsets.items()
+    ]
