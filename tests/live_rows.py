@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from rtlib.domains import Domain, measures
-from rtlib.records import Event, Kpi
+from rtlib.records import Event, Kpi, QueryProgress
 from rtlib.simulator.live import Simulator
 from rtlib.simulator.sent import Sent
 from rtlib.warehouse.load import Batch
@@ -26,11 +27,13 @@ FRAME = b"\0\0\0\0\1"
 class Stream:
     """A stretch of a live stream, as each path would have left it.
 
-    ``windows`` holds all events by site and window, whether the stream dropped them or not.
+    ``windows`` holds all events by site and window, whether the stream dropped them or not; ``batches`` is what the
+    stream told of each batch.
     """
 
     batch: Batch
     kpis: tuple[Kpi, ...]
+    batches: tuple[QueryProgress, ...]
     windows: dict[tuple[str, datetime], list[Event]]
     dropped: int
 
@@ -41,32 +44,54 @@ def stream(domain: Domain, *, start: datetime, minutes: int = 15, rate: float = 
     world = Simulator(domain, seed=seed, start=start, rate=rate, shaped=False, **flaws)
     end = start + timedelta(minutes=minutes)
     sent = list(takewhile(lambda one: one.send_at < end, world.records()))
-    counted, dropped = _streamed(sent)
+    counted, dropped, batches = _streamed(sent)
     windows: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for event in {one.event.event_id: one.event for one in sent if one.event}.values():
         windows[event.site, _window(event)].append(event)
     kpis = tuple(_kpi(domain, site, begin, told, end) for (site, begin), told in counted.items())
-    return Stream(_batch(domain, sent), kpis, dict(windows), dropped)
+    return Stream(_batch(domain, sent), kpis, batches, dict(windows), dropped)
 
 
-def _streamed(sent: list[Sent]) -> tuple[dict[tuple[str, datetime], list[Sent]], int]:
-    """What a query with a watermark of a minute counts in each window; the watermark moves every five seconds."""
+def _streamed(sent: list[Sent]) -> tuple[dict[tuple[str, datetime], list[Sent]], int, tuple[QueryProgress, ...]]:
+    """What a query with a watermark of a minute counts in each window; a batch takes five seconds."""
     counted: dict[tuple[str, datetime], list[Sent]] = defaultdict(list)
     seen: set[str] = set()
-    watermark = newest = datetime.min.replace(tzinfo=UTC)
+    newest = datetime.min.replace(tzinfo=UTC)
+    began: list[tuple[datetime, int, datetime | None]] = []  # each batch: when, its first record, its watermark
     dropped, moves_at = 0, sent[0].send_at
-    for one in sent:
+    for place, one in enumerate(sent):
         if one.send_at >= moves_at:
-            watermark, moves_at = max(watermark, newest - MINUTE if seen else watermark), one.send_at + MINUTE / 12
+            began.append((one.send_at, place, newest - MINUTE if seen else None))
+            moves_at = one.send_at + MINUTE / 12
         if one.event is None or one.event.event_id in seen:
             continue
         seen.add(one.event.event_id)
         newest = max(newest, one.event.occurred_at)
-        if one.event.occurred_at < watermark:
+        drops_by = began[-2][2] if len(began) > 1 else None  # Spark drops by the watermark of the batch before
+        if drops_by and one.event.occurred_at <= drops_by:
             dropped += 1
         else:
             counted[one.event.site, _window(one.event)].append(one)
-    return counted, dropped
+    return counted, dropped, tuple(_told(began, len(sent)))
+
+
+def _told(began: list[tuple[datetime, int, datetime | None]], end: int) -> Iterator[QueryProgress]:
+    """Progress as Spark tells it."""
+    ends = [*(first for _, first, _ in began[1:]), end]
+    for number, ((at, first, watermark), last) in enumerate(zip(began, ends, strict=True)):
+        yield QueryProgress(
+            query="kpis",
+            batch_id=number,
+            at=at,
+            input_rows=last - first,
+            input_rate=1.0,
+            processed_rate=1.0,
+            state_rows=0,
+            dropped_late=0,
+            watermark=watermark,
+            start_offsets={"0": first},
+            end_offsets={"0": last},
+        )
 
 
 def _window(event: Event) -> datetime:

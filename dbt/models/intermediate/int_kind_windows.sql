@@ -7,34 +7,35 @@ compared as (
     {{ compared_since() }}
 ),
 
--- What the stream had seen of the domain when this event came. An event may have been dropped by the watermark only if
--- one newer by more than the watermark's delay had come before. The stream moves its watermark at the end of a batch,
--- so it drops fewer.
 arrived as (
-    select
-        events.domain,
-        events.site,
-        events.kind,
-        events.window_start,
-        events.value,
-        events.occurred_at,
-        events.received_at >= dateadd(second, {{ var('window_seconds') }}, events.window_start) as is_late,
-        max(events.occurred_at) over (
-            partition by events.domain
-            order by events.received_at, events.kafka_partition, events.kafka_offset
-            rows between unbounded preceding and 1 preceding
-        ) as newest_before
+    select events.*
     from events
     inner join compared on events.received_at >= compared.since
 ),
 
+-- What the stream's own batch knew when it read the event; one that lost its checkpoint reads events again.
+told as (
+    select
+        arrived.event_id,
+        max(batches.dropped_until) as dropped_until
+    from arrived
+    inner join {{ ref('stg_speed_batches') }} as batches
+        on
+            arrived.domain = batches.domain
+            and arrived.kafka_partition = batches.kafka_partition
+            and arrived.kafka_offset >= batches.offset_from
+            and arrived.kafka_offset < batches.offset_to
+    group by arrived.event_id
+),
+
 judged as (
     select
-        *,
-        coalesce(
-            datediff(millisecond, occurred_at, newest_before) >= {{ var('watermark_seconds') }} * 1000, false
-        ) as is_behind
+        arrived.*,
+        arrived.received_at >= dateadd(second, {{ var('window_seconds') }}, arrived.window_start) as is_late,
+        coalesce(arrived.occurred_at <= told.dropped_until, false) as is_behind,
+        told.event_id is not null as is_told
     from arrived
+    left join told on arrived.event_id = told.event_id
 )
 
 select
@@ -57,7 +58,8 @@ select
     sum(case when is_behind and value > 0 then value end) as behind_above_zero,
     min(case when is_behind then value end) as behind_min,
     max(case when is_behind then value end) as behind_max,
-    max(occurred_at) as newest_occurred_at
+    max(occurred_at) as newest_occurred_at,
+    count_if(not is_told) as untold
 from judged
 -- Of a window that begins with the look back, or soon after, the oldest events may be missing.
 where window_start >= (select compared.first_window from compared)

@@ -61,6 +61,17 @@ reached as (
     having count(*) = 2
 ),
 
+-- The stream tells what a batch read when the batch is over.
+untold as (
+    select
+        domain,
+        site,
+        window_start
+    from {{ ref('int_kind_windows') }}
+    where untold > 0
+    group by domain, site, window_start
+),
+
 refused as (
     select
         domain,
@@ -127,6 +138,7 @@ select
         when {{ same('held.speed_value', 'held.batch_value') }} then 'equal'
         when
             reached.newest_at is null
+            or untold.window_start is not null
             or dateadd(second, {{ var('window_seconds') + 2 * var('watermark_seconds') }}, held.window_start)
             > reached.newest_at
             then 'open window'
@@ -142,3 +154,5 @@ from held
 left join reached on held.domain = reached.domain
 left join surplus
     on held.domain = surplus.domain and held.site = surplus.site and held.window_start = surplus.window_start
+left join untold
+    on held.domain = untold.domain and held.site = untold.site and held.window_start = untold.window_start
