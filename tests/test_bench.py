@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,14 +74,25 @@ def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
 RESULT = Result(
     (Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"), Ratio("told", "b", 1, 4, "s")),
     (
-        Step(500, Latency(60, 200, 900, 0), 2.0, 0.1, 0.0, 4_000),
-        Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 70_000),
+        Step(8_000, Latency(60, 200, 900, 0), 2.0, 0.1, 0.0),
+        Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1),
     ),
+    Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 0.0),
 )
 
 
 def test_a_step_is_sustained_when_nothing_is_missing_and_both_paths_keep_up() -> None:
     assert [one.sustained for one in RESULT.steps] == [True, False]
+
+
+def test_too_little_sustained_or_an_event_missing_after_a_burst_does_not_hold() -> None:
+    assert RESULT.burst is not None
+    missing = replace(RESULT.burst, latency=Latency(1, 2, 3, 1))
+    assert RESULT.holds and RESULT.sustained == 8_000
+    assert not replace(RESULT, steps=(replace(RESULT.steps[0], rate=7_000),)).holds
+    assert not replace(RESULT, burst=missing).holds
+    assert "MISSED" in table(replace(RESULT, steps=RESULT.steps[1:]))
+    assert "after 80,000 events at once: KPIs complete 9.0 s and archive 20.0 s" in table(RESULT)
 
 
 def test_the_table_says_both_sides_of_each_ratio_and_the_machine() -> None:

@@ -6,15 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
+
 from rtlib.bench.latency import Latency, TopicWatch, counts_now, latency
 from rtlib.bench.load import prepare, send
+from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
+from rtlib.errors import StreamError
 from rtlib.pipeline.recovery import seconds_until_archived
-from rtlib.pipeline.signs import state_rows
+from rtlib.pipeline.signs import newest_progress
+from rtlib.records import QueryProgress
 
 Tell = Callable[[str], None]
 BOUNDED_SECONDS = 8.0  # who has everything so soon after the last event of forty seconds does not fall behind
 PATIENCE_SECONDS = 90.0
+KEYS_RATE, KEYS_SECONDS, TRICKLE = 1_000.0, 20.0, 20.0
+EMPTY_ROWS = 5_000  # what a trickle leaves in the state is less than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,6 @@ class Step:
         archive_seconds: From the last event until RAW held all of them.
         kpis_seconds: From the last event until all were counted in the KPI topic.
         sender_late_seconds: How late the sender itself was at the most.
-        state_rows: Rows in the state of the kpis query at the end.
     """
 
     rate: float
@@ -35,7 +41,6 @@ class Step:
     archive_seconds: float
     kpis_seconds: float
     sender_late_seconds: float
-    state_rows: int
 
     @property
     def sustained(self) -> bool:
@@ -59,7 +64,7 @@ def step(settings: Settings, *, rate: float, seconds: float, name: str, at_once:
         counted = watch.counted()
         found = latency(planned, counted, before=before)
     last = max((moment for moment, _, _ in counted), default=ended)
-    return Step(rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2), state_rows(settings))
+    return Step(rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2))
 
 
 def climb(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:
@@ -75,3 +80,39 @@ def climb(settings: Settings, rates: list[float], *, seconds: float, tell: Tell)
         if not steps[-1].sustained:
             break
     return steps
+
+
+def state_of_keys(settings: Settings, *, copies: int) -> int:
+    """Rows in the state of the kpis query after a stretch of records, each event of which was sent so many times.
+
+    The stretch is shorter than the watermark, so that nothing of it is forgotten meanwhile; what was before it is
+    forgotten first. The records are as many whatever the copies, so what differs is the number of keys alone.
+    """
+    _forget(settings)
+    name = f"bench-keys-{copies}-{int(time.time()):x}"
+    planned = prepare(settings, rate=KEYS_RATE / copies, seconds=KEYS_SECONDS, run=name)
+    send(settings, [one for one in planned for _ in range(copies)])
+    return _state_at_end(settings)
+
+
+def _forget(settings: Settings) -> None:
+    """Send a trickle until the watermark has passed whatever filled the state."""
+    until = time.monotonic() + 4 * PATIENCE_SECONDS
+    while _state_at_end(settings) > EMPTY_ROWS:
+        if time.monotonic() > until:
+            raise StreamError(f"the state keeps more than {EMPTY_ROWS:,} rows", cure="rtlib travel")
+        send(settings, prepare(settings, rate=TRICKLE, seconds=5, run=f"bench-trickle-{time.time():.0f}"))
+
+
+def _state_at_end(settings: Settings) -> int:
+    """Rows in the state once the query has told of a batch that reached the end of the topic."""
+    ends = {str(name): end for name, end in end_offsets(settings, settings.topic("events")).items()}
+
+    def reached(told: QueryProgress | None) -> bool:
+        return told is not None and all(told.end_offsets.get(name, 0) >= end for name, end in ends.items())
+
+    retrying = Retrying(
+        retry=retry_if_not_result(reached), wait=wait_fixed(0.5), stop=stop_after_delay(PATIENCE_SECONDS)
+    )
+    told = retrying(newest_progress, settings, "kpis")
+    return told.state_rows if told else 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from rtlib.bench.bulk import copy_rate, insert_rate
 from rtlib.bench.clients import bare_loop_ms, confluent_rate, kafka_python_rate
-from rtlib.bench.growth import Step, climb, step
+from rtlib.bench.growth import Step, climb, state_of_keys, step
 from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
 from rtlib.bench.load import prepare, send
 from rtlib.bench.report import Ratio, Result
@@ -67,11 +67,11 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         alone += _transform(settings, tell) if size.grows else []
     _warm(settings)
     batch, _ = _latencies(settings, size, "micro-batch", rows=False)
-    steps, burst = _grow(settings, tell) if size.grows else ([], None)
-    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *alone, *_costs(steps)]
-    sustained = max((one.rate for one in steps if one.sustained), default=0.0)
-    notes = _notes(burst)
-    return Result(tuple(ratios), tuple(steps), sustained, notes)
+    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *alone]
+    if not size.grows:
+        return Result(tuple(ratios))
+    steps, burst, state = _grow(settings, tell)
+    return Result((*ratios, *_costs(steps), state), tuple(steps), burst)
 
 
 def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float) -> list[Ratio]:
@@ -147,8 +147,8 @@ def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tupl
     return latency(planned, topic.counted(), before=before), latency(planned, seen, before=before)
 
 
-def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step | None]:
-    """Once, twice and four times the base, then up until it is too much; then ten times as much at once."""
+def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step, Ratio]:
+    """Once, twice and four times the base, then up until it is too much; ten times as much at once; more keys."""
     tell("back to real-time mode: how much is too much")
     with _switched(settings, "real-time"):
         pass
@@ -157,7 +157,11 @@ def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step | None]:
     steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
     most = max((one.rate for one in steps if one.sustained), default=BASE)
     tell(f"  ten seconds' worth of {most:,.0f} events/s at once")
-    return steps, step(settings, rate=most, seconds=10, name="burst", at_once=True)
+    burst = step(settings, rate=most, seconds=10, name="burst", at_once=True)
+    tell("the same number of records with a fourth of the keys, and with all of them")
+    few, many = state_of_keys(settings, copies=4), state_of_keys(settings, copies=1)
+    definition = "rows in Spark's state; an event is a key, and a copy of it is not"
+    return steps, burst, Ratio("state at 4x the keys", definition, many, few, "rows")
 
 
 def _costs(steps: list[Step]) -> list[Ratio]:
@@ -169,17 +173,7 @@ def _costs(steps: list[Step]) -> list[Ratio]:
     return [
         Ratio("latency at 2x the load, p50", twice, two.latency.p50_ms, one.latency.p50_ms, "ms"),
         Ratio("latency at 4x the load, p50", fourfold, four.latency.p50_ms, one.latency.p50_ms, "ms"),
-        Ratio("state at 4x the keys", "rows, where each event is a key", four.state_rows, one.state_rows, "rows"),
     ]
-
-
-def _notes(burst: Step | None) -> tuple[str, ...]:
-    if burst is None:
-        return ()
-    return (
-        f"after {burst.rate * 10:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and archive "
-        f"{burst.archive_seconds:.1f} s after the last was sent, {burst.latency.missing} missing",
-    )
 
 
 def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float = 8) -> None:

@@ -96,8 +96,8 @@ class SignReader:
             self.progress[progress.query] = kept[-KEPT:]
 
 
-def state_rows(settings: Settings) -> int:
-    """Rows in the state of the kpis query, as its newest progress told; 0 before the first.
+def newest_progress(settings: Settings, query: str) -> QueryProgress | None:
+    """What a query told of its newest batch; None before the first.
 
     Raises:
         KafkaError: The broker does not answer.
@@ -107,5 +107,15 @@ def state_rows(settings: Settings) -> int:
         reader.catch_up()
     finally:
         reader.close()
-    told = reader.progress.get("kpis")
-    return told[-1].state_rows if told else 0
+    told = reader.progress.get(query)
+    return told[-1] if told else None
+
+
+def state_rows(settings: Settings) -> int:
+    """Rows in the state of the kpis query, as its newest progress told; 0 before the first.
+
+    Raises:
+        KafkaError: The broker does not answer.
+    """
+    told = newest_progress(settings, "kpis")
+    return told.state_rows if told else 0
