@@ -2,7 +2,9 @@
 
 The simulator numbers its events: each producer counts from 0 without a gap, and its tally says how far it came. So
 every place behind it can be asked for exactly those numbers. What is missing was lost, what is there twice was
-doubled, and what is on its way is in flight; nothing of this rests on a count alone.
+doubled, and what is on its way is in flight; for events nothing of this rests on a count alone. Copies and records
+that fit no schema carry no number of their own: they are counted. An event that the watermark kept out of its window
+is told from one that is missing there by what its own micro-batch knew.
 """
 
 from __future__ import annotations

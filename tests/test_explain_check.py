@@ -188,3 +188,19 @@ def test_a_number_in_digits_passes_in_another_language(language: str, answer: st
 def test_a_language_whose_number_words_nobody_knows_is_refused(language: str) -> None:
     with pytest.raises(ConfigError, match="could not be checked"):
         number_words(language)
+
+
+def test_a_number_in_the_name_of_a_site_may_be_said_and_nowhere_else() -> None:
+    words = "worst site, Oakland, 3rd Street: 8 min; Tokyo 3: 8 min"
+    for said in ("Oakland, 3rd Street has 8 min.", "Worst is Tokyo 3.", "Tokyo 3, with 8 min, is worst."):
+        assert problems(said, numbers=[8.0], words=words) == ()
+    for said in (
+        "The 3rd failure lasts 8 min.",
+        "Oakland, 4th Street has 8 min.",
+        "Oakland has 3 min.",
+        "Tokyo 38 min.",
+        "Tokyo 3.8 min.",
+        "Tokyo 3% of them.",
+        "Tokyo 4 has 8 min.",
+    ):
+        assert problems(said, numbers=[8.0], words=words)

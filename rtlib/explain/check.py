@@ -27,6 +27,8 @@ OBEYED = re.compile(
 )
 NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,\u00a0\u202f'’ ]\d{3})*(?:[.,]\d+)?(?:\s?%)?|\d+(?:[.,]\d+)*(?:\s?%)?")
 GLUED = re.compile(r"\w*\d[^\W\d_]\w*")  # 7k, 7bn, 3x: the number with something that changes it
+# 3rd Street, Tokyo 3: where the facts have these two words they are a name and no number.
+NAMED = re.compile(r"\b\d+[^\W\d_]+ [^\W\d_]+\b|\b[^\W\d_]+ \d+(?!\w|[.,]\d|\s?%)")
 ADDRESS = re.compile(r"\S*@\S+|\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
 SMALL = {word: value for value, word in enumerate(
     ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -75,6 +77,8 @@ def problems(
         number_words: Of the answer's language, where it is not English (``words.number_words``); each is a problem.
     """
     text = unicodedata.normalize("NFKC", answer).strip()
+    for name in NAMED.findall(words):
+        text = re.sub(rf"\b{re.escape(name)}(?!\w|[.,]\d|\s?%)", name.strip("0123456789"), text)
     found = [] if text else ["it is empty"]
     if len(text) > LONGEST:
         found.append(f"it is longer than {LONGEST:,} letters")

@@ -51,7 +51,10 @@ def _in_process(settings: Settings, model: str) -> float:
     report = build(settings, select=[model], unit_tests=False)
     took = time.perf_counter() - began
     if not report.ok:
-        raise WarehouseError(f"dbt could not build {model}", cure="rtlib dbt build tells what fails")
+        said = "; ".join(
+            [*(one.said for one in report.failed), *(f"{one.name}: {one.message}" for one in report.broken)]
+        )
+        raise WarehouseError(f"dbt could not build {model}: {said[:400]}", cure="rtlib dbt build tells what fails")
     return took
 
 
