@@ -44,7 +44,7 @@ def row(site: str, wait: float) -> Kpi:
 def grounded(told: Subject) -> bool:
     """The text says no number that is not among its facts; a time of day is not one."""
     text = told.text.replace("at 12:00 UTC", "")
-    words = " ".join([told.text, told.facts.title, told.facts.plain, *(one.name for one in told.facts.numbers)])
+    words = " ".join([told.facts.title, told.facts.plain, *(one.name for one in told.facts.numbers)])
     percents = [one.value for one in told.facts.numbers if one.unit == "%"] + [80.0]
     return problems(text, numbers=[one.value for one in told.facts.numbers], words=words, percents=percents) == ()
 

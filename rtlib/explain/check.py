@@ -77,7 +77,7 @@ def problems(
         number_words: Of the answer's language, where it is not English (``words.number_words``); each is a problem.
     """
     text = unicodedata.normalize("NFKC", answer).strip()
-    for name in NAMED.findall(words):
+    for name in (one for one in NAMED.findall(words) if not one[0].islower()):
         text = re.sub(rf"\b{re.escape(name)}(?!\w|[.,]\d|\s?%)", name.strip("0123456789"), text)
     found = [] if text else ["it is empty"]
     if len(text) > LONGEST:
