@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from uuid import uuid4
 
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS
-from rtlib.broker.topics import TopicSpec, create, delete_topics
+from rtlib.broker.topics import TopicSpec, create, delete_topics, end_offsets
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
 
 BARE_RATE = 100.0
 
@@ -30,6 +32,7 @@ def kafka_python_rate(settings: Settings, records: Sequence[bytes]) -> float:
         producer.flush()
         seconds = time.perf_counter() - began
         producer.close()
+        _must_hold(settings, topic, len(records) + 1)
     return len(records) / seconds
 
 
@@ -47,6 +50,7 @@ def confluent_rate(settings: Settings, records: Sequence[bytes]) -> float:
             producer.produce(topic, record)
         producer.flush(60)
         seconds = time.perf_counter() - began
+        _must_hold(settings, topic, len(records) + 1)
     return len(records) / seconds
 
 
@@ -82,9 +86,16 @@ def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float
     return waits
 
 
+def _must_hold(settings: Settings, topic: str, count: int) -> None:
+    """A client whose records were refused is quick."""
+    held = sum(end_offsets(settings, topic).values())
+    if held != count:
+        raise ServiceError(f"the topic {topic} holds {held:,} of {count:,} records", cure="rtlib logs broker")
+
+
 @contextmanager
 def _topic(settings: Settings, name: str) -> Iterator[str]:
-    full = f"rtlib.bench.{name}"
+    full = f"rtlib.bench.{name}.{uuid4().hex[:8]}"  # a name of its own: the broker deletes in its own time
     create(settings, TopicSpec(full, 1))
     try:
         yield full

@@ -16,6 +16,7 @@ from rtlib.bench.growth import Step, climb, state_of_keys, step
 from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
 from rtlib.bench.load import prepare, send
 from rtlib.bench.report import Ratio, Result
+from rtlib.broker.topics import keep_versions
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.recovery import wait_until_recovered, wait_until_settled
@@ -28,6 +29,7 @@ RATE = 100.0  # at which latencies are measured: well below what the pipeline ca
 BASE = 500.0  # the load that is doubled and doubled again
 CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
 STEP_SECONDS = 40.0
+KEPT_SECONDS = 600  # latencies are read from the KPI topic after a step: nothing may be compacted away until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     """
     size = QUICK if quick else FULL
     supervise.stop_part(settings, "simulator")
+    keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings)
     live, rows = _latencies(settings, size, "real-time", rows=True)

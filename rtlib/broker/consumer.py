@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +17,7 @@ from rtlib.records import Kpi, QueryProgress
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
+    from kafka.consumer.fetcher import ConsumerRecord
 
 
 def consumer(
@@ -82,6 +84,14 @@ def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(told) < len(pairs):
         raise EventRefused("has a field twice")
     return told
+
+
+def newest_of_each_key(records: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
+    """The last record of each key, as compaction would leave them; unread records cost almost nothing.
+
+    Real-time mode writes a KPI record for every event, and only the newest of a window says how it stands.
+    """
+    return list({record.key: record for record in records}.values())
 
 
 def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Kpi:

@@ -113,6 +113,21 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     return {one.partition: int(told[one].offset) for one in sorted(told, key=lambda one: one.partition)}
 
 
+def keep_versions(settings: Settings, topic: str, *, seconds: int) -> None:
+    """Keep compaction away from what a topic was told within the last so many seconds.
+
+    Who reads a compacted topic afterwards, to see when each version of a key came, finds only the newest otherwise.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused it.
+    """
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    changes = {"min.compaction.lag.ms": str(1000 * seconds)}
+    with _admin(settings) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=changes)])
+
+
 def delete_topics(settings: Settings, *names: str) -> list[str]:
     """Delete topics with everything in them; a name that is not there is passed over.
 

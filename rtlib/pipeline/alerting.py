@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0  # forecast and plan are looked at once a minute
 BACK = timedelta(minutes=10)  # how far back it begins where nothing was judged yet
-SEND_SECONDS = 1.0
+SEND_SECONDS = 10.0  # how soon the outbox is looked at though nobody said that it holds something
+COUNT_SECONDS = 5.0  # what a heartbeat tells of the outbox may be so old: the warehouse has better to do
 NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # what a card's link opens; else the KPI query
 
 
@@ -64,9 +66,10 @@ def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:
 def run_alerts(settings: Settings, stop: threading.Event) -> None:
     """Judge every finished window of the KPI stream, and call people."""
     wait_for_topics(settings)
-    watch = Watch(settings)
+    wake = threading.Event()
+    watch = Watch(settings, wake)
     sign = Sign("alerts", settings)
-    sender = threading.Thread(target=send_pending, args=(settings, stop), name="sender")
+    sender = threading.Thread(target=send_pending, args=(settings, stop, wake), name="sender")
     sender.start()
     try:
         while not stop.is_set():
@@ -77,16 +80,17 @@ def run_alerts(settings: Settings, stop: threading.Event) -> None:
                 sign.tell(f"judged until {watch.said}", watch.numbers())
     finally:
         stop.set()
+        wake.set()
         sender.join(timeout=15)
         sign.close()
         watch.close()
 
 
 class Watch:
-    """Reads KPI records, judges, and writes what came of it."""
+    """Reads KPI records, judges, and writes what came of it; ``wake`` is set when the outbox holds something new."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._domain = settings, load_domain(settings.domain)
+    def __init__(self, settings: Settings, wake: threading.Event) -> None:
+        self._settings, self._domain, self._wake = settings, load_domain(settings.domain), wake
         self._warehouse = Warehouse(settings)
         told = self._warehouse.run(lambda connection: table.memory(connection, settings.domain))
         self.memory = Memory.from_json(told) if told else Memory()
@@ -94,6 +98,8 @@ class Watch:
         self._reader = _reader(settings, self.memory.until)
         self._next_look = datetime.now(UTC)
         self._ends: Mapping[TopicPartition, int] | None = None
+        self._held: Mapping[str, float] = {}
+        self._counted_at = float("-inf")
 
     @property
     def said(self) -> str:
@@ -102,9 +108,11 @@ class Watch:
 
     def numbers(self) -> dict[str, float]:
         """What its heartbeat carries: alerts that are up, and the outbox by what became of its messages."""
-        held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
+        if time.monotonic() - self._counted_at > COUNT_SECONDS:
+            self._held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
+            self._counted_at = time.monotonic()
         up = sum(state.raised_at is not None for state in self.memory.states.values())
-        return {**held, "up": up}
+        return {**self._held, "up": up}
 
     def step(self) -> None:
         """Read for a moment, judge what is over, and write it down.
@@ -112,13 +120,13 @@ class Watch:
         Raises:
             WarehouseError: It could not be written; after a new start it goes on where it was.
         """
-        from rtlib.broker.consumer import kpi_from_record
+        from rtlib.broker.consumer import kpi_from_record, newest_of_each_key
 
         before = self.memory.until
         if self._ends is None:
             self._ends = self._reader.end_offsets(self._reader.assignment())
         for batch in self._reader.poll(timeout_ms=200, max_records=5_000).values():
-            for record in batch:
+            for record in newest_of_each_key(batch):
                 self._judge.take(kpi_from_record(record.key, record.value, record.timestamp))
         # Partitions come one after another while it catches up: it must have read all of what was there.
         if any(self._reader.position(one) < end for one, end in self._ends.items()):
@@ -153,6 +161,8 @@ class Watch:
         rows = list(self._rows(found))
         told = self.memory.to_json()
         self._warehouse.run(lambda connection: table.record(connection, self._domain.name, rows, told))
+        if rows:
+            self._wake.set()
 
     def _rows(self, found: list[Alert]) -> Iterator[dict[str, Any]]:
         if not found:
@@ -226,8 +236,8 @@ def _reader(settings: Settings, until: datetime | None) -> KafkaConsumer:
     return reader
 
 
-def send_pending(settings: Settings, stop: threading.Event) -> None:
-    """Send what the outbox holds, the oldest first, until it is told to stop."""
+def send_pending(settings: Settings, stop: threading.Event, wake: threading.Event) -> None:
+    """Send what the outbox holds, the oldest first, whenever it is woken, until it is told to stop."""
 
     def sleep(seconds: float) -> None:
         stop.wait(seconds)
@@ -235,8 +245,9 @@ def send_pending(settings: Settings, stop: threading.Event) -> None:
     warehouse, teams = Warehouse(settings), Teams(webhook(settings), sleep=sleep)
     try:
         while not stop.is_set():
+            wake.clear()
             deliver(settings, warehouse, teams, stop)
-            stop.wait(SEND_SECONDS)
+            wake.wait(SEND_SECONDS)
     finally:
         warehouse.close()
 

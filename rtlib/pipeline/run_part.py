@@ -123,13 +123,9 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
 
 
 def _newest_kpis(found: Iterable[ConsumerRecord]) -> list[Kpi]:
-    from rtlib.broker.consumer import kpi_from_record
+    from rtlib.broker.consumer import kpi_from_record, newest_of_each_key
 
-    newest: dict[str, Kpi] = {}
-    for record in found:
-        kpi = kpi_from_record(record.key, record.value, record.timestamp)
-        newest[kpi.key] = kpi
-    return list(newest.values())
+    return [kpi_from_record(one.key, one.value, one.timestamp) for one in newest_of_each_key(found)]
 
 
 def _kpi_batches(found: Iterable[ConsumerRecord]) -> list[QueryProgress]:
