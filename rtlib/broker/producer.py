@@ -32,7 +32,7 @@ OPTIONS: dict[str, object] = {
     "enable_idempotence": True,
     "acks": "all",
     "linger_ms": 5,
-    "batch_size": 64 * 1024,
+    "batch_size": 256 * 1024,
     "max_block_ms": MAX_BLOCK_SECONDS * 1000,
     "delivery_timeout_ms": 120_000,
     "max_request_size": MAX_REJECTED_BYTES,
