@@ -54,6 +54,9 @@ def command(notebook: Path, *, port: int, token: str = "", cull_seconds: int = 1
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """The environment for that command: ``base``, with the app's template where Jupyter looks for it."""
-    paths = [str(SHARE), *filter(None, [base.get("JUPYTER_PATH")])]
-    return {**base, "JUPYTER_PATH": os.pathsep.join(paths)}
+    """The environment for that command: ``base``, with the app's template and settings where Jupyter looks for them.
+
+    The settings hold what the command line cannot say: a mapping with numbers in it.
+    """
+    places = {"JUPYTER_PATH": SHARE, "JUPYTER_CONFIG_PATH": SHARE / "config"}
+    return {**base, **{name: os.pathsep.join(filter(None, [str(one), base.get(name)])) for name, one in places.items()}}
