@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import os
 import subprocess
 import uuid
@@ -85,7 +87,9 @@ def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...
 
 
 def _cluster_id() -> str:
-    """A random Kafka cluster id: 16 bytes in URL-safe base64 without padding, as Kafka's own tool makes it."""
-    import base64
+    """A random Kafka cluster id: 16 bytes in URL-safe base64 without padding, as Kafka's own tool makes it.
 
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    As there, none begins with a dash: the tool would take it for an option.
+    """
+    drawn = (base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in itertools.count())
+    return next(one for one in drawn if not one.startswith("-"))
