@@ -50,6 +50,7 @@ class Settings(BaseSettings):
 
     seed: int = Field(7, ge=0, description="same seed, same events")
     rate: float = Field(50.0, gt=0, le=20_000, description="events per second the simulator sends, on average")
+    steady: bool = Field(False, description="send at that rate at all hours, instead of by the domain's demand curve")
     late_share: float = Field(0.02, ge=0, le=1, description="share of events sent late, within the watermark")
     too_late_share: float = Field(0.002, ge=0, le=1, description="share sent later than the watermark allows")
     out_of_order_share: float = Field(0.05, ge=0, le=1, description="share sent a few seconds out of order")

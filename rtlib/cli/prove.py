@@ -52,12 +52,16 @@ def fault(
     raise typer.Exit(0 if report.recovered else 1)
 
 
+# The load must not depend on the hour at which somebody soaks.
+STEADY = {"steady": True}
+
+
 @app.command()
 def soak(
     seconds: Annotated[int, typer.Option("--seconds", min=30, help="How long events flow.")] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same faults at the same moments.")] = 1,
     count: Annotated[int, typer.Option("--faults", min=0, help="How many faults, of different kinds.")] = 5,
-    rate: Annotated[float, typer.Option("--rate", help="Events per second, on average.")] = 500,
+    rate: Annotated[float, typer.Option("--rate", help="Events per second, at whatever hour.")] = 500,
     domain: DomainName = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="So many runs, each with the next seed and afresh.")] = 1,
     as_json: Json = False,
@@ -73,7 +77,7 @@ def soak(
     from rtlib.faults.soak import soak as run_soak
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=False)
-    with demo.running_stack(settings, chosen, tell=say) as running:
+    with demo.running_stack(settings, {**chosen, **STEADY}, tell=say) as running:
         result = run_soak(running, seed=seed, seconds=seconds, faults=count, tell=say)
     bounds = {"state_rows": result.state_rows, "memory_growth": result.memory_growth}
     if as_json:
@@ -95,7 +99,10 @@ def _soaks(
     rows = []
     for number in range(seed, seed + runs):
         _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
-        with demo.scratch(load_settings(), "soak") as own, demo.running_stack(own, chosen, tell=say) as running:
+        with (
+            demo.scratch(load_settings(), "soak") as own,
+            demo.running_stack(own, {**chosen, **STEADY}, tell=say) as running,
+        ):
             done = run_soak(running, seed=number, seconds=seconds, faults=faults, tell=say)
         taken = done.ledger
         rows.append({

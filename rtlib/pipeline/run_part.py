@@ -166,6 +166,7 @@ def run_simulator(settings: Settings, stop: threading.Event) -> None:
         seed=settings.seed,
         start=start,
         rate=settings.rate,
+        shaped=not settings.steady,
         late_share=settings.late_share,
         too_late_share=settings.too_late_share,
         out_of_order_share=settings.out_of_order_share,

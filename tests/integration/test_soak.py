@@ -24,7 +24,7 @@ def test_under_load_and_faults_nothing_is_lost_nothing_doubled_and_state_and_mem
     assert len({one["name"] for one in told["faults"]}) == FAULTS
     ledger = told["ledger"]
     assert (ledger["lost"], ledger["doubled"], ledger["differences"]) == (0, 0, []), done.stderr
-    assert ledger["events_sent"] > 300 * SECONDS
+    assert ledger["events_sent"] > 300 * SECONDS  # 500 a second were asked for; a broker that is away holds them up
     assert 0 < told["state_rows"] <= told["state_bound"]
     assert told["holds"], told
     assert done.returncode == 0
