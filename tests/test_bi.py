@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, check, problems, with_columns
+from rtlib.bi.forms import published
 from rtlib.bi.project import build, files, outdated
 from rtlib.bi.report import COLOURS
 from rtlib.config import Settings
@@ -110,6 +114,65 @@ def test_each_file_is_held_against_the_schema_that_it_names(tables: tuple[Table,
     found = problems(files(tables), tables, schemas=known.get)
     assert found == [f"{name}.Report/definition/version.json: version: '2.0.0' does not match '^9'"
                      for name in ("rtlib", "rtlib-files")]  # fmt: skip
+
+
+def test_every_file_fits_the_schema_that_microsoft_publishes_for_it(tables: tuple[Table, ...]) -> None:
+    known, missing = published(), set()
+    assert known is not None
+
+    def find(address: str) -> Mapping[str, Any] | None:
+        found = known(address)
+        missing.update([] if found else [address.partition("/item/")[2]])
+        return found
+
+    assert problems(files(tables), tables, schemas=find) == []
+    assert missing == {"report/definition/visualConfiguration/2.0.0/schema-embedded.json"}
+
+
+def test_a_file_of_another_form_is_told_with_its_place(tables: tuple[Table, ...]) -> None:
+    name = "rtlib.Report/definition/pages/live/page.json"
+    page = {**json.loads(files(tables)[name]), "displayOption": "Stretched", "colour": "red"}
+    found = problems({name: json.dumps(page)}, tables, schemas=published())
+    assert len(found) == 2
+    assert any("colour" in one for one in found)
+    assert any("displayOption" in one for one in found)
+
+
+PROJECTION = {
+    "required": ["field", "queryRef"],
+    "additionalProperties": False,
+    "properties": {"field": {"minProperties": 1, "maxProperties": 1}, "queryRef": {"type": "string"},
+                   "nativeQueryRef": {"type": "string"}},
+}  # fmt: skip
+INSIDE_A_VISUAL = {  # the part of visualConfiguration 2.0.0, which no package carries, that the report uses
+    "required": ["visualType"],
+    "additionalProperties": False,
+    "properties": {
+        "visualType": {"type": "string"},
+        "drillFilterOtherVisuals": {"type": "boolean"},
+        "visualContainerObjects": {"type": "object"},
+        "query": {
+            "required": ["queryState"],
+            "additionalProperties": False,
+            "properties": {
+                "queryState": {
+                    "additionalProperties": {
+                        "required": ["projections"],
+                        "additionalProperties": False,
+                        "properties": {"projections": {"type": "array", "items": PROJECTION}},
+                    }
+                }
+            },
+        },
+    },
+}
+
+
+def test_what_is_inside_a_visual_has_the_members_that_its_schema_knows(tables: tuple[Table, ...]) -> None:
+    visuals = [json.loads(text)["visual"] for path, text in files(tables).items() if path.endswith("/visual.json")]
+    assert len(visuals) == 40
+    for one in visuals:
+        Draft7Validator(INSIDE_A_VISUAL).validate(one)
 
 
 def test_building_again_leaves_nothing_of_before_and_no_secret_is_in_it(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
-from rtlib.explain.facts import facts_of
+from rtlib.explain.facts import Level, facts_of
 from rtlib.explain.template import PHRASES, ZERO_PHRASES, explain
 from rtlib.graph import Graph, Node, build
 from rtlib.records import Observation, Reading, Status
@@ -36,9 +36,11 @@ observed = st.builds(
 )
 
 
-def told(observations: Mapping[str, Observation], node_id: str, *, domain: str = "") -> str:
+def told(
+    observations: Mapping[str, Observation], node_id: str, *, domain: str = "", level: Level = Level.NEWCOMER
+) -> str:
     graph = build(observations, now=NOW)
-    return explain(graph.node(node_id), graph=graph, domain=domain)
+    return explain(graph.node(node_id), graph=graph, domain=domain, level=level)
 
 
 def healthy(*numbers: tuple[str, float | None, str], ago: float = 0.5) -> Observation:
@@ -58,11 +60,13 @@ def is_said_right(token: str, numbers: list[float]) -> bool:
     return any(abs(said - one) <= max(0.5000001 * 10**-decimals, abs(one) * 0.05 * (abs(one) < 0.1)) for one in numbers)
 
 
-@given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS))
-def test_every_number_in_an_explanation_was_measured(observations: dict[str, Observation], node_id: str) -> None:
+@given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS), st.sampled_from(Level))
+def test_every_number_in_an_explanation_was_measured(
+    observations: dict[str, Observation], node_id: str, level: Level
+) -> None:
     graph = build(observations, now=NOW)
     node = graph.node(node_id)
-    text = explain(node, graph=graph).replace(node.component.plain, "")
+    text = explain(node, graph=graph, level=level).replace(node.component.plain, "")
     wrong = [token for token in NUMBER.findall(text) if not is_said_right(token, allowed(node, graph))]
     assert wrong == [], text
 
@@ -74,6 +78,35 @@ def test_an_explanation_is_two_to_four_whole_sentences(observations: dict[str, O
     assert text[0].isupper()
     assert text.endswith(".")
     assert not re.search(r"  |\.\.| \.|None|nan|inf\b|[{}]", text), text
+
+
+BROKER = healthy(
+    ("arriving", 51.2, "records/s"), ("in the topic", 12345, "records"), ("partitions", 4, "partitions"),
+    ("answers in", 7, "ms"),
+)  # fmt: skip
+
+
+def test_a_practitioner_is_told_all_numbers_and_what_is_upstream_where_a_newcomer_is_told_three() -> None:
+    newcomer, practitioner = (
+        told({"broker": BROKER}, "events", level=one) for one in (Level.NEWCOMER, Level.PRACTITIONER)
+    )
+    assert "7 ms" not in newcomer
+    assert "7 ms" in practitioner
+    assert practitioner.endswith("It reads from Simulator.")
+
+
+def test_an_expert_gets_notes_without_an_introduction() -> None:
+    assert told({"broker": BROKER}, "events", level=Level.EXPERT) == (
+        "Events topic: healthy (it answers). Arriving 51.2 records/s; in the topic 12,345 records; 4 partitions; "
+        "answers in 7 ms. Reads Simulator. Feeds KPI query and Archive query."
+    )
+
+
+@given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS), st.sampled_from(Level))
+def test_no_level_leaves_holes_in_its_text(observations: dict[str, Observation], node_id: str, level: Level) -> None:
+    text = told(observations, node_id, level=level)
+    assert text.endswith(".")
+    assert not re.search(r"  |\.\.| \.|None|nan|inf\b|[{}]|Status", text), text
 
 
 def test_a_healthy_part_is_told_with_its_numbers_and_where_they_go() -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from warehouse_rows import batch, event_row, rejected_row
 
+from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
 from rtlib.explain.check import problems
 from rtlib.pipeline import subjects
-from rtlib.pipeline.subjects import Subject, is_subject, subject
+from rtlib.pipeline.subjects import Subject, choices, is_subject, subject
 from rtlib.records import Kpi, Status
 from rtlib.warehouse import alerts
 from rtlib.warehouse.connection import execute
@@ -143,3 +144,10 @@ def test_a_text_with_a_number_of_its_own_would_be_noticed(
     merge_kpis(connection, [row("oakland-3rd-st", 4.0)])
     told = subjects.subject(warehouse_server.settings, "kpi:wait_minutes")
     assert not grounded(replace(told, text=told.text + " It was 17 min yesterday."))
+
+
+def test_whatever_may_be_chosen_has_a_name_that_is_known() -> None:
+    domain = load_domain("gaming")
+    names = [name for kind in ("kpi", "forecast") for _, name in choices(domain, kind)]
+    assert len(names) == len(domain.kpis) + 1 + len(domain.sites)
+    assert all(is_subject(name) for name in names)

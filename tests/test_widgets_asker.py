@@ -76,5 +76,24 @@ def test_an_error_is_told_with_its_cure() -> None:
     assert until_said(asker, "rtlib up")
 
 
+def test_with_choices_it_is_about_the_one_that_is_chosen() -> None:
+    asked: list[str] = []
+
+    def ask(question: Question) -> Told:
+        asked.append(question.about)
+        return Told(text=f"About {question.about}.")
+
+    asker = Asker(ask, [("Orders", "kpi:orders"), ("Mean wait", "kpi:wait_minutes")])
+    choice = asker.widget.children[0].children[0]
+    button = asker.widget.children[1].children[1]
+    button.click()
+    assert until_said(asker, "About kpi:orders.")
+    choice.value = "kpi:wait_minutes"
+    assert asker.said == ""
+    button.click()
+    assert until_said(asker, "About kpi:wait_minutes.")
+    assert asked == ["kpi:orders", "kpi:wait_minutes"]
+
+
 def test_the_whole_pipeline_has_nothing_to_ask() -> None:
     assert not Asker(lambda question: Told()).show(None)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from rtlib.bi.forms import Schemas
 from rtlib.bi.report import HEIGHT, WIDTH
 from rtlib.bi.spec import MEASURES, PAGES, RELATIONSHIPS, Measure, Page, Table, Visual
 
-Schemas = Callable[[str], Mapping[str, Any] | None]
 REFERENCE = re.compile(r"(\w+)\[(\w+)\]|(?<![\w\]])\[([^\]]+)\]")
 LONGEST_NAME = 50
 OBJECT = re.compile(r"^(database|model|table|column|measure|partition|relationship|expression|ref )\b ?'?([^'=]*)")

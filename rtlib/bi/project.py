@@ -67,7 +67,7 @@ def _items(name: str) -> dict[str, Any]:
         },
         f"{name}.Report/.platform": report.platform("Report", name),
         f"{name}.Report/definition.pbir": {
-            "$schema": f"{report.BASE}/definitionProperties/1.0.0/schema.json",
+            "$schema": f"{report.BASE}/definitionProperties/2.0.0/schema.json",
             "version": "4.0",
             "datasetReference": {"byPath": {"path": f"../{name}.SemanticModel"}},
         },

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 1280, 720
 BASE = "https://developer.microsoft.com/json-schemas/fabric/item/report"
 VERSIONS = {
     "report": "3.0.0",
-    "page": "2.1.0",
+    "page": "2.0.0",
     "pagesMetadata": "1.0.0",
     "visualContainer": "2.0.0",
     "versionMetadata": "1.0.0",

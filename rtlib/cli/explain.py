@@ -28,7 +28,7 @@ def explain(
     """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
 
     With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number and name
-    in it is one of them. Without a key, or when it is not, the text is made here. Level and language are the model's.
+    in it is one of them. Without a key, or when it is not, the text is made here, in English.
     """
     from rtlib.pipeline.explainer import Level, explained, explained_subject, look
     from rtlib.pipeline.subjects import is_subject

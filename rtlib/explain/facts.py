@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from rtlib import wording
 from rtlib.records import Reading, Status
+
+
+class Level(StrEnum):
+    """Who reads it."""
+
+    NEWCOMER = "newcomer"
+    PRACTITIONER = "practitioner"
+    EXPERT = "expert"
 
 
 class Part(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rtlib import wording
-from rtlib.explain.facts import Fact, Facts, Observed, Picture, facts_of
+from rtlib.explain.facts import Fact, Facts, Level, Observed, Picture, facts_of
 from rtlib.records import Status
 
 # How a reading is said in the middle of a sentence after "Right now it ...". {n} is the number with its unit.
@@ -100,15 +101,39 @@ ZERO_PHRASES: Mapping[str, str] = {
 SPOKEN_NUMBERS = 3
 
 
-def explain(node: Observed, *, graph: Picture, domain: str = "") -> str:
-    """Say in two to four sentences what a node does and how it is; every number in it is one that was measured.
+def explain(node: Observed, *, graph: Picture, domain: str = "", level: Level = Level.NEWCOMER) -> str:
+    """Say what a node does and how it is; every number in it is one that was measured.
 
     Args:
         node: The node.
         graph: The picture it stands in, for its neighbours.
         domain: Title of the domain, to say whose events they are; may be empty.
+        level: A newcomer is told in two to four sentences, a practitioner with all numbers and with what the node
+            reads from, an expert in notes alone.
     """
     facts = facts_of(node, graph=graph)
+    if level is Level.EXPERT:
+        return noted(facts)
+    told = _told(replace(facts, numbers=facts.numbers[:SPOKEN_NUMBERS]) if level is Level.NEWCOMER else facts, domain)
+    return told + _reads(facts) if level is Level.PRACTITIONER else told
+
+
+def noted(facts: Facts) -> str:
+    """The facts as an expert's notes: state, numbers and neighbours, without a word of introduction."""
+    seen = f" (last seen {facts.age})" if facts.stale and facts.age else ""
+    listed = "; ".join(_named(one) for one in facts.numbers)
+    numbers = f" {listed[0].upper()}{listed[1:]}{seen}." if listed else ""
+    sources = f" Reads {wording.listing(facts.sources)}." if facts.sources else ""
+    readers = f" Feeds {wording.listing(facts.readers)}." if facts.readers else ""
+    return f"{facts.title}: {facts.status.value}{_aside(facts)}.{numbers}{sources}{readers}{_cause(facts)}"
+
+
+def _reads(facts: Facts) -> str:
+    said = facts.sources and facts.status is not Status.PLANNED
+    return f" It reads from {wording.listing(facts.sources)}." if said else ""
+
+
+def _told(facts: Facts, domain: str) -> str:
     say = {
         Status.HEALTHY: _alive,
         Status.DEGRADED: _ailing,
@@ -136,7 +161,7 @@ def _alive(facts: Facts, domain: str) -> str:
 
 
 def _ailing(facts: Facts, domain: str) -> str:
-    reason = f" ({facts.reason})" if facts.reason else ""
+    reason = _aside(facts)
     if facts.stale or not (said := _said(facts)):
         return f"It is running, but not well{reason}. {_last(facts)}{_cause(facts)}".strip()
     return f"It is running, but not well{reason}: it {said}.{_cause(facts)}"
@@ -167,8 +192,12 @@ def _why(facts: Facts) -> str:
     return f": {facts.reason}" if facts.reason else ""
 
 
+def _aside(facts: Facts) -> str:
+    return f" ({facts.reason})" if facts.reason else ""
+
+
 def _said(facts: Facts) -> str:
-    return wording.listing([_phrase(one) for one in facts.numbers[:SPOKEN_NUMBERS]])
+    return wording.listing([_phrase(one) for one in facts.numbers])
 
 
 def _phrase(fact: Fact) -> str:
@@ -183,7 +212,7 @@ def _last(facts: Facts) -> str:
     """The numbers as what they are: the last ones seen."""
     if not facts.numbers:
         return "There is no number to go by."
-    numbers = wording.listing([_named(one) for one in facts.numbers[:SPOKEN_NUMBERS]])
+    numbers = wording.listing([_named(one) for one in facts.numbers])
     return f"The last that was seen of it, {facts.age}: {numbers}."
 
 

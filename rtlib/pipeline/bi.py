@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rtlib import transform
 from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, Visual, outdated, problems, with_columns
 from rtlib.bi import build as build_project
+from rtlib.bi.forms import copied, published
 from rtlib.bi.project import VARIANTS
 from rtlib.config import Settings, project_root
 from rtlib.errors import ConfigError
@@ -50,8 +51,8 @@ def validate(settings: Settings, *, of: Path | None = None, schemas: Path | None
     Args:
         settings: Whose dbt project says which columns there are.
         of: The project's folder.
-        schemas: A copy of the published schemas, as they lie below ``json-schemas``; without it files are checked for
-            what they refer to, and not for their form.
+        schemas: A copy of the published schemas, as they lie below ``json-schemas``; without it those that a package
+            carries are taken (``rtlib.bi.forms``).
 
     Raises:
         ConfigError: There is no project there.
@@ -66,16 +67,7 @@ def validate(settings: Settings, *, of: Path | None = None, schemas: Path | None
     if not there:
         raise ConfigError(f"there is no Power BI project in {place}", cure="rtlib bi build")
     changed = [f"{path}: not as 'rtlib bi build' writes it" for path in outdated(place, told)]
-    return [*problems(there, told, schemas=_schemas(schemas) if schemas else None), *changed]
-
-
-def _schemas(place: Path) -> Any:
-    def find(address: str) -> Mapping[str, Any] | None:
-        path = place / address.partition("/json-schemas/")[2].partition("#")[0]
-        found: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
-        return found
-
-    return find
+    return [*problems(there, told, schemas=copied(schemas) if schemas else published()), *changed]
 
 
 def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:

@@ -14,15 +14,16 @@ from rtlib.components import component
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
-from rtlib.explain.facts import Facts, facts_of
-from rtlib.explain.gemini import Answer, Level, ask
-from rtlib.explain.template import explain
+from rtlib.explain.facts import Facts, Level, facts_of
+from rtlib.explain.gemini import Answer, ask
+from rtlib.explain.template import explain, noted
 from rtlib.graph import Graph, Node
 from rtlib.pipeline.monitor import Monitor, monitor
-from rtlib.pipeline.subjects import subject
+from rtlib.pipeline.subjects import is_subject, subject
 
 __all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
 
+ENGLISH = ("english", "en", "")
 LOOK_SECONDS = 8.0  # by then every probe has told something, or does not answer
 
 
@@ -38,7 +39,7 @@ def explainer(settings: Settings) -> Callable[[Node, Graph], str]:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A node in plain words.
+    """A node, a KPI, an alert or a forecast in words.
 
     Attributes:
         text: The words.
@@ -62,7 +63,7 @@ def explained(
         ConfigError: There is no such node.
     """
     node = graph.node(component(node_id).id)
-    plain = explain(node, graph=graph, domain=load_domain(settings.domain).title)
+    plain = explain(node, graph=graph, domain=load_domain(settings.domain).title, level=level)
     return _told(settings, facts_of(node, graph=graph), plain, level, language, question)
 
 
@@ -76,12 +77,14 @@ def explained_subject(
         WarehouseError: The warehouse does not answer.
     """
     told = subject(settings, name)
-    return _told(settings, told.facts, told.text, level, language, question)
+    plain = noted(told.facts) if level is Level.EXPERT else told.text
+    return _told(settings, told.facts, plain, level, language, question)
 
 
 def _told(settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str) -> Explanation:
     if settings.gemini_api_key is None:
-        return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if question else "", 0.0)
+        missed = question or language.strip().lower() not in ENGLISH  # what only a model could have done
+        return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if missed else "", 0.0)
     answer = _answer(settings, facts, level, language, question)
     text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
     return Explanation(text, source, answer.reason, answer.dollars)
@@ -130,15 +133,11 @@ def answers(settings: Settings, watching: Monitor) -> Callable[[Any], Explanatio
     """What answers the app's questions, from the facts as they are when it is asked."""
 
     def ask_about(question: Any) -> Explanation:
+        how = {"level": Level(question.level), "language": question.language, "question": question.text}
+        if is_subject(question.about):
+            return explained_subject(settings, question.about, **how)
         graph = graphs.build(watching.observations(), now=datetime.now(UTC))
-        return explained(
-            settings,
-            graph,
-            question.component,
-            level=Level(question.level),
-            language=question.language,
-            question=question.text,
-        )
+        return explained(settings, graph, question.about, **how)
 
     return ask_about
 

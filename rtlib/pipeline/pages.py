@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES
+from rtlib.pipeline.subjects import choices
 from rtlib.pipeline.transforming import source_readings
 from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
@@ -147,6 +148,10 @@ class Pages:
         """Call nobody for this rule at this site for some hours."""
         until = datetime.now(UTC) + timedelta(hours=hours)
         self._run(lambda connection: alerts.mute(connection, self._domain.name, site, rule, until=until))
+
+    def choices(self, kind: str) -> list[tuple[str, str]]:
+        """(title, name) of what can be asked about on a page."""
+        return choices(self._domain, kind)
 
     def _run(self, work: Callable[[SnowflakeConnection], Result]) -> Result:
         return self._warehouse.run(work)

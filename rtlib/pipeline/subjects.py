@@ -36,6 +36,13 @@ def is_subject(name: str) -> bool:
     return bool(colon) and kind in KINDS
 
 
+def choices(domain: Domain, kind: str) -> list[tuple[str, str]]:
+    """(title, name) of every KPI or forecast that may be asked about; alerts come and go, and have their list."""
+    if kind == "kpi":
+        return [(one.title, f"kpi:{one.name}") for one in domain.kpis]
+    return [("All sites", "forecast:all"), *((one.title, f"forecast:{one.id}") for one in domain.sites)]
+
+
 def subject(settings: Settings, name: str) -> Subject:
     """Gather the facts of a KPI, an alert or a forecast; see ``is_subject`` for their names.
 

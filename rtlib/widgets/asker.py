@@ -1,9 +1,9 @@
-"""Asker: a question about a part, answered by the model if the facts bear its answer out, else from the facts alone."""
+"""Asker: a question, answered by the model if the facts bear its answer out, else from the facts alone."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -30,9 +30,9 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody wants to know: of which part, for whom, in which language; ``text`` may be empty."""
+    """What somebody wants to know: of which part or subject, for whom, in which language; ``text`` may be empty."""
 
-    component: str
+    about: str
     level: str
     language: str
     text: str
@@ -42,23 +42,26 @@ Ask = Callable[[Question], Told]
 
 
 class Asker:
-    """A drawer below the panel of every part.
+    """A question and its answer: a drawer below the panel of every part, and the foot of a page.
 
     An answer may take some seconds, so it is fetched in a thread; what was asked last is what is shown.
 
     Args:
         ask: Answers a question.
+        choices: (title, name) of what can be asked about, to choose from; without it ``show`` tells.
     """
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask, self._component, self._asked = ask, "", 0
+    def __init__(self, ask: Ask, choices: Sequence[tuple[str, str]] = ()) -> None:
+        self._ask, self._about, self._asked = ask, choices[0][1] if choices else "", 0
         self._level = ipywidgets.Dropdown(options=LEVELS, description="Who reads the answer")
         self._language = ipywidgets.Text("English", description="Language of the answer")
         self._text = ipywidgets.Text(placeholder="Why is it slow? What happens when it stops?", description="Question")
-        self._button = ipywidgets.Button(description="Ask", tooltip="Ask about this part")
+        self._button = ipywidgets.Button(description="Ask", tooltip="Ask about this")
         self._said = ipywidgets.HTML()
         self._button.on_click(self._clicked)
-        first = ipywidgets.HBox([self._level, self._language])
+        chosen = ipywidgets.Dropdown(options=choices, description="What it is about")
+        chosen.observe(lambda change: self.show(change["new"]), names="value")
+        first = ipywidgets.HBox([*([chosen] if choices else []), self._level, self._language])
         self.widget = ipywidgets.VBox([first, ipywidgets.HBox([self._text, self._button]), self._said])
         self.widget.add_class("rt-asker")
 
@@ -67,15 +70,15 @@ class Asker:
         """The answer, as HTML."""
         return str(self._said.value)
 
-    def show(self, component: str | None) -> bool:
-        """Turn to a part; the answer about another is taken away."""
-        if component != self._component:
-            self._component, self._asked, self._said.value = component or "", self._asked + 1, ""
-        return component is not None
+    def show(self, about: str | None) -> bool:
+        """Turn to a part or a subject; the answer about another is taken away."""
+        if about != self._about:
+            self._about, self._asked, self._said.value = about or "", self._asked + 1, ""
+        return about is not None
 
     def _clicked(self, _: object) -> None:
         self._asked += 1
-        question = Question(self._component, self._level.value, self._language.value or "English", self._text.value)
+        question = Question(self._about, self._level.value, self._language.value or "English", self._text.value)
         self._said.value = '<p class="rt rt-answer">Asking…</p>'
         threading.Thread(target=self._run, args=(question, self._asked), name="asker", daemon=True).start()
 

@@ -33,7 +33,7 @@ class Dashboard:
         explain: Makes the plain-English text of a node.
         hurt: Does a fault of the menu; without it no node offers any.
         models: Reads what dbt builds; without it dbt's node does not show it.
-        ask: Answers questions about a part; without it none can be asked.
+        ask: Answers questions about a part, a KPI, an alert or a forecast; without it none can be asked.
         pages: Reads what the further pages show; without it there is the graph alone.
         selected: The part to begin with; one that there is not is passed over, for it may come from an address.
     """
@@ -68,7 +68,7 @@ class Dashboard:
         self.choice.observe(self._chosen, names="value")
         self.architecture.on_select(self._selected)
         graph = self._graph_page()
-        self.pages = Pages(pages, graph) if pages else None
+        self.pages = Pages(pages, graph, ask) if pages else None
         self.widget = self._laid_out(graph)
         self.refresh()
         if selected in {one.id for one in ARCHITECTURE_COMPONENTS_LIST}:

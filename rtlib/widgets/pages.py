@@ -14,6 +14,7 @@ from rtlib import wording
 from rtlib.errors import RtlibError
 from rtlib.graph import KpiBoard
 from rtlib.pipeline.pages import Plan, Quality
+from rtlib.widgets.asker import Ask, Asker
 from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
 from rtlib.widgets.look import SEVERITY
@@ -33,6 +34,7 @@ class Shown(Protocol):
     def alerts(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def acknowledge(self, key: str) -> None: ...  # noqa: D102
     def mute(self, site: str, rule: str, *, hours: float) -> None: ...  # noqa: D102
+    def choices(self, kind: str) -> list[tuple[str, str]]: ...  # noqa: D102
 
 
 class Pages:
@@ -43,18 +45,23 @@ class Pages:
     Args:
         shown: Where to read.
         graph: The widget of the first page.
+        ask: Answers questions about a KPI, a forecast or an alert; without it none can be asked.
     """
 
-    def __init__(self, shown: Shown, graph: ipywidgets.Widget) -> None:
+    def __init__(self, shown: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
         self._shown, self._wake, self._over = shown, threading.Event(), False
         self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
-        self._calls = Calls(shown, changed=self._wake.set)
+        self._calls = Calls(shown, changed=self._wake.set, ask=ask)
+
+        def asked(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
+            return ipywidgets.VBox([body, Asker(ask, shown.choices(kind)).widget]) if ask else body
+
         self.choice = ipywidgets.ToggleButtons(options=[(title, name) for name, title in TITLES.items()])
         self.choice.add_class("rt-nav")
         self._widgets = {
             "graph": graph,
-            "live": self._live,
-            "plan": self._plan,
+            "live": asked(self._live, "kpi"),
+            "plan": asked(self._plan, "forecast"),
             "alerts": self._calls.widget,
             "quality": self._quality,
         }
@@ -116,9 +123,10 @@ class Calls:
     Args:
         shown: Where to read, acknowledge and mute.
         changed: Called after a button, so that the list is read again.
+        ask: Answers questions about the alert that is chosen.
     """
 
-    def __init__(self, shown: Shown, *, changed: Callable[[], None]) -> None:
+    def __init__(self, shown: Shown, *, changed: Callable[[], None], ask: Ask | None = None) -> None:
         self._shown, self._changed = shown, changed
         self._rows: list[dict[str, Any]] = []
         self.trouble = ipywidgets.HTML()
@@ -129,7 +137,13 @@ class Calls:
         self._seen.on_click(lambda _: self._do(lambda row: shown.acknowledge(row["alert_key"])))
         self._mute.on_click(lambda _: self._do(lambda row: shown.mute(row["site"], row["rule"], hours=1)))
         bar = ipywidgets.HBox([self._choice, self._seen, self._mute]).add_class("rt-calls-bar")
-        left = ipywidgets.VBox([bar, self.trouble, self._list]).add_class("rt-calls-list")
+        rows = [bar, self.trouble, self._list]
+        if ask:
+            self._asker = Asker(ask)
+            self._choice.observe(lambda _: self._turn(), names="value")
+            self._turn()
+            rows.append(self._asker.widget)
+        left = ipywidgets.VBox(rows).add_class("rt-calls-list")
         self.widget = ipywidgets.HBox([left, ipywidgets.HTML(_frame(shown.receiver)).add_class("rt-calls-cards")])
 
     def read(self) -> str:
@@ -144,6 +158,11 @@ class Calls:
             if chosen in [key for _, key in options]:
                 self._choice.value = chosen
         return ""
+
+    def _turn(self) -> None:
+        key = self._choice.value
+        self._asker.show(f"alert:{key}" if key else None)
+        self._asker.widget.layout.display = "" if key else "none"
 
     def _do(self, work: Callable[[dict[str, Any]], None]) -> None:
         row = next((one for one in self._rows if one["alert_key"] == self._choice.value), None)

@@ -39,7 +39,7 @@ def told(node, graph):
     return explain(node, graph=graph, domain="Curb-side pick-up")
 dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.",
     models=lambda: models(load_settings()), pages=FakePages(), selected=requested_part(),
-    ask=lambda one: SimpleNamespace(text=f"You asked about {{one.component}}.", source="facts", why="", dollars=0.0))
+    ask=lambda one: SimpleNamespace(text=f"You asked about {{one.about}}.", source="facts", why="", dollars=0.0))
 """
 
 

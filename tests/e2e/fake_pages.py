@@ -6,7 +6,9 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rtlib.domains import load_domain
 from rtlib.pipeline.pages import Plan, Quality
+from rtlib.pipeline.subjects import choices
 from rtlib.records import Reading
 
 STEP = timedelta(minutes=30)
@@ -55,6 +57,10 @@ class FakePages:
     def acknowledge(self, key: str) -> None:
         """Remember it."""
         self._seen[key] = datetime.now(UTC)
+
+    def choices(self, kind: str) -> list[tuple[str, str]]:
+        """Those of the domain."""
+        return choices(load_domain("curbside"), kind)
 
     def mute(self, site: str, rule: str, *, hours: float) -> None:
         """Remember it."""

@@ -124,3 +124,19 @@ def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
     app.page.locator(".rt-answer", has_text="You asked about events").wait_for()
     app.page.get_by_role("button", name="Ask…").click()
     app.choose("The whole pipeline")
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "about"),
+    [("Live", "Mean wait", "kpi:wait_minutes"), ("Plan", "All sites", "forecast:all"), ("Alerts", "", "alert:c")],
+)
+def test_a_question_is_answered_on_the_page_that_shows_what_it_is_about(
+    app: AppPage, name: str, choice: str, about: str
+) -> None:
+    turn(app, name)
+    asker = app.page.locator(".rt-asker:visible")
+    if choice:
+        asker.get_by_label("What it is about").select_option(label=choice)
+    asker.get_by_role("button", name="Ask", exact=True).click()
+    asker.locator(".rt-answer", has_text=f"You asked about {about}").wait_for()
+    assert app.page.evaluate(FLAWS) == []
