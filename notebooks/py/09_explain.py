@@ -179,7 +179,8 @@ print(told.text)
 print(f"\nwritten by: {told.source}. {told.why}")
 
 # %% [markdown]
-# **Try it:** with a key, ask for another language by `language = "French"`, and then ask for a poem. German is refused
+# **Try it:** set `level = "expert"` above and run again: three readers want three texts, and that needs no model
+# either. With a key, ask for another language by `language = "French"`, and then ask for a poem. German is refused
 # nearly always: it writes every noun like a name, and the check takes them for invented ones. A check has a price, and
 # one should know it.
 #

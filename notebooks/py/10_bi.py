@@ -197,8 +197,8 @@ print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.
 
 # %% [markdown]
 # **Try it:** `rtlib bi export --to export`, then open `powerbi/rtlib-files.pbip` in Power BI Desktop and give it that
-# folder. The files are checked for what they refer to; `rtlib bi validate --schemas` holds their form against a copy of
-# Microsoft's schemas, if you have one. Desktop itself does not run here, so how they look there was not seen by us.
+# folder. The files are checked for what they refer to and for their form, against the schemas that Microsoft publishes.
+# Desktop itself does not run here, so how they look there was not seen by us.
 #
 # You have learned
 #

@@ -37,7 +37,8 @@ def build(folder: Folder = None, as_json: Json = False) -> None:
 def validate(
     folder: Folder = None,
     schemas: Annotated[
-        Path | None, typer.Option("--schemas", help="A copy of Microsoft's repository json-schemas, to check by more of it.")
+        Path | None,
+        typer.Option("--schemas", help="A copy of Microsoft's repository json-schemas, to check more."),
     ] = None,
     as_json: Json = False,
 ) -> None:
