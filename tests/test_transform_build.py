@@ -261,7 +261,12 @@ def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
 
 
 def table(world: World, name: str) -> list[tuple[Any, ...]]:
-    return sorted(tuple(str(value) for value in row.values()) for row in world.rows(f"select * from {name}"))
+    return sorted(tuple(_told(value) for value in row.values()) for row in world.rows(f"select * from {name}"))
+
+
+def _told(value: object) -> str:
+    """A sum of floats depends in its last digit on the order of its rows, which no query promises."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def test_a_second_run_touches_nothing_and_changes_nothing(world: World) -> None:
@@ -288,7 +293,9 @@ def test_only_the_intervals_that_got_events_are_touched_and_the_result_is_that_o
     assert report.node("int_kind_intervals").touched == len(changed)
     after = table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")
     assert world.build("int_kind_intervals", "interval_load", full_refresh=True).ok
-    assert (table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")) == after
+    now = table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")
+    assert [set(one) ^ set(other) for one, other in zip(now, after, strict=True)] == [set(), set()]
+    assert now == after
 
 
 def test_a_threshold_that_changes_becomes_another_version(world: World) -> None:
