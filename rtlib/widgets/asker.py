@@ -55,7 +55,9 @@ class Asker:
         self._ask, self._about, self._asked = ask, choices[0][1] if choices else "", 0
         self._level = ipywidgets.Dropdown(options=LEVELS, description="Who reads the answer")
         self._language = ipywidgets.Text("English", description="Language of the answer")
-        self._text = ipywidgets.Text(placeholder="Your question; empty asks what it is and how it is", description="Question")
+        self._text = ipywidgets.Text(
+            placeholder="Your question; empty asks what it is and how it is", description="Question"
+        )
         self._button = ipywidgets.Button(description="Ask", tooltip="Ask about this")
         self._said = ipywidgets.HTML()
         self._button.on_click(self._clicked)
