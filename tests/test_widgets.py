@@ -14,6 +14,7 @@ from rtlib.graph import Graph, History, KpiBoard, KpiCard, Severity, build
 from rtlib.records import Observation, Reading, Status
 from rtlib.widgets import architecture, canvas, cards, look, panel
 from rtlib.widgets.architecture import ArchitectureGraph, faces
+from rtlib.widgets.chart import Line, chart
 from rtlib.widgets.dashboard import Dashboard
 from rtlib.widgets.spark import sparkline
 
@@ -326,3 +327,15 @@ def test_the_style_is_one_element_and_asks_for_nothing_from_elsewhere() -> None:
     assert look.css().count("<style>") == 1
     assert "http" not in look.css()
     assert "@import" not in look.css()
+
+
+@pytest.mark.parametrize("begin", [datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in range(0, 24, 4)])
+@pytest.mark.parametrize("hours", [6, 24, 72])
+def test_words_under_a_chart_neither_lie_over_its_scale_nor_are_cut_at_its_end(begin: datetime, hours: int) -> None:
+    line = Line("load", "rt-is", [begin, begin + timedelta(hours=hours)], [0.0, 9.0])
+    drawn = chart("load", "orders", [line]).split("<svg", 1)[1].split("</svg>", 1)[0]
+    words = [float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*"middle"', drawn)]
+    scale = [float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*"end"', drawn)]
+    assert words
+    assert min(words) - 20 > max(scale)
+    assert max(words) + 20 < 900

@@ -7,12 +7,11 @@ from math import hypot
 from typing import Any
 
 from rtlib.components import LAYERS, Component
-from rtlib.widgets.look import DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
+from rtlib.widgets.look import CANVAS_FONT, DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
 
-COLUMN, ROW = 164, 150  # between the middles of two cards, in the graph's own units
-WIDTH, HEIGHT = 142, 86
+COLUMN, ROW = 170, 150  # between the middles of two cards, in the graph's own units
+WIDTH, HEIGHT = 150, 86  # holds every title also in DejaVu Sans, the widest font in use
 GROUND = "_ground"
-FONT = '"Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 TITLES = {"stream": "Stream compute", "models": "Marts and models"}
 
 Place = tuple[float, float]
@@ -66,7 +65,7 @@ def _rule(selector: str, **style: Any) -> Rule:
 
 
 def _base() -> list[Rule]:
-    text = {"font_family": FONT, "text_valign": "center", "text_halign": "center", "color": INK}
+    text = {"font_family": CANVAS_FONT, "text_valign": "center", "text_halign": "center", "color": INK}
     bare = {"shape": "rectangle", "background_opacity": 0, "border_width": 0, "width": 1, "height": 1}
     return [
         _rule("node", label="data(title)", events="no", overlay_opacity=0, **bare, **text),

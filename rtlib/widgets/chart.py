@@ -11,6 +11,7 @@ from html import escape
 WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
+HALF = 22.0  # of the widest word under the horizontal axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def _grid(frame: _Frame) -> Iterator[str]:
     while at <= frame.end:
         if at >= frame.begin and at.hour % step == 0:
             told = f"{at:%a %d}" if at.hour == 0 else f"{at:%H:%M}"
-            yield f'<text x="{frame.x(at):.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{told}</text>'
+            x = min(max(frame.x(at), LEFT + HALF), WIDTH - RIGHT - HALF)  # neither under the 0 nor cut at the end
+            yield f'<text x="{x:.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{told}</text>'
         at += timedelta(hours=1)
 
 

@@ -6,6 +6,7 @@ where they carry text so that they can be read on a projector.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -54,12 +55,21 @@ SEVERITY: Mapping[Severity, str] = {
 }
 INK, GREY, RUST = "#1c2733", "#5f6b7a", "#9a3412"
 UPSTREAM, DOWNSTREAM = "#0068a8", "#8a3f9c"
+HERE = Path(__file__).parent
+# What fits in one machine's fonts is cut or scrolls in another's wider ones, so the app brings its own along. A canvas
+# keeps the widths it measured first: it has the font in Voilà alone, whose page loads it before anything is painted.
+CANVAS_FONT = '"rtlib page", "Segoe UI", "Helvetica Neue", Arial, sans-serif'
+FONT = f'"rtlib cell", {CANVAS_FONT}'
+FONT_FILE = HERE / "share" / "voila" / "templates" / "rtlib" / "static" / "roboto.woff2"
 
 
 @cache
 def css() -> str:
-    """The style of everything around the canvas, as one ``<style>`` element."""
-    return f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+    """The style of everything around the canvas, its font included, as one ``<style>`` element."""
+    font = f"data:font/woff2;base64,{b64encode(FONT_FILE.read_bytes()).decode('ascii')}"
+    face = f'@font-face {{ font-family: "rtlib cell"; font-weight: 100 900; src: url("{font}") format("woff2"); }}'
+    family = f".rt-app, .rt-ledger {{ --jp-ui-font-family: {FONT}; font-family: {FONT}; }}"
+    return f"<style>{face}\n{family}\n{(HERE / 'style.css').read_text(encoding='utf-8')}</style>"
 
 
 def badge(status: Status) -> str:

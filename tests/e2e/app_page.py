@@ -29,6 +29,19 @@ NODES = """() => {
     return [node.id(), {x: corner.x + at.x, y: corner.y + at.y, opacity: node.effectiveOpacity(), ...node.data()}];
   }));
 }"""
+# Titles whose width, as cytoscape measured it first, is not that of the app's own font.
+FOREIGN = """family => {
+  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  const pen = document.createElement('canvas').getContext('2d');
+  pen.font = `600 16px "${family}"`;
+  return box._cyreg.cy.nodes('[kind="card"]').map(node => [node.data('title'), node._private.rscratch.labelWidth])
+    .filter(([title, width]) => Math.abs(pen.measureText(title).width - width) > 2);
+}"""
+WIDE = """() => {
+  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  return box._cyreg.cy.nodes('[kind="card"]').filter(node => node._private.rscratch.labelWidth > node.width() - 2)
+    .map(node => [node.data('title'), node._private.rscratch.labelWidth]);
+}"""
 CHOICE = ".rt-choice select"
 PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", CHOICE]
 BOXES = """parts => Object.fromEntries(parts.map(name => {
@@ -49,6 +62,15 @@ class AppPage:
         """Each node's place on the page and its data."""
         self.page.wait_for_function(f"() => ({NODES})() !== null")
         return self.page.evaluate(NODES)
+
+    def foreign_titles(self, family: str) -> list[Any]:
+        """Titles on the canvas that are drawn in another font than this one, with their widths."""
+        assert self.page.evaluate("name => [...document.fonts].some(one => one.family.includes(name))", family)
+        return self.page.evaluate(FOREIGN, family)
+
+    def wide_titles(self) -> list[Any]:
+        """Titles on the canvas that are wider than their cards, with their widths; in whatever font they are drawn."""
+        return self.page.evaluate(WIDE)
 
     def wait_for_node(self, node: str, **data: str) -> None:
         """Wait until a node's data is so."""

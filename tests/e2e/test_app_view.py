@@ -31,6 +31,11 @@ def test_every_card_is_inside_the_picture_and_apart_from_the_others(app: AppPage
     assert all(left + 50 < card["x"] < left + width - 50 and top + 30 < card["y"] < top + height - 30 for card in cards)
 
 
+def test_the_picture_is_lettered_in_the_font_the_app_brings_along_whatever_the_machine_has(app: AppPage) -> None:
+    assert app.foreign_titles("rtlib page") == []
+    assert app.wide_titles() == []
+
+
 @pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt", "powerbi"])
 def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage, node: str) -> None:
     told = app.click_node(node)
@@ -260,6 +265,7 @@ def _look_in_lab(url: str, chromium: Browser) -> None:
     page.get_by_text("done it", exact=True).wait_for(timeout=30_000)
     page.locator(".rt-app").scroll_into_view_if_needed()
     assert "KPI query" in app.click_node("kpis")
+    assert app.wide_titles() == []
     page.close()
 
 
