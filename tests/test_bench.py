@@ -74,10 +74,11 @@ def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
 RESULT = Result(
     (Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"), Ratio("told", "b", 1, 4, "s")),
     (
-        Step(8_000, Latency(60, 200, 900, 0), 2.0, 0.1, 0.0),
-        Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1),
+        Step(8_000, Latency(60, 200, 900, 0), 2.0, 0.1, 0.0, 40),
+        Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 40),
     ),
-    Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 0.0),
+    Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 0.0, 10),
+    Step(500, Latency(60, 200, 20_000, 0), 1.0, 0.1, 0.0, 40),
 )
 
 
@@ -91,8 +92,21 @@ def test_too_little_sustained_or_an_event_missing_after_a_burst_does_not_hold() 
     assert RESULT.holds and RESULT.sustained == 8_000
     assert not replace(RESULT, steps=(replace(RESULT.steps[0], rate=7_000),)).holds
     assert not replace(RESULT, burst=missing).holds
+    assert not replace(RESULT, burst=replace(RESULT.burst, archive_seconds=90.0)).holds  # all patience was used
     assert "MISSED" in table(replace(RESULT, steps=RESULT.steps[1:]))
     assert "after 80,000 events at once: KPIs complete 9.0 s and archive 20.0 s" in table(RESULT)
+
+
+def test_a_pipeline_that_does_not_go_on_after_a_burst_does_not_hold() -> None:
+    assert RESULT.after is not None
+    behind = replace(RESULT, after=replace(RESULT.after, archive_seconds=30.0))
+    assert not behind.holds
+    assert "after that 500 events/s: p50 60 ms, MISSED" in table(behind)
+    assert "after that 500 events/s: p50 60 ms, ok" in table(RESULT)
+
+
+def test_throughput_is_what_was_counted_until_the_last_was() -> None:
+    assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40).throughput == 500
 
 
 def test_the_table_says_both_sides_of_each_ratio_and_the_machine() -> None:

@@ -34,6 +34,7 @@ class Step:
         archive_seconds: From the last event until RAW held all of them.
         kpis_seconds: From the last event until all were counted in the KPI topic.
         sender_late_seconds: How late the sender itself was at the most.
+        seconds: For how long they were sent.
     """
 
     rate: float
@@ -41,6 +42,17 @@ class Step:
     archive_seconds: float
     kpis_seconds: float
     sender_late_seconds: float
+    seconds: float
+
+    @property
+    def throughput(self) -> float:
+        """Events per second that were counted in the KPI topic, until the last of them was."""
+        return self.latency.events / (self.seconds + self.kpis_seconds)
+
+    @property
+    def caught_up(self) -> bool:
+        """True when nothing was missing in the end, and RAW had everything before patience ended."""
+        return self.latency.missing == 0 and self.archive_seconds < PATIENCE_SECONDS
 
     @property
     def sustained(self) -> bool:
@@ -55,7 +67,7 @@ def step(settings: Settings, *, rate: float, seconds: float, name: str, at_once:
     planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-{name}-{int(time.time()):x}")
     late = send(settings, planned, at_once=at_once)
     ended = time.time()
-    archive = seconds_until_archived(settings)
+    archive = seconds_until_archived(settings, patience=PATIENCE_SECONDS)
     counted = watch.counted()
     found = latency(planned, counted, before=before)
     patience = time.monotonic() + PATIENCE_SECONDS
@@ -64,7 +76,7 @@ def step(settings: Settings, *, rate: float, seconds: float, name: str, at_once:
         counted = watch.counted()
         found = latency(planned, counted, before=before)
     last = max((moment for moment, _, _ in counted), default=ended)
-    return Step(rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2))
+    return Step(rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2), seconds)
 
 
 def climb(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:

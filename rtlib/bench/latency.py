@@ -97,6 +97,7 @@ class RowWatch:
         self._settings = settings
         self._stop = threading.Event()
         self._found: list[Counted] = []
+        self._asked_ms: list[float] = []
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> RowWatch:
@@ -111,6 +112,13 @@ class RowWatch:
         """What was readable when; only what had changed since the look before."""
         return list(self._found)
 
+    @property
+    def question_ms(self) -> float:
+        """Milliseconds (p50) that one question took; not a number before the first."""
+        import statistics
+
+        return statistics.median(self._asked_ms) if self._asked_ms else float("nan")
+
     def _watch(self) -> None:
         from datetime import UTC
 
@@ -121,8 +129,10 @@ class RowWatch:
         )
         try:
             while not self._stop.wait(0.01):
+                began = time.time()
                 rows = query(connection, sql, (self._settings.domain,))
                 now = time.time()
+                self._asked_ms.append((now - began) * 1000)
                 for row in rows:
                     key = (row["site"], row["window_start"].replace(tzinfo=UTC))
                     if known.get(key) != int(row["events"]):

@@ -55,11 +55,13 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of one run: the ratios, the steps of growing load, what came ten times as fast, and the machine."""
+    """All of one run: the ratios, the steps of growing load, what came ten times as fast, the load after it, and the
+    machine."""
 
     ratios: tuple[Ratio, ...]
     steps: tuple[Step, ...] = ()
     burst: Step | None = None
+    after: Step | None = None
     machine: str = field(default_factory=lambda: machine())
     day: str = field(default_factory=lambda: date.today().isoformat())
 
@@ -71,10 +73,11 @@ class Result:
     @property
     def holds(self) -> bool:
         """True when every ratio is as wanted; and, where load was raised, the pipeline sustains as much as it should,
-        and has everything after a burst."""
+        catches up after a burst, and then goes on as before."""
         grown = not self.steps or self.sustained >= SUSTAINED
-        whole = self.burst is None or self.burst.latency.missing == 0
-        return grown and whole and all(one.holds for one in self.ratios)
+        whole = self.burst is None or self.burst.caught_up
+        goes_on = self.after is None or self.after.sustained
+        return grown and whole and goes_on and all(one.holds for one in self.ratios)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -107,10 +110,16 @@ def _grown(result: Result) -> list[str]:
     lines = [f"sustained: {result.sustained:,.0f} events/s by the whole pipeline, at least {SUSTAINED:,} {verdict}"]
     if burst := result.burst:
         lines.append(
-            f"after {burst.rate * 10:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and archive "
-            f"{burst.archive_seconds:.1f} s after the last was sent, {burst.latency.missing} missing"
+            f"after {burst.rate * burst.seconds:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and "
+            f"archive {burst.archive_seconds:.1f} s after the last was sent, {burst.latency.missing} missing"
         )
+    if after := result.after:
+        lines.append(f"after that {after.rate:,.0f} events/s: p50 {after.latency.p50_ms:,.0f} ms, {_verdict(after)}")
     return lines
+
+
+def _verdict(step: Step) -> str:
+    return "ok" if step.sustained else "MISSED"
 
 
 def save(result: Result, folder: Path, *, tell: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from rtlib.bench.bulk import copy_rate, insert_rate
+from rtlib.bench.bulk import copy_rate, insert_rate, merge_ms
 from rtlib.bench.clients import bare_loop_ms, confluent_rate, kafka_python_rate
 from rtlib.bench.growth import Step, climb, state_of_keys, step
 from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
@@ -29,6 +29,7 @@ RATE = 100.0  # at which latencies are measured: well below what the pipeline ca
 BASE = 500.0  # the load that is doubled and doubled again
 CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
 STEP_SECONDS = 40.0
+BURST_SECONDS = 10.0
 KEPT_SECONDS = 600  # latencies are read from the KPI topic after a step: nothing may be compacted away until then
 
 
@@ -61,7 +62,8 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings)
-    live, rows = _latencies(settings, size, "real-time", rows=True)
+    live, rows, question = _latencies(settings, size, "real-time", rows=True)
+    made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
     tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
     with _switched(settings, "micro-batch"):
@@ -69,15 +71,15 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
         alone += _transform(settings, tell) if size.grows else []
     _warm(settings)
-    batch, _ = _latencies(settings, size, "micro-batch", rows=False)
-    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2]), *alone]
+    batch, _, _ = _latencies(settings, size, "micro-batch", rows=False)
+    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
     if not size.grows:
         return Result(tuple(ratios))
-    steps, burst, state = _grow(settings, tell)
-    return Result((*ratios, *_costs(steps), state), tuple(steps), burst)
+    steps, burst, after, state = _grow(settings, tell)
+    return Result((*ratios, *_costs(steps), state), tuple(steps), burst, after)
 
 
-def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float) -> list[Ratio]:
+def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of: str) -> list[Ratio]:
     return [
         Ratio(
             "real-time mode against micro-batch, p50", "event to KPI topic, micro-batch to real time",
@@ -88,7 +90,7 @@ def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float) -> list
             batch.p99_ms, live.p99_ms, "ms",
         ),
         Ratio(
-            "readable row against KPI topic, p50", "event to a row that a query finds, to event to KPI topic",
+            "readable row against KPI topic, p50", "event to a row that a query finds, to event to KPI topic" + made_of,
             rows.p50_ms, live.p50_ms, "ms", 5.0, "at most",
         ),
         Ratio(
@@ -137,22 +139,23 @@ def _transform(settings: Settings, tell: Tell) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tuple[Latency, Latency]:
-    """From event to KPI topic, and (where asked) to a readable row."""
+def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tuple[Latency, Latency, float]:
+    """From event to KPI topic, and (where asked) to a readable row; with the milliseconds that one question took."""
     before, topic = counts_now(settings), TopicWatch(settings)
     planned = prepare(settings, rate=RATE, seconds=size.seconds, run=f"bench-{name}")
     if not rows:
         send(settings, planned)
         wait_until_settled(settings)
-        return latency(planned, topic.counted(), before=before), Latency(0, 0, 0, 0)
+        return latency(planned, topic.counted(), before=before), Latency(0, 0, 0, 0), 0.0
     with RowWatch(settings) as table:
         send(settings, planned)
         wait_until_settled(settings)
         seen = table.counted()
-    return latency(planned, topic.counted(), before=before), latency(planned, seen, before=before)
+    counted = topic.counted()
+    return latency(planned, counted, before=before), latency(planned, seen, before=before), table.question_ms
 
 
-def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step, Ratio]:
+def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step, Step, Ratio]:
     """Once, twice and four times the base, then up until it is too much; ten times as much at once; more keys."""
     tell("back to real-time mode: how much is too much")
     with _switched(settings, "real-time"):
@@ -161,12 +164,13 @@ def _grow(settings: Settings, tell: Tell) -> tuple[list[Step], Step, Ratio]:
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
     steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
     most = max((one.rate for one in steps if one.sustained), default=BASE)
-    tell(f"  ten seconds' worth of {most:,.0f} events/s at once")
-    burst = step(settings, rate=most, seconds=10, name="burst", at_once=True)
+    tell(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
+    burst = step(settings, rate=most, seconds=BURST_SECONDS, name="burst", at_once=True)
+    after = step(settings, rate=BASE, seconds=STEP_SECONDS, name="after")
     tell("the same number of records with a fourth of the keys, and with all of them")
     few, many = state_of_keys(settings, copies=4), state_of_keys(settings, copies=1)
     definition = "rows in Spark's state; an event is a key, and a copy of it is not"
-    return steps, burst, Ratio("state at 4x the keys", definition, many, few, "rows")
+    return steps, burst, after, Ratio("state at 4x the keys", definition, many, few, "rows")
 
 
 def _costs(steps: list[Step]) -> list[Ratio]:
@@ -175,7 +179,10 @@ def _costs(steps: list[Step]) -> list[Ratio]:
     if one is None or two is None or four is None:
         return []
     twice, fourfold = (f"{times * BASE:g} against {BASE:g} events/s" for times in (2, 4))
+    counted = "; events counted per second, until the last was"
     return [
+        Ratio("throughput at 2x the load", twice + counted, two.throughput, one.throughput, "events/s"),
+        Ratio("throughput at 4x the load", fourfold + counted, four.throughput, one.throughput, "events/s"),
         Ratio("latency at 2x the load, p50", twice, two.latency.p50_ms, one.latency.p50_ms, "ms"),
         Ratio("latency at 4x the load, p50", fourfold, four.latency.p50_ms, one.latency.p50_ms, "ms"),
     ]
