@@ -27,6 +27,7 @@ OVERHEAD = 4096  # room for headers and the record's own fields beside a payload
 # kafka-python's buffer has no bound of its own, so the records that wait for an answer are counted: some 40 MB.
 MAX_WAITING = 50_000
 MAX_BLOCK_SECONDS = 90  # longer than a broker takes to come back
+DELIVERY_SECONDS = 120.0
 OPTIONS: dict[str, object] = {
     # Idempotent and acks=all are kafka-python's defaults; said here because the contract is made of them.
     "enable_idempotence": True,
@@ -34,7 +35,6 @@ OPTIONS: dict[str, object] = {
     "linger_ms": 5,
     "batch_size": 256 * 1024,
     "max_block_ms": MAX_BLOCK_SECONDS * 1000,
-    "delivery_timeout_ms": 120_000,
     "max_request_size": MAX_REJECTED_BYTES,
     "allow_auto_create_topics": False,
     "metrics_enabled": False,  # they cost time for every record, and nothing reads them
@@ -58,6 +58,7 @@ class EventProducer:
         schema_id: Its id in the registry.
         transactional_id: Makes ``transaction`` possible; one id is one producer, and a second fences off the first.
         max_waiting: How many records may wait for an answer before a send waits too.
+        delivery_seconds: How long Kafka is asked to take a record before it is given up.
 
     Raises:
         ServiceError: The broker does not answer.
@@ -71,6 +72,7 @@ class EventProducer:
         schema_id: int,
         transactional_id: str | None = None,
         max_waiting: int = MAX_WAITING,
+        delivery_seconds: float = DELIVERY_SECONDS,
     ) -> None:
         from kafka import KafkaProducer
 
@@ -86,7 +88,10 @@ class EventProducer:
         self.sent, self.acked, self.failed, self.rejected = 0, 0, 0, 0
         with broker_errors(settings):
             self.kafka: KafkaProducer = KafkaProducer(
-                **client_options(settings), **OPTIONS, transactional_id=transactional_id
+                **client_options(settings),
+                **OPTIONS,
+                delivery_timeout_ms=round(delivery_seconds * 1000),
+                transactional_id=transactional_id,
             )
             if transactional_id is not None:
                 self.kafka.init_transactions()
@@ -144,11 +149,16 @@ class EventProducer:
         """
         return self._send(key, record, record)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a send would return at once; False while as many records as may wait for an answer do."""
+        return self._handed - self._answered < self._max_waiting
+
     def flush(self, timeout: float | None = None) -> None:
         """Wait until Kafka has answered for everything sent so far.
 
         Args:
-            timeout: Seconds to wait; None waits as long as delivery is tried (120 s).
+            timeout: Seconds to wait; None waits as long as delivery is tried.
 
         Raises:
             ServiceError: Not all was answered in time, or Kafka did not take a record since the last flush.
@@ -223,7 +233,7 @@ class EventProducer:
         return rejected
 
     def _hand_over(self, topic: str, key: str, value: bytes, headers: Headers | None = None) -> None:
-        if self._handed - self._answered >= self._max_waiting:
+        if not self.has_room:
             self._wait_for_room()
         encoded = str(key).encode(errors="replace")
         with broker_errors(self._settings):
@@ -251,7 +261,7 @@ class EventProducer:
         deadline = time.monotonic() + MAX_BLOCK_SECONDS
         while True:
             self._answer.clear()  # before the count is read, so that an answer in between is not missed
-            if self._handed - self._answered < self._max_waiting:
+            if self.has_room:
                 return
             if not self._answer.wait(deadline - time.monotonic()):
                 waiting = self._handed - self._answered

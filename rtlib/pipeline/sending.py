@@ -18,6 +18,10 @@ from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import Tally
 from rtlib.simulator import Simulator, TallyKeeper
 
+# A simulator outlives its broker: what waits is bounded by the producer, and a record is not given up within a day.
+DELIVERY_SECONDS = 24 * 3600.0
+FLUSH_SECONDS = 8.0  # at the end of a run; less than the supervisor waits for the simulator to stop
+
 
 def send(
     settings: Settings,
@@ -29,6 +33,8 @@ def send(
 ) -> Tally:
     """Send a run's records until ``stop`` is set, or for so many seconds; return what was sent.
 
+    While the broker is away the records wait, and once as many wait as may, so does the world: it goes on where it was.
+
     Args:
         settings: Where the broker and the registry are.
         simulator: Whose records; its ``run`` must be new.
@@ -37,7 +43,8 @@ def send(
         seconds: How long, by the records' own times; None for without end.
 
     Raises:
-        ServiceError: The broker or the registry did not answer for a minute, or Kafka did not take a record.
+        ServiceError: The broker or the registry did not answer for a minute at the start, or Kafka did not take a
+            record.
     """
     end = None if seconds is None else simulator.start + timedelta(seconds=seconds)
     keeper, told = TallyKeeper(), 0.0
@@ -54,15 +61,15 @@ def send(
                     write_run(settings, Run(simulator, keeper.tally()))
                     tell(keeper.tally())
                 ahead = (sent.send_at - datetime.now(UTC)).total_seconds()
-                if ahead <= 0:
+                if ahead <= 0 and producer.has_room:
                     break
-                stop.wait(min(ahead, 0.5))
+                stop.wait(min(ahead, 0.5) if ahead > 0 else 0.05)
             if stop.is_set():
                 break
             # Counted first: a tally that is one ahead of Kafka would show a loss, one behind would hide one.
             keeper.add(sent)
             producer.send_payload(sent.key, sent.payload)
-        producer.flush()
+        producer.flush(FLUSH_SECONDS if stop.is_set() else None)
     write_run(settings, Run(simulator, keeper.tally(), closed=True))
     return keeper.tally()
 
@@ -74,4 +81,4 @@ def _producer(settings: Settings, simulator: Simulator) -> EventProducer:
         retry=retry_if_exception_type(ServiceError), wait=wait_fixed(0.5), stop=stop_after_delay(60), reraise=True
     )
     schema_id = retrying(register, settings, subject(settings), schema)
-    return retrying(EventProducer, settings, schema=schema, schema_id=schema_id)
+    return retrying(EventProducer, settings, schema=schema, schema_id=schema_id, delivery_seconds=DELIVERY_SECONDS)

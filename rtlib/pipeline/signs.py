@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kafka import KafkaProducer
 
 HEARTBEAT_PREFIX = "heartbeat|"
+# A sign that nobody took within two minutes is given up, and an idempotent producer of kafka-python sends nothing any
+# more after that. A sign that comes twice does no harm; one request at a time keeps them in order.
+SIGN_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 KEPT = 120  # progress records kept of each query
 
 
@@ -27,7 +30,7 @@ class SignWriter:
         from kafka import KafkaProducer
 
         self._topic = settings.topic("progress")
-        self._producer: KafkaProducer = KafkaProducer(**client_options(settings))
+        self._producer: KafkaProducer = KafkaProducer(**client_options(settings), **SIGN_OPTIONS)
 
     def __enter__(self) -> Self:
         return self

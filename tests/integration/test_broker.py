@@ -225,6 +225,18 @@ def test_a_full_buffer_makes_the_sender_wait_and_loses_nothing(own: Settings, su
     assert len(read(own, "events")) == 300
 
 
+def test_records_wait_for_an_absent_broker_as_long_as_the_sender_says_and_a_full_buffer_can_be_seen(
+    own: Settings, subject: str
+) -> None:
+    schema_id = register(own, subject, DOMAIN.schema)
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id, max_waiting=1, delivery_seconds=86_400) as slow:
+        assert slow.kafka.config["delivery_timeout_ms"] == 86_400_000  # a day, and not 120 s
+        assert slow.has_room
+        slow._handed += 1  # one that no broker answers
+        assert not slow.has_room
+        slow._handed -= 1
+
+
 def test_an_error_in_the_body_is_not_hidden_by_the_close(own: Settings) -> None:
     with (
         pytest.raises(ZeroDivisionError),
