@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults import MENU, plan
-from rtlib.faults.inject import inject
+from rtlib.faults.inject import goes_on_in_any_case, inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, schedule
 from rtlib.ledger import Ledger
 from rtlib.services.parts import PART_NAMES
@@ -100,3 +105,43 @@ def test_a_soak_whose_state_outgrows_its_bound_does_not_hold() -> None:
 def test_a_soak_whose_memory_grows_does_not_hold() -> None:
     samples = tuple(Sample(float(at), 100.0 * at, 10) for at in range(1, 31))
     assert not Soak(1, 30, (), samples, 300, good_ledger()).holds
+
+
+STOPPER = """
+import sys, time, psutil
+from rtlib.faults.inject import goes_on_in_any_case
+victim = psutil.Process(int(sys.argv[1]))
+with goes_on_in_any_case(victim):
+    victim.suspend()
+    print("stopped", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def victim() -> Iterator[psutil.Process]:
+    with subprocess.Popen((sys.executable, "-c", "import time; time.sleep(600)")) as child:
+        yield psutil.Process(child.pid)
+        child.kill()
+
+
+@retry(retry=retry_if_result(lambda ok: not ok), wait=wait_fixed(0.05), stop=stop_after_delay(20))
+def until_it_is(process: psutil.Process, *, stopped: bool) -> bool:
+    return (process.status() == psutil.STATUS_STOPPED) is stopped
+
+
+def test_a_stopped_process_goes_on_when_the_fault_is_over(victim: psutil.Process) -> None:
+    with goes_on_in_any_case(victim):
+        victim.suspend()
+        assert until_it_is(victim, stopped=True)
+    assert until_it_is(victim, stopped=False)
+
+
+def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:
+    command = (sys.executable, "-c", STOPPER, str(victim.pid))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopper:
+        assert stopper.stdout is not None
+        assert stopper.stdout.readline() == "stopped\n"
+        assert until_it_is(victim, stopped=True)
+        stopper.kill()
+    assert until_it_is(victim, stopped=False)

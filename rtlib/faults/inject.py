@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import psutil
@@ -50,31 +53,42 @@ def _kill(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 def _pause(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     victim, seconds = _process(settings, str(plan.fault.part)), float(plan.details["seconds"])
-    victim.suspend()
-    try:
+    with goes_on_in_any_case(victim):
+        victim.suspend()
         stop.wait(seconds)
-    finally:
-        victim.resume()
     return f"process {victim.pid} stood still for {seconds:.0f} s"
 
 
 def _slow(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     victim, seconds = _process(settings, str(plan.fault.part)), float(plan.details["seconds"])
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends and not stop.is_set():
-        victim.suspend()
-        try:
+    with goes_on_in_any_case(victim):
+        while time.monotonic() < ends and not stop.is_set():
+            victim.suspend()
             stop.wait(DUTY_SECONDS)
-        finally:
             victim.resume()
-        stop.wait(DUTY_SECONDS / 2)
+            stop.wait(DUTY_SECONDS / 2)
     return f"process {victim.pid} worked a third of the time for {seconds:.0f} s"
+
+
+@contextmanager
+def goes_on_in_any_case(victim: psutil.Process) -> Iterator[None]:
+    """A process that is stopped within goes on at the end, also if the one that stopped it is killed meanwhile.
+
+    The supervisor takes a stopped process for a running one, so nobody else would wake it. A child that outlives its
+    parent reads the end of a pipe and sends the signal; it is the only one that does, so both ends are the same.
+    """
+    watch = f"import os, sys; sys.stdin.read(); os.kill({victim.pid}, {signal.SIGCONT:d})"
+    with subprocess.Popen((sys.executable, "-S", "-c", watch), stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _fill_disk(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     """A limit on the size of the files it writes acts on a process as a full disk does: the next write fails."""
     if not sys.platform.startswith("linux"):
-        raise ConfigError("a full disk can be simulated on Linux alone", cure="take another fault: rtlib fault --list")
+        raise ConfigError(
+            "a full disk can be simulated on Linux alone", cure="take another fault; rtlib fault lists them"
+        )
     victim = _process(settings, str(plan.fault.part))
     _, hard = victim.rlimit(psutil.RLIMIT_FSIZE)
     victim.rlimit(psutil.RLIMIT_FSIZE, (1, hard))
@@ -85,8 +99,9 @@ def _fill_disk(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 
 def _delete_checkpoints(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    supervise.stop_part(settings, "stream")
+    _process(settings, "stream")  # must run
     try:
+        supervise.stop_part(settings, "stream")
         shutil.rmtree(settings.home / "checkpoints" / settings.domain, ignore_errors=True)
     finally:
         supervise.start_part(settings, "stream")

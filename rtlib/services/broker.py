@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
 import subprocess
 import uuid
@@ -49,15 +50,21 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     """Write the broker's properties with today's ports, and format its storage the first time.
 
     Raises:
-        EnvironmentProblem: The disk is full.
+        EnvironmentProblem: The disk is full, or the folder has a name that Kafka cannot use.
         ServiceError: The storage could not be formatted; with the tool's own last words.
     """
     folder = settings.home / "kafka"
+    if "," in str(folder):
+        raise EnvironmentProblem(
+            f"the state folder {settings.home} has a comma in its name, which Kafka takes for two folders",
+            cure="set RTLIB_HOME to a folder without a comma",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
     ports = settings.ports
     properties.write_text(
-        PROPERTIES.format(port=ports["kafka"], controller=ports["kafka_controller"], data=folder / "data")
+        PROPERTIES.format(port=ports["kafka"], controller=ports["kafka_controller"], data=_property(folder / "data")),
+        encoding="ascii",
     )
     if (folder / "data" / "meta.properties").exists():
         return
@@ -65,6 +72,11 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
+
+
+def _property(value: object) -> str:
+    """A value as Java reads it from a file of properties: other than ASCII as \\uXXXX, which is JSON's way too."""
+    return json.dumps(str(value))[1:-1]
 
 
 def _not_formatted(folder: Path, said: str) -> RtlibError:
