@@ -4,18 +4,21 @@ The simulator numbers its events: each producer counts from 0 without a gap, and
 every place behind it can be asked for exactly those numbers. What is missing was lost, what is there twice was
 doubled, and what is on its way is in flight; for events nothing of this rests on a count alone. Copies and records
 that fit no schema carry no number of their own: they are counted. An event that the watermark kept out of its window
-is told from one that is missing there by what its own micro-batch knew.
+is told from one that is missing there by what its own micro-batch knew. Kafka deletes what is a week old, and the
+simulator's account and RAW keep everything: then RAW alone is held against that account, and against Kafka only for
+what its log still holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rtlib.config import Settings
-from rtlib.pipeline.evidence import Evidence, gather, held_sequences
+from rtlib.pipeline.evidence import Evidence, Tell, gather, held_sequences
 from rtlib.records import Tally
+from rtlib.wording import quantity
 
 NAMED = 10  # identifiers told of each kind
 Names = dict[str, set[int]]
@@ -46,8 +49,9 @@ class Ledger:
         duplicates_sent: Second copies among them.
         malformed_sent: Records among them that fit no schema.
         records_in_kafka: Records in the events topic.
+        expired: Records that Kafka has deleted by now, because they were older than it keeps them.
         archived: Rows of RAW.EVENTS that came through Kafka.
-        duplicates_removed: Second copies that the archive left out.
+        duplicates_removed: Second copies that the archive left out, among the records in the events topic.
         read_again: Records that the archive read more than once, after its checkpoint was lost.
         rejected: Rows of RAW.REJECTED.
         in_flight: Records that were sent, and that the archive has not reached yet.
@@ -69,6 +73,7 @@ class Ledger:
     duplicates_sent: int
     malformed_sent: int
     records_in_kafka: int
+    expired: int
     archived: int
     duplicates_removed: int
     read_again: int
@@ -85,19 +90,28 @@ class Ledger:
     differences: tuple[str, ...]
 
     @property
+    def agrees(self) -> bool:
+        """True when nothing was lost or doubled and no count disagrees, as far as it can be told by now."""
+        return not (self.lost or self.doubled or self.differences)
+
+    @property
     def reconciles(self) -> bool:
-        """True when nothing was lost, nothing doubled, no count disagrees, and something was sent at all."""
-        return not (self.lost or self.doubled or self.differences) and self.records_sent > 0
+        """True when all agrees, something was sent at all, and nothing is in flight after the simulator's end."""
+        return self.agrees and self.records_sent > 0 and (self.running or not self.in_flight)
 
 
-def take(settings: Settings) -> Ledger:
+def take(settings: Settings, *, tell: Tell = lambda line: None) -> Ledger:
     """Take the ledger now; it is final once the simulator has stopped and nothing is in flight.
+
+    Args:
+        settings: Which domain.
+        tell: Receives a line now and then while the events topic is read.
 
     Raises:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
-    evidence = gather(settings)
+    evidence = gather(settings, tell=tell)
     suspects = {name for name, last in _last(evidence).items() if not _is_whole(evidence, name, last)}
     return judge(evidence, held_sequences(settings, suspects))
 
@@ -113,9 +127,8 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
     lost, coming = _missing(evidence, held)
     twice = [Entry(one.event_id, one.producer_id, one.sequence, f"{one.rows} rows") for one in evidence.doubled]
     over = [one for one in evidence.windows.different if one.kpi_events > one.raw_events]
-    if evidence.running:  # events of these windows may be counted already and not yet archived
+    if evidence.is_open:  # events of these windows may be counted already and not yet archived
         over = []
-    unread = topic.records - topic.archived_records
     return Ledger(
         taken_at=evidence.taken_at,
         running=evidence.running,
@@ -124,11 +137,12 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
         duplicates_sent=sent.duplicates,
         malformed_sent=sent.malformed,
         records_in_kafka=topic.records,
+        expired=topic.expired,
         archived=evidence.counts.live_events,
         duplicates_removed=topic.removed,
         read_again=max(0, evidence.progress.rows_read - topic.archived_records),
         rejected=evidence.counts.rejected,
-        in_flight=unread + coming,
+        in_flight=topic.unread + coming,
         kpi_rows=evidence.counts.kpi_rows,
         kpi_events=evidence.counts.kpi_events,
         late=evidence.counts.kpi_late,
@@ -149,7 +163,7 @@ def _sent(evidence: Evidence) -> Tally:
 
 
 def _last(evidence: Evidence) -> dict[str, int]:
-    """The last sequence that each producer sent: by its tally, or, where that is behind, by what Kafka holds.
+    """The last sequence that each producer sent: by its tally, or, where that is behind, by what Kafka or RAW holds.
 
     A tally is behind while its simulator runs, or when that was killed.
     """
@@ -157,7 +171,8 @@ def _last(evidence: Evidence) -> dict[str, int]:
     for run in evidence.runs:
         for name, sequence in run.tally.last_sequence.items():
             seen = len(evidence.topic.copies.get(name, b"")) - 1
-            last[name] = sequence if run.closed else max(sequence, seen)
+            kept = evidence.held[name].last if name in evidence.held else -1
+            last[name] = sequence if run.closed else max(sequence, seen, kept)
     return last
 
 
@@ -169,16 +184,19 @@ def _is_whole(evidence: Evidence, name: str, last: int) -> bool:
 def _missing(evidence: Evidence, held: Names) -> tuple[list[tuple[str, int, str]], int]:
     """Events that are lost (with where they were last seen), and how many are on their way to Kafka."""
     lost, coming = [], 0
+    nowhere = "neither in RAW nor in what Kafka still holds" if evidence.topic.expired else "not in Kafka"
     for name, last in sorted(_last(evidence).items()):
         if name not in held:
             continue
-        copies, pending = evidence.topic.copies.get(name, b""), evidence.topic.pending.get(name, set())
+        pending = evidence.topic.pending.get(name, set())
+        # What was sent before an event that Kafka has deleted by now is not on its way any more.
+        gone = max((one for one in held[name] if not evidence.topic.holds(name, one)), default=-1)
         for sequence in sorted(set(range(last + 1)) - held[name] - pending):
-            in_kafka = sequence < len(copies) and copies[sequence] > 0
-            if not in_kafka and evidence.running:
+            in_kafka = evidence.topic.holds(name, sequence)
+            if not in_kafka and evidence.running and sequence > gone:
                 coming += 1
             else:
-                lost.append((name, sequence, "in Kafka, not in RAW" if in_kafka else "not in Kafka"))
+                lost.append((name, sequence, "in Kafka, not in RAW" if in_kafka else nowhere))
     return lost, coming
 
 
@@ -196,28 +214,41 @@ def _identified(evidence: Evidence, lost: list[tuple[str, int, str]]) -> Iterato
 
 
 def _differences(evidence: Evidence, sent: Tally) -> Iterator[str]:
-    """Counts that do not agree. While events flow only those windows count that are closed by now."""
-    topic, killed = evidence.topic, any(not run.closed for run in evidence.runs)
-    agreements = (
-        ("records sent and records in Kafka", sent.records, topic.records, killed),
-        ("events sent and events in Kafka", sent.events, topic.events, killed),
-        ("duplicates sent and duplicates in Kafka", sent.duplicates, topic.second_copies, killed),
-        ("malformed records sent and in Kafka", sent.malformed, topic.misfits, killed),
-        ("malformed records in Kafka and rejected", topic.misfits, evidence.counts.rejected, evidence.running),
-        ("events in Kafka and archived", topic.events, evidence.counts.live_events, evidence.running),
-    )
-    for what, here, there, is_open in agreements:
-        if here != there and not is_open:
+    """Counts that do not agree. While something is on its way only those windows count that are closed by now."""
+    for what, here, there, may_differ in _agreements(evidence, sent):
+        if here != there and not may_differ:
             yield f"{what}: {here:,} and {there:,}"
-    strangers = sorted(set(topic.copies) - set(_last(evidence)))
+    strangers = sorted({*evidence.topic.copies, *evidence.held} - set(_last(evidence)))
     if strangers and not evidence.running:
-        yield f"producers in Kafka that no run of the simulator knows: {', '.join(strangers[:5])}"
+        yield f"producers in Kafka or RAW that no run of the simulator knows: {', '.join(strangers[:5])}"
     for one in evidence.windows.unexplained:
-        if not evidence.running or one.window_start < evidence.taken_at - timedelta(minutes=5):
+        if not evidence.may_change(one):
             yield (
                 f"{one.site} {one.window_start:%H:%M}: {one.raw_events} archived, {one.kpi_events} counted, "
                 f"{one.may_be_late} behind the watermark"
             )
+
+
+def _agreements(evidence: Evidence, sent: Tally) -> Iterator[tuple[str, int, int, bool]]:
+    """What should be equal: its name, the two counts, and whether they may differ for now.
+
+    Once Kafka has deleted its oldest records, what was sent is held against RAW, and Kafka against RAW from its first
+    record on; that each event in Kafka is in RAW is seen by its sequence.
+    """
+    topic, counts, is_open = evidence.topic, evidence.counts, evidence.is_open
+    killed = any(not run.closed for run in evidence.runs)
+    if topic.expired:
+        kept = counts.rejected - evidence.rejected_before
+        yield "events sent and archived", sent.events, counts.live_events, killed or is_open
+        yield "malformed records sent and rejected", sent.malformed, counts.rejected, killed or is_open
+        yield "malformed records still in Kafka and rejected of those", topic.misfits, kept, is_open
+        return
+    yield "records sent and records in Kafka", sent.records, topic.records, killed
+    yield "events sent and events in Kafka", sent.events, topic.events, killed
+    yield "duplicates sent and duplicates in Kafka", sent.duplicates, topic.second_copies, killed
+    yield "malformed records sent and in Kafka", sent.malformed, topic.misfits, killed
+    yield "malformed records in Kafka and rejected", topic.misfits, counts.rejected, is_open
+    yield "events in Kafka and archived", topic.events, counts.live_events, is_open
 
 
 def render(ledger: Ledger) -> str:
@@ -231,14 +262,17 @@ def render(ledger: Ledger) -> str:
 
 def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
     """Each line of the ledger: its name, its count, and what it means."""
+    removed = "second copies that the archive left out" + (", of those still in Kafka" if ledger.expired else "")
+    gone = ("gone from Kafka", ledger.expired, "records older than it keeps them: for these RAW alone is the proof")
     return [
         ("produced", ledger.records_sent, "records that the simulator sent"),
         ("  events", ledger.events_sent, "of them, distinct events"),
         ("  duplicates", ledger.duplicates_sent, "of them, second copies"),
         ("  malformed", ledger.malformed_sent, "of them, fitting no schema"),
         ("in Kafka", ledger.records_in_kafka, "records in the events topic"),
+        *([gone] if ledger.expired else []),
         ("archived", ledger.archived, "rows of RAW.EVENTS"),
-        ("duplicates removed", ledger.duplicates_removed, "second copies that the archive left out"),
+        ("duplicates removed", ledger.duplicates_removed, removed),
         ("read again", ledger.read_again, "records read twice after a lost checkpoint, and left out"),
         ("rejected", ledger.rejected, "rows of RAW.REJECTED, each with its reason"),
         ("in flight", ledger.in_flight, "on their way to RAW"),
@@ -254,8 +288,12 @@ def verdict(ledger: Ledger) -> str:
     """One sentence."""
     if ledger.records_sent == 0:
         return "nothing was sent yet: there is nothing to prove"
-    if not ledger.reconciles:
+    if not ledger.agrees:
         return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled"
-    if ledger.running or ledger.in_flight:
-        return "so far nothing lost, nothing doubled; it is final once the simulator has stopped (rtlib stop simulator)"
+    in_flight = quantity(ledger.in_flight, "records")
+    so_far = f"so far nothing lost, nothing doubled, {in_flight} in flight: it is not final"
+    if ledger.running:
+        return f"{so_far} before the simulator has stopped (rtlib stop simulator) and all has arrived"
+    if ledger.in_flight:
+        return f"{so_far} before they have arrived (rtlib status shows whether a part holds them up)"
     return "reconciles: nothing lost, nothing doubled"

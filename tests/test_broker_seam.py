@@ -36,6 +36,7 @@ CALLS: list[Callable[[Settings], Any]] = [
     topics.ensure_topics,
     topics.topics,
     lambda settings: topics.end_offsets(settings, "any"),
+    lambda settings: topics.first_offsets(settings, "any"),
     lambda settings: topics.delete_topics(settings, "any"),
     lambda settings: consumer(settings, "any"),
     lambda settings: EventProducer(settings, schema={"type": "object"}, schema_id=1),

@@ -31,18 +31,22 @@ def run_of(count: int = SENT, *, closed: bool = True) -> Run:
     return Run(simulator, keeper.tally(), closed)
 
 
-def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None = None) -> Evidence:
-    """What a perfect pipeline would say, had so many records come to Kafka, and so many of those to RAW."""
-    topic, held, removed = Topic(), dict[str, set[int]](), 0
+def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None = None, gone: int = 0) -> Evidence:
+    """What a perfect pipeline would say, had so many records come to Kafka, and so many of those to RAW.
+
+    Kafka has deleted the first ``gone`` of them by now.
+    """
+    topic, held, removed = Topic(first={0: gone}), dict[str, set[int]](), 0
     records = list(islice(run.simulator.records(), run.tally.records if in_kafka is None else in_kafka))
     reached = len(records) if archived is None else archived
     for place, sent in enumerate(records):
-        topic.records += 1
-        topic.archived_records += place < reached
+        topic.records += place >= gone
+        topic.archived_records += gone <= place < reached
         if sent.event is None:
-            topic.misfits += 1
+            topic.misfits += place >= gone
             continue
-        topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached)
+        if place >= gone:
+            topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached)
         if place < reached:
             held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
             removed += sent.flaw is Flaw.DUPLICATE
@@ -55,9 +59,10 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
         topic=topic,
         held={name: Held(len(one), len(one), max(one)) for name, one in held.items()},
         doubled=(),
-        progress=Progress({}, reached),
+        progress=Progress({}, reached - gone),
         counts=Counts(rows, rows, removed, misfits, 1, 6, rows, 0),
         windows=WindowComparison(6, ()),
+        rejected_before=sum(one.event is None for one in records[:gone]),
     )
 
 
@@ -137,6 +142,107 @@ def test_what_the_archive_has_not_reached_is_in_flight_and_not_lost() -> None:
     taken = judge(evidence, held_by(evidence))
     assert (taken.lost, taken.in_flight) == (0, 30)
     assert ledger.verdict(taken).startswith("so far nothing lost")
+    assert "rtlib stop simulator" in ledger.verdict(taken)
+
+
+IN_FLIGHT = 30
+
+
+def stopped(**more: int) -> Evidence:
+    """The simulator has stopped a moment ago: every event is in its window, and the archive has yet to read some."""
+    return evidence_of(run_of(), archived=SENT - IN_FLIGHT, **more)
+
+
+def test_after_the_simulators_end_what_the_archive_has_not_reached_is_neither_lost_nor_doubled() -> None:
+    just_now = WindowDifference("plant-a", START + timedelta(minutes=59), 40, 40 + IN_FLIGHT, 0)
+    evidence = replace(stopped(), windows=WindowComparison(6, (just_now,)))
+    taken = judge(evidence, held_by(evidence))
+    assert (taken.lost, taken.doubled, taken.differences, taken.in_flight) == (0, 0, (), IN_FLIGHT)
+    assert "30 records in flight: it is not final" in ledger.verdict(taken)
+    assert taken.agrees
+    assert not taken.reconciles  # it is no proof before they have arrived
+    evidence.topic.archived_records = evidence.topic.records
+    assert judge(evidence, held_by(evidence)).doubled == IN_FLIGHT  # nothing is on its way any more
+
+
+def test_an_event_that_raw_has_lost_or_doubled_is_found_while_others_are_in_flight() -> None:
+    evidence = replace(stopped(), doubled=(Doubled("0195-the-event", "sim-one-2", 3, 2),))
+    held = held_by(evidence)
+    name = sorted(held)[0]
+    held[name].remove(7)
+    taken = judge(evidence, held)
+    assert (taken.lost, taken.doubled) == (1, 1)
+    assert (taken.lost_events[0].producer_id, taken.lost_events[0].sequence) == (name, 7)
+    assert ledger.verdict(taken) == "DOES NOT RECONCILE: 1 lost, 1 doubled"
+
+
+@pytest.mark.parametrize(("running", "counted"), [(True, 12), (True, 8), (False, 8)])
+def test_a_window_that_ended_long_ago_must_agree_even_while_others_are_in_flight(running: bool, counted: int) -> None:
+    evidence = replace(stopped(), running=running, windows=window(10, counted, 0))
+    assert judge(evidence, held_by(evidence)).differences == (
+        f"plant-a 09:00: 10 archived, {counted} counted, 0 behind the watermark",
+    )
+
+
+def test_after_the_simulators_end_a_window_that_is_ahead_of_the_archive_has_time_until_all_is_read() -> None:
+    evidence = replace(stopped(), windows=window(10, 12, 0))
+    assert judge(evidence, held_by(evidence)).agrees
+    assert judge(replace(evidence_of(run_of()), windows=window(10, 12, 0)), {}).doubled == 2
+
+
+GONE = 150
+
+
+def test_what_kafka_has_deleted_by_now_is_proved_by_raw_alone_and_the_ledger_says_so() -> None:
+    taken = judge(evidence_of(run_of(), gone=GONE), {})
+    assert (taken.lost, taken.doubled, taken.differences, taken.read_again) == (0, 0, (), 0)
+    assert taken.reconciles
+    assert (taken.records_sent, taken.expired, taken.records_in_kafka) == (SENT, GONE, SENT - GONE)
+    assert "for these RAW alone is the proof" in ledger.render(taken)
+    assert "RAW alone" not in ledger.render(judge(evidence_of(run_of()), {}))
+
+
+def test_when_kafka_has_deleted_everything_the_ledger_still_reconciles() -> None:
+    taken = judge(evidence_of(run_of(), gone=SENT), {})
+    assert taken.reconciles, taken.differences
+    assert (taken.records_in_kafka, taken.read_again) == (0, 0)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_an_event_that_neither_raw_nor_kafka_holds_any_more_is_lost_and_named(running: bool) -> None:
+    evidence = replace(evidence_of(run_of(closed=not running), gone=GONE), running=running)
+    victim = next(sent.event for sent in run_of().records() if sent.event and sent.event.sequence == 7)
+    held = held_by(evidence)
+    held[victim.producer_id].remove(7)
+    taken = judge(evidence, held)
+    why = "neither in RAW nor in what Kafka still holds"
+    assert taken.lost_events == (ledger.Entry(victim.event_id, victim.producer_id, 7, why),)
+    assert taken.in_flight == 0
+
+
+def test_after_kafka_has_deleted_its_oldest_counts_that_disagree_with_raw_are_still_told() -> None:
+    evidence = evidence_of(run_of(), gone=GONE)
+    sent, counts = evidence.runs[0].tally, evidence.counts
+    fewer = replace(counts, live_events=counts.live_events - 1, rejected=counts.rejected - 1)
+    told = judge(replace(evidence, counts=fewer), {}).differences
+    left = evidence.topic.misfits
+    assert told == (
+        f"events sent and archived: {sent.events} and {sent.events - 1}",
+        f"malformed records sent and rejected: {sent.malformed} and {sent.malformed - 1}",
+        f"malformed records still in Kafka and rejected of those: {left} and {left - 1}",
+    )
+
+
+def test_of_a_killed_simulator_whose_records_kafka_has_deleted_raw_tells_how_far_it_came() -> None:
+    behind = run_of(SENT - 10, closed=False)
+    evidence = evidence_of(behind, in_kafka=SENT, gone=SENT)
+    held = held_by(evidence)
+    assert judge(evidence, {}).reconciles
+    name = max(held, key=lambda one: evidence.held[one].last - behind.tally.last_sequence[one])
+    victim = evidence.held[name].last - 1
+    assert victim > behind.tally.last_sequence[name]  # the tally is behind
+    held[name].remove(victim)
+    assert [(one.producer_id, one.sequence) for one in judge(evidence, held).lost_events] == [(name, victim)]
 
 
 def test_records_read_again_after_a_lost_checkpoint_are_no_duplicates() -> None:
@@ -151,6 +257,12 @@ def test_a_producer_that_no_run_knows_does_not_reconcile() -> None:
     evidence.topic.add("stranger", 0, archived=True)
     taken = judge(evidence, {})
     assert any("stranger" in one for one in taken.differences)
+
+
+def test_a_producer_that_is_in_raw_alone_and_that_no_run_knows_does_not_reconcile() -> None:
+    evidence = evidence_of(run_of(), gone=SENT)
+    taken = judge(replace(evidence, held={**evidence.held, "stranger": Held(1, 1, 0)}), {})
+    assert taken.differences == ("producers in Kafka or RAW that no run of the simulator knows: stranger",)
 
 
 def test_a_simulator_that_was_killed_may_have_sent_more_than_its_tally_says() -> None:

@@ -126,6 +126,13 @@ def test_a_lost_event_is_named_in_the_table() -> None:
     assert "rt-stopped" in table(taken)
 
 
+def test_a_ledger_that_is_not_final_yet_is_neither_good_nor_bad() -> None:
+    evidence = evidence_of(run_of(), archived=300)
+    html = table(ledger.judge(evidence, held_by(evidence)))
+    assert "rt-degraded" in html
+    assert "it is not final" in html
+
+
 def test_a_ledger_that_cannot_be_taken_says_why() -> None:
     def take() -> ledger.Ledger:
         raise ServiceError("the broker does not answer", cure="rtlib up")

@@ -104,13 +104,16 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
     """
-    from kafka import OffsetSpec, TopicPartition
+    return _offsets(settings, topic, "LATEST")
 
-    with _admin(settings) as admin:
-        partitions = _partitions(admin, topic)
-        asked = {TopicPartition(topic, number): OffsetSpec.LATEST for number in partitions}
-        told = admin.list_partition_offsets(asked)
-    return {one.partition: int(told[one].offset) for one in sorted(told, key=lambda one: one.partition)}
+
+def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """The offset of the first record that each partition still holds: above 0 once Kafka has deleted the oldest.
+
+    Raises:
+        ServiceError: The broker does not answer, or has no such topic.
+    """
+    return _offsets(settings, topic, "EARLIEST")
 
 
 def keep_versions(settings: Settings, topic: str, *, seconds: int) -> None:
@@ -150,6 +153,15 @@ def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
         "replication_factor": settings.kafka_replication_factor,
         "configs": spec.configs,
     }
+
+
+def _offsets(settings: Settings, topic: str, which: str) -> dict[int, int]:
+    from kafka import OffsetSpec, TopicPartition
+
+    with _admin(settings) as admin:
+        partitions = _partitions(admin, topic)
+        told = admin.list_partition_offsets({TopicPartition(topic, one): OffsetSpec[which] for one in partitions})
+    return {one.partition: int(told[one].offset) for one in sorted(told, key=lambda one: one.partition)}
 
 
 def _partitions(admin: KafkaAdminClient, topic: str) -> list[int]:

@@ -16,11 +16,15 @@ def show_ledger(as_json: Json = False) -> None:
     """Prove that no event was lost and none doubled, or name those that were.
 
     It holds the simulator's own tally against Kafka, RAW.EVENTS, RAW.REJECTED and SPEED.KPIS of the running stack.
-    Exit code 1 when something does not agree.
+    Once the simulator has stopped it waits until all that was sent has arrived. Exit code 1 when something does not
+    agree, or does not arrive.
     """
     from rtlib import ledger
+    from rtlib.pipeline.settling import settle
 
-    taken = ledger.take(load_settings())
+    settings = load_settings()
+    settle(settings, tell=say)
+    taken = ledger.take(settings, tell=say)
     if as_json:
         print_json({**asdict(taken), "reconciles": taken.reconciles})
     else:

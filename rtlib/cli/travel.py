@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 @app.command()
 def travel(
-    at: Annotated[str | None, typer.Option("--at", help="A moment, UTC: 12:03:10, or 2026-01-05T12:03:10.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="A moment in UTC, 12:03:10 or 2026-01-05T12:03:10, or with an offset: 14:03:10+02:00."
+        ),
+    ] = None,
     query: Annotated[str, typer.Option("--query", help="kpis or archive.")] = "kpis",
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many batches, back from that moment.")] = 10,
     as_json: Json = False,
@@ -49,7 +54,7 @@ def _show(settings: Settings, batches: list[QueryProgress]) -> None:
 
 
 def _moment(text: str | None) -> datetime:
-    """Today's time of day or a full moment, taken for UTC; now when nothing is asked.
+    """Today's time of day or a full moment, in UTC unless it has an offset; now when nothing is asked.
 
     Raises:
         ConfigError: It is neither.
@@ -57,7 +62,14 @@ def _moment(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        told = datetime.combine(datetime.now(UTC), time.fromisoformat(text)) if len(text) <= 15 else None
-        return (told or datetime.fromisoformat(text)).replace(tzinfo=UTC)
-    except ValueError:
-        raise ConfigError(f"{text!r} is no moment", cure="write 12:03:10, or 2026-01-05T12:03:10 (UTC)") from None
+        told = _today(text) if ":" in text[:3] else datetime.fromisoformat(text)
+        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        cure = "write 12:03:10, or 2026-01-05T12:03:10, in UTC or with an offset as in 14:03:10+02:00"
+        raise ConfigError(f"{text!r} is no moment", cure=cure) from None
+
+
+def _today(text: str) -> datetime:
+    """A time of day; it is today's where its offset holds."""
+    told = time.fromisoformat(text)
+    return datetime.combine(datetime.now(told.tzinfo or UTC), told)

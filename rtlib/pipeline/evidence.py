@@ -7,16 +7,16 @@ whatever the archive says it has read must be in RAW, and whatever is in RAW mus
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtlib.broker.consumer import decode
 from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
 from rtlib.broker.registry import schema_ids
-from rtlib.broker.topics import end_offsets
+from rtlib.broker.topics import end_offsets, first_offsets
 from rtlib.broker.validation import Validate, compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
@@ -25,10 +25,17 @@ from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, runs, written_at
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.serve import Counts, WindowComparison, compare_windows, counts
+from rtlib.warehouse.serve import Counts, WindowComparison, WindowDifference, compare_windows, counts
+from rtlib.wording import quantity
 
+if TYPE_CHECKING:
+    from kafka.consumer.fetcher import ConsumerRecord
+
+Tell = Callable[[str], None]
 FARTHEST = 100_000_000  # the ledger keeps a byte for each sequence of a producer up to the highest
 ALIVE_SECONDS = 5.0  # a simulator writes its tally every second
+YOUNG = timedelta(minutes=5)  # the time that a window has to be counted in full everywhere
+TELL_SECONDS, TELL_RECORDS = 5.0, 1_000  # how often it is told how much is read, and how often that is looked at
 Copies = dict[str, bytearray]  # producer -> for each sequence, how many copies of the event there are (at most 255)
 
 
@@ -37,12 +44,13 @@ class Topic:
     """What the events topic holds. Filled while it is read; nobody changes it afterwards.
 
     Attributes:
-        records: All records.
+        records: All records that it still holds.
         archived_records: Those that the archive has read.
         misfits: Records that fit no schema.
         copies: Producer to the number of copies of each sequence.
         removed: Second copies among the archived records.
         pending: Producer to the sequences that the archive has not reached yet.
+        first: Partition to the offset of the first record that it still holds.
     """
 
     records: int = 0
@@ -51,6 +59,17 @@ class Topic:
     removed: int = 0
     copies: Copies = field(default_factory=dict)
     pending: dict[str, set[int]] = field(default_factory=dict)
+    first: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> int:
+        """Records that the archive has not read yet."""
+        return self.records - self.archived_records
+
+    @property
+    def expired(self) -> int:
+        """Records that Kafka has deleted by now, because they were older than it keeps them."""
+        return sum(self.first.values())
 
     @property
     def events(self) -> int:
@@ -61,6 +80,11 @@ class Topic:
     def second_copies(self) -> int:
         """Copies of events beyond the first."""
         return self.records - self.misfits - self.events
+
+    def holds(self, producer: str, sequence: int) -> bool:
+        """True when it holds this event."""
+        copies = self.copies.get(producer, b"")
+        return sequence < len(copies) and copies[sequence] > 0
 
     def add(self, producer: str, sequence: int, *, archived: bool) -> None:
         """Count one event."""
@@ -88,6 +112,7 @@ class Evidence:
         progress: How far the archive has come.
         counts: The warehouse's own counts.
         windows: Each window of SPEED.KPIS held against RAW.
+        rejected_before: Rows of RAW.REJECTED whose records Kafka no longer holds.
     """
 
     taken_at: datetime
@@ -99,38 +124,77 @@ class Evidence:
     progress: audit.Progress
     counts: Counts
     windows: WindowComparison
+    rejected_before: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """True while counts may differ: more is being sent, or the windows count what the archive has not read yet."""
+        return self.running or self.topic.unread > 0
+
+    def may_change(self, window: WindowDifference) -> bool:
+        """True for a window whose counts may still come together: it is young, or ahead of what the archive has read.
+
+        While a simulator sends, something always is unread: then a window that is ahead must come together in time.
+        """
+        young = window.window_start >= self.taken_at - YOUNG
+        ahead = window.kpi_events > window.raw_events and not self.running
+        return self.is_open and (young or ahead)
 
 
-def gather(settings: Settings) -> Evidence:
+def gather(settings: Settings, *, tell: Tell = lambda line: None) -> Evidence:
     """Ask every place.
+
+    Args:
+        settings: Which domain.
+        tell: Receives a line now and then while the events topic is read.
 
     Raises:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
+    while True:
+        evidence = _ask(settings, first_offsets(settings, settings.topic("events")), tell)
+        if first_offsets(settings, settings.topic("events")) == evidence.topic.first:
+            return evidence
+        tell("  meanwhile Kafka deleted records that were too old: all places are asked again")
+
+
+def _ask(settings: Settings, first: Mapping[int, int], tell: Tell) -> Evidence:
     taken_at = datetime.now(UTC)
     account = tuple(runs(settings))
     connection = connect(settings)
     try:
-        progress = audit.archive_progress(connection, settings.domain)
+        progress = audit.archive_progress(connection, settings.domain, first=first)
         held = audit.held(connection, settings.domain)
         twice = tuple(audit.doubled(connection, settings.domain))
         counted = counts(connection, settings.domain)
         compared = compare_windows(connection, settings.domain, window_seconds=settings.window_seconds)
+        refused = audit.rejected_before(connection, settings.domain, first)
     finally:
         connection.close()
-    topic = read_topic(settings, archived=progress.offsets)
+    topic = read_topic(settings, archived=progress.offsets, first=first, tell=tell)
     running = any(_is_alive(settings, run) for run in account)
-    return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared)
+    return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared, refused)
 
 
-def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
-    """Count the events topic; ``archived`` maps a partition to the offset after the last that the archive has read."""
+def read_topic(
+    settings: Settings, *, archived: Mapping[int, int], first: Mapping[int, int], tell: Tell = lambda line: None
+) -> Topic:
+    """Count the events topic.
+
+    Args:
+        settings: Which domain.
+        archived: Partition to the offset after the last that the archive has read.
+        first: Partition to the offset of the first record that the topic holds.
+        tell: Receives a line every few seconds.
+    """
     fits = compile_schema(load_domain(settings.domain).schema)
     known = schema_ids(settings, subject(settings))
     ahead = timedelta(seconds=settings.future_seconds)
-    topic = Topic()
-    for record in contents(settings, settings.topic("events")):
+    topic = Topic(first=first)
+    name = settings.topic("events")
+    total = sum(end_offsets(settings, name).values()) - topic.expired
+    for record in _counted(contents(settings, name), total, tell):
         reached = record.offset < archived.get(record.partition, 0)
         topic.records += 1
         topic.archived_records += reached
@@ -141,6 +205,16 @@ def read_topic(settings: Settings, *, archived: Mapping[int, int]) -> Topic:
         else:
             topic.add(told["producer_id"], told["sequence"], archived=reached)
     return topic
+
+
+def _counted(records: Iterable[ConsumerRecord], total: int, tell: Tell) -> Iterator[ConsumerRecord]:
+    """The same records; every few seconds it is told how many have passed. What takes no longer passes in silence."""
+    said = time.monotonic()
+    for number, record in enumerate(records, start=1):
+        yield record
+        if number % TELL_RECORDS == 0 and time.monotonic() - said >= TELL_SECONDS:
+            said = time.monotonic()
+            tell(f"  {number:,} of {max(total, number):,} records of the events topic are read")
 
 
 def _fitting(record: bytes | None, fits: Validate, known: Collection[int]) -> dict[str, Any] | None:
@@ -176,15 +250,36 @@ def is_settled(settings: Settings) -> bool:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
-    ends = {one: end for one, end in end_offsets(settings, settings.topic("events")).items() if end}
-    connection = connect(settings)
+    return outstanding(settings) is None
+
+
+def outstanding(settings: Settings) -> str | None:
+    """What has not arrived of that which is in Kafka, in a few words; None once everything has.
+
+    Raises:
+        ServiceError: The broker does not answer.
+        WarehouseError: The warehouse does not answer.
+    """
+    connection = connect(settings)  # first of all: where nothing runs it fails sooner than Kafka's client does
     try:
-        if audit.archive_progress(connection, settings.domain).offsets != ends:
-            return False
+        ends = {one: end for one, end in end_offsets(settings, settings.topic("events")).items() if end}
+        reached = audit.archive_progress(connection, settings.domain).offsets
+        if reached != ends:
+            behind = sum(abs(ends.get(one, 0) - reached.get(one, 0)) for one in ends.keys() | reached.keys())
+            return f"{quantity(behind, 'records')} on the way to RAW"
         compared = compare_windows(connection, settings.domain, window_seconds=settings.window_seconds)
     finally:
         connection.close()
-    return not compared.unexplained
+    if not compared.unexplained:
+        return None
+    apart = sum(abs(one.raw_events - one.kpi_events) for one in compared.unexplained)
+    windows = quantity(len(compared.unexplained), "windows")
+    return f"{windows} that SPEED and RAW count differently, by {quantity(apart, 'events')}"
+
+
+def is_sending(settings: Settings) -> bool:
+    """True while a simulator sends."""
+    return any(_is_alive(settings, run) for run in runs(settings))
 
 
 def _is_alive(settings: Settings, run: Run) -> bool:

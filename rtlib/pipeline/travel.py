@@ -12,8 +12,12 @@ from datetime import datetime
 from rtlib.broker.consumer import progress_from_record
 from rtlib.broker.contents import contents
 from rtlib.config import Settings
+from rtlib.errors import ConfigError
 from rtlib.pipeline.signs import HEARTBEAT_PREFIX
 from rtlib.records import QueryProgress
+from rtlib.streaming.queries import ARCHIVE, KPIS
+
+QUERIES = (KPIS, ARCHIVE)
 
 
 def history(settings: Settings, *, query: str | None = None) -> list[QueryProgress]:
@@ -24,8 +28,11 @@ def history(settings: Settings, *, query: str | None = None) -> list[QueryProgre
         query: ``kpis`` or ``archive``; None for both.
 
     Raises:
+        ConfigError: There is no such query.
         ServiceError: The broker does not answer.
     """
+    if query not in (None, *QUERIES):
+        raise ConfigError(f"no query is called {query!r}", cure=f"use one of: {', '.join(QUERIES)}")
     found = []
     for record in contents(settings, settings.topic("progress")):
         name = (record.key or b"").decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ class Progress:
 
     Attributes:
         offsets: Partition to the offset after the last that is archived.
-        rows_read: Records in all batches; more than the topic holds when some were read again.
+        rows_read: Records in all batches, from the offsets on that were asked for; more than the topic holds there
+            when some were read again.
     """
 
     offsets: dict[int, int]
@@ -84,13 +85,30 @@ def doubled(connection: SnowflakeConnection, domain: str) -> list[Doubled]:
     return [found[place] for place in sorted(found)]
 
 
-def archive_progress(connection: SnowflakeConnection, domain: str) -> Progress:
-    """How far the archive has come, by the ledger of its batches."""
+def archive_progress(
+    connection: SnowflakeConnection, domain: str, *, first: Mapping[int, int] | None = None
+) -> Progress:
+    """How far the archive has come, by the ledger of its batches.
+
+    Args:
+        connection: An open connection.
+        domain: Whose.
+        first: Partition to the offset from which on records are counted; None counts all.
+    """
     offsets: dict[int, int] = {}
     rows_read = 0
-    sql = "select offsets_to, rows_read from RAW.BATCHES where domain = ? and query <> ?"
+    sql = "select offsets_from, offsets_to, rows_read from RAW.BATCHES where domain = ? and query <> ?"
     for row in query(connection, sql, (domain, HISTORY)):
+        began = json.loads(row["offsets_from"])
         rows_read += int(row["rows_read"])
         for partition, end in json.loads(row["offsets_to"]).items():
             offsets[int(partition)] = max(end, offsets.get(int(partition), 0))
+            rows_read -= max(0, min(end, (first or {}).get(int(partition), 0)) - began.get(partition, end))
     return Progress(offsets, rows_read)
+
+
+def rejected_before(connection: SnowflakeConnection, domain: str, first: Mapping[int, int]) -> int:
+    """How many rows of RAW.REJECTED stem from before these offsets (partition to offset)."""
+    sql = "select count(*) as n from RAW.REJECTED where domain = ? and kafka_partition = ? and kafka_offset < ?"
+    asked = [(domain, partition, offset) for partition, offset in first.items() if offset]
+    return sum(int(query(connection, sql, one)[0]["n"]) for one in asked)

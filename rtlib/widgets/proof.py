@@ -23,7 +23,7 @@ def table(ledger: Ledger) -> str:
     entries = [*ledger.lost_events, *ledger.doubled_events]
     named = [f"{one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
     wrong = "".join(f"<li>{escape(one)}</li>" for one in [*named, *ledger.differences])
-    tone = "healthy" if ledger.reconciles else "stopped"
+    tone = "healthy" if ledger.reconciles else "degraded" if ledger.agrees and ledger.in_flight else "stopped"
     return (
         f'<div class="rt rt-ledger"><p class="rt-banner rt-{tone}">{escape(ledgers.verdict(ledger))}</p>'
         f"<table>{rows}</table><ul>{wrong}</ul></div>"

@@ -1,0 +1,286 @@
+"""The whole way from the places that keep count to the verdict: a real warehouse, and a log in the place of Kafka's."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from snowflake.connector import SnowflakeConnection
+from warehouse_server import WarehouseServer
+
+from rtlib import ledger
+from rtlib.broker.framing import frame
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.pipeline import evidence
+from rtlib.pipeline.evidence import is_sending, is_settled, outstanding
+from rtlib.pipeline.tallies import Run, write_run
+from rtlib.records import Event, Kpi
+from rtlib.simulator import Sent, Simulator, TallyKeeper
+from rtlib.warehouse.connection import execute
+from rtlib.warehouse.load import Batch, apply_batch, merge_kpis
+from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+SENT, PARTITIONS, SCHEMA_ID = 400, 4, 7
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A record as Kafka holds it."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes
+    sent: Sent
+
+
+class World:
+    """A run of 400 records: in a log, in RAW, and in SPEED; and what a test does to each."""
+
+    def __init__(self, settings: Settings, warehouse: SnowflakeConnection) -> None:
+        self.settings, self.warehouse = settings, warehouse
+        self.first = dict.fromkeys(range(PARTITIONS), 0)
+        domain = load_domain(settings.domain)
+        world = Simulator(domain, seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one")
+        keeper, ends = TallyKeeper(), Counter[int]()
+        places = {site.id: number % PARTITIONS for number, site in enumerate(domain.sites)}
+        self.log: list[LogRecord] = []
+        for sent in islice(world.records(), SENT):
+            keeper.add(sent)
+            place, value = places[sent.key], frame(SCHEMA_ID, sent.payload)
+            at = round(sent.send_at.timestamp() * 1000) + 1
+            self.log.append(LogRecord(place, ends[place], at, value, sent))
+            ends[place] += 1
+        self.run = Run(world, keeper.tally(), closed=True)
+        write_run(settings, self.run)
+
+    def contents(self, settings: Settings, topic: str) -> Iterator[LogRecord]:
+        return (one for one in self.log if one.offset >= self.first[one.partition])
+
+    def first_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
+        return dict(self.first)
+
+    def end_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
+        return {place: sum(one.partition == place for one in self.log) for place in range(PARTITIONS)}
+
+    def archive(self, records: list[LogRecord], number: int) -> None:
+        """Bring records into RAW, as the archive query does."""
+        spans: dict[int, list[int]] = defaultdict(list)
+        for one in records:
+            spans[one.partition].append(one.offset)
+        batch = Batch(
+            "archive",
+            self.settings.domain,
+            number,
+            events=pd.DataFrame([self._event(one) for one in records if one.sent.event], columns=list(EVENT_COLUMNS)),
+            rejected=pd.DataFrame(
+                [self._misfit(one) for one in records if not one.sent.event], columns=list(REJECTED_COLUMNS)
+            ),
+            offsets_from={str(place): min(found) for place, found in spans.items()},
+            offsets_to={str(place): max(found) + 1 for place, found in spans.items()},
+        )
+        apply_batch(self.warehouse, batch)
+
+    def count(self, records: list[LogRecord]) -> None:
+        """Bring the KPIs of these records into SPEED: each event once in the minute in which it happened."""
+        events = {one.sent.event.event_id: one.sent.event for one in records if one.sent.event}
+        windows = Counter((one.site, one.occurred_at.replace(second=0, microsecond=0)) for one in events.values())
+        minute, domain = timedelta(minutes=1), self.settings.domain
+        merge_kpis(
+            self.warehouse,
+            [Kpi(domain, site, at, at + minute, {}, n, 0, at, at, START) for (site, at), n in windows.items()],
+        )
+
+    def an_event(self, number: int) -> Event:
+        """One of the events, by its place in the log."""
+        return next(one.sent.event for one in self.log[number:] if one.sent.event)
+
+    def _event(self, one: LogRecord) -> dict[str, Any]:
+        told = one.sent.event.to_json() if one.sent.event else {}
+        happened = {"occurred_at": one.sent.event.occurred_at if one.sent.event else None}
+        return {**told, **happened, "attributes": json.dumps(told["attributes"]), **self._place(one)}
+
+    def _misfit(self, one: LogRecord) -> dict[str, Any]:
+        return {"payload": one.value, "reason": "it does not fit", "field": "", **self._place(one)}
+
+    def _place(self, one: LogRecord) -> dict[str, Any]:
+        return {
+            "topic": self.settings.topic("events"),
+            "kafka_partition": one.partition,
+            "kafka_offset": one.offset,
+            "received_at": pd.Timestamp(one.timestamp, unit="ms", tz="UTC"),
+        }
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path,
+    warehouse_server: WarehouseServer,
+    warehouse: SnowflakeConnection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
+    made = World(Settings(home=tmp_path, domain="iot"), warehouse)
+    for name in ("contents", "first_offsets", "end_offsets"):
+        monkeypatch.setattr(evidence, name, getattr(made, name))
+    monkeypatch.setattr(evidence, "schema_ids", lambda settings, subject: {SCHEMA_ID})
+    return made
+
+
+@pytest.fixture
+def arrived(world: World) -> World:
+    """All of it has arrived, in eight batches."""
+    for number in range(8):
+        world.archive(world.log[50 * number : 50 * (number + 1)], number)
+    world.count(world.log)
+    return world
+
+
+def test_what_arrived_in_full_reconciles(arrived: World) -> None:
+    taken = ledger.take(arrived.settings)
+    assert taken.reconciles, taken.differences
+    assert taken.records_sent == taken.records_in_kafka == SENT
+    assert taken.archived == taken.kpi_events == taken.events_sent
+    assert taken.duplicates_removed == taken.duplicates_sent > 0
+    assert taken.rejected == taken.malformed_sent > 0
+    assert (taken.read_again, taken.expired) == (0, 0)
+    assert is_settled(arrived.settings)
+
+
+def test_a_lost_and_a_doubled_event_are_named_though_every_count_is_right(arrived: World) -> None:
+    lost = arrived.an_event(100)
+    doubled = next(one.sent.event for one in arrived.log[200:] if one.sent.event and one.sent.event.site == lost.site)
+    execute(arrived.warehouse, "delete from RAW.EVENTS where event_id = ?", (lost.event_id,))
+    execute(
+        arrived.warehouse,
+        "insert into RAW.EVENTS select * from RAW.EVENTS where event_id = ?",
+        (doubled.event_id,),
+    )
+    taken = ledger.take(arrived.settings)
+    assert taken.archived == taken.events_sent
+    assert (taken.lost, taken.doubled) == (1, 1)
+    assert taken.lost_events == (ledger.Entry(lost.event_id, lost.producer_id, lost.sequence, "in Kafka, not in RAW"),)
+    assert taken.doubled_events == (ledger.Entry(doubled.event_id, doubled.producer_id, doubled.sequence, "2 rows"),)
+    shown = ledger.render(taken)
+    assert lost.event_id in shown and doubled.event_id in shown
+    assert "DOES NOT RECONCILE: 1 lost, 1 doubled" in shown
+
+
+def test_right_after_the_simulators_end_nothing_is_doubled_and_the_verdict_says_what_is_in_flight(
+    world: World,
+) -> None:
+    world.archive(world.log[:370], 0)
+    world.count(world.log)  # the speed path is ahead
+    taken = ledger.take(world.settings)
+    assert (taken.lost, taken.doubled, taken.in_flight, taken.running) == (0, 0, 30, False)
+    assert "30 records in flight: it is not final" in ledger.render(taken)
+    assert not taken.reconciles
+    assert outstanding(world.settings) == "30 records on the way to RAW"
+    world.archive(world.log[370:], 1)
+    assert outstanding(world.settings) is None
+    assert ledger.verdict(ledger.take(world.settings)) == "reconciles: nothing lost, nothing doubled"
+
+
+def test_windows_that_are_not_counted_to_the_end_are_outstanding(world: World) -> None:
+    world.archive(world.log, 0)
+    world.count([one for one in world.log if one.sent.event is not world.an_event(50)])
+    assert outstanding(world.settings) == "1 window that SPEED and RAW count differently, by 1 event"
+    assert not is_settled(world.settings)
+
+
+def test_a_simulator_sends_while_its_account_is_open_and_young(world: World) -> None:
+    assert not is_sending(world.settings)
+    write_run(world.settings, Run(world.run.simulator, world.run.tally))
+    assert is_sending(world.settings)
+
+
+# --- after Kafka has deleted the oldest records ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def week_later(arrived: World) -> World:
+    """The log of each partition has lost its oldest records, each another number; one batch was read again before."""
+    arrived.archive(arrived.log[350:], 8)
+    arrived.first = {place: end // 2 + place for place, end in arrived.end_offsets(arrived.settings, "").items()}
+    return arrived
+
+
+def test_after_a_week_the_ledger_still_reconciles_and_says_what_raw_alone_proves(week_later: World) -> None:
+    taken = ledger.take(week_later.settings)
+    assert taken.reconciles, taken.differences
+    assert taken.expired == sum(week_later.first.values()) > SENT // 3
+    assert taken.expired + taken.records_in_kafka == taken.records_sent == SENT
+    assert taken.archived == taken.events_sent
+    assert taken.read_again == 50
+    assert "for these RAW alone is the proof" in ledger.render(taken)
+
+
+def test_after_a_week_an_event_that_raw_has_lost_is_still_named(week_later: World) -> None:
+    old = week_later.an_event(0)
+    execute(week_later.warehouse, "delete from RAW.EVENTS where event_id = ?", (old.event_id,))
+    taken = ledger.take(week_later.settings)
+    why = "neither in RAW nor in what Kafka still holds"
+    assert taken.lost_events == (ledger.Entry(old.event_id, old.producer_id, old.sequence, why),)
+    assert not taken.reconciles
+
+
+def test_after_a_week_a_rejected_record_that_raw_lacks_is_still_missed(week_later: World) -> None:
+    newest = max((one for one in week_later.log if not one.sent.event), key=lambda one: one.timestamp)
+    execute(
+        week_later.warehouse,
+        "delete from RAW.REJECTED where kafka_partition = ? and kafka_offset = ?",
+        (newest.partition, newest.offset),
+    )
+    told = "\n".join(ledger.take(week_later.settings).differences)
+    assert "malformed records sent and rejected: " in told
+    assert "malformed records still in Kafka and rejected of those: " in told
+
+
+def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    contents = arrived.contents
+
+    def shortened(settings: Settings, topic: str) -> Iterator[LogRecord]:
+        arrived.first = {**arrived.first, 0: 20}
+        return contents(settings, topic)
+
+    monkeypatch.setattr(evidence, "contents", shortened)
+    taken = ledger.take(arrived.settings, tell=lines.append)
+    assert taken.reconciles, taken.differences
+    assert taken.expired == 20
+    assert len(lines) == 1 and "asked again" in lines[0]
+
+
+# --- progress -------------------------------------------------------------------------------------------------------
+
+
+def taking(world: World) -> Callable[[], list[str]]:
+    def lines() -> list[str]:
+        told: list[str] = []
+        ledger.take(world.settings, tell=told.append)
+        return told
+
+    return lines
+
+
+def test_a_long_topic_is_told_as_it_is_read(arrived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(evidence, "TELL_RECORDS", 150)
+    assert taking(arrived)() == [
+        "  150 of 400 records of the events topic are read",
+        "  300 of 400 records of the events topic are read",
+    ]
+
+
+def test_a_short_topic_is_read_without_a_word(arrived: World) -> None:
+    assert taking(arrived)() == []
