@@ -107,7 +107,7 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
     Raises:
         ServiceError: Voilà ended by itself.
     """
-    with _on_signal():
+    with ending_on_signal():
         settings = _with_free_app_port(settings)
         token = secrets.token_urlsafe(16)
         port = settings.ports["app"]
@@ -133,8 +133,9 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
 def serve_lab(settings: Settings, *, browser: bool) -> None:
     """Open JupyterLab on the lessons until Ctrl-C."""
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
-    with _on_signal():
-        server = subprocess.Popen([*command] if browser else [*command, "--no-browser"], cwd=notebooks())
+    with ending_on_signal():
+        command += [] if browser else ["--no-browser"]
+        server = subprocess.Popen(command, cwd=notebooks(), env=page.environment(inherited_environment()))
         try:
             server.wait()
         except KeyboardInterrupt:
@@ -172,7 +173,7 @@ def report(result: Ledger) -> str:
 @contextmanager
 def running_stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> Iterator[Settings]:
     """The stack, started if it was not running; what was begun is stopped at the end, whatever happens."""
-    with _on_signal():
+    with ending_on_signal():
         began = False
         try:
             began = start(settings, chosen, tell=tell)
@@ -183,7 +184,7 @@ def running_stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tel
 
 
 @contextmanager
-def _on_signal() -> Iterator[None]:
+def ending_on_signal() -> Iterator[None]:
     """A closed terminal or a polite kill ends things as Ctrl-C does: what was begun is stopped."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -232,7 +233,10 @@ def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
             raise ServiceError(f"Voilà did not start (exit code {voila.returncode})", cure="rtlib doctor")
         requests.get(url.partition("?")[0] + "login", timeout=2, allow_redirects=False)
 
-    retrying(ask)
+    try:
+        retrying(ask)
+    except requests.RequestException as error:
+        raise ServiceError("Voilà was started and has not answered for 60 s", cure="rtlib doctor, rtlib app") from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

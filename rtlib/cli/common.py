@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rtlib.config import DOMAINS, Settings, load_settings
+from rtlib.services.parts import PART_NAMES
 
 app = typer.Typer(
     name="rtlib",
@@ -25,7 +26,7 @@ RateValue = Annotated[float | None, typer.Option("--rate", help="Events per seco
 Trigger = Annotated[str | None, typer.Option("--trigger", help="How the KPI query runs: real-time or micro-batch.")]
 Small = Annotated[bool, typer.Option("--small", help="Use at most 2 GB of memory instead of 3.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same events.")]
-PartName = Annotated[str, typer.Argument(help="broker, registry, warehouse, stream, loader or simulator.")]
+PartName = Annotated[str, typer.Argument(help=f"One of: {', '.join(PART_NAMES)}.")]
 
 
 def choose(

@@ -42,13 +42,14 @@ def fault(
 
     What should happen is said first. Exit code 1 when the pipeline did not recover by itself.
     """
-    from rtlib import faults
+    from rtlib import demo, faults
 
     if name is None:
         menu = {one.name: one.title for one in faults.MENU.values()}
         print_json(menu) if as_json else typer.echo("\n".join(f"{one:<20} {title}" for one, title in menu.items()))
         return
-    report = faults.run(load_settings(), name, seed=seed, tell=say)
+    with demo.ending_on_signal():
+        report = faults.run(load_settings(), name, seed=seed, tell=say)
     if as_json:
         print_json({**asdict(report), "recovered": report.recovered})
     else:

@@ -78,7 +78,7 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def logs(
     part: PartName,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines from the end.")] = 40,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 40,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -93,6 +93,8 @@ def logs(
         return
     for line in said:
         typer.echo(line)
+    if not said:
+        say(f"{part} has said nothing yet")
     if follow:
         _follow(settings, part)
 
@@ -209,15 +211,10 @@ def _print_table(told: StackStatus) -> None:
 
 
 def _follow(settings: Settings, part: str) -> None:
-    import time
+    """By tail, which waits for a log that is not there yet and goes on when the supervisor begins a new one."""
+    import subprocess
 
     from rtlib.services import stack
 
-    with stack.log_path(settings, part).open(errors="replace") as log:
-        log.seek(0, 2)
-        while True:  # until Ctrl-C, which the command turns into exit code 130
-            line = log.readline()
-            if line:
-                typer.echo(line, nl=False)
-            else:
-                time.sleep(0.2)
+    # Ctrl-C reaches both; the command turns it into exit code 130.
+    subprocess.run(("tail", "-n", "0", "-F", str(stack.log_path(settings, part))), stderr=subprocess.DEVNULL)

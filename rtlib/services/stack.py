@@ -245,14 +245,18 @@ def _wait_for_end(pid: int) -> None:
 @contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
     """Two ``up`` at the same moment would choose the same ports: the second waits, then finds the stack running."""
+    lock = FileLock(settings.home / "up.lock", timeout=180)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        with FileLock(settings.home / "up.lock", timeout=180):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise ServiceError("another rtlib up has been busy for three minutes", cure="rtlib status") from error
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
         raise EnvironmentProblem(
             f"{settings.home} cannot be used as the state folder: {error.strerror}",
             cure="set RTLIB_HOME to a folder you may write",
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()

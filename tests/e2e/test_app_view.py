@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
+from rtlib.widgets import page
 
 pytestmark = pytest.mark.e2e
 
@@ -238,9 +239,8 @@ def test_the_same_widget_lives_in_jupyterlab_even_while_a_cell_runs(tmp_path: Pa
     busy = "import time\nends = time.monotonic() + 6\nwhile time.monotonic() < ends: time.sleep(0.1)\nprint('done it')"
     notebook = write_notebook(tmp_path, CELL.format(here=str(HERE), script=str(script)), busy)
     with (tmp_path / "lab.log").open("w") as log:
-        lab = subprocess.Popen(
-            lab_command(tmp_path, port), cwd=tmp_path, stdout=log, stderr=log, env=environment(tmp_path)
-        )
+        around = page.environment(environment(tmp_path))
+        lab = subprocess.Popen(lab_command(tmp_path, port), cwd=tmp_path, stdout=log, stderr=log, env=around)
     try:
         until_served(f"http://127.0.0.1:{port}/lab", lab)
         _look_in_lab(f"http://127.0.0.1:{port}/lab/tree/{notebook.name}", chromium)
@@ -266,6 +266,7 @@ def _look_in_lab(url: str, chromium: Browser) -> None:
     page.locator(".rt-app").scroll_into_view_if_needed()
     assert "KPI query" in app.click_node("kpis")
     assert app.wide_titles() == []
+    assert page.get_by_text("Would you like to get notified").count() == 0  # nothing is asked from elsewhere
     page.close()
 
 
