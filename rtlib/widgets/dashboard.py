@@ -11,6 +11,7 @@ import ipywidgets
 from rtlib import graph as graphs
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
+from rtlib.widgets.aim import Aim
 from rtlib.widgets.architecture import ArchitectureGraph
 from rtlib.widgets.asker import Ask, Asker
 from rtlib.widgets.breaker import Breaker, Hurt
@@ -136,7 +137,7 @@ class Dashboard:
 
     def _laid_out(self, graph: ipywidgets.Widget) -> ipywidgets.Widget:
         bodies = [self.pages.choice, *self.pages.widgets] if self.pages else [graph]
-        rows = [ipywidgets.HTML(css()), self._pulse, self._trouble, self._header, *bodies]
+        rows = [ipywidgets.HTML(css()), Aim(), self._pulse, self._trouble, self._header, *bodies]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 

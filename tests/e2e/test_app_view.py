@@ -17,6 +17,13 @@ from rtlib.widgets import page
 
 pytestmark = pytest.mark.e2e
 
+GROW = """() => {
+  const one = document.createElement('div');
+  one.style.height = '60px';
+  document.querySelector('.rt-app').before(one);
+  return one;
+}"""
+
 
 def test_every_part_is_on_the_canvas_with_its_status_and_number(app: AppPage) -> None:
     nodes = app.nodes()
@@ -268,6 +275,15 @@ def _look_in_lab(url: str, chromium: Browser) -> None:
     assert app.wide_titles() == []
     assert page.get_by_text("Would you like to get notified").count() == 0  # nothing is asked from elsewhere
     page.close()
+
+
+def test_a_press_finds_its_card_though_something_above_the_graph_has_grown(app: AppPage) -> None:
+    app.click_node("kpis")
+    grown = app.page.evaluate_handle(GROW)
+    try:
+        assert "Rejected" in app.click_node("rejected")
+    finally:
+        grown.evaluate("one => one.remove()")
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_complains_of_nothing(app: AppPage) -> None:
