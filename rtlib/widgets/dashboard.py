@@ -137,7 +137,7 @@ class Dashboard:
 
     def _laid_out(self, graph: ipywidgets.Widget) -> ipywidgets.Widget:
         bodies = [self.pages.choice, *self.pages.widgets] if self.pages else [graph]
-        rows = [ipywidgets.HTML(css()), Aim(), self._pulse, self._trouble, self._header, *bodies]
+        rows = [ipywidgets.HTML(css()), Aim().add_class("rt-aim"), self._pulse, self._trouble, self._header, *bodies]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 

@@ -39,6 +39,15 @@ def test_every_card_is_inside_the_picture_and_apart_from_the_others(app: AppPage
     assert all(left + 50 < card["x"] < left + width - 50 and top + 30 < card["y"] < top + height - 30 for card in cards)
 
 
+def test_the_graph_takes_all_that_the_header_leaves(app: AppPage) -> None:
+    boxes = app.boxes()
+    _, header_top, _, header_height = boxes[".rt-header"]
+    _, top, _, height = boxes[".rt-graph"]
+    assert header_top == 12
+    assert header_height == 126  # a line and the cards: nothing stretches it
+    assert (top, height) == (148, 720 - 148 - 14)
+
+
 def test_the_picture_is_lettered_in_the_font_the_app_brings_along_whatever_the_machine_has(app: AppPage) -> None:
     assert app.foreign_titles("rtlib page") == []
     assert app.wide_titles() == []
