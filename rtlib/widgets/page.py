@@ -56,8 +56,9 @@ def command(notebook: Path, *, port: int, token: str = "", cull_seconds: int = 1
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment for Voilà and JupyterLab: ``base``, with the app's template and settings where they look.
 
-    The settings hold what the command line cannot say: a mapping with numbers in it, and that JupyterLab does not ask
-    a newcomer whether it may fetch news from elsewhere.
+    The settings hold what the command line cannot say: that JupyterLab does not ask a newcomer whether it may fetch
+    news from elsewhere, and that Voilà sends no pings. Their time-out must not be longer than their interval, and then
+    the server takes every connection for dead at its first ping: a click during the reconnection would be lost.
     """
     places = {"JUPYTER_PATH": SHARE, "JUPYTER_CONFIG_PATH": SHARE / "config"}
     return {**base, **{name: os.pathsep.join(filter(None, [str(one), base.get(name)])) for name, one in places.items()}}

@@ -52,11 +52,12 @@ BOXES = """parts => Object.fromEntries(parts.map(name => {
 
 @dataclass
 class AppPage:
-    """The open page, and what its browser complained about or asked for elsewhere."""
+    """The open page, and what its browser complained about, asked for elsewhere, or lost the connection to."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Each node's place on the page and its data."""
@@ -140,6 +141,7 @@ def open_app(url: str, chromium: Browser, *, width: int = 1280, height: int = 72
     app = AppPage(page)
     page.on("pageerror", lambda error: app.complaints.append(str(error)))
     page.on("console", lambda message: _note(app, message))
+    page.on("websocket", lambda socket: socket.on("close", lambda closed: app.broken.append(closed.url)))
     page.route(re.compile(r"^(?!(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:)"), lambda route: _refuse(app, route))
     page.goto(url)
     page.locator("[data-kpi]").first.wait_for(timeout=90_000)

@@ -295,6 +295,12 @@ def test_a_press_finds_its_card_though_something_above_the_graph_has_grown(app: 
         grown.evaluate("one => one.remove()")
 
 
+def test_the_page_keeps_its_connection_to_the_kernel(app: AppPage) -> None:
+    # A click that falls into a reconnection is lost. Jupyter's server looks after its connections every 30 s.
+    app.page.wait_for_function("() => performance.now() > 35_000", timeout=40_000)
+    assert app.broken == []
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_complains_of_nothing(app: AppPage) -> None:
     assert app.page.title() == "rtlib, the pipeline live"
     assert app.outside == []
