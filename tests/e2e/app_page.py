@@ -58,6 +58,7 @@ class AppPage:
     complaints: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    connected_ms: float = 0.0  # a moment by the page's clock by which it had its connection
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Each node's place on the page and its data."""
@@ -145,6 +146,7 @@ def open_app(url: str, chromium: Browser, *, width: int = 1280, height: int = 72
     page.route(re.compile(r"^(?!(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:)"), lambda route: _refuse(app, route))
     page.goto(url)
     page.locator("[data-kpi]").first.wait_for(timeout=90_000)
+    app.connected_ms = page.evaluate("performance.now()")
     app.nodes()
     yield app
     page.close()

@@ -297,7 +297,7 @@ def test_a_press_finds_its_card_though_something_above_the_graph_has_grown(app: 
 
 def test_the_page_keeps_its_connection_to_the_kernel(app: AppPage) -> None:
     # A click that falls into a reconnection is lost. Jupyter's server looks after its connections every 30 s.
-    app.page.wait_for_function("() => performance.now() > 35_000", timeout=40_000)
+    app.page.wait_for_function("since => performance.now() > since + 32_000", arg=app.connected_ms, timeout=40_000)
     assert app.broken == []
 
 
