@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from rtlib.bench.growth import Step
-from rtlib.bench.latency import Latency, latency
-from rtlib.bench.load import Planned
+from rtlib.bench.lag import lags, rise
+from rtlib.bench.latency import Latency, by_second, latency, waits
+from rtlib.bench.load import Planned, at_once
 from rtlib.bench.report import Ratio, Result, plot, save, table
+from rtlib.bench.step import Step
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 T0 = MINUTE.timestamp()
@@ -71,29 +73,80 @@ def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
     assert not Ratio("a", "b", float("nan"), 1.0, "ms", 1.0, "at most").holds
 
 
+GOOD = Step(8_000, Latency(60, 200, 320_000, 0), 2.0, 0.1, 0.0, 40, 0.3, 0.0)
 RESULT = Result(
     (Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"), Ratio("told", "b", 1, 4, "s")),
-    (
-        Step(8_000, Latency(60, 200, 900, 0), 2.0, 0.1, 0.0, 40),
-        Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 40),
-    ),
-    Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 0.0, 10),
-    Step(500, Latency(60, 200, 20_000, 0), 1.0, 0.1, 0.0, 40),
+    (GOOD, Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 40, 3.1, 0.0)),
+    (replace(GOOD, seconds=100.0),),
+    Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 4.2, 10, float("nan"), float("nan")),
+    Step(500, Latency(60, 200, 20_000, 0), 1.0, 0.1, 0.0, 40, 0.0, 0.0),
 )
 
 
 def test_a_step_is_sustained_when_nothing_is_missing_and_both_paths_keep_up() -> None:
     assert [one.sustained for one in RESULT.steps] == [True, False]
+    assert not replace(GOOD, latency=Latency(60, 200, 9, 1)).sustained
+    assert not replace(GOOD, sender_late_seconds=3.0).sustained
+
+
+@pytest.mark.parametrize("path", ["archive_rise", "kpis_rise"])
+def test_a_step_at_which_a_path_falls_further_behind_is_not_sustained_however_soon_it_ends(path: str) -> None:
+    assert not replace(GOOD, **{path: 2.5}).sustained  # type: ignore[arg-type]
+    assert not replace(GOOD, **{path: float("nan")}).sustained  # type: ignore[arg-type]
+
+
+def archive_of(capacity: float, *, rate: float, seconds: float) -> float:
+    """The rise of the lag of an archive that takes so many events a second, in batches of two seconds."""
+    sent_at = [T0 + number / rate for number in range(round(rate * seconds))]
+    batches = [(T0 + 2 * number, 100 + round(min(capacity, rate) * 2 * (number - 0.6))) for number in range(1, 60)]
+    return rise(lags(sent_at, batches, before=100))
+
+
+def test_the_lag_of_a_path_that_takes_less_than_it_is_given_rises_and_that_of_one_that_takes_all_does_not() -> None:
+    # 6,700 of 8,000 events a second is less than eight seconds behind after forty, and never catches up.
+    assert archive_of(670, rate=800, seconds=40) == pytest.approx(20 * 130 / 800, abs=0.6)
+    assert archive_of(760, rate=800, seconds=100) > 2.0
+    assert abs(archive_of(800, rate=800, seconds=40)) < 0.5
+    assert abs(archive_of(900, rate=800, seconds=100)) < 0.5
+
+
+def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still_is_one() -> None:
+    level = [(T0 + second, 2.0 + (second % 2)) for second in range(40)]
+    pause = [(at, 7.0 if T0 + 34 <= at < T0 + 38 else behind) for at, behind in level]
+    assert abs(rise(pause)) < 1.0
+    sent_at = [T0 + number / 10 for number in range(400)]
+    assert rise(lags(sent_at, [], before=0)) == pytest.approx(20, abs=1)
+    assert lags(sent_at, [(T0, 400)], before=0)[-1][1] == 0
+
+
+def test_a_rise_of_too_few_points_is_not_measured() -> None:
+    assert math.isnan(rise([(T0, 1.0), (T0 + 1, 2.0), (T0 + 2, 3.0)]))
+
+
+def test_the_wait_for_a_kpi_is_told_by_the_second_in_which_the_event_was_due() -> None:
+    counted = [(T0 + 1.1, KEY, 2), (T0 + 3.5, KEY, 3)]
+    assert by_second(waits(planned(0, 0.9, 2.0), counted, before={})) == [
+        (T0, pytest.approx(0.65)),
+        (T0 + 2, pytest.approx(1.5)),
+    ]
+
+
+def test_events_sent_all_at_once_are_due_at_that_moment_so_that_none_is_counted_before_it_was_due() -> None:
+    began = time.time()
+    now = at_once([replace(one, at=began + 10) for one in planned(0, 1)])
+    assert all(began <= one.at <= time.time() for one in now)
+    assert [one.record for one in now] == [b"", b""]
 
 
 def test_too_little_sustained_or_an_event_missing_after_a_burst_does_not_hold() -> None:
     assert RESULT.burst is not None
     missing = replace(RESULT.burst, latency=Latency(1, 2, 3, 1))
     assert RESULT.holds and RESULT.sustained == 8_000
-    assert not replace(RESULT, steps=(replace(RESULT.steps[0], rate=7_000),)).holds
+    assert not replace(RESULT, long_steps=(replace(GOOD, rate=7_000),)).holds
+    assert not replace(RESULT, long_steps=(replace(GOOD, archive_rise=2.1),)).holds
     assert not replace(RESULT, burst=missing).holds
     assert not replace(RESULT, burst=replace(RESULT.burst, archive_seconds=90.0)).holds  # all patience was used
-    assert "MISSED" in table(replace(RESULT, steps=RESULT.steps[1:]))
+    assert "MISSED" in table(replace(RESULT, long_steps=RESULT.steps[1:]))
     assert "after 80,000 events at once: KPIs complete 9.0 s and archive 20.0 s" in table(RESULT)
 
 
@@ -106,7 +159,20 @@ def test_a_pipeline_that_does_not_go_on_after_a_burst_does_not_hold() -> None:
 
 
 def test_throughput_is_what_was_counted_until_the_last_was() -> None:
-    assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40).throughput == 500
+    assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40, 0.0, 0.0).throughput == 500
+
+
+def test_what_was_not_measured_is_null_in_the_json() -> None:
+    nothing = replace(RESULT, ratios=(Ratio("a", "b", float("nan"), 0.0, "ms"),))
+    told = json.loads(json.dumps(nothing.to_json(), allow_nan=False))
+    assert (told["ratios"][0]["over"], told["ratios"][0]["value"], told["burst"]["archive_rise"]) == (None, None, None)
+
+
+def test_the_table_says_what_sustained_means_and_how_the_lags_rose() -> None:
+    text = table(RESULT)
+    assert "sustained: 8,000 events/s by the whole pipeline, at least 8,000 ok" in text
+    assert "neither path fell more than 2 s further behind" in text
+    assert "8,000 events/s for 100 s: archive +0.3 s and KPIs +0.0 s over the second half" in text
 
 
 def test_the_table_says_both_sides_of_each_ratio_and_the_machine() -> None:

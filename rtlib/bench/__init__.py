@@ -4,6 +4,8 @@ load      events made beforehand and sent at their time, so that making them cos
 latency   from an event to its KPI, in the topic and in the warehouse
 clients   two Kafka clients against each other, and a bare loop through Kafka
 bulk      a file and COPY INTO against single inserts
+lag       how far the archive is behind in the course of a load, and whether that grows
+step      the whole pipeline under one load
 growth    what twice and four times the load costs, and how much the pipeline sustains
 report    the table, the JSON and the plot
 whole     all of it, in one run

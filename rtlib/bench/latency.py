@@ -50,26 +50,35 @@ def latency(planned: Sequence[Planned], counted: Iterable[Counted], *, before: M
     """
     import numpy as np
 
-    waited = _waits(planned, counted, before)
+    waited = waits(planned, counted, before=before)[:, 1]
     if not len(waited):
         return Latency(float("nan"), float("nan"), 0, len(planned))
     p50, p99 = np.percentile(waited, [50, 99]) * 1000
     return Latency(round(float(p50), 1), round(float(p99), 1), len(waited), len(planned) - len(waited))
 
 
-def _waits(planned: Sequence[Planned], counted: Iterable[Counted], before: Mapping[Key, int]) -> NDArray[np.float64]:
+def waits(planned: Sequence[Planned], counted: Iterable[Counted], *, before: Mapping[Key, int]) -> NDArray[np.float64]:
+    """For each event that was counted, when it was to be sent, and how many seconds it waited for its KPI. Pure."""
     import numpy as np
 
     waiting: dict[Key, list[float]] = defaultdict(list)
     for one in planned:
         waiting[one.site, one.window].append(one.at)
     done: dict[Key, int] = defaultdict(int)
-    waits: list[float] = []
+    found: list[tuple[float, float]] = []
     for moment, key, count in counted:
         reached = min(count - before.get(key, 0), len(waiting[key]))
-        waits += [moment - at for at in waiting[key][done[key] : reached]]
+        found += [(at, moment - at) for at in waiting[key][done[key] : reached]]
         done[key] = max(done[key], reached)
-    return np.array(waits)
+    return np.array(found).reshape(-1, 2)
+
+
+def by_second(waited: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """For each second in which events were sent, the median of how long they waited. Pure."""
+    import numpy as np
+
+    seconds = waited[:, 0].astype(np.int64)
+    return [(float(one), float(np.median(waited[seconds == one, 1]))) for one in np.unique(seconds)]
 
 
 class TopicWatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -54,8 +54,14 @@ def prepare(settings: Settings, *, rate: float, seconds: float, run: str) -> lis
     return planned
 
 
-def send(settings: Settings, planned: Sequence[Planned], *, at_once: bool = False) -> float:
-    """Send each event at its time, or all at once; return how many seconds the sender was late at the most.
+def at_once(planned: Sequence[Planned]) -> list[Planned]:
+    """The same events, all of them due now: a latency that runs from before an event was sent means nothing."""
+    now = time.time()
+    return [replace(one, at=now) for one in planned]
+
+
+def send(settings: Settings, planned: Sequence[Planned]) -> float:
+    """Send each event at its time; return how many seconds the sender was late at the most.
 
     Raises:
         ServiceError: Kafka did not take all of them.
@@ -70,7 +76,7 @@ def send(settings: Settings, planned: Sequence[Planned], *, at_once: bool = Fals
     producer = Producer(options)
     topic, worst = settings.topic("events"), 0.0
     for one in planned:
-        while not at_once and (ahead := one.at - time.time()) > 0:
+        while (ahead := one.at - time.time()) > 0:
             producer.poll(0)
             time.sleep(min(ahead, 0.002))
         worst = max(worst, time.time() - one.at)

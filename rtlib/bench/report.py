@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -11,12 +12,16 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rtlib.bench.growth import Step
+from rtlib.bench.step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUSTAINED = 8_000  # events per second that the whole pipeline should sustain on two cores
+MEANS = (
+    f"over the second half of each step neither path fell more than {LEVEL_SECONDS:g} s further behind, both had "
+    f"everything within {BOUNDED_SECONDS:g} s of the last event, and nothing was missing"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,12 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of one run: the ratios, the steps of growing load, what came ten times as fast, the load after it, and the
-    machine."""
+    """All of one run: the ratios, the steps of growing load, the long steps that decide what is sustained, what came
+    all at once, the load after it, and the machine."""
 
     ratios: tuple[Ratio, ...]
     steps: tuple[Step, ...] = ()
+    long_steps: tuple[Step, ...] = ()
     burst: Step | None = None
     after: Step | None = None
     machine: str = field(default_factory=lambda: machine())
@@ -67,8 +73,8 @@ class Result:
 
     @property
     def sustained(self) -> float:
-        """The highest rate, in events per second, at which no path fell behind; 0 where load was not raised."""
-        return max((one.rate for one in self.steps if one.sustained), default=0.0)
+        """The highest rate, in events per second, at which no path fell behind in a long step; 0 without one."""
+        return max((one.rate for one in self.long_steps if one.sustained), default=0.0)
 
     @property
     def holds(self) -> bool:
@@ -82,9 +88,23 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
         ratios = [{**asdict(one), "value": round(one.value, 3), "holds": one.holds} for one in self.ratios]
-        steps = [{**asdict(one), "sustained": one.sustained} for one in self.steps]
-        told = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "holds": self.holds}
-        return {**asdict(self), "ratios": ratios, "steps": steps, **told}
+        told = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
+        verdict = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "sustained_means": MEANS}
+        everything: dict[str, Any] = _plain({**asdict(self), "ratios": ratios, **told, **verdict, "holds": self.holds})
+        return everything
+
+
+def _step(one: Step) -> dict[str, Any]:
+    return {**asdict(one), "sustained": one.sustained}
+
+
+def _plain(told: Any) -> Any:
+    """The same with None for what is not a number, which JSON does not know."""
+    if isinstance(told, dict):
+        return {name: _plain(one) for name, one in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [_plain(one) for one in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def machine() -> str:
@@ -107,7 +127,11 @@ def _grown(result: Result) -> list[str]:
     if not result.steps:
         return []
     verdict = "ok" if result.sustained >= SUSTAINED else "MISSED"
-    lines = [f"sustained: {result.sustained:,.0f} events/s by the whole pipeline, at least {SUSTAINED:,} {verdict}"]
+    lines = [
+        f"sustained: {result.sustained:,.0f} events/s by the whole pipeline, at least {SUSTAINED:,} {verdict}",
+        f"    {MEANS}",
+        *(_long(one) for one in result.long_steps),
+    ]
     if burst := result.burst:
         lines.append(
             f"after {burst.rate * burst.seconds:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and "
@@ -118,6 +142,14 @@ def _grown(result: Result) -> list[str]:
     return lines
 
 
+def _long(step: Step) -> str:
+    return (
+        f"    {step.rate:,.0f} events/s for {step.seconds:.0f} s: archive {step.archive_rise:+.1f} s and KPIs "
+        f"{step.kpis_rise:+.1f} s over the second half; {step.archive_seconds:.1f} s and {step.kpis_seconds:.1f} s "
+        f"behind at the end, {_verdict(step)}"
+    )
+
+
 def _verdict(step: Step) -> str:
     return "ok" if step.sustained else "MISSED"
 
@@ -125,7 +157,8 @@ def _verdict(step: Step) -> str:
 def save(result: Result, folder: Path, *, tell: Callable[[str], None]) -> None:
     """Write the table, the JSON and the plots into a folder."""
     paths = plot(result, folder)
-    for name, text in (("bench.txt", table(result)), ("bench.json", json.dumps(result.to_json(), indent=1))):
+    plain = json.dumps(result.to_json(), indent=1, allow_nan=False)
+    for name, text in (("bench.txt", table(result)), ("bench.json", plain)):
         (folder / name).write_text(f"{text}\n")
         paths.append(folder / name)
     tell(f"written: {', '.join(path.name for path in paths)} in {folder}")
