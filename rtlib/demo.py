@@ -67,12 +67,15 @@ def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     """Measure the pipeline on a stack of its own, beside the state folder's data; nothing of it stays.
 
     Raises:
+        ConfigError: The environment chooses the trigger, so that both sides of the comparison would be the same.
         ServiceError: A stack is running; both would share the machine, and the figures would mean nothing.
     """
     from rtlib import bench
 
-    with scratch(settings, "bench") as own, running_stack(own, {}, tell=tell) as running:
-        return bench.run(running, quick=quick, tell=tell)
+    with scratch(settings, "bench") as own:
+        bench.choose_trigger(own, "real-time")  # before anything starts: it is refused where that cannot be
+        with running_stack(load_settings(home=own.home), {}, tell=tell) as running:
+            return bench.run(running, quick=quick, tell=tell)
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from rtlib.bench.load import prepare, send
 from rtlib.bench.report import Ratio, Result
 from rtlib.bench.step import Step, step
 from rtlib.broker.topics import keep_versions
-from rtlib.config import Settings
+from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
+from rtlib.errors import ConfigError
 from rtlib.pipeline.recovery import wait_until_recovered, wait_until_settled
 from rtlib.pipeline.transforming import race
 from rtlib.services import supervise
@@ -52,15 +53,19 @@ FULL = Size(seconds=40, records=150_000, rows=100_000, inserts=200, loops=500, g
 
 
 def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
-    """Measure everything on a running stack in real-time mode, whose simulator this stops.
+    """Measure everything on a running stack, whose simulator this stops.
 
     The stack should be one of its own: its state is filled with the benchmark's events.
 
     Raises:
+        ConfigError: The environment chooses the trigger, so that the modes cannot be compared.
         ServiceError: A part does not answer.
     """
     size = QUICK if quick else FULL
     supervise.stop_part(settings, "simulator")
+    if load_settings(home=settings.home).trigger != "real-time":  # .env.local may say otherwise
+        with _switched(settings, "real-time"):
+            pass
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings)
@@ -202,16 +207,28 @@ def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float = 8) -> 
 
 @contextmanager
 def _switched(settings: Settings, trigger: str) -> Iterator[None]:
-    """Start the streaming application again with another trigger; within, it rests.
-
-    It reads what the stack was told at its start.
-    """
-    path = settings.home / "run.json"
-    told: dict[str, Any] = json.loads(path.read_text())
-    path.write_text(json.dumps({**told, "trigger": trigger}))
+    """Start the streaming application again with another trigger; within, it rests."""
+    choose_trigger(settings, trigger)
     supervise.stop_part(settings, "stream")
     yield
     supervise.start_part(settings, "stream")
+
+
+def choose_trigger(settings: Settings, trigger: str) -> None:
+    """Write down which trigger the streaming application has from its next start on.
+
+    Raises:
+        ConfigError: It will have another one, so that both sides of a comparison would be the same.
+    """
+    path = settings.home / "run.json"
+    told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**told, "trigger": trigger}))
+    effective = load_settings(home=settings.home).trigger
+    if effective != trigger:
+        raise ConfigError(
+            f"RTLIB_TRIGGER={effective} in the environment keeps {trigger} from being measured",
+            cure="unset RTLIB_TRIGGER, then rtlib bench",
+        )
 
 
 def _records(settings: Settings, count: int) -> list[bytes]:
