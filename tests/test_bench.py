@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
+from cProfile import Profile
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from rtlib.bench.costs import Clock, Speed, hottest, reason
 from rtlib.bench.lag import lags, rise
 from rtlib.bench.latency import Latency, by_second, latency, waits
 from rtlib.bench.load import Planned, at_once
@@ -77,6 +80,41 @@ def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
 
 
 GOOD = Step(8_000, Latency(60, 200, 320_000, 0), 2.0, 0.1, 0.0, 40, 0.3, 0.0)
+
+
+def test_a_ratio_that_is_not_as_wanted_is_explained_by_a_profile_of_the_same_run_and_missed_without_one() -> None:
+    slow = Ratio("a", "b", 1.0, 20.0, "records/s", 0.15, "at least")
+    assert (slow.verdict, Result((slow,)).holds) == ("MISSED", False)
+    explained = replace(slow, because="append 31%")
+    assert (explained.verdict, explained.holds, Result((explained,)).holds) == ("explained", False, True)
+    assert "explained" in table(Result((explained,))) and "    append 31%" in table(Result((explained,)))
+    assert replace(explained, over=float("nan")).verdict == "MISSED"
+    assert replace(explained, over=4.0).verdict == "ok"
+
+
+def busy(count: int) -> int:
+    return sum(number * number for number in range(count))
+
+
+def test_a_profile_names_the_functions_in_which_most_time_was_spent() -> None:
+    ticks = count()
+    profile = Profile(lambda: next(ticks))  # a clock of calls, which no other process disturbs
+    profile.runcall(busy, 20_000)
+    spots = hottest(profile, count=2)
+    assert {name for name, _ in spots} == {"test_bench.<genexpr>", "built-in method builtins.sum"}
+    assert spots[0][1] >= spots[1][1] > 0.4
+
+
+def test_what_a_record_costs_is_told_by_thread_and_by_function() -> None:
+    clock = Clock()
+    busy(200_000)
+    ours = clock.speed(1_000)
+    assert ours.own_us > 1 and ours.rate > 0
+    text = reason(ours, Speed(1e6, 0.5, 0.4), [("record_accumulator.append", 0.31)], records=20_000)
+    assert f"{ours.own_us:.1f} µs of processor time" in text and "confluent-kafka 0.5 and 0.4 µs" in text
+    assert "by a profile of 20,000 records: record_accumulator.append 31%" in text
+
+
 RESULT = Result(
     (Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"), Ratio("told", "b", 1, 4, "s")),
     (GOOD, Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 40, 3.1, 0.0)),

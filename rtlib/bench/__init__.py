@@ -3,6 +3,7 @@
 load      events made beforehand and sent at their time, so that making them costs the measurement nothing
 latency   from an event to its KPI, in the topic and in the warehouse
 clients   two Kafka clients against each other, and a bare loop through Kafka
+costs     what a record costs a client, by thread and by a profile
 bulk      a file and COPY INTO against single inserts
 lag       how far the archive is behind in the course of a load, and whether that grows
 step      the whole pipeline under one load

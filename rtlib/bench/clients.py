@@ -6,38 +6,64 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from rtlib.bench.costs import Clock, HotSpot, Speed, hottest
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS
 from rtlib.broker.topics import TopicSpec, create, delete_topics, end_offsets
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
+
 BARE_RATE = 100.0
 
 
-def kafka_python_rate(settings: Settings, records: Sequence[bytes]) -> float:
-    """Records per second by kafka-python: handed over and acknowledged, idempotent, acks=all."""
+def kafka_python(settings: Settings, records: Sequence[bytes]) -> Speed:
+    """How fast kafka-python is: handed over and acknowledged, idempotent, acks=all."""
+    with _topic(settings, "kafka-python") as topic, _kafka_python(settings, topic, records[0]) as producer:
+        clock = Clock()
+        _hand_over(producer, topic, records)
+        speed = clock.speed(len(records))
+        _must_hold(settings, topic, len(records) + 1)
+    return speed
+
+
+def hot_spots(settings: Settings, records: Sequence[bytes]) -> list[HotSpot]:
+    """Where the thread that hands records over to kafka-python spends its time, by a profile."""
+    import cProfile
+
+    profile = cProfile.Profile(time.thread_time)  # the processor's time: waiting for another thread is no work
+    with _topic(settings, "profile") as topic, _kafka_python(settings, topic, records[0]) as producer:
+        profile.runcall(_hand_over, producer, topic, records)
+    return hottest(profile)
+
+
+@contextmanager
+def _kafka_python(settings: Settings, topic: str, record: bytes) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer
 
-    with _topic(settings, "kafka-python") as topic:
-        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, **OPTIONS)
-        producer.send(topic, records[0]).get(30)  # the connection is there before the clock starts
-        began = time.perf_counter()
-        for number, record in enumerate(records):
-            producer.send(topic, record)
-            if number % 20_000 == 19_999:  # its buffer has no bound of its own
-                producer.flush()
-        producer.flush()
-        seconds = time.perf_counter() - began
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, **OPTIONS)
+    try:
+        producer.send(topic, record).get(30)  # the connection is there before the clock starts
+        yield producer
+    finally:
         producer.close()
-        _must_hold(settings, topic, len(records) + 1)
-    return len(records) / seconds
 
 
-def confluent_rate(settings: Settings, records: Sequence[bytes]) -> float:
-    """Records per second by confluent-kafka, with the same promises."""
+def _hand_over(producer: KafkaProducer, topic: str, records: Sequence[bytes]) -> None:
+    for number, record in enumerate(records):
+        producer.send(topic, record)
+        if number % 20_000 == 19_999:  # its buffer has no bound of its own
+            producer.flush()
+    producer.flush()
+
+
+def confluent(settings: Settings, records: Sequence[bytes]) -> Speed:
+    """How fast confluent-kafka is, with the same promises."""
     from confluent_kafka import Producer
 
     with _topic(settings, "confluent") as topic:
@@ -45,13 +71,13 @@ def confluent_rate(settings: Settings, records: Sequence[bytes]) -> float:
         producer = Producer({"bootstrap.servers": settings.bootstrap_servers, **options})
         producer.produce(topic, records[0])
         producer.flush(30)
-        began = time.perf_counter()
+        clock = Clock()
         for record in records:
             producer.produce(topic, record)
         producer.flush(60)
-        seconds = time.perf_counter() - began
+        speed = clock.speed(len(records))
         _must_hold(settings, topic, len(records) + 1)
-    return len(records) / seconds
+    return speed
 
 
 def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float]:

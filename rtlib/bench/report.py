@@ -35,6 +35,7 @@ class Ratio:
         unit: Theirs.
         wanted: What it should be.
         bound: ``at least`` or ``at most`` that; None for a figure that is only told.
+        because: What a profile of the same run says about it; one that is not as wanted is then explained.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Ratio:
     unit: str
     wanted: float | None = None
     bound: Literal["at least", "at most"] | None = None
+    because: str = ""
 
     @property
     def value(self) -> float:
@@ -56,6 +58,13 @@ class Ratio:
         if self.wanted is None:
             return True
         return self.value >= self.wanted if self.bound == "at least" else self.value <= self.wanted
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is as wanted, in a word: ok, explained or MISSED; empty when nothing is wanted of it."""
+        if self.wanted is None:
+            return ""
+        return "ok" if self.holds else "explained" if self.because and math.isfinite(self.value) else "MISSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +87,27 @@ class Result:
 
     @property
     def holds(self) -> bool:
-        """True when every ratio is as wanted; and, where load was raised, the pipeline sustains as much as it should,
-        catches up after a burst, and then goes on as before."""
+        """True when every ratio is as wanted, or a profile says why not; and, where load was raised, the pipeline
+        sustains as much as it should, catches up after a burst, and then goes on as before."""
         grown = not self.steps or self.sustained >= SUSTAINED
         whole = self.burst is None or self.burst.caught_up
         goes_on = self.after is None or self.after.sustained
-        return grown and whole and goes_on and all(one.holds for one in self.ratios)
+        return grown and whole and goes_on and all(one.verdict != "MISSED" for one in self.ratios)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
-        ratios = [{**asdict(one), "value": round(one.value, 3), "holds": one.holds} for one in self.ratios]
+        ratios = [
+            {**asdict(one), "value": round(one.value, 3), "verdict": one.verdict, "holds": one.holds}
+            for one in self.ratios
+        ]
         told = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
         verdict = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "sustained_means": MEANS}
         everything: dict[str, Any] = _plain({**asdict(self), "ratios": ratios, **told, **verdict, "holds": self.holds})
         return everything
+
+
+def _ratio(one: Ratio) -> dict[str, Any]:
+    return {**asdict(one), "value": round(one.value, 3), "holds": one.holds, "verdict": one.verdict}
 
 
 def _step(one: Step) -> dict[str, Any]:
@@ -117,9 +133,12 @@ def table(result: Result) -> str:
     lines = []
     for one in result.ratios:
         wanted = f"{one.bound} {one.wanted:g}" if one.wanted is not None else ""
-        verdict = "" if one.wanted is None else "ok" if one.holds else "MISSED"
         figures = f"{one.over:,.1f} / {one.under:,.1f} {one.unit}"
-        lines += [f"{one.name:<44} {one.value:>9.2f}  {figures:<36} {wanted:<14} {verdict}", f"    {one.definition}"]
+        lines += [
+            f"{one.name:<44} {one.value:>9.2f}  {figures:<36} {wanted:<14} {one.verdict}",
+            f"    {one.definition}",
+        ]
+        lines += [f"    {one.because}"] if one.because else []
     return "\n".join([*lines, *_grown(result), f"{result.day}, {result.machine}"])
 
 
