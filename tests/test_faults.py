@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import psutil
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from rtlib.alerts.rules import rules_of
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
+from rtlib.domains.measures import measures
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults import MENU, plan
 from rtlib.faults.inject import goes_on_in_any_case, inject
@@ -58,14 +62,30 @@ def test_other_seeds_make_other_faults(name: str) -> None:
 @pytest.mark.parametrize("domain", domain_names())
 @pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
 def test_a_burst_is_something_the_simulator_can_play(name: str, domain: str) -> None:
-    from datetime import UTC, datetime
-
     world = dict(plan(name, seed=2, domain=load_domain(domain)).details)
     seconds = world.pop("seconds")
     simulator = Simulator(load_domain(domain), seed=2, start=datetime(2026, 1, 5, tzinfo=UTC), shaped=False, **world)
     assert next(simulator.records()).key in {one.id for one in load_domain(domain).sites}
     assert seconds <= 130
     assert world["rate"] * seconds <= 20_000
+
+
+@pytest.mark.parametrize("domain", domain_names())
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_surge_breaks_one_rule_of_its_domain_at_one_site_and_no_other(domain: str, seed: int) -> None:
+    world = load_domain(domain)
+    details = dict(plan("surge", seed=seed, domain=world).details)
+    details.pop("seconds")
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    events = [
+        one.event for one in islice(Simulator(world, seed=seed, start=start, shaped=False, **details).records(), 9_000)
+    ]
+    broken = set()
+    for site in world.sites:
+        seen = measures(world, [one for one in events if one is not None and one.site == site.id])
+        values = [(rule.name, rule, seen.get(rule.measure)) for rule in rules_of(world)]
+        broken |= {(site.id, name) for name, rule, value in values if value is not None and rule.is_bad(value)}
+    assert [site for site, _ in broken] == [details["hot_site"]]
 
 
 def test_a_fault_that_is_misspelt_is_refused_with_the_nearest_name() -> None:

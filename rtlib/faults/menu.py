@@ -85,7 +85,14 @@ def _hot(rng: random.Random, domain: Domain) -> Details:
 
 
 def _surge(rng: random.Random, domain: Domain) -> Details:
-    return {**_hot(rng, domain), "rate": round(120 * rng.uniform(0.8, 1.2)), "seconds": 130, "level": 6.0}
+    rate = round(120 * rng.uniform(0.8, 1.2))
+    return {**_hot(rng, domain), "rate": rate, "seconds": 130, "level": 6.0, "level_kinds": _watched(domain)}
+
+
+def _watched(domain: Domain) -> tuple[str, ...]:
+    """The kinds of events whose values the domain's first such alert watches: a surge breaks one rule and not two."""
+    by_name = {one.name: one for one in domain.kpis if one.aggregate == "mean"}
+    return next((tuple(by_name[one.measure].kinds) for one in domain.alerts if one.measure in by_name), ())
 
 
 def _schema_break(rng: random.Random, domain: Domain) -> Details:
@@ -193,8 +200,8 @@ _FAULTS = (
     ),
     Fault(
         "surge", "A surge at one site", "alerts", "burst", None,
-        "For two minutes one site is overrun: everything there takes six times as long. Its KPIs go red at once. A "
-        "card reaches the channel when two whole minutes were bad, so some two to three minutes after the beginning, "
+        "For two minutes one site is overrun: what calls people there (the wait, the page's loading, the temperature, the "
+        "latency) is six times as high. That KPI goes red at once. A card reaches the channel when two whole minutes were bad, so some two to three minutes after the beginning, "
         "and one more when two minutes were good again. Nobody is called twice for it.",
         _surge,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -60,13 +60,25 @@ def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int
     return chosen
 
 
-def bodies(rng: np.random.Generator, domain: Domain, sites: Integers, *, level: float = 1.0) -> list[Body]:
-    """Kind, value and attributes of one event for each entry of ``sites`` (indices); ``level`` scales the values."""
-    levels = level * np.array([one.level for one in domain.sites])[sites]
+def bodies(
+    rng: np.random.Generator,
+    domain: Domain,
+    sites: Integers,
+    *,
+    level: float | Floats = 1.0,
+    level_kinds: Collection[str] = (),
+) -> list[Body]:
+    """Kind, value and attributes of one event for each entry of ``sites`` (indices).
+
+    ``level`` scales the values of ``level_kinds``, or of all kinds where none is named.
+    """
+    usual = np.array([one.level for one in domain.sites])[sites]
+    scaled = usual * level
     chosen = pick(rng, [one.share for one in domain.kinds], len(sites))
     made: dict[int, Body] = {}
     for index, kind in enumerate(domain.kinds):
         places = np.flatnonzero(chosen == index)
+        levels = scaled if not level_kinds or kind.name in level_kinds else usual
         values = _values(rng, kind.value, levels[places])
         attributes = _attributes(rng, (*domain.attributes, *kind.attributes), len(places))
         for place, value, entries in zip(places.tolist(), values, attributes, strict=True):

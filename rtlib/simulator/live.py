@@ -66,7 +66,8 @@ class Simulator:
         run: Sets one run's producers apart from another's.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
-        level: Every value is so many times what it would be, within its kind's bounds.
+        level: Every value (of the hot site, if there is one) is so many times what it would be, within its kind's bounds.
+        level_kinds: The kinds of events whose values that is true of; none means all.
         breakages: The ways in which malformed records are broken, of ``BREAKAGES``.
         skew_seconds: How far the producers' clocks are ahead (or, below 0, behind): it moves ``occurred_at``.
         future_seconds: Events further ahead than this will be rejected, so they count as malformed.
@@ -99,6 +100,7 @@ class Simulator:
     shaped: bool = True
     hot_site: str | None = None
     level: float = 1.0
+    level_kinds: Sequence[str] = ()
     breakages: Sequence[str] = MENU
     skew_seconds: float = 0.0
     future_seconds: float = 60.0
@@ -189,7 +191,7 @@ class Simulator:
                 occurred.tolist(),
                 sites.tolist(),
                 event_ids(rng, occurred),
-                bodies(rng, self.domain, sites, level=self.level),
+                bodies(rng, self.domain, sites, level=self._levels(sites), level_kinds=self.level_kinds),
                 flaws,
                 again.tolist(),
                 breakages.tolist(),
@@ -207,6 +209,13 @@ class Simulator:
         if self.shaped:
             return self.rate * self.domain.demand.factor(epoch_seconds)
         return np.full(len(epoch_seconds), float(self.rate))
+
+    def _levels(self, sites: Integers) -> float | Floats:
+        """What each value is multiplied by, for each entry of ``sites``."""
+        if self.hot_site is None:
+            return self.level
+        hot = [one.id for one in self.domain.sites].index(self.hot_site)
+        return np.where(sites == hot, self.level, 1.0)
 
     def _flaws(self, rng: np.random.Generator, sent: Integers) -> tuple[list[Flaw | None], Integers]:
         """How each event is behind, and when it happened then."""
