@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,17 +18,21 @@ from typing import Any
 import psutil
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+from typer.testing import CliRunner
 
+from rtlib import cli
 from rtlib.alerts.rules import rules_of
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
 from rtlib.domains.measures import measures
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.faults import MENU, plan
+from rtlib.faults import MENU, plan, soaks
 from rtlib.faults.inject import goes_on_in_any_case, inject
-from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, schedule
+from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
 from rtlib.ledger import Ledger
+from rtlib.pipeline.tallies import Run, write_run
+from rtlib.records import Tally
 from rtlib.services.parts import PART_NAMES
 from rtlib.simulator import Simulator
 
@@ -115,16 +122,88 @@ def test_a_number_that_doubles_between_middle_and_end_has_grown() -> None:
     assert _growth([0, 0, 0, 10, 10, 10, 10, 11, 10]) == 1.0
 
 
+def held(*samples: Sample, events: int = 1_000, bound: int = 300) -> Soak:
+    """A soak of which everything else agrees."""
+    return Soak(1, 300, (), samples, events, bound, good_ledger())
+
+
+GROWING = tuple(Sample(float(at), 100.0, 10 * at, at) for at in range(1, 31))
+
+
 def test_a_soak_whose_state_outgrows_its_bound_does_not_hold() -> None:
-    samples = tuple(Sample(float(at), 100.0, 10 * at) for at in range(1, 31))
-    held = Soak(1, 30, (), samples, 300, good_ledger())
-    assert held.holds
-    assert not replace(held, state_bound=299).holds
+    assert held(*GROWING).holds
+    assert not held(*GROWING, bound=299).holds
+
+
+def test_a_query_that_reads_all_again_is_judged_by_its_state_once_it_forgets() -> None:
+    again = (Sample(31.0, 100.0, 900, 0), Sample(32.0, 100.0, 900, 1), Sample(33.0, 100.0, 200, 2))
+    assert held(*GROWING, *again).holds
+    assert held(*GROWING, *again).state_rows == 300
+    assert not held(*GROWING, *again, Sample(34.0, 100.0, 301, 3)).holds
+
+
+def test_a_soak_too_short_for_its_state_to_grow_says_that_it_does_not_judge_it() -> None:
+    short = held(*GROWING, events=290)
+    assert short.holds and not short.judges_state
+    assert "not judged, since 290 events are too few" in short.bounds()[0]
+    assert short.bounds()[1] == "memory: x1 from the middle third of the run to its last, x1.5 allowed"
+
+
+def test_a_long_soak_of_which_no_steady_batch_told_the_state_does_not_hold() -> None:
+    assert not held(Sample(1.0, 100.0, 10, 0)).holds
 
 
 def test_a_soak_whose_memory_grows_does_not_hold() -> None:
-    samples = tuple(Sample(float(at), 100.0 * at, 10) for at in range(1, 31))
-    assert not Soak(1, 30, (), samples, 300, good_ledger()).holds
+    samples = tuple(Sample(float(at), 100.0 * at, 10, at) for at in range(1, 31))
+    assert not held(*samples).holds
+
+
+def test_a_soak_counts_what_was_sent_while_it_lasted_and_nothing_before(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+
+    def wrote(name: str, events: int) -> None:
+        simulator = Simulator(CURBSIDE, seed=1, start=datetime(2026, 1, 5, tzinfo=UTC), rate=1, run=name)
+        write_run(settings, Run(simulator, Tally(events=events)))
+
+    wrote("a", 90_000)
+    before = {"a": 90_000}
+    wrote("a", 91_000)
+    wrote("b", 2_000)
+    wrote("fault-late-burst-1", 500)
+    now = time.time()
+    assert account(settings, before, since=now, seconds=300) == (3_500, round(1.2 * (10 * 150 + 500)))
+    long_after = account(settings, before, since=now + 600, seconds=300)
+    assert long_after == (3_500, 1_800)  # what a fault sent ten minutes before has left the state
+
+
+def test_a_soak_that_does_not_hold_says_why_in_its_row() -> None:
+    lost = replace(
+        good_ledger(), lost=1, lost_events=("sim-1-0 #7",), differences=("RAW has 8 events, and 9 were sent",)
+    )
+    bad = soaks.row(4, replace(held(*GROWING, bound=299), ledger=lost))
+    assert not bad.holds
+    assert bad.differences[:2] == ("lost sim-1-0 #7", *apart)
+    assert bad.differences[2].startswith("state: 300 rows at the most, 299 allowed")
+    text = soaks.table([soaks.row(3, held(*GROWING)), bad])
+    assert "    yes" in text and "     NO" in text and "     lost sim-1-0 #7" in text
+
+
+def test_soaks_go_on_after_one_that_failed_and_keep_the_rows_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def soaked(settings: Settings, *, seed: int, **_: Any) -> Soak:
+        if seed == 2:
+            raise ServiceError("the broker did not come back", cure="rtlib status")
+        return held(*GROWING)
+
+    monkeypatch.setattr("rtlib.faults.soak.soak", soaked)
+    monkeypatch.setattr("rtlib.demo.scratch", lambda settings, name: nullcontext(settings))
+    monkeypatch.setattr("rtlib.demo.running_stack", lambda settings, chosen, tell: nullcontext(settings))
+    done = CliRunner().invoke(cli.app, ["soak", "--runs", "3", "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["holds"]) == (1, False)
+    assert [(one["seed"], one["holds"]) for one in told["runs"]] == [(1, True), (2, False), (3, True)]
+    assert told["runs"][1]["failed"].startswith("the broker did not come back")
+    assert {"state_rows", "memory_growth", "differences"} <= told["runs"][0].keys()
+    assert "the broker did not come back" in CliRunner().invoke(cli.app, ["soak", "--runs", "3"]).output
 
 
 STOPPER = """

@@ -9,6 +9,7 @@ import typer
 
 from rtlib.cli.common import DomainName, Json, app, choose, print_json, say
 from rtlib.config import load_settings
+from rtlib.errors import RtlibError
 
 
 @app.command("ledger")
@@ -84,48 +85,39 @@ def soak(
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=False)
     with demo.running_stack(settings, {**chosen, **STEADY}, tell=say) as running:
         result = run_soak(running, seed=seed, seconds=seconds, faults=count, tell=say)
-    bounds = {"state_rows": result.state_rows, "memory_growth": result.memory_growth}
+    bounds = {
+        "state_rows": result.state_rows, "judges_state": result.judges_state, "memory_growth": result.memory_growth
+    }  # fmt: skip
     if as_json:
         print_json({**asdict(result), **bounds, "reconciles": result.ledger.reconciles, "holds": result.holds})
     else:
         typer.echo(ledger.render(result.ledger))
-        typer.echo(f"state: {result.state_rows:,} rows at the most, {result.state_bound:,} allowed")
-        typer.echo(f"memory: x{result.memory_growth:g} from the middle third of the run to its last")
+        typer.echo("\n".join(result.bounds()))
     raise typer.Exit(0 if result.holds else 1)
 
 
 def _soaks(
     runs: int, *, seconds: int, seed: int, faults: int, rate: float, domain: str | None, as_json: bool
 ) -> NoReturn:
-    """Soak again and again, and print a row for each run."""
+    """Soak again and again, and print a row for each run; one that fails is told as such, and the next is begun."""
     from rtlib import demo
+    from rtlib.faults import soaks
     from rtlib.faults.soak import soak as run_soak
 
-    rows = []
+    rows: list[soaks.Row] = []
     for number in range(seed, seed + runs):
         _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
-        with (
-            demo.scratch(load_settings(), "soak") as own,
-            demo.running_stack(own, {**chosen, **STEADY}, tell=say) as running,
-        ):
-            done = run_soak(running, seed=number, seconds=seconds, faults=faults, tell=say)
-        taken = done.ledger
-        rows.append({
-            "seed": number, "records": taken.records_sent, "archived": taken.archived,
-            "late_dropped": taken.late_dropped, "lost": taken.lost, "doubled": taken.doubled, "holds": done.holds,
-            "faults": ", ".join(one.name for one in done.faults),
-        })  # fmt: skip
-        say(f"seed {number}: lost {taken.lost}, doubled {taken.doubled}")
-    good = all(one["holds"] for one in rows)
+        with demo.scratch(load_settings(), "soak") as own:
+            try:
+                with demo.running_stack(own, {**chosen, **STEADY}, tell=say) as running:
+                    done = run_soak(running, seed=number, seconds=seconds, faults=faults, tell=say)
+                rows.append(soaks.row(number, done))
+            except RtlibError as error:
+                rows.append(soaks.Row(number, failed=str(error)))
+        say(f"seed {number}: {rows[-1].said}")
+    good = all(one.holds for one in rows)
     if as_json:
-        print_json({"runs": rows, "holds": good})
+        print_json({"runs": [asdict(one) for one in rows], "holds": good})
     else:
-        typer.echo(
-            f"{'seed':>4} {'records':>9} {'archived':>9} {'late':>6} {'lost':>5} {'doubled':>8} {'holds':>6}  faults"
-        )
-        for one in rows:
-            typer.echo(
-                f"{one['seed']:>4} {one['records']:>9,} {one['archived']:>9,} {one['late_dropped']:>6,} "
-                f"{one['lost']:>5} {one['doubled']:>8} {'yes' if one['holds'] else 'NO':>6}  {one['faults']}"
-            )
+        typer.echo(soaks.table(rows))
     raise typer.Exit(0 if good else 1)

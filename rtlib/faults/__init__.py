@@ -4,6 +4,7 @@ menu     every fault by name, with its details chosen by a seed; does no harm
 inject   does what a plan says
 watch    does it, waits for the recovery, says what happened
 soak     several faults at random moments under load, then the ledger
+soaks    several soaks as a table
 """
 
 from rtlib.faults.menu import MENU, Fault, Plan, plan

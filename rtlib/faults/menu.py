@@ -200,9 +200,10 @@ _FAULTS = (
     ),
     Fault(
         "surge", "A surge at one site", "alerts", "burst", None,
-        "For two minutes one site is overrun: what calls people there (the wait, the page's loading, the temperature, the "
-        "latency) is six times as high. That KPI goes red at once. A card reaches the channel when two whole minutes were bad, so some two to three minutes after the beginning, "
-        "and one more when two minutes were good again. Nobody is called twice for it.",
+        "For two minutes one site is overrun: what an alert watches there (a wait, a page load, a temperature, a "
+        "latency) is six times as high. Its KPI goes red at once. A card reaches the channel when two whole minutes "
+        "were bad, so some two to three minutes after the beginning, and one more when two minutes were good again. "
+        "Nobody is called twice for it.",
         _surge,
     ),
 )  # fmt: skip

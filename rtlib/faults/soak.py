@@ -7,7 +7,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -19,12 +19,14 @@ from rtlib.faults.inject import inject
 from rtlib.faults.menu import MENU, Plan, plan
 from rtlib.ledger import Ledger, take
 from rtlib.pipeline.recovery import wait_until_settled
-from rtlib.pipeline.signs import state_rows
-from rtlib.pipeline.tallies import runs
+from rtlib.pipeline.signs import newest_progress
+from rtlib.pipeline.tallies import runs, written_at
 from rtlib.services import processes, supervise
 
 Tell = Callable[[str], None]
+FAULT = "fault-"  # how the runs of faults are called
 SAMPLE_SECONDS = 5.0
+STEADY_BATCH = 2  # a query's first batch forgets nothing, for it has no watermark, and the second begins to
 GROWTH = 1.5  # what a number that does not grow may differ by, between the middle and the end of a run
 
 
@@ -39,32 +41,53 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the stack weighed at a moment: resident memory in MB, and rows in the state of the kpis query."""
+    """What the stack weighed at a moment: resident memory in MB, and rows in the state of the kpis query, by the batch
+    that told of them."""
 
     at_seconds: float
     resident_mb: float
     state_rows: int
+    batch_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
     """A soak, its faults, its samples, and its ledger.
 
-    ``state_bound`` is how many rows the state may have however long it runs: one for each event that is younger than
-    what the watermark and its intervals take, at this rate, and a fifth more.
+    Attributes:
+        events: Events that were sent while it lasted, those of faults included.
+        state_bound: How many rows the state may have however long it runs: one for each event that is younger than
+            what the watermark and its intervals take, at this rate, for each event of a fault, and a fifth more.
     """
 
     seed: int
     seconds: int
     faults: tuple[Moment, ...]
     samples: tuple[Sample, ...]
+    events: int
     state_bound: int
     ledger: Ledger
 
     @property
+    def steady(self) -> tuple[Sample, ...]:
+        """The samples by which the state is judged: without those of a query that reads all again and forgets nothing
+        yet, as after its checkpoint was deleted."""
+        return tuple(one for one in self.samples if one.batch_id >= STEADY_BATCH)
+
+    @property
     def state_rows(self) -> int:
-        """The most rows that the state of the kpis query had."""
-        return max((one.state_rows for one in self.samples), default=0)
+        """The most rows that the state of the kpis query had, at steady times."""
+        return max((one.state_rows for one in self.steady), default=0)
+
+    @property
+    def judges_state(self) -> bool:
+        """False when fewer events were sent than the state may hold: it could not have grown beyond that."""
+        return self.events > self.state_bound
+
+    @property
+    def state_holds(self) -> bool:
+        """True when the state stayed within its bound, or the run was too short to tell."""
+        return not self.judges_state or (bool(self.steady) and self.state_rows <= self.state_bound)
 
     @property
     def memory_growth(self) -> float:
@@ -72,10 +95,26 @@ class Soak:
         return _growth([one.resident_mb for one in self.samples])
 
     @property
+    def memory_holds(self) -> bool:
+        """True when memory did not grow."""
+        return self.memory_growth <= GROWTH
+
+    @property
     def holds(self) -> bool:
         """True when nothing was lost or doubled, and state and memory stayed bounded."""
-        bounded = self.state_rows <= self.state_bound and self.memory_growth <= GROWTH
-        return self.ledger.reconciles and bounded
+        return self.ledger.reconciles and self.state_holds and self.memory_holds
+
+    def bounds(self) -> tuple[str, str]:
+        """What state and memory did, and whether that is allowed, a sentence each."""
+        judged = f"{self.state_bound:,} allowed"
+        if not self.judges_state:
+            judged += f"; not judged, since {self.events:,} events are too few to exceed that: soak for longer"
+        elif not self.steady:
+            judged += "; no steady batch told of any"
+        return (
+            f"state: {self.state_rows:,} rows at the most, {judged}",
+            f"memory: x{self.memory_growth:g} from the middle third of the run to its last, x{GROWTH:g} allowed",
+        )
 
 
 def schedule(settings: Settings, *, seed: int, seconds: float, faults: int) -> list[tuple[float, Plan]]:
@@ -95,17 +134,37 @@ def schedule(settings: Settings, *, seed: int, seconds: float, faults: int) -> l
 def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell) -> Soak:
     """Hurt the running stack at seeded moments, stop the simulator at the end, let everything arrive, take the ledger.
 
+    A simulator that ran before runs again afterwards.
+
     Raises:
         ServiceError: The stack does not run, or a part did not come back.
     """
+    before = supervise.states(settings).get("simulator")
+    sent, since = _sent(settings), time.time()
     supervise.start_part(settings, "simulator")
+    try:
+        done, samples = _hurt(settings, schedule(settings, seed=seed, seconds=seconds, faults=faults), seconds, tell)
+        supervise.stop_part(settings, "simulator")
+        tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
+        wait_until_settled(settings)
+        events, bound = account(settings, sent, since=since, seconds=seconds)
+        return Soak(seed, seconds, done, samples, events, bound, take(settings))
+    finally:
+        if before is not None and before.state == "RUNNING":
+            supervise.start_part(settings, "simulator")
+
+
+def _hurt(
+    settings: Settings, plans: Sequence[tuple[float, Plan]], seconds: int, tell: Tell
+) -> tuple[tuple[Moment, ...], tuple[Sample, ...]]:
+    """Do each fault at its moment and look at the stack meanwhile."""
     began, stop = time.monotonic(), threading.Event()
     samples: list[Sample] = []
     sampler = threading.Thread(target=_sample, args=(settings, began, stop, samples), daemon=True)
     sampler.start()
     done = []
     try:
-        for at, chosen in schedule(settings, seed=seed, seconds=seconds, faults=faults):
+        for at, chosen in plans:
             stop.wait(max(0.0, began + at - time.monotonic()))
             now = time.monotonic() - began
             done.append(Moment(round(now, 1), chosen.fault.name, _patiently(settings, chosen)))
@@ -114,18 +173,28 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
     finally:
         stop.set()
         sampler.join(timeout=30)
-    supervise.stop_part(settings, "simulator")
-    tell(f"  {time.monotonic() - began:5.0f} s  the simulator has stopped; waiting until everything has arrived")
-    wait_until_settled(settings)
-    return Soak(seed, seconds, tuple(done), tuple(samples), _state_bound(settings, seconds), take(settings))
+    return tuple(done), tuple(samples)
 
 
-def _state_bound(settings: Settings, seconds: int) -> int:
-    """Rows that the state may have; what faults sent besides may all be in it."""
+def _sent(settings: Settings) -> dict[str, int]:
+    return {run.name: run.tally.events for run in runs(settings)}
+
+
+def account(settings: Settings, before: Mapping[str, int], *, since: float, seconds: float) -> tuple[int, int]:
+    """How many events were sent, and how many rows the state may have; what faults sent besides may all be in it.
+
+    Args:
+        settings: Which domain, and what its queries remember.
+        before: How many events each run had sent before; they belong to another time.
+        since: When it began, in seconds since 1970.
+        seconds: For how long.
+    """
     horizon = settings.watermark_seconds + settings.window_seconds + 2 * settings.real_time_interval_seconds
-    steady = sum(run.tally.events for run in runs(settings) if not run.name.startswith("fault-"))
-    extra = sum(run.tally.events for run in runs(settings) if run.name.startswith("fault-"))
-    return round(1.2 * (steady / seconds * min(horizon, seconds) + extra))
+    new = {run.name: run.tally.events - before.get(run.name, 0) for run in runs(settings)}
+    steady = sum(events for name, events in new.items() if not name.startswith(FAULT))
+    faults = [run for run in runs(settings) if run.name.startswith(FAULT)]
+    extra = sum(run.tally.events for run in faults if written_at(settings, run) > since - horizon)
+    return sum(new.values()), round(1.2 * (steady / seconds * horizon + extra))
 
 
 def _patiently(settings: Settings, chosen: Plan) -> str:
@@ -140,11 +209,12 @@ def _patiently(settings: Settings, chosen: Plan) -> str:
 def _sample(settings: Settings, began: float, stop: threading.Event, samples: list[Sample]) -> None:
     while not stop.wait(SAMPLE_SECONDS):
         try:
-            rows = state_rows(settings)
+            told = newest_progress(settings, "kpis")
         except Exception:  # a broker that is being hurt answers nothing; there is a next sample
             continue
         resident = sum(processes.resident_megabytes(settings.home).values())
-        samples.append(Sample(round(time.monotonic() - began, 1), round(resident, 1), rows))
+        rows, batch = (told.state_rows, told.batch_id) if told else (0, 0)
+        samples.append(Sample(round(time.monotonic() - began, 1), round(resident, 1), rows, batch))
 
 
 def _growth(values: Sequence[float]) -> float:

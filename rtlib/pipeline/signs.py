@@ -112,13 +112,3 @@ def newest_progress(settings: Settings, query: str) -> QueryProgress | None:
         reader.close()
     told = reader.progress.get(query)
     return told[-1] if told else None
-
-
-def state_rows(settings: Settings) -> int:
-    """Rows in the state of the kpis query, as its newest progress told; 0 before the first.
-
-    Raises:
-        KafkaError: The broker does not answer.
-    """
-    told = newest_progress(settings, "kpis")
-    return told.state_rows if told else 0

@@ -66,7 +66,7 @@ class Simulator:
         run: Sets one run's producers apart from another's.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
-        level: Every value (of the hot site, if there is one) is so many times what it would be, within its kind's bounds.
+        level: Every value is so many times what it would be, within its kind's bounds. With a hot site: only there.
         level_kinds: The kinds of events whose values that is true of; none means all.
         breakages: The ways in which malformed records are broken, of ``BREAKAGES``.
         skew_seconds: How far the producers' clocks are ahead (or, below 0, behind): it moves ``occurred_at``.
