@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,17 @@ from rtlib.domains import domain_names, load_domain
 from rtlib.domains.measures import measures
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults import MENU, plan, soaks
+from rtlib.faults.expect import Seen
 from rtlib.faults.inject import goes_on_in_any_case, inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
+from rtlib.faults.watch import difference
 from rtlib.ledger import Ledger
+from rtlib.pipeline.recovery import Mark, _replaying, unread
 from rtlib.pipeline.tallies import Run, write_run
-from rtlib.records import Tally
+from rtlib.records import QueryProgress, Tally
 from rtlib.services.parts import PART_NAMES
 from rtlib.simulator import Simulator
+from rtlib.warehouse.serve import Counts
 
 CURBSIDE = load_domain("curbside")
 
@@ -177,9 +181,8 @@ def test_a_soak_counts_what_was_sent_while_it_lasted_and_nothing_before(tmp_path
 
 
 def test_a_soak_that_does_not_hold_says_why_in_its_row() -> None:
-    lost = replace(
-        good_ledger(), lost=1, lost_events=("sim-1-0 #7",), differences=("RAW has 8 events, and 9 were sent",)
-    )
+    apart = ("RAW has 8 events, and 9 were sent",)
+    lost = replace(good_ledger(), lost=1, lost_events=("sim-1-0 #7",), differences=apart)
     bad = soaks.row(4, replace(held(*GROWING, bound=299), ledger=lost))
     assert not bad.holds
     assert bad.differences[:2] == ("lost sim-1-0 #7", *apart)
@@ -204,6 +207,112 @@ def test_soaks_go_on_after_one_that_failed_and_keep_the_rows_before(monkeypatch:
     assert told["runs"][1]["failed"].startswith("the broker did not come back")
     assert {"state_rows", "memory_growth", "differences"} <= told["runs"][0].keys()
     assert "the broker did not come back" in CliRunner().invoke(cli.app, ["soak", "--runs", "3"]).output
+
+
+SENT = Tally(events=1_000, duplicates=900, malformed=400, late=950, too_late=500)
+ENOUGH = Seen(
+    SENT, {0: 2_000, 1: 40, 2: 30, 3: 20}, held=5_000, archived=1_200, removed=4_900, rejected=400, late=300,
+    dropped=480, raised=1, restarted=frozenset({"broker", "stream", "loader", "registry", "warehouse"}),
+    seconds=30, pause_seconds=0.8,
+)  # fmt: skip
+TOO_LITTLE = {
+    "kill-broker": replace(ENOUGH, restarted=frozenset()),
+    "kill-spark": replace(ENOUGH, restarted=frozenset({"broker"})),
+    "kill-loader": replace(ENOUGH, restarted=frozenset()),
+    "kill-registry": replace(ENOUGH, pause_seconds=9.0),
+    "kill-warehouse": replace(ENOUGH, restarted=frozenset()),
+    "pause-broker": ENOUGH,
+    "slow-sink": ENOUGH,
+    "disk-full": replace(ENOUGH, restarted=frozenset()),
+    "checkpoint-deleted": replace(ENOUGH, removed=40),
+    "duplicate-storm": replace(ENOUGH, removed=850),
+    "late-burst": replace(ENOUGH, late=20),
+    "out-of-order": replace(ENOUGH, dropped=2),
+    "malformed": replace(ENOUGH, rejected=399),
+    "schema-break": replace(ENOUGH, rejected=0),
+    "clock-skew": replace(ENOUGH, archived=990),
+    "hot-partition": replace(ENOUGH, taken={0: 600, 1: 500, 2: 500, 3: 490}),
+    "surge": replace(ENOUGH, raised=0),
+}
+
+
+@pytest.mark.parametrize("name", MENU)
+def test_a_fault_whose_effect_is_seen_is_as_expected_and_one_without_effect_is_not(name: str) -> None:
+    stays = MENU[name].way in ("pause", "slow")  # what stood still goes on as the same process
+    assert MENU[name].seen(replace(ENOUGH, restarted=frozenset()) if stays else ENOUGH) is None
+    missing = MENU[name].seen(TOO_LITTLE[name])
+    assert missing and len(missing) > 10
+
+
+def test_a_pause_is_told_from_the_time_between_events_where_few_are_sent() -> None:
+    few = replace(ENOUGH, archived=20, seconds=100, pause_seconds=9.0)
+    assert MENU["kill-registry"].seen(few) is None
+    assert MENU["kill-registry"].seen(replace(few, archived=0, pause_seconds=100.0)) is None
+
+
+def test_half_of_out_of_order_is_behind_the_watermark_and_the_other_half_late() -> None:
+    details = plan("out-of-order", seed=1, domain=CURBSIDE).details
+    assert (details["too_late_share"], details["late_share"]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("unseen", "code"), [(None, 0), ("events dropped by the watermark: 2", 1)])
+def test_a_fault_without_its_effect_is_told_by_text_json_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, unseen: str | None, code: int
+) -> None:
+    begin = Mark(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
+    monkeypatch.setattr("rtlib.faults.watch.mark", lambda settings: begin)
+    monkeypatch.setattr("rtlib.faults.watch.inject", lambda settings, plan, stop: "it was done")
+    monkeypatch.setattr("rtlib.faults.watch._recovery", lambda settings, **_: (3.0, {0: 20}))
+    monkeypatch.setattr("rtlib.faults.watch._effect", lambda settings, chosen, before, **_: (begin, unseen))
+    done = CliRunner().invoke(cli.app, ["fault", "out-of-order", "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["recovered"], told["as_expected"], told["unseen"]) == (code, True, not code, unseen)
+    text = CliRunner().invoke(cli.app, ["fault", "out-of-order"]).stdout
+    assert ("It did what was expected" in text) is (unseen is None) and (unseen is None or unseen in text)
+
+
+def test_what_a_fault_did_is_the_difference_of_two_marks() -> None:
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    before = Mark(begin, {0: 10, 1: 10}, Counts(9, 9, 2, 1, 4, 3, 20, 5), 20, 7, 1, {"broker": 4, "stream": 5})
+    after = Mark(
+        begin + timedelta(seconds=30), {0: 90, 1: 30}, Counts(80, 79, 12, 4, 9, 5, 70, 9), 120, 10, 2,
+        {"broker": 4, "stream": 9},
+    )  # fmt: skip
+    seen = difference(before, after, sent=SENT, ends={0: 60, 1: 20}, pause=0.4)
+    assert seen == Seen(
+        SENT, {0: 50, 1: 10}, held=20, archived=70, removed=10, rejected=3, late=4, dropped=3, raised=1,
+        restarted=frozenset({"stream"}), seconds=30.0, pause_seconds=0.4,
+    )  # fmt: skip
+
+
+def told(**ends: int) -> QueryProgress:
+    """A batch that read so far."""
+    offsets = {name.removeprefix("p"): end for name, end in ends.items()}
+    return QueryProgress("kpis", 4, datetime(2026, 1, 5, tzinfo=UTC), 9, 1.0, 1.0, 0, 0, None, {}, offsets)
+
+
+def test_a_recovery_waits_until_both_queries_have_told_that_they_read_all_from_before_its_end() -> None:
+    settings = Settings(rate=1)
+    ends = {0: 100, 1: 50}
+    assert unread(told(p0=90, p1=70), ends) == 10
+    done, behind = told(p0=100, p1=50), told(p0=99, p1=60)
+    assert _replaying(settings, {"kpis": done, "archive": done}, ends, ends, afresh=False) is None
+    for query in ("kpis", "archive"):
+        reason = _replaying(settings, {"kpis": done, "archive": done, query: behind}, ends, ends, afresh=False)
+        assert reason == f"the {query} query is behind: by 1 records"
+
+
+def test_a_query_far_behind_the_newest_records_still_replays_and_one_a_batch_behind_does_not() -> None:
+    settings, done = Settings(rate=1), told(p0=100)
+    at_most = 2 * (15 + 6)
+    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 100 + at_most}, afresh=False) is None
+    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 101 + at_most}, afresh=False)
+
+
+def test_queries_that_begin_afresh_must_tell_of_a_batch_and_quiet_ones_need_not() -> None:
+    settings = Settings(rate=1)
+    assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=True) == "the kpis query has not told of a batch yet"
+    assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=False) is None
 
 
 STOPPER = """

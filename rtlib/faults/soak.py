@@ -17,6 +17,7 @@ from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.faults.inject import inject
 from rtlib.faults.menu import MENU, Plan, plan
+from rtlib.faults.watch import FAULT
 from rtlib.ledger import Ledger, take
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.pipeline.signs import newest_progress
@@ -24,7 +25,6 @@ from rtlib.pipeline.tallies import runs, written_at
 from rtlib.services import processes, supervise
 
 Tell = Callable[[str], None]
-FAULT = "fault-"  # how the runs of faults are called
 SAMPLE_SECONDS = 5.0
 STEADY_BATCH = 2  # a query's first batch forgets nothing, for it has no watermark, and the second begins to
 GROWTH = 1.5  # what a number that does not grow may differ by, between the middle and the end of a run

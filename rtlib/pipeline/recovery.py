@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.broker.topics import end_offsets
+from rtlib.broker.topics import end_offsets, first_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline import health
 from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.signs import SignReader
-from rtlib.warehouse import audit
+from rtlib.records import QueryProgress
+from rtlib.services import supervise
+from rtlib.warehouse import alerts, audit
+from rtlib.warehouse.batches import dropped
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.serve import Counts, counts
+from rtlib.warehouse.serve import Counts, counts, pause
 
 PARTS = ("broker", "registry", "warehouse", "stream", "loader")
 BEATS = ("kpis", "archive", "loader")
@@ -25,11 +28,25 @@ BEATS = ("kpis", "archive", "loader")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where the pipeline is at a moment: the ends of its topics by partition, and what the warehouse holds."""
+    """Where the pipeline is at a moment.
+
+    Attributes:
+        at: When.
+        events: Partition of the events topic to its end.
+        counts: What the warehouse holds.
+        held: Records that the events topic still holds.
+        dropped: Events that the live query left out because they were behind the watermark.
+        raised: Alerts so far.
+        processes: Part to the process that it has.
+    """
 
     at: datetime
     events: Mapping[int, int]
-    counts: Counts | None
+    counts: Counts
+    held: int = 0
+    dropped: int = 0
+    raised: int = 0
+    processes: Mapping[str, int] = field(default_factory=dict)
 
 
 def mark(settings: Settings) -> Mark:
@@ -41,16 +58,40 @@ def mark(settings: Settings) -> Mark:
     connection = connect(settings)
     try:
         held = counts(connection, settings.domain)
+        behind = dropped(connection, settings.domain)
+        raised = alerts.counts(connection, settings.domain)["raised"]
     finally:
         connection.close()
-    return Mark(datetime.now(UTC), end_offsets(settings, settings.topic("events")), held)
+    topic = settings.topic("events")
+    ends = end_offsets(settings, topic)
+    kept = sum(ends.values()) - sum(first_offsets(settings, topic).values())
+    parts = {name: one.pid for name, one in supervise.states(settings).items()}
+    return Mark(datetime.now(UTC), ends, held, kept, behind, raised, parts)
 
 
-def obstacle(settings: Settings, *, since: datetime) -> str | None:
+def longest_pause(settings: Settings, since: datetime) -> float:
+    """The longest time in seconds since a moment in which Kafka received no event, by what RAW holds."""
+    connection = connect(settings)
+    try:
+        return pause(connection, settings.domain, since=since)
+    finally:
+        connection.close()
+
+
+def obstacle(
+    settings: Settings, *, since: datetime, ends: Mapping[int, int] | None = None, afresh: bool = False
+) -> str | None:
     """What still stands in the way of a recovery since this moment, in a few words; None once there is nothing.
 
-    Every part must answer, every query and the loader must have given a sign of life after it, and the archive must
-    have read what Kafka holds now, but for the newest few seconds' worth.
+    Every part must answer, every query and the loader must have given a sign of life after it, both queries must have
+    told of a batch that leaves little before them, and RAW must hold what Kafka holds, but for the newest few seconds'
+    worth.
+
+    Args:
+        settings: Which stack.
+        since: When the harm was over.
+        ends: Partition to the end that the events topic had then: both queries must have told that they reached it.
+        afresh: Both queries began anew, so that what they told before says nothing.
     """
     checks = health.checks()
     for part in PARTS:
@@ -59,38 +100,76 @@ def obstacle(settings: Settings, *, since: datetime) -> str | None:
         except RtlibError as error:
             return f"{part}: {str(error).splitlines()[0]}"
     try:
-        return _silent(settings, since) or _behind(settings)
+        reader = _signs(settings)
+        newest = end_offsets(settings, settings.topic("events"))
+        told = {name: batches[-1] for name, batches in reader.progress.items() if not afresh or batches[-1].at > since}
+        return (
+            _silent(reader, since, most=max(LOADER_LAG, settings.rate * ARCHIVE_SECONDS))
+            or _replaying(settings, told, ends or {}, newest, afresh=afresh)
+            or _behind(settings, newest)
+        )
     except RtlibError as error:
         return str(error).splitlines()[0]
 
 
-def _silent(settings: Settings, since: datetime) -> str | None:
-    reader = SignReader(settings, tail=60)
+def _signs(settings: Settings) -> SignReader:
+    reader = SignReader(settings)
     try:
         reader.catch_up()
     finally:
         reader.close()
+    return reader
+
+
+def _silent(reader: SignReader, since: datetime, *, most: float) -> str | None:
     for name in BEATS:
         beat = reader.heartbeats.get(name)
         if beat is None or beat.at <= since:
             return f"no sign of life of {name} yet"
     lag = reader.heartbeats["loader"].numbers.get("lag", 0)
-    return f"the loader is {lag:,.0f} KPI records behind" if lag > LOADER_LAG else None
+    return f"the loader is behind: by {lag:,.0f} KPI records" if lag > most else None
 
 
-LOADER_LAG = 5_000  # at a high rate the loader always has some records before it
-ARCHIVE_SECONDS = 6.0  # and the archive those of about two micro-batches
+LOADER_LAG = 200  # KPI records: some are always on their way, and as many as a few seconds' events at a high rate
+ARCHIVE_SECONDS = 6.0  # the archive always has those of about two micro-batches before it
+BUSY = 2.0  # at a busy hour so many times the mean rate is sent
 
 
-def _behind(settings: Settings) -> str | None:
-    ends = end_offsets(settings, settings.topic("events"))
+def _replaying(
+    settings: Settings,
+    told: Mapping[str, QueryProgress],
+    ends: Mapping[int, int],
+    newest: Mapping[int, int],
+    *,
+    afresh: bool,
+) -> str | None:
+    """A query that has not told yet that it reached ``ends``, or is further from the newest than a batch takes."""
+    live = settings.real_time_interval_seconds if settings.trigger == "real-time" else 0
+    for query, batch_seconds in (("kpis", live), ("archive", settings.archive_interval_seconds)):
+        if query not in told:  # where nothing is sent there may be no batch to tell of, and nothing to read
+            if afresh and any(newest.values()):
+                return f"the {query} query has not told of a batch yet"
+            continue
+        missing = unread(told[query], ends)
+        allowed = BUSY * settings.rate * (batch_seconds + ARCHIVE_SECONDS)
+        if missing or unread(told[query], newest) > allowed:
+            return f"the {query} query is behind: by {max(missing, unread(told[query], newest)):,} records"
+    return None
+
+
+def unread(told: QueryProgress, ends: Mapping[int, int]) -> int:
+    """Records before these ends that a query had not read by its own account. Pure."""
+    return sum(max(0, end - told.end_offsets.get(str(partition), 0)) for partition, end in ends.items())
+
+
+def _behind(settings: Settings, ends: Mapping[int, int]) -> str | None:
     connection = connect(settings)
     try:
         reached = audit.archive_progress(connection, settings.domain).offsets
     finally:
         connection.close()
     missing = sum(ends.values()) - sum(reached.values())
-    return f"the archive is {missing:,} records behind" if missing > settings.rate * ARCHIVE_SECONDS else None
+    return f"the archive is behind: by {missing:,} records" if missing > settings.rate * ARCHIVE_SECONDS else None
 
 
 def wait_until_recovered(settings: Settings, *, seconds: float = 120) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.records import QueryProgress
-from rtlib.warehouse.connection import execute
+from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ def note_batches(connection: SnowflakeConnection, domain: str, batches: Sequence
     rows = list(told.values())
     slices = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
     return sum(execute(connection, _INSERT, (json.dumps(some),)) for some in slices)
+
+
+def dropped(connection: SnowflakeConnection, domain: str) -> int:
+    """How many events the kpis query left out because they were behind the watermark; each batch counts once."""
+    sql = (
+        "select coalesce(sum(dropped_late), 0) as n from (select began_at, batch_id, max(dropped_late) as dropped_late "
+        "from SPEED.BATCHES where domain = ? group by began_at, batch_id)"
+    )
+    return int(query(connection, sql, (domain,))[0]["n"])
 
 
 def _rows(domain: str, batch: QueryProgress) -> list[dict[str, object]]:

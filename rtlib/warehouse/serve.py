@@ -123,6 +123,16 @@ def counts(connection: SnowflakeConnection, domain: str, *, since: datetime | No
     return Counts(**{name: int(row[name]) for name in Counts.__dataclass_fields__})
 
 
+def pause(connection: SnowflakeConnection, domain: str, *, since: datetime) -> float:
+    """The longest time in seconds since a moment in which Kafka received no event of a domain; 0 for fewer than two."""
+    sql = (
+        "select coalesce(max(datediff('millisecond', earlier, received_at)), 0) as n from ("
+        "select received_at, lag(received_at) over (order by received_at) as earlier from RAW.EVENTS "
+        "where domain = ? and topic <> ? and received_at >= cast(? as timestamp_ntz))"
+    )
+    return int(query(connection, sql, (domain, HISTORY, moment_text(since)))[0]["n"]) / 1000
+
+
 def rejected_reasons(connection: SnowflakeConnection, domain: str) -> dict[str, int]:
     """How many records were rejected for each reason, the most frequent first."""
     sql = "select reason, count(*) as n from RAW.REJECTED where domain = ? group by reason order by n desc, reason"
