@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
@@ -8,7 +9,7 @@ from snowflake.connector import SnowflakeConnection
 from warehouse_rows import NOON, batch, event_row, kpi, rejected_row
 
 from rtlib.records import QueryProgress
-from rtlib.warehouse.batches import note_batches
+from rtlib.warehouse.batches import dropped, note_batches
 from rtlib.warehouse.load import apply_batch, merge_kpis
 from rtlib.warehouse.serve import (
     Counts,
@@ -19,6 +20,7 @@ from rtlib.warehouse.serve import (
     current,
     freshness,
     latest_kpis,
+    pause,
     rejected_reasons,
 )
 
@@ -163,6 +165,25 @@ def test_batches_that_are_told_again_change_nothing(warehouse: SnowflakeConnecti
     assert note_batches(warehouse, "curbside", [*told, told[0]]) == 0
     assert note_batches(warehouse, "iot", told) == 2
     assert note_batches(warehouse, "iot", []) == 0
+
+
+def test_what_the_watermark_dropped_is_counted_once_for_each_batch_whatever_its_partitions(
+    warehouse: SnowflakeConnection,
+) -> None:
+    two = replace(progress(0, 0, 5, None), dropped_late=3, end_offsets={"0": 5, "1": 9})
+    note_batches(warehouse, "curbside", [two, replace(progress(1, 5, 10, 40), dropped_late=4)])
+    assert dropped(warehouse, "curbside") == 7
+    assert dropped(warehouse, "iot") == 0
+
+
+def test_the_longest_pause_is_the_longest_time_between_two_events_since_a_moment(
+    warehouse: SnowflakeConnection,
+) -> None:
+    assert pause(warehouse, "curbside", since=NOON) == 0.0
+    apply_batch(warehouse, batch(*(event_row(number) for number in (0, 40, 41, 48))))
+    assert pause(warehouse, "curbside", since=NOON) == 40.0
+    assert pause(warehouse, "curbside", since=NOON + timedelta(seconds=40)) == 7.0
+    assert pause(warehouse, "curbside", since=NOON + timedelta(seconds=48)) == 0.0
 
 
 def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: SnowflakeConnection) -> None:
