@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib.broker.consumer import decode, kpi_from_record, progress_from_record, progress_to_json
+from rtlib.broker.consumer import decode, kpi_from_record, newest_kpis, progress_from_record, progress_to_json
 from rtlib.broker.framing import frame
 from rtlib.errors import EventRefused
 from rtlib.records import QueryProgress
@@ -80,13 +81,71 @@ def test_a_kpi_is_read_with_kafkas_timestamp() -> None:
     assert kpi.emitted_at == datetime(2026, 3, 2, 8, 15, 0, 123_000, tzinfo=UTC)
 
 
+def kpi(**changes: Any) -> bytes:
+    return json.dumps({**KPI, **changes}).encode()
+
+
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"[]", b'"kpi"', b"{}", json.dumps({**KPI, "window_start": "2026-03-02T08:15:00"}).encode()],
+    [
+        None,
+        b"",
+        b"[]",
+        b'"kpi"',
+        b"{}",
+        kpi(window_start="2026-03-02T08:15:00"),
+        kpi(window_end="9999-12-31T23:59:59Z"),
+        kpi(first_event_at="0001-01-01T00:00:00+14:00"),
+        kpi(events=float("inf")),
+        kpi(events=10**30),
+        kpi(events=2.5),
+        kpi(late=-1),
+        kpi(late=True),
+        kpi(measures={"readings": "many"}),
+        kpi(measures={"readings": 10**400}),
+        kpi(measures=None),
+        kpi(site=7),
+        kpi(site="\ud800"),
+        kpi(domain="a\0b"),
+    ],
 )
 def test_what_is_no_kpi_is_refused_by_its_key(value: bytes | None) -> None:
     with pytest.raises(EventRefused, match="its key is b'k'"):
         kpi_from_record(b"k", value, 0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A record of the KPI topic."""
+
+    key: bytes
+    value: bytes | None
+    timestamp: int = 1_772_439_300_123
+
+
+def newest(*records: Told) -> tuple[list[int], int]:
+    """How many events the newest KPIs count, and how many records were passed over."""
+    found, refused = newest_kpis(records)  # type: ignore[arg-type]
+    return sorted(one.events for one in found), len(refused)
+
+
+def test_of_each_key_the_newest_kpi_counts() -> None:
+    assert newest(Told(b"a", kpi(events=3)), Told(b"b", kpi(events=7)), Told(b"a", kpi(events=4))) == ([4, 7], 0)
+
+
+def test_a_tombstone_is_passed_over_and_does_not_hide_the_kpi_before_it() -> None:
+    assert newest(Told(b"a", kpi(events=3)), Told(b"a", kpi(events=4)), Told(b"a", None)) == ([4], 1)
+
+
+def test_a_record_before_the_newest_is_not_even_read() -> None:
+    assert newest(Told(b"a", b"{broken"), Told(b"a", kpi(events=4))) == ([4], 0)
+
+
+@given(values=st.lists(st.none() | st.binary() | st.just(kpi(events=1)), max_size=8))
+def test_whatever_the_kpi_topic_holds_a_key_has_one_kpi_or_none(values: list[bytes | None]) -> None:
+    found, refused = newest(*(Told(b"a", value) for value in values))
+    assert len(found) == (kpi(events=1) in values)
+    assert refused == next((n for n, one in enumerate(reversed(values)) if one == kpi(events=1)), len(values))
 
 
 @given(progress=PROGRESS)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from kafka import KafkaConsumer
     from kafka.consumer.fetcher import ConsumerRecord
 
+# What Python raises over a JSON object that is not what it should be.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+BIGGEST = 2**63 - 1  # the largest integer of Spark, and of the warehouse's columns
+YEARS = range(2000, 2101)  # those of events, and the year in which the window of the last one ends
+
 
 def consumer(
     settings: Settings,
@@ -86,12 +91,25 @@ def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return told
 
 
-def newest_of_each_key(records: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
-    """The last record of each key, as compaction would leave them; unread records cost almost nothing.
+def newest_kpis(records: Iterable[ConsumerRecord]) -> tuple[list[Kpi], list[str]]:
+    """The newest KPI of each key, as compaction would leave them, and why records on the way to it were passed over.
 
-    Real-time mode writes a KPI record for every event, and only the newest of a window says how it stands.
+    Real-time mode writes a KPI record for every event, and only the newest of a window says how it stands: those
+    before it are not read, and cost almost nothing. A record that is no KPI (a tombstone, for instance) does not
+    hide the one before it.
+
+    Args:
+        records: Records of the KPI topic, in the order of their offsets within a key.
     """
-    return list({record.key: record for record in records}.values())
+    newest: dict[bytes | None, Kpi] = {}
+    refused: list[str] = []
+    for record in reversed(list(records)):
+        if record.key not in newest:
+            try:
+                newest[record.key] = kpi_from_record(record.key, record.value, record.timestamp)
+            except EventRefused as error:
+                refused.append(error.reason)
+    return list(newest.values()), refused
 
 
 def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -> Kpi:
@@ -108,18 +126,18 @@ def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -
     try:
         told = json.loads(value or b"")
         return Kpi(
-            domain=told["domain"],
-            site=told["site"],
-            window_start=_moment(told["window_start"]),
-            window_end=_moment(told["window_end"]),
-            measures=dict(told["measures"]),
-            events=int(told["events"]),
-            late=int(told["late"]),
-            first_event_at=_moment(told["first_event_at"]),
-            last_event_at=_moment(told["last_event_at"]),
+            domain=_text(told["domain"]),
+            site=_text(told["site"]),
+            window_start=_event_moment(told["window_start"]),
+            window_end=_event_moment(told["window_end"]),
+            measures={_text(name): _measured(value) for name, value in dict(told["measures"]).items()},
+            events=_count(told["events"]),
+            late=_count(told["late"]),
+            first_event_at=_event_moment(told["first_event_at"]),
+            last_event_at=_event_moment(told["last_event_at"]),
             emitted_at=datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise EventRefused(f"not a KPI record ({_said(error)}); its key is {key!r}") from error
 
 
@@ -134,7 +152,7 @@ def progress_from_record(value: bytes | None) -> QueryProgress:
         watermark = told["watermark"]
         moments = {"at": _moment(told["at"]), "watermark": None if watermark is None else _moment(watermark)}
         return QueryProgress(**{**told, **moments})
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise EventRefused(f"not a progress record ({_said(error)})") from error
 
 
@@ -150,6 +168,32 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return moment.astimezone(UTC)
+
+
+def _event_moment(text: str) -> datetime:
+    moment = _moment(text)
+    if moment.year not in YEARS:
+        raise ValueError(f"{text!r} is out of the years that events may have")
+    return moment
+
+
+def _text(told: Any) -> str:
+    """Text that every place behind can hold: no half of a surrogate pair, no null character."""
+    if not isinstance(told, str) or "\0" in told:
+        raise TypeError(f"{told!r} is no text")
+    return told.encode().decode()
+
+
+def _count(told: Any) -> int:
+    if type(told) is not int or not 0 <= told <= BIGGEST:
+        raise ValueError(f"{told!r} is no count")
+    return told
+
+
+def _measured(told: Any) -> float | None:
+    if told is not None and type(told) not in (int, float):
+        raise TypeError(f"{told!r} is no number")
+    return None if told is None else float(told)
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from rtlib.alerts import Alert, Change, Judge, Memory, Teams, card, message, rules_of
 from rtlib.config import Settings
 from rtlib.domains import Domain, load_domain
-from rtlib.pipeline.beats import Sign, wait_for_topics
+from rtlib.pipeline.beats import Sign, Skipped, wait_for_topics
 from rtlib.warehouse import alerts as table
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
@@ -100,19 +100,21 @@ class Watch:
         self._ends: Mapping[TopicPartition, int] | None = None
         self._held: Mapping[str, float] = {}
         self._counted_at = float("-inf")
+        self._skipped = Skipped(log)
 
     @property
     def said(self) -> str:
         """How far it has judged, for people."""
-        return f"{self.memory.until:%H:%M:%S} UTC" if self.memory.until else "nothing yet"
+        until = f"{self.memory.until:%H:%M:%S} UTC" if self.memory.until else "nothing yet"
+        return f"{until}{self._skipped.said}"
 
     def numbers(self) -> dict[str, float]:
-        """What its heartbeat carries: alerts that are up, and the outbox by what became of its messages."""
+        """What its heartbeat carries: alerts that are up, records passed over, and what became of the outbox."""
         if time.monotonic() - self._counted_at > COUNT_SECONDS:
             self._held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
             self._counted_at = time.monotonic()
         up = sum(state.raised_at is not None for state in self.memory.states.values())
-        return {**self._held, "up": up}
+        return {**self._held, "up": up, "skipped": self._skipped.count}
 
     def step(self) -> None:
         """Read for a moment, judge what is over, and write it down.
@@ -120,14 +122,16 @@ class Watch:
         Raises:
             WarehouseError: It could not be written; after a new start it goes on where it was.
         """
-        from rtlib.broker.consumer import kpi_from_record, newest_of_each_key
+        from rtlib.broker.consumer import newest_kpis
 
         before = self.memory.until
         if self._ends is None:
             self._ends = self._reader.end_offsets(self._reader.assignment())
         for batch in self._reader.poll(timeout_ms=200, max_records=5_000).values():
-            for record in newest_of_each_key(batch):
-                self._judge.take(kpi_from_record(record.key, record.value, record.timestamp))
+            newest, refused = newest_kpis(batch)
+            self._skipped.add(refused)
+            for kpi in newest:
+                self._judge.take(kpi)
         # Partitions come one after another while it catches up: it must have read all of what was there.
         if any(self._reader.position(one) < end for one, end in self._ends.items()):
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -11,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from rtlib.config import Settings
 from rtlib.errors import RtlibError
 from rtlib.records import Heartbeat
+from rtlib.wording import quantity
 
 
 class Sign:
@@ -36,6 +38,25 @@ class Sign:
     def close(self) -> None:
         """Send what is still to be sent."""
         self._writer.close()
+
+
+class Skipped:
+    """Counts the records that a part passes over because they say nothing: read again they would be no better."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self.count = 0
+
+    def add(self, refused: Sequence[str]) -> None:
+        """Count records, by why each was passed over; the part's log has the last of them."""
+        if refused:
+            self.count += len(refused)
+            self._log.warning("records passed over: %d, the last: %.300s", len(refused), refused[-1])
+
+    @property
+    def said(self) -> str:
+        """The end of what a heartbeat says; nothing where there was none."""
+        return f", {quantity(self.count, 'records')} passed over" if self.count else ""
 
 
 def wait_for_topics(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rtlib.config import Settings
-from rtlib.errors import ConfigError
-from rtlib.pipeline.beats import Sign, wait_for_topics
+from rtlib.errors import ConfigError, EventRefused
+from rtlib.pipeline.beats import Sign, Skipped, wait_for_topics
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -88,10 +88,13 @@ ARCHIVE_ROWS = 60_000
 
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
-    """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets."""
+    """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets.
+
+    A record that is neither is passed over and counted: read again after a new start it would be no better.
+    """
     from kafka import TopicPartition
 
-    from rtlib.broker.consumer import consumer
+    from rtlib.broker.consumer import consumer, newest_kpis
     from rtlib.broker.topics import end_offsets
     from rtlib.warehouse.connection import Warehouse
 
@@ -103,36 +106,41 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     reader = consumer(settings, group=f"rtlib.{settings.domain}.loader")
     reader.assign([TopicPartition(one, number) for one in (kpis, progress) for number in end_offsets(settings, one)])
     sign = Sign("loader", settings)
-    merged = 0
+    merged, skipped = 0, Skipped(log)
     try:
         while not stop.is_set():
             found = [one for batch in reader.poll(timeout_ms=100, max_records=5_000).values() for one in batch]
-            newest = _newest_kpis(one for one in found if one.topic == kpis)
-            batches = _kpi_batches(one for one in found if one.topic == progress)
-            if newest or batches:
+            newest, refused = newest_kpis(one for one in found if one.topic == kpis)
+            batches, unknown = _kpi_batches(one for one in found if one.topic == progress)
+            passed_over = [*refused, *unknown]
+            if newest or batches or passed_over:
+                skipped.add(passed_over)
                 warehouse.run(partial(_load, domain=settings.domain, kpis=newest, batches=batches))
                 reader.commit()
                 merged += len(newest)
             if sign.due():
                 lag = _behind(reader, kpis)
-                sign.tell(f"{lag:,} KPI records behind", {"lag": lag, "merged": merged})
+                numbers = {"lag": lag, "merged": merged, "skipped": skipped.count}
+                sign.tell(f"{lag:,} KPI records behind{skipped.said}", numbers)
     finally:
         sign.close()
         reader.close()
         warehouse.close()
 
 
-def _newest_kpis(found: Iterable[ConsumerRecord]) -> list[Kpi]:
-    from rtlib.broker.consumer import kpi_from_record, newest_of_each_key
-
-    return [kpi_from_record(one.key, one.value, one.timestamp) for one in newest_of_each_key(found)]
-
-
-def _kpi_batches(found: Iterable[ConsumerRecord]) -> list[QueryProgress]:
+def _kpi_batches(found: Iterable[ConsumerRecord]) -> tuple[list[QueryProgress], list[str]]:
+    """What the kpis query tells of its batches, and why records under its name tell nothing."""
     from rtlib.broker.consumer import progress_from_record
     from rtlib.streaming.queries import KPIS
 
-    return [progress_from_record(one.value) for one in found if one.key == KPIS.encode()]
+    batches, refused = [], []
+    for one in found:
+        if one.key == KPIS.encode():
+            try:
+                batches.append(progress_from_record(one.value))
+            except EventRefused as error:
+                refused.append(error.reason)
+    return batches, refused
 
 
 def _load(

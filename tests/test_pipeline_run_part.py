@@ -1,0 +1,167 @@
+"""What the loader and the alerting service do with records that are none: a log in the place of Kafka's."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from snowflake.connector import SnowflakeConnection
+from warehouse_server import WarehouseServer
+
+from rtlib.broker import consumer, topics
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.pipeline import alerting, run_part
+from rtlib.warehouse.connection import query
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+SAID: list[tuple[str, Mapping[str, float]]] = []
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as the consumer gives it."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    timestamp: int = round(NOW.timestamp() * 1000)
+
+
+@dataclass
+class Log:
+    """A consumer that reads its records once, and then tells the part to stop."""
+
+    records: list[Record]
+    stop: threading.Event
+    committed: int = 0
+    read: int = 0
+    partitions: list[TopicPartition] = field(default_factory=list)
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.partitions = list(partitions)
+
+    def assignment(self) -> list[TopicPartition]:
+        return self.partitions
+
+    def poll(self, **_: Any) -> dict[TopicPartition, list[Record]]:
+        if self.read:
+            self.stop.set()
+            return {}
+        self.read = len(self.records)
+        return {one: [r for r in self.records if r.topic == one.topic] for one in self.partitions}
+
+    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {one: sum(r.topic == one.topic for r in self.records) for one in partitions}
+
+    def position(self, partition: TopicPartition) -> int:
+        return self.end_offsets([partition])[partition] if self.read else 0
+
+    def commit(self) -> None:
+        self.committed = self.read
+
+    def close(self) -> None:
+        pass
+
+
+class Beat:
+    """A heartbeat that only remembers what was said."""
+
+    def __init__(self, part: str, settings: Settings) -> None:
+        SAID.clear()
+
+    def due(self) -> bool:
+        return True
+
+    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
+        SAID.append((said, numbers))
+
+    def close(self) -> None:
+        pass
+
+
+def kpi(settings: Settings, minute: int) -> Record:
+    begin = NOW - timedelta(minutes=10 - minute)
+    site = load_domain(settings.domain).sites[0].id
+    told = {
+        "domain": settings.domain, "site": site, "window_start": begin.isoformat(),
+        "window_end": (begin + timedelta(minutes=1)).isoformat(), "measures": {}, "events": 3, "late": 0,
+        "first_event_at": begin.isoformat(), "last_event_at": (begin + timedelta(seconds=59)).isoformat(),
+    }  # fmt: skip
+    return Record(settings.topic("kpis"), f"{begin.isoformat()}|{site}".encode(), json.dumps(told).encode())
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_server: WarehouseServer, warehouse: SnowflakeConnection) -> Settings:
+    (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
+    return Settings(home=tmp_path, domain="iot")
+
+
+@pytest.fixture
+def reading(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Log]:
+    """A log of these records, for whichever part reads it."""
+
+    def log_of(*records: Record) -> Log:
+        log = Log(list(records), threading.Event())
+        for module in (run_part, alerting):
+            monkeypatch.setattr(module, "Sign", Beat)
+            monkeypatch.setattr(module, "wait_for_topics", lambda settings: None)
+        monkeypatch.setattr(topics, "end_offsets", lambda settings, topic: {0: len(records)})
+        monkeypatch.setattr(consumer, "consumer", lambda settings, **_: log)
+        return log
+
+    return log_of
+
+
+def misfits(settings: Settings) -> list[Record]:
+    kpis = settings.topic("kpis")
+    return [Record(kpis, b"a tombstone", None), Record(kpis, b"broken", b"{"), Record(kpis, b"text", b'"hello"')]
+
+
+def test_the_loader_passes_bad_records_over_counts_them_and_loads_the_others(
+    settings: Settings, warehouse: SnowflakeConnection, reading: Callable[..., Log], caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = Record(settings.topic("progress"), b"kpis", b"{}")
+    log = reading(kpi(settings, 1), *misfits(settings), unknown, kpi(settings, 2))
+    run_part.run_loader(settings, log.stop)
+    assert query(warehouse, "select count(*) as n from SPEED.KPIS") == [{"n": 2}]
+    assert log.committed == len(log.records)  # or it would read them again and again
+    assert SAID[-1] == ("0 KPI records behind, 4 records passed over", {"lag": 0, "merged": 2, "skipped": 4})
+    assert "records passed over: 4" in caplog.text
+
+
+def test_a_bad_record_alone_is_passed_over_for_good(settings: Settings, reading: Callable[..., Log]) -> None:
+    log = reading(*misfits(settings))
+    run_part.run_loader(settings, log.stop)
+    assert log.committed == 3
+
+
+def test_the_loader_says_nothing_of_records_passed_over_where_there_are_none(
+    settings: Settings, reading: Callable[..., Log]
+) -> None:
+    log = reading(kpi(settings, 1))
+    run_part.run_loader(settings, log.stop)
+    assert SAID[-1][0] == "0 KPI records behind"
+
+
+def test_the_alerting_service_passes_bad_records_over_counts_them_and_judges_the_others(
+    settings: Settings, reading: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = reading(kpi(settings, 1), *misfits(settings), kpi(settings, 2))
+    log.assign([TopicPartition(settings.topic("kpis"), 0)])
+    monkeypatch.setattr(alerting, "_reader", lambda settings, until: log)
+    watch = alerting.Watch(settings, threading.Event())
+    try:
+        watch.step()
+        assert watch.memory.until == NOW - timedelta(minutes=8)
+        assert watch.numbers()["skipped"] == 3
+        assert watch.said.endswith(" UTC, 3 records passed over")
+    finally:
+        watch.close()
