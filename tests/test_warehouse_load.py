@@ -84,6 +84,30 @@ def test_copies_within_a_batch_and_of_earlier_batches_are_left_out(warehouse: Sn
     assert first == [{"kafka_offset": 0}]
 
 
+@pytest.mark.parametrize("seconds", [10, -10, 86_400], ids=["later", "earlier", "a day later"])
+def test_a_copy_with_another_time_is_left_out_though_it_comes_in_another_batch(
+    warehouse: SnowflakeConnection, seconds: int
+) -> None:
+    copy = event_row(1, occurred_at=pd.Timestamp(NOON) + pd.Timedelta(seconds=seconds), kafka_offset=50)
+    apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(2), number=0))
+    assert apply_batch(warehouse, batch(copy, number=1)) == Applied(new=0, duplicates=1)
+    assert apply_batch(warehouse, batch(copy, event_row(3), number=2)) == Applied(new=1, duplicates=1)
+    found = rows(warehouse, "select event_id, kafka_offset from RAW.EVENTS order by event_id")
+    assert [row["event_id"] for row in found] == ["event-0", "event-1", "event-2", "event-3"]
+    assert found[1]["kafka_offset"] == 0  # the first that was received stays
+
+
+def test_a_copy_is_left_out_whatever_its_identifier_is_made_of(warehouse: SnowflakeConnection) -> None:
+    names = ["0", "9", "A", "z", "é", "日", "🙂", "~", " ", "event-1", "EVENT-1"]
+    apply_batch(warehouse, batch(*(event_row(place, event_id=name) for place, name in enumerate(names)), number=0))
+    moved = pd.Timestamp(NOON) + pd.Timedelta(hours=1)
+    for number, name in enumerate(names, start=1):
+        done = apply_batch(warehouse, batch(event_row(number, event_id=name, occurred_at=moved), number=number))
+        assert done == Applied(new=0, duplicates=1)
+    again = [event_row(place, event_id=name, occurred_at=moved) for place, name in enumerate(names)]
+    assert apply_batch(warehouse, batch(*again, number=99)) == Applied(new=0, duplicates=len(names))
+
+
 def test_a_batch_larger_than_a_slice_arrives_whole(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
