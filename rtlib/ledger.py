@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rtlib.config import Settings
+from rtlib.pipeline.agreements import differences, last_sequences, sent_by
 from rtlib.pipeline.evidence import Evidence, Tell, gather, held_sequences
-from rtlib.records import Tally
 from rtlib.wording import quantity
 
 NAMED = 10  # identifiers told of each kind
@@ -112,7 +112,7 @@ def take(settings: Settings, *, tell: Tell = lambda line: None) -> Ledger:
         WarehouseError: The warehouse does not answer.
     """
     evidence = gather(settings, tell=tell)
-    suspects = {name for name, last in _last(evidence).items() if not _is_whole(evidence, name, last)}
+    suspects = {name for name, last in last_sequences(evidence).items() if not _is_whole(evidence, name, last)}
     return judge(evidence, held_sequences(settings, suspects))
 
 
@@ -123,7 +123,7 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
         evidence: What each place says.
         held: All sequences in RAW of those producers that are not there without gap.
     """
-    sent, topic = _sent(evidence), evidence.topic
+    sent, topic = sent_by(evidence), evidence.topic
     lost, coming = _missing(evidence, held)
     twice = [Entry(one.event_id, one.producer_id, one.sequence, f"{one.rows} rows") for one in evidence.doubled]
     over = [one for one in evidence.windows.different if one.kpi_events > one.raw_events]
@@ -151,29 +151,8 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
         doubled=sum(one.rows - 1 for one in evidence.doubled) + sum(one.kpi_events - one.raw_events for one in over),
         lost_events=tuple(_identified(evidence, lost[:NAMED])),
         doubled_events=tuple(twice[:NAMED]),
-        differences=tuple(_differences(evidence, sent)),
+        differences=tuple(differences(evidence)),
     )
-
-
-def _sent(evidence: Evidence) -> Tally:
-    total = Tally()
-    for run in evidence.runs:
-        total = total + run.tally
-    return total
-
-
-def _last(evidence: Evidence) -> dict[str, int]:
-    """The last sequence that each producer sent: by its tally, or, where that is behind, by what Kafka or RAW holds.
-
-    A tally is behind while its simulator runs, or when that was killed.
-    """
-    last: dict[str, int] = {}
-    for run in evidence.runs:
-        for name, sequence in run.tally.last_sequence.items():
-            seen = len(evidence.topic.copies.get(name, b"")) - 1
-            kept = evidence.held[name].last if name in evidence.held else -1
-            last[name] = sequence if run.closed else max(sequence, seen, kept)
-    return last
 
 
 def _is_whole(evidence: Evidence, name: str, last: int) -> bool:
@@ -185,12 +164,12 @@ def _missing(evidence: Evidence, held: Names) -> tuple[list[tuple[str, int, str]
     """Events that are lost (with where they were last seen), and how many are on their way to Kafka."""
     lost, coming = [], 0
     nowhere = "neither in RAW nor in what Kafka still holds" if evidence.topic.expired else "not in Kafka"
-    for name, last in sorted(_last(evidence).items()):
+    for name, last in sorted(last_sequences(evidence).items()):
         if name not in held:
             continue
         pending = evidence.topic.pending.get(name, set())
         # What was sent before an event that Kafka has deleted by now is not on its way any more.
-        gone = max((one for one in held[name] if not evidence.topic.holds(name, one)), default=-1)
+        gone = max((one for one in held[name] if one <= last and not evidence.topic.holds(name, one)), default=-1)
         for sequence in sorted(set(range(last + 1)) - held[name] - pending):
             in_kafka = evidence.topic.holds(name, sequence)
             if not in_kafka and evidence.running and sequence > gone:
@@ -211,44 +190,6 @@ def _identified(evidence: Evidence, lost: list[tuple[str, int, str]]) -> Iterato
                     found[sent.event.producer_id, sent.event.sequence] = sent.event.event_id
     for name, sequence, why in lost:
         yield Entry(found.get((name, sequence)), name, sequence, why)
-
-
-def _differences(evidence: Evidence, sent: Tally) -> Iterator[str]:
-    """Counts that do not agree. While something is on its way only those windows count that are closed by now."""
-    for what, here, there, may_differ in _agreements(evidence, sent):
-        if here != there and not may_differ:
-            yield f"{what}: {here:,} and {there:,}"
-    strangers = sorted({*evidence.topic.copies, *evidence.held} - set(_last(evidence)))
-    if strangers and not evidence.running:
-        yield f"producers in Kafka or RAW that no run of the simulator knows: {', '.join(strangers[:5])}"
-    for one in evidence.windows.unexplained:
-        if not evidence.may_change(one):
-            yield (
-                f"{one.site} {one.window_start:%H:%M}: {one.raw_events} archived, {one.kpi_events} counted, "
-                f"{one.may_be_late} behind the watermark"
-            )
-
-
-def _agreements(evidence: Evidence, sent: Tally) -> Iterator[tuple[str, int, int, bool]]:
-    """What should be equal: its name, the two counts, and whether they may differ for now.
-
-    Once Kafka has deleted its oldest records, what was sent is held against RAW, and Kafka against RAW from its first
-    record on; that each event in Kafka is in RAW is seen by its sequence.
-    """
-    topic, counts, is_open = evidence.topic, evidence.counts, evidence.is_open
-    killed = any(not run.closed for run in evidence.runs)
-    if topic.expired:
-        kept = counts.rejected - evidence.rejected_before
-        yield "events sent and archived", sent.events, counts.live_events, killed or is_open
-        yield "malformed records sent and rejected", sent.malformed, counts.rejected, killed or is_open
-        yield "malformed records still in Kafka and rejected of those", topic.misfits, kept, is_open
-        return
-    yield "records sent and records in Kafka", sent.records, topic.records, killed
-    yield "events sent and events in Kafka", sent.events, topic.events, killed
-    yield "duplicates sent and duplicates in Kafka", sent.duplicates, topic.second_copies, killed
-    yield "malformed records sent and in Kafka", sent.malformed, topic.misfits, killed
-    yield "malformed records in Kafka and rejected", topic.misfits, counts.rejected, is_open
-    yield "events in Kafka and archived", topic.events, counts.live_events, is_open
 
 
 def render(ledger: Ledger) -> str:

@@ -13,6 +13,7 @@ from rtlib.domains import load_domain
 from rtlib.ledger import Ledger, judge
 from rtlib.pipeline.evidence import Evidence, Topic
 from rtlib.pipeline.tallies import Run
+from rtlib.records import Tally
 from rtlib.simulator import Flaw, Simulator, TallyKeeper
 from rtlib.warehouse.audit import Doubled, Held, Progress
 from rtlib.warehouse.serve import Counts, WindowComparison, WindowDifference
@@ -270,6 +271,84 @@ def test_a_simulator_that_was_killed_may_have_sent_more_than_its_tally_says() ->
     taken = judge(evidence_of(behind, in_kafka=SENT), {})
     assert taken.reconciles
     assert taken.records_in_kafka == taken.records_sent + 10
+
+
+def test_a_simulator_that_was_killed_cannot_have_sent_less_than_its_tally_says() -> None:
+    taken = judge(evidence_of(run_of(closed=False), in_kafka=SENT - 20), {})
+    assert "records sent and records in Kafka: 400 and 380" in taken.differences
+    assert not taken.reconciles
+
+
+def test_while_a_simulator_sends_what_it_has_told_of_may_not_be_in_kafka_yet() -> None:
+    assert judge(replace(evidence_of(run_of(closed=False), in_kafka=SENT - 20), running=True), {}).agrees
+
+
+def killed_beside(evidence: Evidence, *, extra: int) -> Evidence:
+    """Another run was killed after 10 events, of which its tally knows; so many more records of it are in Kafka."""
+    other = replace(run_of().simulator, run="other")
+    tally = Tally(events=10, last_sequence={"sim-other-0": 9})
+    for sequence in range(10 + extra):
+        evidence.topic.add("sim-other-0", sequence, archived=True)
+    evidence.topic.records += 10 + extra
+    evidence.topic.archived_records += 10 + extra
+    counts = replace(evidence.counts, live_events=evidence.counts.live_events + 10 + extra)
+    held = {**evidence.held, "sim-other-0": Held(10 + extra, 10 + extra, 9 + extra)}
+    return replace(evidence, runs=(*evidence.runs, Run(other, tally, closed=False)), held=held, counts=counts)
+
+
+def test_a_killed_simulator_does_not_excuse_what_a_run_that_ended_well_lacks_in_kafka() -> None:
+    assert judge(killed_beside(evidence_of(run_of()), extra=30), {}).reconciles
+    fewer = killed_beside(evidence_of(run_of(), in_kafka=SENT - 20), extra=30)
+    told = judge(fewer, {}).differences  # in all there are 10 more than the accounts say
+    run, found = fewer.runs[0].tally, fewer.topic.events - 40
+    assert f"events of finished runs sent and in Kafka: {run.events} and {found}" in told
+
+
+def test_a_killed_simulator_does_not_excuse_a_duplicate_too_many() -> None:
+    evidence = killed_beside(evidence_of(run_of()), extra=30)
+    evidence.topic.add("sim-one-0", 3, archived=True)
+    evidence.topic.records += 1
+    evidence.topic.archived_records += 1
+    twice = evidence.runs[0].tally.duplicates
+    told = judge(evidence, {}).differences
+    assert told == (f"duplicates of finished runs sent and in Kafka: {twice} and {twice + 1}",)
+
+
+def test_a_killed_simulator_does_not_excuse_what_raw_lacks_of_a_run_that_ended_well_and_that_kafka_has_deleted() -> (
+    None
+):
+    evidence = killed_beside(evidence_of(run_of(), gone=SENT), extra=30)
+    assert judge(evidence, {}).reconciles
+    name, found = next(iter(evidence.held.items()))
+    fewer = {**evidence.held, name: Held(found.rows - 1, found.sequences - 1, found.last)}
+    sent = evidence.runs[0].tally.events
+    told = judge(replace(evidence, held=fewer), {}).differences
+    assert told == (f"events of finished runs sent and archived: {sent} and {sent - 1}",)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_an_event_numbered_far_beyond_an_open_run_makes_none_before_it_lost_and_is_told(running: bool) -> None:
+    evidence = replace(evidence_of(run_of(closed=False)), running=running)
+    forged, name = 2**53 - 1, sorted(evidence.held)[0]
+    evidence.topic.add(name, forged, archived=True)
+    evidence.topic.records += 1
+    evidence.topic.archived_records += 1
+    found = evidence.held[name]
+    held = held_by(evidence)
+    held[name].add(forged)
+    evidence = replace(evidence, held={**evidence.held, name: Held(found.rows + 1, found.sequences + 1, forged)})
+    taken = judge(evidence, held)
+    assert (taken.lost, taken.in_flight) == (0, 0)
+    sent = evidence.runs[0].tally.last_sequence[name]
+    assert any(
+        one.startswith(f"{name} had sent up to #{sent:,}, and there is a #{forged:,}") for one in taken.differences
+    )
+
+
+def test_a_stranger_with_an_unprintable_name_is_told_in_plain_letters() -> None:
+    evidence = evidence_of(run_of())
+    evidence.topic.add("x\ud800\n", 0, archived=True)
+    assert any(one.endswith("knows: x\\ud800\\n") for one in judge(evidence, {}).differences)
 
 
 def test_nothing_sent_proves_nothing() -> None:

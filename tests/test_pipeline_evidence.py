@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -50,6 +50,7 @@ class World:
     def __init__(self, settings: Settings, warehouse: SnowflakeConnection) -> None:
         self.settings, self.warehouse = settings, warehouse
         self.first = dict.fromkeys(range(PARTITIONS), 0)
+        self.markers: dict[int, int] = {}  # offsets after a partition's last record that nobody gets to read
         domain = load_domain(settings.domain)
         world = Simulator(domain, seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one")
         keeper, ends = TallyKeeper(), Counter[int]()
@@ -64,14 +65,18 @@ class World:
         self.run = Run(world, keeper.tally(), closed=True)
         write_run(settings, self.run)
 
-    def contents(self, settings: Settings, topic: str) -> Iterator[LogRecord]:
-        return (one for one in self.log if one.offset >= self.first[one.partition])
+    def contents(
+        self, settings: Settings, topic: str, *, since: Mapping[int, int] | None = None
+    ) -> Generator[LogRecord, None, None]:
+        begin = self.first if since is None else {**self.first, **since}
+        return (one for one in self.log if one.offset >= begin[one.partition])
 
     def first_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
         return dict(self.first)
 
     def end_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
-        return {place: sum(one.partition == place for one in self.log) for place in range(PARTITIONS)}
+        ends = {place: sum(one.partition == place for one in self.log) for place in range(PARTITIONS)}
+        return {place: end + self.markers.get(place, 0) for place, end in ends.items()}
 
     def archive(self, records: list[LogRecord], number: int) -> None:
         """Bring records into RAW, as the archive query does."""
@@ -198,10 +203,53 @@ def test_windows_that_are_not_counted_to_the_end_are_outstanding(world: World) -
     assert not is_settled(world.settings)
 
 
+def test_the_marks_that_a_transaction_leaves_behind_the_last_record_are_not_waited_for(arrived: World) -> None:
+    arrived.markers = {0: 1, 2: 7}
+    assert is_settled(arrived.settings)
+    assert ledger.take(arrived.settings).reconciles
+
+
+def test_records_are_waited_for_though_a_transaction_left_its_marks_as_well(world: World) -> None:
+    world.archive(world.log[:370], 0)
+    world.markers = {0: 1}
+    assert outstanding(world.settings) == "31 records on the way to RAW"
+
+
+def test_a_log_that_ends_before_what_was_archived_is_not_settled(arrived: World) -> None:
+    arrived.markers = {0: -1}
+    assert outstanding(arrived.settings) == "1 record on the way to RAW"
+
+
 def test_a_simulator_sends_while_its_account_is_open_and_young(world: World) -> None:
     assert not is_sending(world.settings)
     write_run(world.settings, Run(world.run.simulator, world.run.tally))
     assert is_sending(world.settings)
+
+
+def test_an_event_of_a_stranger_counts_as_one_whatever_its_number(arrived: World) -> None:
+    """The archive takes it, so the ledger must not call it a misfit."""
+    told = arrived.an_event(0).to_json()
+    event_id = "019aa0b2-3c4d-7e5f-8a6b-9c8d7e6f5a4b"
+    forged = {**told, "event_id": event_id, "producer_id": "stranger", "sequence": 2**53 - 1}
+    place = arrived.log[-1]
+    record = replace(place, offset=place.offset + 1, value=frame(SCHEMA_ID, json.dumps(forged).encode()))
+    topic = read_all([*arrived.log, record], arrived)
+    assert topic.misfits == arrived.run.tally.malformed
+    assert topic.holds("stranger", 2**53 - 1)
+
+
+@pytest.mark.parametrize("changes", [{"attributes": {"zone": "dock", "sensor": 5.0}}, {"sequence": 7.0}])
+def test_an_integer_with_a_decimal_point_is_a_misfit_as_it_is_for_the_stream(
+    world: World, changes: dict[str, Any]
+) -> None:
+    told = {**world.an_event(0).to_json(), **changes}
+    assert read_all([replace(world.log[0], value=frame(SCHEMA_ID, json.dumps(told).encode()))], world).misfits == 1
+
+
+def read_all(log: list[LogRecord], world: World) -> evidence.Topic:
+    """The topic as the ledger reads it, were these its records."""
+    world.log = log
+    return evidence.read_topic(world.settings, archived={}, first=world.first)
 
 
 # --- after Kafka has deleted the oldest records ---------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from rtlib.broker.consumer import consumer
@@ -17,7 +17,7 @@ POLL_RECORDS = 5_000
 
 def contents(
     settings: Settings, topic: str, *, read_committed: bool = True, since: Mapping[int, int] | None = None
-) -> Iterator[ConsumerRecord]:
+) -> Generator[ConsumerRecord]:
     """Each record that the topic holds now; those that come later are left out.
 
     Args:

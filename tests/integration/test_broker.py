@@ -20,6 +20,7 @@ from kafka.errors import RecordListTooLargeError
 
 from rtlib.broker.client import client_options
 from rtlib.broker.consumer import consumer, decode
+from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import latest, register, schema_by_id, subjects
@@ -187,6 +188,10 @@ def test_readers_of_committed_records_do_not_see_an_aborted_transaction(own: Set
     assert [decode(one.value)["sequence"] for one in read(own, "events")] == [1]
     everything = read(own, "events", read_committed=False)
     assert sorted(decode(one.value)["sequence"] for one in everything) == [1, 2]
+    topic = own.topic("events")
+    readable = {one.partition: one.offset + 1 for one in read(own, "events")}
+    assert sum(end_offsets(own, topic).values()) > sum(readable.values())  # the transactions' marks have offsets too
+    assert list(contents(own, topic, since=readable)) == []
 
 
 def test_a_second_producer_with_the_same_id_fences_off_the_first(own: Settings) -> None:
