@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,10 +13,18 @@ from rtlib.broker.framing import frame
 from rtlib.errors import EventRefused
 
 MEGABYTE = 1_000_000
+LINE_BREAKS = ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029")  # Java's "$" stands before each of them as well
 
 
 def as_json(fields: Any) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def _with_floats(event: Mapping[str, Any], changed: Callable[..., bytes]) -> dict[str, bytes]:
+    """The event with a decimal point in each integer among its attributes, of which some events have none."""
+    inner = event["attributes"]
+    whole = [name for name, value in inner.items() if type(value) is int]
+    return {f"{one} with a decimal point": changed(attributes={**inner, one: float(inner[one])}) for one in whole}
 
 
 def by_hand(event: Mapping[str, Any], schema_id: int) -> dict[str, bytes]:
@@ -43,6 +52,11 @@ def by_hand(event: Mapping[str, Any], schema_id: int) -> dict[str, bytes]:
         "NaN": framed(good.replace(b'"value":', b'"value":NaN,"was":', 1)),
         "infinity": framed(good.replace(b'"value":', b'"value":Infinity,"was":', 1)),
         "a number beyond all numbers": changed(value=float("1e308")).replace(b"1e+308", b"1e999"),
+        "an integer with a decimal point": changed(sequence=7.0),
+        "an integer with an exponent": framed(re.sub(rb'"sequence":\d+', b'"sequence":1e2', good)),
+        **_with_floats(event, changed),
+        **{f"an identifier and {ascii(one)}": changed(event_id=event["event_id"] + one) for one in LINE_BREAKS},
+        **{f"a time and {ascii(one)}": changed(occurred_at=event["occurred_at"] + one) for one in LINE_BREAKS},
         "an integer beyond 64 bits": changed(sequence=10**40),
         "the year 9999": changed(occurred_at="9999-12-31T23:59:59.999999Z"),
         "the year 10000": changed(occurred_at="10000-01-01T00:00:00.000000Z"),

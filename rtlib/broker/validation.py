@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rtlib.errors import ConfigError, EventRefused
@@ -18,7 +18,8 @@ def compile_schema(schema: Schema) -> Validate:
     """Make the function that judges events.
 
     The words of a reason are those that the streaming queries use, so that one fault has one name everywhere.
-    ``format`` is not judged (JSON Schema leaves that open); say it with ``pattern``, as the domains do.
+    ``format`` is not judged (JSON Schema leaves that open); say it with ``pattern``, as the domains do. An integer is
+    to be written as one: JSON Schema would take 7.0 for 7, and Spark, which reads it behind Kafka, does not.
 
     Returns:
         A function that takes the event's JSON object, returns nothing when it fits, and raises EventRefused with
@@ -37,13 +38,35 @@ def compile_schema(schema: Schema) -> Validate:
     except (fastjsonschema.JsonSchemaDefinitionException, re.error) as error:
         raise ConfigError(f"the schema is no JSON Schema: {error}", cure="compare it with a domain's") from error
 
+    integers = tuple(_integers(schema))
+
     def validate(event: Mapping[str, Any]) -> None:
         try:
             judge(event)
         except fastjsonschema.JsonSchemaValueException as error:
             raise _refused(error) from None
+        for path in integers:
+            if isinstance(_at(event, path), float):
+                raise EventRefused("not an integer", field=".".join(path))
 
     return validate
+
+
+def _integers(schema: Schema) -> Iterator[tuple[str, ...]]:
+    """The path of each field that takes integers and no other numbers."""
+    for name, rule in schema.get("properties", {}).items():
+        told = rule.get("type", ())
+        types = {told} if isinstance(told, str) else set(told)
+        if "integer" in types and "number" not in types:
+            yield (name,)
+        yield from ((name, *path) for path in _integers(rule))
+
+
+def _at(event: Any, path: tuple[str, ...]) -> Any:
+    """What stands there; None where nothing does."""
+    for name in path:
+        event = event.get(name) if isinstance(event, Mapping) else None
+    return event
 
 
 def _refused(error: JsonSchemaValueException) -> EventRefused:

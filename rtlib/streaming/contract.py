@@ -8,6 +8,7 @@ minLength, required, properties) is compiled to column expressions, and tests ho
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,7 @@ def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present
         allowed = [one for one in rule["enum"] if one is not None]
         yield path, f"not one of: {', '.join(map(str, allowed))}", ~value.isin(allowed)
     if "pattern" in rule:
-        yield path, "not of the form that its schema asks for", ~value.rlike(rule["pattern"])
+        yield path, "not of the form that its schema asks for", ~value.rlike(_to_the_end(rule["pattern"]))
     if "minLength" in rule:
         yield path, f"shorter than {rule['minLength']}", F.length(value) < rule["minLength"]
     if "minimum" in rule:
@@ -160,6 +161,11 @@ def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present
         yield path, f"above {rule['maximum']}", value > F.lit(rule["maximum"])
     if path == "occurred_at":
         yield path, "not a time", raw.isNotNull() & typed.isNull()
+
+
+def _to_the_end(pattern: str) -> str:
+    r"""The pattern as Java is to read it: its ``$`` also matches before a last line break, and ``\z`` does not."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)\$$", r"\1\\z", pattern)
 
 
 def _has(raw: Column, name: str) -> Column:
