@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field("curbside", description="which domain runs")
     part: str = Field("", description="set by the supervisor: the name of the part this process is")
 
-    seed: int = Field(7, ge=0, description="same seed, same events")
+    seed: int = Field(7, ge=0, description="same seed, same random choices; times are the clock's")
     rate: float = Field(50.0, gt=0, le=20_000, description="events per second the simulator sends, on average")
     steady: bool = Field(False, description="send at that rate at all hours, instead of by the domain's demand curve")
     late_share: float = Field(0.02, ge=0, le=1, description="share of events sent late, within the watermark")

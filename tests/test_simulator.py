@@ -79,6 +79,21 @@ def test_another_seed_run_or_start_makes_another_stream(changed: dict[str, Any])
     assert not ids[0] & ids[1]
 
 
+def test_another_run_at_the_same_moment_sends_the_same_but_for_producers_and_identifiers(domain: Domain) -> None:
+    def told(run: str) -> list[dict[str, Any]]:
+        return [one.event.to_json() for one in first(2000, domain=domain, run=run, **FLAWED) if one.event]
+
+    one, other = told("1"), told("2")
+    assert not {event["event_id"] for event in one} & {event["event_id"] for event in other}
+    named = ({**event, "event_id": "", "producer_id": event["producer_id"].replace("-1-", "-2-")} for event in one)
+    assert list(named) == [{**event, "event_id": ""} for event in other]
+
+
+def test_another_stream_of_the_same_seed_has_other_events() -> None:
+    one, other = ([sent.send_at for sent in first(50, stream=name)] for name in ("live", "a burst"))
+    assert not set(one) & set(other)
+
+
 def test_the_stream_does_not_depend_on_the_process() -> None:
     program = (
         "import hashlib; from datetime import datetime, UTC; from itertools import islice;"

@@ -25,7 +25,7 @@ DomainName = Annotated[str | None, typer.Option("--domain", help=f"Which world r
 RateValue = Annotated[float | None, typer.Option("--rate", help="Events per second, on average.")]
 Trigger = Annotated[str | None, typer.Option("--trigger", help="How the KPI query runs: real-time or micro-batch.")]
 Small = Annotated[bool, typer.Option("--small", help="Use at most 2 GB of memory instead of 3.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same events.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same random choices; times are the clock's.")]
 PartName = Annotated[str, typer.Argument(help=f"One of: {', '.join(PART_NAMES)}.")]
 
 

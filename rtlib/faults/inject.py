@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -113,8 +112,8 @@ def _burst(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
     world = dict(plan.details)
     seconds = float(world.pop("seconds"))
-    run = f"fault-{plan.fault.name}-{int(datetime.now(UTC).timestamp() * 1000):x}"
-    tally = burst(settings, load_domain(settings.domain), run=run, seed=plan.seed, seconds=seconds, stop=stop, **world)
+    domain, name = load_domain(settings.domain), f"fault-{plan.fault.name}"
+    tally = burst(settings, domain, name=name, seed=plan.seed, seconds=seconds, stop=stop, **world)
     parts = (
         (tally.duplicates, "duplicates"),
         (tally.malformed, "malformed"),

@@ -14,15 +14,15 @@ from rtlib.simulator import Simulator
 
 
 def burst(
-    settings: Settings, domain: Domain, *, run: str, seed: int, seconds: float, stop: threading.Event, **world: Any
+    settings: Settings, domain: Domain, *, name: str, seed: int, seconds: float, stop: threading.Event, **world: Any
 ) -> Tally:
     """Send events for some seconds, as another run of the simulator.
 
     Args:
         settings: Where the broker and the registry are.
         domain: Whose events.
-        run: Sets its producers apart.
-        seed: Same seed, same events, but for their times.
+        name: What it is called; its producers are too, with the time of its start.
+        seed: Same name and seed, same events, but for their times, identifiers and producers.
         seconds: How long.
         stop: Ends it early.
         world: Further arguments of the Simulator: rate and shares.
@@ -33,11 +33,13 @@ def burst(
     Raises:
         ServiceError: The broker or the registry does not answer.
     """
+    start = datetime.now(UTC)
     simulator = Simulator(
         domain,
         seed=seed,
-        start=datetime.now(UTC),
-        run=run,
+        start=start,
+        run=f"{name}-{int(start.timestamp() * 1000):x}",
+        stream=name,
         shaped=False,
         watermark_seconds=settings.watermark_seconds,
         future_seconds=settings.future_seconds,

@@ -54,7 +54,8 @@ class Simulator:
     Args:
         domain: What happens, where and how often.
         seed: Same seed and arguments, same bytes.
-        start: When the stream begins (aware).
+        start: When the stream begins (aware). With another start all times are others, and with them, where the
+            stream is shaped, how many events there are at a time.
         rate: Distinct well-formed events per second, the mean over a week; duplicates and malformed come on top.
         late_share: Share of events 5 s to 80 % of the watermark behind.
         too_late_share: Share of events two to four watermarks behind.
@@ -63,7 +64,8 @@ class Simulator:
         malformed_share: Malformed records for each event.
         watermark_seconds: How far behind an event may be and still count.
         producers: How many producers there are; each speaks for the same sites throughout.
-        run: Sets one run's producers apart from another's.
+        run: Sets one run's producers and identifiers apart from another's, and changes nothing else.
+        stream: Which of the streams of a seed it is: another name, other events.
         shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
         level: Every value is so many times what it would be, within its kind's bounds. With a hot site: only there.
@@ -97,6 +99,7 @@ class Simulator:
     watermark_seconds: float = 60.0
     producers: int = 4
     run: str = "0"
+    stream: str = "live"
     shaped: bool = True
     hot_site: str | None = None
     level: float = 1.0
@@ -167,7 +170,9 @@ class Simulator:
         return Sent(moment_of(slot.sent), event.site, payload, None, Flaw.MALFORMED)
 
     def _slots(self) -> Iterator[Slot]:
-        rng = generator(self.seed, self.domain.name, self.run)
+        rng = generator(self.seed, self.domain.name, self.stream)
+        # Two runs of a seed that begin at the same moment are alike but for this: they must not share an identifier.
+        ids = generator(self.seed, self.domain.name, self.stream, self.run)
         demand = self.domain.demand
         weights = self._weights()
         length = round(min(max(1000 / self.rate, 0.5), 3600) * SECOND)  # about a thousand events, drawn together
@@ -190,7 +195,7 @@ class Simulator:
                 sent.tolist(),
                 occurred.tolist(),
                 sites.tolist(),
-                event_ids(rng, occurred),
+                event_ids(ids, occurred),
                 bodies(rng, self.domain, sites, level=self._levels(sites), level_kinds=self.level_kinds),
                 flaws,
                 again.tolist(),

@@ -1,0 +1,61 @@
+"""Bursts: the same name and seed send the same events, whenever it is."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from itertools import takewhile
+from typing import Any
+
+import pytest
+
+from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.faults import MENU, plan
+from rtlib.pipeline import bursts
+from rtlib.records import Tally
+from rtlib.simulator import Sent, Simulator
+
+IOT = load_domain("iot")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, list[Sent]]]:
+    """What each burst would send."""
+    found: list[tuple[Simulator, list[Sent]]] = []
+
+    def send(settings: Settings, simulator: Simulator, *, stop: threading.Event, seconds: float) -> Tally:
+        due = takewhile(lambda one: (one.send_at - simulator.start).total_seconds() < seconds, simulator.records())
+        found.append((simulator, list(due)))
+        return Tally()
+
+    monkeypatch.setattr(bursts, "send", send)
+    return found
+
+
+def shape(world: Simulator, records: list[Sent]) -> Counter[Any]:
+    """The records but for their times, identifiers and producers' names."""
+    return Counter(
+        (one.send_at - world.start, one.key, one.flaw)
+        + ((one.event.kind, one.event.value, one.event.occurred_at - world.start) if one.event else ())
+        for one in records
+    )
+
+
+@pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
+def test_a_burst_of_the_same_seed_sends_the_same_events_another_time(
+    name: str, sent: list[tuple[Simulator, list[Sent]]]
+) -> None:
+    for seed in (1, 1, 2):
+        world = dict(plan(name, seed=1, domain=IOT).details)
+        seconds = float(world.pop("seconds"))
+        bursts.burst(Settings(), IOT, name=f"fault-{name}", seed=seed, seconds=seconds, stop=threading.Event(), **world)
+    first, again, other = (shape(*one) for one in sent)
+    assert first == again != other
+    assert len(sent[0][1]) > 100
+
+
+def test_another_fault_of_the_same_seed_sends_other_events(sent: list[tuple[Simulator, list[Sent]]]) -> None:
+    for name in ("a", "b"):
+        bursts.burst(Settings(), IOT, name=name, seed=1, seconds=5, stop=threading.Event(), rate=50)
+    assert shape(*sent[0]) != shape(*sent[1])
