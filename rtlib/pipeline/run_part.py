@@ -51,11 +51,10 @@ def run_part(name: str, settings: Settings) -> None:
 def run_stream(settings: Settings, stop: threading.Event) -> None:
     """The streaming application: both queries, and their progress on the progress topic."""
     from rtlib.broker.client import spark_options
-    from rtlib.broker.registry import schema_ids
     from rtlib.domains import load_domain
     from rtlib.pipeline.archive import Archivist
-    from rtlib.pipeline.prepare import subject
     from rtlib.pipeline.signs import SignWriter
+    from rtlib.pipeline.versions import SchemaIds
     from rtlib.services import jars
     from rtlib.streaming import job, queries
     from rtlib.streaming.session import session
@@ -63,22 +62,23 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     domain = load_domain(settings.domain)
     spark = session(settings, jars=jars.paths(settings.home)["spark"])
     wait_for_topics(settings)
-    ids = schema_ids(settings, subject(settings))
+    ids = SchemaIds(settings)
     kafka = spark_options(settings)
     with Archivist(settings, stop=stop) as archivist, SignWriter(settings) as writer:
 
         def kpis() -> object:
             source = queries.records(spark, settings, kafka=kafka, per_trigger=None)
-            rows = queries.kpi_rows(source, domain, settings, schema_ids=ids)
+            rows = queries.kpi_rows(source, domain, settings, schema_ids=ids.known)
             return queries.start_kpis(rows, settings, kafka=kafka)
 
         def archive() -> object:
             source = queries.records(spark, settings, kafka=kafka, per_trigger=ARCHIVE_ROWS)
-            return queries.start_archive(source, domain, settings, apply=archivist.apply, schema_ids=ids)
+            return queries.start_archive(source, domain, settings, apply=archivist.apply, schema_ids=ids.known)
 
         starts = {queries.KPIS: kpis, queries.ARCHIVE: archive}
         try:
-            job.run(starts, on_progress=writer.progress, on_heartbeat=writer.heartbeat, stop=stop)  # type: ignore[arg-type]
+            tell = {"on_progress": writer.progress, "on_heartbeat": writer.heartbeat}
+            job.run(starts, **tell, stop=stop, outdated=ids.changed)  # type: ignore[arg-type]
         finally:
             spark.stop()
 

@@ -28,12 +28,14 @@ def run(
     on_progress: Callable[[QueryProgress], None],
     on_heartbeat: Callable[[Heartbeat], None],
     stop: threading.Event,
+    outdated: Callable[[], bool] = lambda: False,
     every_seconds: float = 1.0,
 ) -> None:
     """Run the queries until ``stop`` is set; a query that fails is started again on its checkpoint.
 
     Args:
         starts: For each query, what starts it.
+        outdated: True once when what the queries were started with has changed: all are started again.
         on_progress: Receives each batch's progress once.
         on_heartbeat: Receives a sign of life of each query about every second.
         stop: Ends the job.
@@ -46,8 +48,12 @@ def run(
     told: dict[str, tuple[str, int]] = {}
     failures: list[float] = []
     while not stop.wait(every_seconds):
+        again = outdated()
         for name, query in list(queries.items()):
             try:
+                if again and query.isActive:
+                    query.stop()
+                    queries[name] = query = starts[name]()
                 if not query.isActive:
                     _count_failure(name, query, failures)
                     queries[name] = query = starts[name]()

@@ -1,0 +1,106 @@
+"""The job keeps its queries running, and starts them again when what they were started with has changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.pipeline import versions
+from rtlib.pipeline.versions import SchemaIds
+from rtlib.streaming import job
+
+
+@dataclass
+class Query:
+    """A query that runs until it is stopped."""
+
+    name: str
+    isActive: bool = True
+    recentProgress: list[Any] = field(default_factory=list)
+    status: dict[str, str] = field(default_factory=lambda: {"message": "it runs"})
+
+    def stop(self) -> None:
+        self.isActive = False
+
+    def exception(self) -> str:
+        return "it failed"
+
+
+def running(looks: list[bool], *, fail: str = "") -> tuple[list[Query], int]:
+    """The queries that were started while these answers were given, and how many signs of life there were."""
+    started: list[Query] = []
+    beats: list[Any] = []
+    over = threading.Event()
+
+    def start(name: str) -> Callable[[], Query]:
+        def begin() -> Query:
+            started.append(Query(name, isActive=name != fail or len(started) > 1))
+            return started[-1]
+
+        return begin
+
+    def outdated() -> bool:
+        answer = looks.pop(0)
+        if not looks:
+            over.set()
+        return answer
+
+    starts: Any = {"kpis": start("kpis"), "archive": start("archive")}
+    job.run(
+        starts, on_progress=lambda one: None, on_heartbeat=beats.append, stop=over, outdated=outdated, every_seconds=0.0
+    )
+    return started, len(beats)
+
+
+def test_queries_whose_start_has_not_changed_are_left_alone() -> None:
+    started, beats = running([False, False, False])
+    assert [one.name for one in started] == ["kpis", "archive"]
+    assert beats == 6
+    assert not any(one.isActive for one in started)
+
+
+def test_both_queries_are_stopped_and_started_again_once_when_what_they_were_started_with_has_changed() -> None:
+    started, beats = running([False, True, False])
+    assert [one.name for one in started] == ["kpis", "archive", "kpis", "archive"]
+    assert beats == 6
+    assert not any(one.isActive for one in started)
+
+
+def test_a_query_that_failed_meanwhile_is_started_once() -> None:
+    started, _ = running([True, False], fail="kpis")
+    assert sorted(one.name for one in started) == ["archive", "archive", "kpis", "kpis"]
+
+
+def test_a_schema_registered_meanwhile_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [{3}, {3}, {3, 9}, {3, 9}]
+    monkeypatch.setattr(versions, "schema_ids", lambda settings, subject: frozenset(answers.pop(0)))
+    monkeypatch.setattr(versions, "LOOK_SECONDS", 0.0)
+    ids = SchemaIds(Settings())
+    assert [(ids.changed(), sorted(ids.known)) for _ in range(3)] == [(False, [3]), (True, [3, 9]), (False, [3, 9])]
+
+
+def test_the_registry_is_asked_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        versions, "schema_ids", lambda settings, subject: frozenset({len(asked), asked.append(subject)})
+    )
+    ids = SchemaIds(Settings())
+    assert not any(ids.changed() for _ in range(100))
+    assert len(asked) == 1
+
+
+def test_a_registry_that_is_away_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(settings: Settings, subject: str) -> frozenset[int]:
+        raise ServiceError("the registry does not answer")
+
+    monkeypatch.setattr(versions, "schema_ids", lambda settings, subject: frozenset({3}))
+    monkeypatch.setattr(versions, "LOOK_SECONDS", 0.0)
+    ids = SchemaIds(Settings())
+    monkeypatch.setattr(versions, "schema_ids", away)
+    assert (ids.changed(), ids.known) == (False, frozenset({3}))
