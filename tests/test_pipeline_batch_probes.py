@@ -8,20 +8,21 @@ from typing import Any
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.pipeline.batch_probes import forecast, staffing
-from rtlib.records import Status
+from rtlib.records import Observation, Status
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.outcome import outcome
 from rtlib.warehouse.outlook import write_forecasts, write_staffing
 
-NOW = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
+CLOCK = datetime.now(UTC)
+NOW = CLOCK.replace(tzinfo=None, minute=0, second=0, microsecond=0)
 A_WHILE_AGO = timedelta(minutes=10)
 
 
-def forecast_row(site: str, hour: int) -> dict[str, Any]:
+def forecast_row(site: str, hour: int, mean: float = 10.0) -> dict[str, Any]:
     begin = NOW + timedelta(hours=hour)
     return {
         "site": site, "model": "seasonal", "made_at": NOW, "interval_start": begin, "interval_minutes": 60,
-        "mean": 10.0, "lower_80": 8.0, "upper_80": 12.0, "quantiles": None, "is_champion": True,
+        "mean": mean, "lower_80": 8.0, "upper_80": 12.0, "quantiles": None, "is_champion": True,
     }  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def backtest_row(site: str, wape: float) -> dict[str, Any]:
 
 
 def staffing_row(site: str, hour: int, required: int, planned: int) -> dict[str, Any]:
-    begin = datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0) - A_WHILE_AGO + timedelta(hours=hour)
+    begin = CLOCK.replace(tzinfo=None, second=0, microsecond=0) - A_WHILE_AGO + timedelta(hours=hour)
     return {
         "site": site, "interval_start": begin, "interval_minutes": 60, "role": "Runner",
         "quantile": 0.7, "contacts": 10.0, "required": required, "planned": planned, "service_level": 0.8,
@@ -41,11 +42,28 @@ def staffing_row(site: str, hour: int, required: int, planned: int) -> dict[str,
     }  # fmt: skip
 
 
+def forecast_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
+    now = CLOCK + timedelta(days=days_later)
+    return forecast(outcome(warehouse, "curbside", now=now), now=now)
+
+
+def staffing_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
+    now = CLOCK + timedelta(days=days_later)
+    return staffing(outcome(warehouse, "curbside", now=now), now=now)
+
+
+def numbers(seen: Observation) -> dict[str, float | None]:
+    return {one.name: None if one.value is None else round(one.value, 6) for one in seen.readings}
+
+
 def test_before_anything_was_made_the_nodes_are_idle_and_say_what_to_do(warehouse: SnowflakeConnection) -> None:
     for table in ("ML.FORECASTS", "ML.BACKTESTS", "OPS.STAFFING"):
         execute(warehouse, f"delete from {table}")
-    told = outcome(warehouse, "gaming")
-    for seen, verb in ((forecast(told), "rtlib staffing forecast"), (staffing(told), "rtlib staffing plan")):
+    told = outcome(warehouse, "gaming", now=CLOCK)
+    for seen, verb in (
+        (forecast(told, now=CLOCK), "rtlib staffing forecast"),
+        (staffing(told, now=CLOCK), "rtlib staffing plan"),
+    ):
         assert seen.status is Status.IDLE
         assert verb in seen.reason
         assert seen.readings == ()
@@ -54,11 +72,27 @@ def test_before_anything_was_made_the_nodes_are_idle_and_say_what_to_do(warehous
 def test_the_forecast_shows_its_error_its_interval_and_its_champions(warehouse: SnowflakeConnection) -> None:
     ahead = [forecast_row(site, hour) for site in ("a", "b", "all") for hour in range(30)]
     write_forecasts(warehouse, "curbside", ahead, [backtest_row("a", 0.1), backtest_row("b", 0.2)])
-    seen = forecast(outcome(warehouse, "curbside"))
-    numbers = {one.name: round(one.value or 0, 6) for one in seen.readings}
+    seen = forecast_node(warehouse)
     assert seen.status is Status.HEALTHY
-    assert numbers == {"error (WAPE)": 15.0, "interval held": 80.0, "sites": 2, "next day": 480.0}
+    assert numbers(seen) == {"error (WAPE)": 15.0, "interval held": 80.0, "sites": 2, "next day": 480.0}
     assert "seasonal (2)" in seen.reason
+
+
+def test_the_next_day_is_the_one_that_lies_ahead_though_older_forecasts_are_kept(
+    warehouse: SnowflakeConnection,
+) -> None:
+    write_forecasts(warehouse, "curbside", [forecast_row("a", hour, 99.0) for hour in range(-72, 1)], [])
+    write_forecasts(warehouse, "curbside", [forecast_row("a", hour) for hour in range(60)], [])
+    assert numbers(forecast_node(warehouse))["next day"] == 240.0
+    assert numbers(forecast_node(warehouse, days_later=2))["next day"] == 120.0  # all that is left
+
+
+def test_a_forecast_that_lies_in_the_past_is_degraded_and_says_since_when(warehouse: SnowflakeConnection) -> None:
+    write_forecasts(warehouse, "curbside", [forecast_row("a", hour) for hour in range(30)], [backtest_row("a", 0.1)])
+    seen = forecast_node(warehouse, days_later=3)
+    assert (seen.status, numbers(seen)["next day"]) == (Status.DEGRADED, None)
+    assert f"ended at {NOW + timedelta(hours=30):%a %d %b %H:%M} UTC" in seen.reason
+    assert "rtlib staffing forecast" in seen.reason
 
 
 def test_the_plan_shows_who_is_needed_now_at_the_peak_and_where_it_falls_short(warehouse: SnowflakeConnection) -> None:
@@ -70,5 +104,23 @@ def test_the_plan_shows_who_is_needed_now_at_the_peak_and_where_it_falls_short(w
         staffing_row("a", -9, 50, 50),
     ]
     write_staffing(warehouse, "curbside", rows)
-    seen = staffing(outcome(warehouse, "curbside"))
-    assert {one.name: one.value for one in seen.readings} == {"needed now": 5, "next peak": 11, "largest gap": 3}
+    seen = staffing_node(warehouse)
+    assert numbers(seen) == {"needed now": 5, "next peak": 11, "largest gap": 3}
+    assert seen.status is Status.DEGRADED
+    when = CLOCK - A_WHILE_AGO + timedelta(hours=5)
+    assert seen.reason == f"3 people too few at the worst moment, {when:%a %d %b %H:%M} UTC"
+
+
+def test_a_shortage_that_is_over_is_no_gap(warehouse: SnowflakeConnection) -> None:
+    write_staffing(warehouse, "curbside", [staffing_row("a", -9, 50, 4), staffing_row("a", 5, 6, 6)])
+    seen = staffing_node(warehouse)
+    assert (seen.status, numbers(seen)["largest gap"]) == (Status.HEALTHY, 0)
+
+
+def test_a_plan_that_lies_in_the_past_is_degraded_and_says_since_when(warehouse: SnowflakeConnection) -> None:
+    write_staffing(warehouse, "curbside", [staffing_row("a", 0, 6, 4)])
+    seen = staffing_node(warehouse, days_later=2)
+    assert seen.status is Status.DEGRADED
+    assert numbers(seen) == {"needed now": None, "next peak": None, "largest gap": None}
+    assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1):%a %d %b %H:%M} UTC" in seen.reason
+    assert "rtlib staffing plan" in seen.reason

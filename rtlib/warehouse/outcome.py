@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """The worst interval of a stretch of a plan; ``people`` is None where nothing is planned."""
+
+    people: float | None
+    interval: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What forecast and plan of a domain come to; None where there is none.
 
@@ -26,11 +34,13 @@ class Outcome:
         wape: Their mean error in the backtest, weighted alike over the sites.
         coverage: How often their 80 % interval held.
         sites: How many series have one.
-        next_day: Events expected in the day after the forecast's begin.
-        planned_at: When the plan was made (UTC).
+        forecast_until: The end of what is forecast (UTC); in the past when nothing of it lies ahead.
+        next_day: Events expected in the intervals that end within a day from now; None where none lies ahead.
+        planned_at: When the newest plan was made (UTC).
+        planned_until: The end of what is planned (UTC).
         needed_now: People that the interval of this moment needs, over all sites; None outside the plan.
         next_peak: The most that any interval from now on needs.
-        gap: The most people by which an interval's plan falls short; 0 when it never does.
+        gap: The worst interval from now on: by how many people it falls short, 0 when none does, and which it is.
     """
 
     forecast_at: datetime | None
@@ -38,22 +48,29 @@ class Outcome:
     wape: float | None
     coverage: float | None
     sites: int
+    forecast_until: datetime | None
     next_day: float | None
     planned_at: datetime | None
+    planned_until: datetime | None
     needed_now: float | None
     next_peak: float | None
-    gap: float | None
+    gap: Shortage
 
 
-def outcome(connection: SnowflakeConnection, domain: str) -> Outcome:
-    """What forecast and plan of a domain come to, by queries that stay small.
+def outcome(connection: SnowflakeConnection, domain: str, *, now: datetime) -> Outcome:
+    """What forecast and plan of a domain come to at a moment, by queries that stay small.
+
+    Of earlier forecasts and plans the tables keep what lay before the newer ones. So that is left out by the clock, and
+    what lies ahead is there once.
 
     Raises:
         WarehouseError: The warehouse refused a query or did not answer.
     """
     best = query(connection, _CHAMPIONS, (domain,))
-    ahead = query(connection, _AHEAD, (domain, domain))[0]
-    plan = query(connection, _PLAN, (domain,))[0]
+    at = moment_text(now)
+    ahead = query(connection, _AHEAD, (at, domain))[0]
+    plan = query(connection, _PLAN, (at, domain))[0]
+    planned_until = _moment(plan["until"])
     names = Counter(row["model"] for row in best)
     return Outcome(
         forecast_at=_moment(ahead["made_at"]),
@@ -61,35 +78,45 @@ def outcome(connection: SnowflakeConnection, domain: str) -> Outcome:
         wape=_mean([row["wape"] for row in best]),
         coverage=_mean([row["coverage_80"] for row in best]),
         sites=len(best),
+        forecast_until=_moment(ahead["until"]),
         next_day=ahead["expected"],
         planned_at=_moment(plan["made_at"]),
+        planned_until=planned_until,
         needed_now=plan["needed_now"],
         next_peak=plan["next_peak"],
-        gap=plan["gap"],
+        gap=shortage(connection, domain, now=now, until=planned_until or now),
     )
 
 
 _CHAMPIONS = "select model, wape, coverage_80 from ML.BACKTESTS where domain = ? and is_champion and site <> 'all'"
 _AHEAD = """
-select max(made_at) as made_at, sum(iff(interval_start < dateadd(day, 1, first), mean, 0)) as expected
-from ML.FORECASTS
-cross join (select min(interval_start) as first from ML.FORECASTS where domain = ? and is_champion) begun
-where domain = ? and is_champion and site <> 'all'
+select
+    max(made_at) as made_at,
+    max(ends) as until,
+    sum(iff(ends > now and ends <= dateadd(day, 1, now), mean, null)) as expected
+from (
+    select
+        made_at,
+        mean,
+        dateadd(minute, interval_minutes, interval_start) as ends,
+        cast(? as timestamp_ntz) as now
+    from ML.FORECASTS
+    where domain = ? and is_champion and site <> 'all'
+) by_interval
 """
 _PLAN = """
 select
     max(made_at) as made_at,
+    max(ends) as until,
     max(iff(ends > now and interval_start <= now, required, null)) as needed_now,
-    max(iff(ends > now, required, null)) as next_peak,
-    max(short) as gap
+    max(iff(ends > now, required, null)) as next_peak
 from (
     select
         interval_start,
         max(made_at) as made_at,
         max(dateadd(minute, interval_minutes, interval_start)) as ends,
         sum(required) as required,
-        sum(greatest(required - planned, 0)) as short,
-        current_timestamp()::timestamp_ntz as now
+        max(cast(? as timestamp_ntz)) as now
     from OPS.STAFFING
     where domain = ?
     group by interval_start
@@ -107,32 +134,25 @@ def _moment(told: datetime | None) -> datetime | None:
     return None if told is None or told.year < 2000 else told.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
-    """The worst interval of the next two hours of a plan; ``people`` is None where nothing is planned."""
-
-    people: float | None
-    interval: datetime | None
-
-
-def shortage(connection: SnowflakeConnection, domain: str, *, now: datetime) -> Shortage:
-    """By how many people the plan falls short in the next two hours, at worst, over all sites.
+def shortage(connection: SnowflakeConnection, domain: str, *, now: datetime, until: datetime | None = None) -> Shortage:
+    """By how many people the plan falls short at worst, over all sites, until a moment or in the next two hours.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
     """
-    rows = query(connection, _SHORTAGE, (domain, moment_text(now), moment_text(now)))
+    rows = query(connection, _SHORTAGE, (domain, moment_text(now), moment_text(until or now + _SOON)))
     if not rows:
         return Shortage(None, None)
     return Shortage(float(rows[0]["people"]), _moment(rows[0]["interval_start"]))
 
 
+_SOON = timedelta(hours=2)
 _SHORTAGE = """
 select interval_start, sum(greatest(required - planned, 0)) as people
 from OPS.STAFFING
 where domain = ?
     and dateadd(minute, interval_minutes, interval_start) > cast(? as timestamp_ntz)
-    and interval_start < dateadd(hour, 2, cast(? as timestamp_ntz))
+    and interval_start < cast(? as timestamp_ntz)
 group by interval_start
 order by people desc, interval_start
 limit 1
