@@ -24,3 +24,8 @@
         where is_live
     )
 {%- endmacro %}
+
+{#- How much later than a window's beginning an event has to be, so that nothing changes the window any more. -#}
+{% macro closes_after_seconds() -%}
+    {{ return(var("window_seconds") + 2 * var("watermark_seconds")) }}
+{%- endmacro %}

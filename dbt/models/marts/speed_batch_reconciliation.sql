@@ -72,38 +72,6 @@ untold as (
     group by domain, site, window_start
 ),
 
-refused as (
-    select
-        domain,
-        site,
-        {{ window_of('occurred_at') }} as window_start,
-        count(*) as records
-    from {{ ref('stg_rejected') }}
-    where site is not null and occurred_at is not null
-    group by domain, site, {{ window_of('occurred_at') }}
-),
-
-surplus as (
-    select
-        told.domain,
-        told.site,
-        told.window_start,
-        refused.records
-    from told
-    inner join refused
-        on told.domain = refused.domain and told.site = refused.site and told.window_start = refused.window_start
-    left join batch
-        on
-            told.domain = batch.domain
-            and told.site = batch.site
-            and told.window_start = batch.window_start
-            and told.measure = batch.measure
-    where
-        told.measure = 'events'
-        and told.speed_value > coalesce(batch.batch_value, 0)
-        and told.speed_value <= coalesce(batch.batch_value, 0) + refused.records
-),
-
 -- A window that one of the two has not got has counted nothing there.
 held as (
     select
@@ -124,35 +92,50 @@ held as (
             and batch.site = told.site
             and batch.window_start = told.window_start
             and batch.measure = told.measure
+),
+
+-- How many windows with events came after each one, in either layer. Counted so and not by a clock, because a stream
+-- that stood still has not left anything behind.
+followed as (
+    select
+        domain,
+        window_start,
+        row_number() over (partition by domain order by window_start desc) - 1 as later_windows
+    from (select distinct domain, window_start from held) as windows
+),
+
+judged as (
+    select
+        held.*,
+        reached.newest_at is null
+        or untold.window_start is not null
+        or dateadd(second, {{ closes_after_seconds() }}, held.window_start) > reached.newest_at as is_unsettled,
+        followed.later_windows * {{ var('window_seconds') }}
+        < {{ closes_after_seconds() + 60 * var('grace_minutes') }} as may_be_open
+    from held
+    inner join followed on held.domain = followed.domain and held.window_start = followed.window_start
+    left join reached on held.domain = reached.domain
+    left join untold
+        on held.domain = untold.domain and held.site = untold.site and held.window_start = untold.window_start
 )
 
 select
-    held.domain,
-    held.site,
-    held.window_start,
-    held.measure,
-    held.batch_value,
-    held.speed_value,
-    held.speed_value - held.batch_value as difference,
+    domain,
+    site,
+    window_start,
+    measure,
+    batch_value,
+    speed_value,
+    speed_value - batch_value as difference,
     case
-        when {{ same('held.speed_value', 'held.batch_value') }} then 'equal'
+        when {{ same('speed_value', 'batch_value') }} then 'equal'
+        when is_unsettled and may_be_open then 'open window'
+        when is_unsettled then 'not measured'
+        when speed_value is null and may_be_null then 'late'
         when
-            reached.newest_at is null
-            or untold.window_start is not null
-            or dateadd(second, {{ var('window_seconds') + 2 * var('watermark_seconds') }}, held.window_start)
-            > reached.newest_at
-            then 'open window'
-        when held.speed_value is null and held.may_be_null then 'late'
-        when
-            (held.speed_value > held.lowest or {{ same('held.speed_value', 'held.lowest') }})
-            and (held.speed_value < held.highest or {{ same('held.speed_value', 'held.highest') }})
+            (speed_value > lowest or {{ same('speed_value', 'lowest') }})
+            and (speed_value < highest or {{ same('speed_value', 'highest') }})
             then 'late'
-        when surplus.records is not null then 'rejected'
         else 'unexplained'
     end as explanation
-from held
-left join reached on held.domain = reached.domain
-left join surplus
-    on held.domain = surplus.domain and held.site = surplus.site and held.window_start = surplus.window_start
-left join untold
-    on held.domain = untold.domain and held.site = untold.site and held.window_start = untold.window_start
+from judged
