@@ -197,6 +197,21 @@ def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: S
     }
 
 
+def test_a_window_that_the_speed_layer_holds_nothing_of_was_not_measured(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0, site="a"), event_row(2, site="only-raw")))
+    merge_kpis(warehouse, [kpi("a", events=2)])
+    assert {one.site: one.measured for one in compare_windows(warehouse, "curbside").unexplained} == {
+        "a": True,
+        "only-raw": False,
+    }
+
+
+def test_only_windows_before_a_moment_are_compared_when_one_is_given(warehouse: SnowflakeConnection) -> None:
+    apply_batch(warehouse, batch(event_row(0, site="a"), event_row(60, site="a")))
+    found = compare_windows(warehouse, "curbside", before=NOON + timedelta(minutes=1))
+    assert (found.windows, [one.window_start for one in found.different]) == (1, [NOON])
+
+
 def test_history_is_no_part_of_the_comparison(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, topic="history"), query="history"))
     assert compare_windows(warehouse, "curbside").windows == 0

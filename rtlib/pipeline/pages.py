@@ -56,6 +56,7 @@ class Quality:
         reasons: How many records were rejected for each reason, the most frequent first.
         windows: How many windows of the speed layer are closed: neither layer will change them any more.
         late: Those of them that differ from their exact recomputation by events behind the watermark.
+        not_measured: Those of them that hold events and that the speed layer was told nothing of.
         unexplained: Those of them that differ for no known reason.
         report: What dbt did when it ran last; None before.
         freshness: How old the newest row of each source was when dbt asked.
@@ -67,6 +68,7 @@ class Quality:
     reasons: Mapping[str, int]
     windows: int
     late: int
+    not_measured: int
     unexplained: int
     report: BuildReport | None
     freshness: tuple[Reading, ...]
@@ -117,21 +119,23 @@ class Pages:
         """Counts, reasons, reconciliation and dbt's tests."""
         name, settings = self._domain.name, self._settings
         held = self._run(lambda connection: counts(connection, name))
-        compared = self._run(
-            lambda connection: compare_windows(connection, name, window_seconds=settings.window_seconds)
+        # As dbt has it: later than the watermark, and as much again for what is on its way.
+        open_for = timedelta(seconds=settings.window_seconds + 2 * settings.watermark_seconds)
+        closed = self._run(
+            lambda connection: compare_windows(
+                connection, name, window_seconds=settings.window_seconds, before=datetime.now(UTC) - open_for
+            )
         )
-        open_for = timedelta(seconds=2 * settings.window_seconds + settings.watermark_seconds)
-        begin = datetime.now(UTC) - open_for
-        newest = len(self._domain.sites) * int(open_for.total_seconds() // settings.window_seconds)
-        closed = [one for one in compared.different if one.window_start < begin]
+        different = closed.unexplained
         return Quality(
             events=held.raw_events,
             duplicates=held.duplicates,
             rejected=held.rejected,
             reasons=self._run(lambda connection: rejected_reasons(connection, name)),
-            windows=compared.windows - newest,
-            late=sum(one.explained for one in closed),
-            unexplained=sum(not one.explained for one in closed),
+            windows=closed.windows,
+            late=len(closed.different) - len(different),
+            not_measured=sum(not one.measured for one in different),
+            unexplained=sum(one.measured for one in different),
             report=last_report(settings),
             freshness=source_readings(settings),
         )

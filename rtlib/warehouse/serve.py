@@ -61,6 +61,11 @@ class WindowDifference:
         """True when no more are missing than arrived behind the watermark, and none is counted twice."""
         return 0 <= self.raw_events - self.kpi_events <= self.may_be_late
 
+    @property
+    def measured(self) -> bool:
+        """False when the speed layer was told nothing of it."""
+        return self.kpi_events > 0
+
 
 @dataclass(frozen=True, slots=True)
 class WindowComparison:
@@ -139,8 +144,12 @@ def rejected_reasons(connection: SnowflakeConnection, domain: str) -> dict[str, 
     return {row["reason"]: int(row["n"]) for row in query(connection, sql, (domain,))}
 
 
-def compare_windows(connection: SnowflakeConnection, domain: str, *, window_seconds: int = 60) -> WindowComparison:
+def compare_windows(
+    connection: SnowflakeConnection, domain: str, *, window_seconds: int = 60, before: datetime | None = None
+) -> WindowComparison:
     """Count each site's windows again from RAW, and hold them against SPEED.KPIS.
+
+    With ``before`` only the windows that begin earlier are compared.
 
     Where several operators keep state Spark drops by the watermark of the batch before, so an event was dropped if it
     happened no later than that. By when Kafka received it one cannot tell: a query that catches up reads its
@@ -148,8 +157,9 @@ def compare_windows(connection: SnowflakeConnection, domain: str, *, window_seco
     its end) counts to the next that was, whose own watermark is an upper bound; a record that no batch has told of
     yet explains nothing.
     """
+    end = moment_text(before or datetime.max.replace(tzinfo=UTC))
     rows = query(
-        connection, _COMPARE.format(length=int(window_seconds)), (domain, HISTORY, domain, domain, domain, HISTORY)
+        connection, _COMPARE.format(length=int(window_seconds)), (domain, HISTORY, domain, domain, domain, HISTORY, end)
     )
     different = [
         WindowDifference(
@@ -232,6 +242,7 @@ late as (
 )
 select held.site, held.window_start, held.raw_events, held.kpi_events, coalesce(late.events, 0) as may_be_late
 from held left join late on held.site = late.site and held.window_start = late.window_start
+where held.window_start < cast(? as timestamp_ntz)
 order by 2, 1
 """
 

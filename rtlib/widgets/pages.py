@@ -265,6 +265,7 @@ def quality(told: Quality) -> str:
         f'<table class="rt-table">{ages}</table></section>'
         f"<section><h2>Speed layer against recomputation</h2><p>{told.windows:,} windows are closed. "
         f"{told.late:,} of them count fewer events than the warehouse holds, because these came behind the watermark. "
+        f"<b>{told.not_measured:,}</b> were never measured: the speed layer holds nothing of them. "
         f"<b>{told.unexplained:,}</b> differ for no known reason.</p></section></div>"
     )
 

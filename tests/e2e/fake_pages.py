@@ -43,7 +43,7 @@ class FakePages:
         """Some of everything."""
         fresh = (Reading("newest of raw.events", 1.2, "s old", datetime.now(UTC)),)
         reasons = {"missing": 38, "not of the form that its schema asks for": 30, "not a JSON object": 23}
-        return Quality(184_786, 306, 164, reasons, 86, 45, 0, None, fresh)
+        return Quality(184_786, 306, 164, reasons, 86, 45, 0, 0, None, fresh)
 
     def alerts(self) -> list[dict[str, Any]]:
         """One alert that is up, one that is over, and one that did not arrive."""

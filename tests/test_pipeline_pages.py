@@ -1,0 +1,28 @@
+"""What the app's further pages are made of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from warehouse_rows import NOON, batch, event_row, kpi
+from warehouse_server import WarehouseServer
+
+from rtlib.pipeline.pages import Pages
+from rtlib.warehouse.load import apply_batch, merge_kpis
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+def test_closed_windows_are_counted_and_those_never_measured_told_from_those_that_are_wrong(
+    warehouse: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    now = (datetime.now(UTC) - NOON) // timedelta(minutes=1)
+    ago = now - 60
+    sites = ("same", "twice", "silent")
+    closed = [event_row(60 * ago + number, site=site) for number, site in enumerate(sites)]
+    apply_batch(warehouse, batch(*closed, event_row(60 * now, site="open")))
+    merge_kpis(warehouse, [kpi("same", ago), kpi("twice", ago, events=2)])
+    told = Pages(warehouse_server.settings).quality()
+    assert (told.windows, told.late, told.not_measured, told.unexplained) == (3, 0, 1, 1)
