@@ -257,6 +257,28 @@ def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
     assert not report.ok
 
 
+def test_an_interval_that_misses_events_fails_the_build(world: World, planted: Callable[[str, str], None]) -> None:
+    # What became readable in the last minutes may have been in an open transaction: here none of it did.
+    planted(
+        "update RAW.EVENTS set loaded_at = dateadd(hour, -1, loaded_at)",
+        "update RAW.EVENTS set loaded_at = dateadd(hour, 1, loaded_at)",
+    )
+    (busy, *_) = world.rows(
+        "select domain, site, interval_start from MARTS.INTERVAL_LOAD where events > 0 order by domain, site, events"
+    )
+    where = (
+        f"where domain = '{busy['domain']}' and site = '{busy['site']}' "
+        f"and interval_start = '{busy['interval_start']:%Y-%m-%d %H:%M:%S}'"
+    )
+    planted(
+        f"update INTERMEDIATE.INT_KIND_INTERVALS set domain = '-' || domain {where}",
+        "update INTERMEDIATE.INT_KIND_INTERVALS set domain = substr(domain, 2) where domain like '-%'",
+    )
+    assert [one.said for one in world.build("interval_load").failed] == [
+        "every_staffed_event_counts on interval_load: 1 row"
+    ]
+
+
 # --- later runs -----------------------------------------------------------------------------------------------------
 
 
