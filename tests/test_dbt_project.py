@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
-from rtlib.transform.project import exports, profile_folder, project, secrets_needed
+from rtlib.transform.project import STREAM, exports, profile_folder, project, secrets_needed
+from rtlib.transform.run import arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT = ROOT / "dbt"
@@ -108,10 +109,30 @@ def test_the_folder_hides_no_package() -> None:
     assert project() == DBT
 
 
-def test_the_projects_own_figures_are_the_streams_defaults() -> None:
-    values = yaml.safe_load((DBT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
-    for name in ("window_seconds", "watermark_seconds"):
-        assert values[name] == Settings.model_fields[name].default
+def figures(settings: Settings, *more: str) -> str:
+    """The length of a window and the watermark, as a model would have them in a run with these options."""
+    from dbt.cli.main import dbtRunner
+
+    words = ["compile", "--inline", "{{ window_seconds() }} and {{ watermark_seconds() }}", "--no-populate-cache"]
+    folders = {"--project-dir": DBT, "--profiles-dir": DBT, "--target-path": settings.home, "--log-path": settings.home}
+    options = more or tuple(str(word) for option in folders.items() for word in option)
+    done = dbtRunner().invoke([*words, "--no-introspect", "--log-level", "none", *options])
+    assert done.success, done.exception
+    return str(done.result.results[0].node.compiled_code)  # type: ignore[union-attr]
+
+
+def test_a_stock_dbt_has_the_window_and_the_watermark_that_ours_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in STREAM:
+        monkeypatch.delenv(f"RTLIB_{name.upper()}", raising=False)
+    usual = Settings(home=tmp_path)
+    assert figures(usual) == f"{usual.window_seconds} and {usual.watermark_seconds}"
+    changed = Settings(home=tmp_path, window_seconds=30, watermark_seconds=90)
+    assert figures(changed, *arguments(changed, DBT)) == "30 and 90"
+    for name, value in exports(changed).items():
+        monkeypatch.setenv(name, value)
+    assert figures(changed) == "30 and 90"
 
 
 # --- seeds ----------------------------------------------------------------------------------------------------------

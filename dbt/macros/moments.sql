@@ -1,10 +1,22 @@
+{#-
+  Two settings of the stream. rtlib hands them over as variables; a stock dbt finds them in its environment, where
+  `rtlib dbt env` puts them.
+-#}
+{% macro window_seconds() -%}
+    {{ var("window_seconds", env_var("RTLIB_WINDOW_SECONDS", "60")) }}
+{%- endmacro %}
+
+{% macro watermark_seconds() -%}
+    {{ var("watermark_seconds", env_var("RTLIB_WATERMARK_SECONDS", "60")) }}
+{%- endmacro %}
+
 {#- The beginning of the interval that a moment lies in, as one expression. -#}
 {% macro interval_of(moment) -%}
     time_slice({{ moment }}, {{ var("interval_minutes") }}, 'minute')
 {%- endmacro %}
 
 {% macro window_of(moment) -%}
-    time_slice({{ moment }}, {{ var("window_seconds") }}, 'second')
+    time_slice({{ moment }}, {{ window_seconds() }}, 'second')
 {%- endmacro %}
 
 {#-
@@ -14,7 +26,7 @@
 {% macro compared_since() -%}
     select
         since,
-        dateadd(second, {{ var("watermark_seconds") }}, since) as first_window
+        dateadd(second, {{ watermark_seconds() }}, since) as first_window
     from (
         select
             coalesce(
@@ -27,5 +39,5 @@
 
 {#- How much later than a window's beginning an event has to be, so that nothing changes the window any more. -#}
 {% macro closes_after_seconds() -%}
-    {{ return(var("window_seconds") + 2 * var("watermark_seconds")) }}
+    ({{ window_seconds() }} + 2 * {{ watermark_seconds() }})
 {%- endmacro %}

@@ -16,6 +16,7 @@ _PLAIN = (
     "snowflake_account", "snowflake_user", "snowflake_role", "snowflake_warehouse", "snowflake_database",
     "snowflake_private_key_file",
 )  # fmt: skip
+STREAM = ("window_seconds", "watermark_seconds")  # settings that the models share with the stream
 _SECRET = ("snowflake_private_key_passphrase", "snowflake_token")
 
 
@@ -41,7 +42,7 @@ def target(settings: Settings) -> Path:
 def exports(settings: Settings) -> dict[str, str]:
     """The variables that let a stock ``dbt`` do the same as ``build``; secrets are not among them."""
     return {
-        **_variables(settings, _PLAIN),
+        **_variables(settings, (*_PLAIN, *STREAM)),
         "DBT_PROJECT_DIR": str(project()),
         "DBT_PROFILES_DIR": str(project()),
         "DBT_TARGET_PATH": str(target(settings).resolve()),

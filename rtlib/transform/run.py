@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.transform.project import log_folder, profile_folder, project, target
+from rtlib.transform.project import STREAM, log_folder, profile_folder, project, target
 from rtlib.transform.records import BuildReport, Freshness
 from rtlib.transform.results import last_freshness, read_report
 
@@ -98,15 +98,12 @@ def parse(settings: Settings) -> None:
 
 def arguments(settings: Settings, profiles: Path, folder: Path | None = None) -> list[str]:
     """The options that every command of dbt gets, in this process or on the command line."""
-    chosen = {name: getattr(settings, name) for name in ("window_seconds", "watermark_seconds")}
-    # Only where they differ from the project's own, which are the same defaults: other values mean parsing anew.
-    usual = {name: Settings.model_fields[name].default for name in chosen}
     return [
         *("--project-dir", str(project())),
         *("--profiles-dir", str(profiles)),
         *("--target-path", str((folder or target(settings)).resolve())),
         *("--log-path", str(log_folder(settings).resolve())),
-        *(() if chosen == usual else ("--vars", json.dumps(chosen))),
+        *("--vars", json.dumps({name: getattr(settings, name) for name in STREAM})),
     ]
 
 

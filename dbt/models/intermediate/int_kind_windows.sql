@@ -31,7 +31,7 @@ told as (
 judged as (
     select
         arrived.*,
-        arrived.received_at >= dateadd(second, {{ var('window_seconds') }}, arrived.window_start) as is_late,
+        arrived.received_at >= dateadd(second, {{ window_seconds() }}, arrived.window_start) as is_late,
         coalesce(arrived.occurred_at <= told.dropped_until, false) as is_behind,
         told.event_id is not null as is_told
     from arrived

@@ -101,7 +101,12 @@ followed as (
         domain,
         window_start,
         row_number() over (partition by domain order by window_start desc) - 1 as later_windows
-    from (select distinct domain, window_start from held) as windows
+    from (
+        select distinct
+            domain,
+            window_start
+        from held
+    ) as windows
 ),
 
 judged as (
@@ -110,8 +115,8 @@ judged as (
         reached.newest_at is null
         or untold.window_start is not null
         or dateadd(second, {{ closes_after_seconds() }}, held.window_start) > reached.newest_at as is_unsettled,
-        followed.later_windows * {{ var('window_seconds') }}
-        < {{ closes_after_seconds() + 60 * var('grace_minutes') }} as may_be_open
+        followed.later_windows * {{ window_seconds() }}
+        < {{ closes_after_seconds() }} + 60 * {{ var('grace_minutes') }} as may_be_open
     from held
     inner join followed on held.domain = followed.domain and held.window_start = followed.window_start
     left join reached on held.domain = reached.domain
