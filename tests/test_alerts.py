@@ -24,6 +24,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from rtlib.alerts import QUIET, Alert, Change, Rule, State, Teams, card, message, rules_of, step
 from rtlib.alerts.card import MAX_BYTES
 from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.rules import GAP
 from rtlib.alerts.teams import ATTEMPTS, LONGEST_BACKOFF, LONGEST_WAIT, _seconds
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
@@ -38,7 +39,7 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def played(values: list[tuple[float, float]], rule: Rule = RULE) -> list[tuple[float, Change]]:
+def played(values: Sequence[tuple[float, float | None]], rule: Rule = RULE) -> list[tuple[float, Change]]:
     """The changes that values at some seconds make."""
     state, changes = QUIET, []
     for seconds, value in values:
@@ -88,8 +89,18 @@ def test_what_was_not_measured_changes_nothing() -> None:
     assert step(RULE, state, at=after(30), value=None) == (state, Change.NOTHING)
 
 
-@given(st.lists(st.tuples(st.floats(1, 300), st.floats(0, 20)), max_size=80))
-def test_alerts_and_recoveries_alternate_whatever_comes(told: list[tuple[float, float]]) -> None:
+def test_an_alert_whose_number_is_no_longer_measured_is_over_and_can_be_raised_again() -> None:
+    gap = GAP.total_seconds()
+    silent = [(60.0 + second, None) for second in range(60, 2_000, 60)]
+    again = [(float(second), 12.0) for second in range(3_000, 3_200, 60)]
+    assert played([(0.0, 12.0), (60.0, 12.0), *silent, *again]) == [
+        (60.0, Change.RAISED), (120.0 + gap, Change.RECOVERED), (3_060.0, Change.RAISED),
+    ]  # fmt: skip
+    assert played([(0.0, 5.0), *silent]) == []
+
+
+@given(st.lists(st.tuples(st.floats(1, 300), st.one_of(st.none(), st.floats(0, 20))), max_size=80))
+def test_alerts_and_recoveries_alternate_whatever_comes(told: list[tuple[float, float | None]]) -> None:
     at, values = 0.0, []
     for pause, value in told:
         at += pause
@@ -157,6 +168,16 @@ def test_a_card_says_what_since_when_and_what_to_do() -> None:
     ):
         assert words in text
     assert "5 min, below 7" in json.dumps(a_card(alert(Change.RECOVERED, value=5.0)))
+
+
+def test_a_card_of_what_is_no_longer_measured_says_so_and_does_not_call_it_good() -> None:
+    content = a_card(alert(Change.RECOVERED, at=after(600), unmeasured_since=after(240)))
+    assert list(Draft7Validator(SCHEMA).iter_errors(content)) == []
+    assert content["body"][0]["color"] != "Good"
+    text = json.dumps(content)
+    for words in ("Over: Mean wait", "no longer measured", "12.5 min at 12:04 UTC"):
+        assert words in text
+    assert "below 7" not in text
 
 
 @given(st.text(max_size=3000), st.text(max_size=3000))

@@ -89,6 +89,17 @@ def test_what_is_measured_for_the_whole_domain_has_a_rule_of_its_own() -> None:
     assert over.change is Change.RECOVERED
 
 
+def test_an_alert_whose_plan_has_run_out_is_over_and_says_when_it_was_measured_last() -> None:
+    judge = Judge("curbside", (SHORT,), Memory())
+    judge.measured("people_short", 3.0, at=NOON, evidence={})
+    told = [judge.measured("people_short", None, at=NOON + minute * MINUTE, evidence={}) for minute in range(1, 2_000)]
+    (over,) = sum(told, [])
+    assert (over.change, over.value, over.unmeasured_since, over.raised_at) == (Change.RECOVERED, 3.0, NOON, NOON)
+    assert over.evidence == {"unmeasured_since": NOON.isoformat()}
+    assert judge.memory.states["all", "short"].raised_at is None
+    assert len(judge.measured("people_short", 3.0, at=NOON + 2_000 * MINUTE, evidence={})) == 1
+
+
 values = st.lists(st.one_of(st.none(), st.floats(0, 20)), min_size=1, max_size=40)
 
 

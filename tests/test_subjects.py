@@ -97,6 +97,19 @@ def test_an_alert_is_told_with_what_to_do_and_one_that_is_over_without(
         subject(warehouse_server.settings, "alert:z")
 
 
+def test_an_alert_that_is_over_because_nothing_is_measured_is_not_told_as_well_again(
+    connection: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    silent = message("b", "recovered", NOON + timedelta(minutes=9)) | {
+        "evidence": {"unmeasured_since": NOON.isoformat()}
+    }
+    alerts.record(connection, "curbside", [silent], {})
+    told = subject(warehouse_server.settings, "alert:newest")
+    assert "no longer measured; at last it stood at 12.5 min at 12:00 UTC" in told.text
+    assert "is back to" not in told.text
+    assert grounded(told)
+
+
 def test_a_forecast_is_told_with_the_reason_for_its_champion(
     connection: SnowflakeConnection, warehouse_server: WarehouseServer
 ) -> None:

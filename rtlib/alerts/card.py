@@ -36,7 +36,7 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
     title = f"{word}: {alert.rule.title}, {_short(site)}"
     body = [
         {"type": "TextBlock", "id": alert.key, "text": title, "size": "Large", "weight": "Bolder", "wrap": True,
-         "color": "Good" if over else COLOURS[alert.rule.severity]},
+         "color": _colour(alert)},
         {"type": "FactSet", "facts": [{"title": name, "value": told} for name, told in _facts(alert)]},
         {"type": "TextBlock", "text": _short(advice), "wrap": True},
     ]  # fmt: skip
@@ -67,11 +67,21 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     bound = rule.clear if over else rule.threshold
     word = ("below" if over else "at or above") if rule.direction == "high" else ("above" if over else "at or below")
     lasted = max(0, round((alert.at - alert.since).total_seconds() / 60))
+    value = wording.quantity(alert.value, rule.unit)
+    now = [("Now", f"{value}, {word} {wording.number(bound)}")]
+    if alert.unmeasured_since:
+        now = [("Now", "no longer measured"), ("Last", f"{value} at {_clock(alert.unmeasured_since)}")]
     return [
-        ("Now", f"{wording.quantity(alert.value, rule.unit)}, {word} {wording.number(bound)}"),
+        *now,
         ("Since", f"{_clock(alert.since)} ({lasted} min)"),
         *([("Made of", f"{events:,} events")] if isinstance(events, int) else []),
     ]
+
+
+def _colour(alert: Alert) -> str:
+    if alert.change is Change.RAISED:
+        return COLOURS[alert.rule.severity]
+    return "Default" if alert.unmeasured_since else "Good"  # what nobody measures is not known to be well
 
 
 def _clock(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from rtlib.records import Kpi
 
 GRACE = timedelta(seconds=5)  # events come a few seconds out of order; what comes later changes no alert
 EVERYWHERE = "all"  # the site of what is measured for a domain as a whole
+UNMEASURED = "unmeasured_since"  # in the evidence of what is over because no value comes any more
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """As JSON takes it; a site of which nothing is remembered but its name is kept: it may fall silent."""
         told = [
-            {"site": site, "rule": rule, **{one.name: _text(getattr(state, one.name)) for one in fields(State)}}
+            {"site": site, "rule": rule, **{one.name: _kept(getattr(state, one.name)) for one in fields(State)}}
             for (site, rule), state in sorted(self.states.items())
         ]
         return {"states": told, "until": _text(self.until)}
@@ -38,7 +39,7 @@ class Memory:
     def from_json(cls, told: Mapping[str, Any]) -> Memory:
         """The memory that ``to_json`` told."""
         states = {
-            (one["site"], one["rule"]): State(**{part.name: _moment(one.get(part.name)) for part in fields(State)})
+            (one["site"], one["rule"]): State(**{part.name: _taken_up(one.get(part.name)) for part in fields(State)})
             for one in told["states"]
         }
         return cls(states, _moment(told["until"]))
@@ -90,7 +91,7 @@ class Judge:
 
         Args:
             measure: One of ``OTHER_MEASURES``.
-            value: In its unit; None changes nothing.
+            value: In its unit; None where it is not known.
             at: When it was true; not before that of the last call.
             evidence: What it rests on.
         """
@@ -111,12 +112,14 @@ class Judge:
         before = self.memory.states.get((site, rule.name), QUIET)
         state, change = step(rule, before, at=at, value=value)
         self.memory.states[site, rule.name] = state
-        if change is Change.NOTHING or value is None:
+        told = before.value if value is None else value
+        if change is Change.NOTHING or told is None:
             return None
         up = state if change is Change.RAISED else before
         return Alert(
-            self._domain, site, rule, change, value, since=up.began or at, at=at, raised_at=up.raised_at or at,
-            evidence=evidence,
+            self._domain, site, rule, change, told, since=up.began or at, at=at, raised_at=up.raised_at or at,
+            evidence=evidence if value is not None else {**evidence, UNMEASURED: _text(before.seen)},
+            unmeasured_since=before.seen if value is None else None,
         )  # fmt: skip
 
 
@@ -135,6 +138,14 @@ def _evidence(row: Kpi | None) -> dict[str, object]:
 
 def _text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _kept(value: datetime | float | None) -> str | float | None:
+    return _text(value) if isinstance(value, datetime) else value
+
+
+def _taken_up(told: str | float | None) -> Any:
+    return _moment(told) if isinstance(told, str) else told
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -103,11 +103,12 @@ class Alert:
         domain, site: Where.
         rule: What was broken.
         change: ``raised`` or ``recovered``.
-        value: The KPI at that moment, in the rule's unit.
+        value: The KPI at that moment, in the rule's unit; of what is no longer measured, the last there was.
         since: When it first was bad.
         at: When the alert was raised, or was over.
         raised_at: When it was raised; the same for both messages.
         evidence: What it rests on, by name: the window, its events, the other measures.
+        unmeasured_since: It is over because no value comes any more, and this is when the last came; None otherwise.
     """
 
     domain: str
@@ -119,6 +120,7 @@ class Alert:
     at: datetime
     raised_at: datetime
     evidence: Mapping[str, object] = field(default_factory=dict)
+    unmeasured_since: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -137,6 +139,7 @@ class State:
         began: When what led to it began.
         ended_at: When the last alert was over.
         seen: The moment of the last value.
+        value: That value.
     """
 
     bad_since: datetime | None = None
@@ -145,6 +148,7 @@ class State:
     began: datetime | None = None
     ended_at: datetime | None = None
     seen: datetime | None = None
+    value: float | None = None
 
 
 QUIET = State()
@@ -152,9 +156,10 @@ GAP = timedelta(minutes=5)  # after so long without a value nobody knows what wa
 
 
 def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tuple[State, Change]:
-    """Go one value further; a value that was not measured (None) changes nothing.
+    """Go one value further; a value that was not measured (None) changes nothing at first.
 
-    After ``GAP`` without a value, "for so long" begins anew: two bad minutes hours apart are no bad hours.
+    After ``GAP`` without a value, "for so long" begins anew: two bad minutes hours apart are no bad hours. An alert
+    that is up ends then: nobody knows whether it still holds, and one that stays up for ever hides the next.
 
     Args:
         rule: The rule.
@@ -162,12 +167,13 @@ def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tupl
         at: The moment of the value; not before that of the step before.
         value: In the rule's unit.
     """
+    silent = state.seen is not None and at - state.seen > max(GAP, rule.lasting)
     if value is None:
-        return state, Change.NOTHING
-    if state.seen and at - state.seen > max(GAP, rule.lasting):
+        return (State(ended_at=at), Change.RECOVERED) if silent and state.raised_at else (state, Change.NOTHING)
+    if silent:
         state = replace(state, bad_since=None, good_since=None)
     after, change = _while_up(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
-    return replace(after, seen=at), change
+    return replace(after, seen=at, value=value), change
 
 
 def _while_quiet(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:

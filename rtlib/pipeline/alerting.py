@@ -191,6 +191,8 @@ def titled(domain: Domain, site: str) -> str:
 
 def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
     """What to do: the rule's words, and what the staffing plan says of the next hours."""
+    if alert.unmeasured_since:
+        return "It is no longer measured, so nobody knows how it stands: see in the app what stopped."
     if alert.change is Change.RECOVERED:
         return "Nothing more to do. Thank you."
     if plan.people is None:

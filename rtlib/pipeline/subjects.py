@@ -116,10 +116,12 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
     advice = spec.advice if spec else ""
     state = "it is over" if over else "it is up"
     facts = _facts(row["title"], advice, over, state, numbers, ("KPI query",))
-    told = "is back to" if over else "stood at"
+    told, at = "is back to" if over else "stood at", row["judged_at"]
+    if last := alerts.unmeasured_since(row):
+        told, at = "is no longer measured; at last it stood at", last
     made = f" It rests on {numbers[3].text}." if len(numbers) > 3 else ""
     text = (
-        f"{row['title']} {told} {numbers[0].text} at {row['judged_at']:%H:%M} UTC; the alert's threshold is "
+        f"{row['title']} {told} {numbers[0].text} at {at:%H:%M} UTC; the alert's threshold is "
         f"{numbers[1].text}, and it had lasted {numbers[2].text}.{made} The card was {row['status']}."
         f"{'' if over else ' ' + advice}"
     )

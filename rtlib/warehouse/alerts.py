@@ -98,6 +98,12 @@ def recent(connection: SnowflakeConnection, domain: str, *, limit: int = 50) -> 
     return [_told(row) for row in rows]
 
 
+def unmeasured_since(row: Row) -> datetime | None:
+    """Since when the number is no longer measured, of an alert that is over for that reason; its value is the last."""
+    told = row["evidence"].get("unmeasured_since")
+    return datetime.fromisoformat(told) if told else None
+
+
 def counts(connection: SnowflakeConnection, domain: str) -> dict[str, int]:
     """How many alerts are up and unacknowledged, were raised, were delivered and could not be."""
     row = query(
