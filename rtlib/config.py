@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-from urllib.parse import parse_qs
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rtlib.errors import ConfigError
@@ -31,6 +31,22 @@ def project_root() -> Path:
     """The folder of the working copy, or the current folder when rtlib is installed from a wheel."""
     root = Path(__file__).resolve().parents[1]
     return root if (root / "pyproject.toml").exists() else Path.cwd()
+
+
+def _callable(address: SecretStr) -> SecretStr:
+    """Refuse what no request could be sent to; the words do not repeat it, because it is a secret."""
+    try:
+        parts = urlsplit(address.get_secret_value())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    labels = host.split(".") if ":" not in host else []  # an IPv6 address has none
+    if parts.scheme not in ("http", "https") or not host or not all(0 < len(one) < 64 for one in labels):
+        raise ValueError("an address as https://<host>/<path> is needed; copy it whole from the workflow")
+    return address
+
+
+Address = Annotated[SecretStr, AfterValidator(_callable)]
 
 
 class Settings(BaseSettings):
@@ -103,7 +119,7 @@ class Settings(BaseSettings):
     gemini_api_key: SecretStr | None = Field(None, description="optional; without it explanations are made locally")
     gemini_model: str = Field("gemini-3.8-flash", description="model that writes the explanations")
     gemini_base_url: str | None = Field(None, description="another server that speaks Gemini's protocol")
-    teams_webhook_url: SecretStr | None = Field(None, description="optional; without it alerts stay local")
+    teams_webhook_url: Address | None = Field(None, description="optional; without it alerts stay local")
     app_url: str | None = Field(None, description="where people open the app, for links; unset means this machine")
 
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")

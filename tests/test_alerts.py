@@ -21,7 +21,7 @@ from jsonschema import Draft7Validator
 from pydantic import SecretStr
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.alerts import QUIET, Alert, Change, Rule, State, Teams, card, message, rules_of, step
+from rtlib.alerts import QUIET, Alert, Change, Delivery, Rule, State, Teams, card, message, rules_of, step
 from rtlib.alerts.card import MAX_BYTES
 from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.rules import GAP
@@ -274,6 +274,57 @@ def test_retry_after_is_honoured(teams: Teams, receiver: Receiver, clock: Clock)
     receiver.answers.append(429)
     teams.post(message(a_card()))
     assert max(clock.slept) >= 1.0
+
+
+def test_who_asks_to_be_left_alone_for_long_gets_another_card_first_and_this_one_later(clock: Clock) -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    rude = Rude(manners=[busy])
+    teams = Teams(rude.url, sleep=clock.sleep, clock=clock)
+    told = teams.post(message(a_card()))
+    assert (told.taken, told.again, told.attempts, clock.now) == (False, True, 1, 0.0)
+    assert teams.post(message(a_card(alert(site="another")))).taken
+    assert clock.now == 600.0  # the channel's own wish holds for every card
+    told = teams.post(message(a_card()), attempts=told.attempts)
+    rude.close()
+    assert (told.taken, told.attempts) == (True, 2)
+
+
+def test_a_card_that_is_put_off_every_time_is_given_up_in_the_end(clock: Clock) -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    rude = Rude(manners=[busy] * ATTEMPTS)
+    teams, told = Teams(rude.url, sleep=clock.sleep, clock=clock), Delivery(False, 0, again=True)
+    while told.again:
+        told = teams.post(message(a_card()), attempts=told.attempts)
+    rude.close()
+    assert (told.taken, told.attempts, told.reason) == (False, ATTEMPTS, "HTTP 503")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["teams.example.com/x", "ftp://127.0.0.1/x", "http://[::1/x", f"http://{'a' * 64}.example.com/?sig=top-secret"],
+)
+def test_an_address_that_cannot_be_called_is_refused_at_once_and_told_to_nobody(clock: Clock, address: str) -> None:
+    told = Teams(SecretStr(address), sleep=clock.sleep, clock=clock).post(message(a_card()))
+    assert (told.taken, told.again, told.attempts, clock.slept) == (False, False, 1, [])
+    assert told.reason.startswith("the webhook's address cannot be called")
+    assert address not in told.reason
+
+
+def test_the_receiver_on_this_machine_is_not_asked_for_through_a_proxy(
+    teams: Teams, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    proxy = Rude(manners=["answers"])
+    host = proxy.url.get_secret_value().partition("/webhook")[0]
+    monkeypatch.setenv("HTTP_PROXY", host)
+    monkeypatch.setenv("http_proxy", host)
+    assert teams.post(message(a_card())).taken
+    assert (len(receiver.cards), len(proxy.kept.cards)) == (1, 0)
+    elsewhere = Teams(SecretStr("http://teams.example.com/webhook"), sleep=lambda _: None)
+    assert elsewhere.post(message(a_card())).taken
+    proxy.close()
+    assert len(proxy.kept.cards) == 1
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,28 @@ def test_a_secret_is_never_shown(bare: Path) -> None:
     assert "**********" in shown
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["teams.example.com/hunter2", "ftp://h.example.com/hunter2", "https:///hunter2", "https://h:port/hunter2",
+     f"https://{'h' * 64}.example.com/hunter2", "https://h..example.com/hunter2", "https://[::1/hunter2"],
+)  # fmt: skip
+def test_a_webhook_that_cannot_be_called_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", address)
+    with pytest.raises(ConfigError, match=r"RTLIB_TEAMS_WEBHOOK_URL: .*https://") as caught:
+        load_settings()
+    told = str(caught.value) + repr(caught.value) + str(caught.value.__cause__)
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("address", ["https://h.example.com:443/x?sig=a", "http://127.0.0.1:18867/x", "http://[::1]/x"])
+def test_a_webhook_that_can_be_called_is_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", address)
+    told = load_settings().teams_webhook_url
+    assert told is not None and told.get_secret_value() == address
+
+
 def test_every_field_that_holds_a_secret_is_a_secret() -> None:
     words = ("password", "token", "api_key", "passphrase", "webhook")
     named = {name for name in Settings.model_fields if any(word in name for word in words)}

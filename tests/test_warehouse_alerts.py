@@ -79,6 +79,59 @@ def test_a_muted_rule_calls_nobody_at_its_site_until_its_time_is_over(connection
     assert {one["alert_key"] for one in alerts.pending(connection, "curbside")} == {"b", "c"}
 
 
+RAISED, OVER = {"change": "raised"}, {"change": "recovered", "judged_at": NOON + timedelta(minutes=9)}
+
+
+def test_that_an_alert_is_over_is_heard_by_who_heard_of_the_alert_though_it_was_muted_since(connection: Any) -> None:
+    alerts.record(connection, "curbside", [message("a", **RAISED)], {})
+    alerts.mute(connection, "curbside", "north", "long-wait", until=datetime.now(UTC) + timedelta(hours=1))
+    alerts.note_delivery(connection, "a", taken=True, attempts=1, reason="")
+    alerts.record(connection, "curbside", [message("b", **OVER)], {})
+    assert [one["alert_key"] for one in alerts.pending(connection, "curbside")] == ["b"]
+
+
+def test_that_a_muted_alert_is_over_is_told_to_nobody_though_the_mute_has_ended(connection: Any) -> None:
+    alerts.mute(connection, "curbside", "north", "long-wait", until=datetime.now(UTC) + timedelta(hours=1))
+    alerts.record(connection, "curbside", [message("a", **RAISED)], {})
+    alerts.unmute(connection, "curbside", "north", "long-wait")
+    alerts.record(connection, "curbside", [message("b", **OVER)], {})
+    assert alerts.pending(connection, "curbside") == []
+    assert {one["status"] for one in alerts.recent(connection, "curbside")} == {"muted"}
+
+
+def test_a_mute_is_listed_with_its_end_until_it_is_over_or_taken_back(connection: Any) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    alerts.record(connection, "curbside", [message("a")], {})
+    alerts.mute(connection, "curbside", "north", "long-wait", until=until)
+    alerts.mute(connection, "curbside", "south", "long-wait", until=until - timedelta(hours=2))
+    alerts.mute(connection, "iot", "north", "long-wait", until=until)
+    told = {"site": "north", "rule": "long-wait", "title": "Mean wait, North", "until": until}
+    assert alerts.mutes(connection, "curbside") == [told]
+    alerts.unmute(connection, "curbside", "north", "long-wait")
+    assert alerts.mutes(connection, "curbside") == []
+
+
+def test_a_message_that_was_put_off_lets_others_go_first_and_its_recovery_waits_for_it(connection: Any) -> None:
+    later = {"site": "south", "judged_at": NOON + timedelta(minutes=20)}
+    alerts.record(connection, "curbside", [message("b", **OVER), message("a", **RAISED), message("c", **later)], {})
+    assert [one["alert_key"] for one in alerts.pending(connection, "curbside")] == ["a", "c"]
+    alerts.note_delivery(connection, "a", taken=False, attempts=1, reason="HTTP 503", again=True)
+    told = alerts.pending(connection, "curbside")
+    assert [(one["alert_key"], int(one["attempts"])) for one in told] == [("c", 0), ("a", 1)]
+    alerts.note_delivery(connection, "a", taken=True, attempts=2, reason="")
+    assert [one["alert_key"] for one in alerts.pending(connection, "curbside")] == ["b", "c"]
+
+
+def test_a_message_that_was_given_up_can_be_sent_again_and_a_delivered_one_cannot(connection: Any) -> None:
+    alerts.record(connection, "curbside", [message("a"), message("b")], {})
+    alerts.note_delivery(connection, "a", taken=False, attempts=8, reason="HTTP 503")
+    alerts.note_delivery(connection, "b", taken=True, attempts=1, reason="")
+    for key in ("a", "b"):
+        alerts.send_again(connection, key)
+    (told,) = alerts.pending(connection, "curbside")
+    assert (told["alert_key"], int(told["attempts"])) == ("a", 0)
+
+
 def test_an_alert_is_acknowledged_once(connection: SnowflakeConnection) -> None:
     alerts.record(connection, "curbside", [message("a")], {})
     alerts.acknowledge(connection, "a")

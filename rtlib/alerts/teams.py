@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 SPACING_SECONDS = 0.4  # two and a half a second: below the limit also when two of us send
 ATTEMPTS = 8  # over a minute, with what lies between them: longer than a receiver takes to come back
@@ -24,15 +25,25 @@ TAKEN = (200, 202)
 TIMEOUT_SECONDS = (3.05, 10.0)  # to connect, to answer
 LONGEST_BACKOFF = 30.0
 LONGEST_WAIT = 600.0  # who asks for more than that is asked again after it
+LONGEST_HOLD = 30.0  # who asks for more than that gets another card next: it may be this one that it cannot take
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a card: taken, or why not; ``attempts`` is how often it was sent."""
+    """What became of a card.
+
+    Attributes:
+        taken: The other side has it.
+        attempts: How often it was sent so far.
+        reason: Why it was not taken.
+        again: It was not given up: the other side wants to be left alone for long, and the card's turn comes again.
+    """
 
     taken: bool
     attempts: int
     reason: str = ""
+    again: bool = False
 
 
 class _Again(Exception):
@@ -68,37 +79,58 @@ class Teams:
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
-    def post(self, body: bytes) -> Delivery:
-        """Send a message; never raises for what the other side says."""
+    def post(self, body: bytes, *, attempts: int = 0) -> Delivery:
+        """Send a message; never raises for what the other side says.
+
+        Args:
+            body: The message.
+            attempts: How often it was sent before, when its turn comes again.
+        """
         retrying = Retrying(
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception(_soon),
             wait=_wait,
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(ATTEMPTS - attempts),
             sleep=self._sleep,
             reraise=True,
         )
         try:
             refused: str = retrying(self._once, body)
         except _Again as error:
-            return Delivery(False, ATTEMPTS, str(error))
-        return Delivery(not refused, int(retrying.statistics["attempt_number"]), refused)
+            sent = attempts + int(retrying.statistics["attempt_number"])
+            return Delivery(False, sent, str(error), again=sent < ATTEMPTS)
+        return Delivery(not refused, attempts + int(retrying.statistics["attempt_number"]), refused)
 
     def _once(self, body: bytes) -> str:
         """Send it once; returns why it was refused for good, or nothing."""
         self._wait_for_turn()
         try:
-            answer = requests.post(
-                self._url.get_secret_value(),
+            answer = self._call(body)
+        except ValueError as error:  # no URL that can be called, now or later
+            return f"the webhook's address cannot be called ({type(error).__name__})"
+        except requests.RequestException as error:  # its text names the URL
+            raise _Again(f"no answer ({type(error).__name__})") from None
+        if answer.status_code == 429 or answer.status_code >= 500:
+            after = _seconds(answer.headers.get("Retry-After"))
+            self._leave_alone(after)
+            raise _Again(f"HTTP {answer.status_code}", after=after)
+        return "" if answer.status_code in TAKEN else f"HTTP {answer.status_code}"
+
+    def _call(self, body: bytes) -> requests.Response:
+        url = self._url.get_secret_value()
+        with requests.Session() as session:
+            session.trust_env = urlsplit(url).hostname not in LOOPBACK  # no proxy finds this machine by that name
+            return session.post(
+                url,
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,  # a page to sign in at answers 200 as well, and takes no card
             )
-        except requests.RequestException as error:  # its text names the URL
-            raise _Again(f"no answer ({type(error).__name__})") from None
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise _Again(f"HTTP {answer.status_code}", after=_seconds(answer.headers.get("Retry-After")))
-        return "" if answer.status_code in TAKEN else f"HTTP {answer.status_code}"
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Send nothing for so long, whichever card comes next: it is the channel that asks for it."""
+        with self._turn:
+            self._free_at = max(self._free_at, self._clock() + seconds)
 
     def _wait_for_turn(self) -> None:
         with self._turn:
@@ -115,6 +147,10 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.after if isinstance(error, _Again) else 0.0
     return max(asked, float(_BACKOFF(state)))
+
+
+def _soon(error: BaseException) -> bool:
+    return isinstance(error, _Again) and error.after <= LONGEST_HOLD
 
 
 def _seconds(told: str | None) -> float:

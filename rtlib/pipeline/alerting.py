@@ -252,22 +252,34 @@ def send_pending(settings: Settings, stop: threading.Event, wake: threading.Even
     try:
         while not stop.is_set():
             wake.clear()
-            deliver(settings, warehouse, teams, stop)
-            wake.wait(SEND_SECONDS)
+            if not deliver(settings, warehouse, teams, stop):
+                wake.wait(SEND_SECONDS)
     finally:
         warehouse.close()
 
 
-def deliver(settings: Settings, warehouse: Warehouse, teams: Teams, stop: threading.Event) -> None:
-    """Send each message of the outbox once and note what became of it."""
+def deliver(settings: Settings, warehouse: Warehouse, teams: Teams, stop: threading.Event) -> int:
+    """Send each message of the outbox and note what became of it; one that must wait for long lets others go first.
+
+    Returns:
+        How many were taken: their recoveries may go out now.
+    """
+    taken = 0
     for row in warehouse.run(lambda connection: table.pending(connection, settings.domain)):
         if stop.is_set():
-            return
-        told = teams.post(message(json.loads(row["card"])))
+            return taken
+        told = teams.post(message(json.loads(row["card"])), attempts=int(row["attempts"]))
         if not told.taken and stop.is_set():
-            return  # it was cut short, not refused; the next start sends it
+            return taken  # it was cut short, not refused; the next start sends it
         log.info("card %s: %s after %d attempts", row["alert_key"], told.reason or "taken", told.attempts)
         noted = partial(
-            table.note_delivery, key=row["alert_key"], taken=told.taken, attempts=told.attempts, reason=told.reason
+            table.note_delivery,
+            key=row["alert_key"],
+            taken=told.taken,
+            attempts=told.attempts,
+            reason=told.reason,
+            again=told.again,
         )
         warehouse.run(noted)
+        taken += told.taken
+    return taken

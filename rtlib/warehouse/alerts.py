@@ -19,12 +19,18 @@ _COLUMNS = (
     "alert_key", "domain", "site", "rule", "severity", "change", "title", "value", "unit", "threshold",
     "began_at", "raised_at", "judged_at", "evidence", "card",
 )  # fmt: skip
+# A message and the one that raised its alert.
+_ITS_ALERT = (
+    "up.change = 'raised' and up.domain = told.domain and up.site = told.site and up.rule = told.rule "
+    "and up.raised_at = told.raised_at"
+)
 
 
 def record(connection: SnowflakeConnection, domain: str, alerts: Sequence[Row], memory: Mapping[str, Any]) -> None:
     """Write new messages and where the service is, in one transaction; a message that is there is not written again.
 
-    A message whose rule is muted at its site is kept and will not be sent.
+    An alert whose rule is muted at its site is kept and will not be sent. That it is over follows the alert: who heard
+    of it hears of its end, muted since or not, and nobody else does.
 
     Args:
         connection: An open connection.
@@ -37,7 +43,7 @@ def record(connection: SnowflakeConnection, domain: str, alerts: Sequence[Row], 
     """
     now = moment_text(datetime.now(UTC))
     with transaction(connection):
-        for row in alerts:
+        for row in sorted(alerts, key=lambda row: row["change"] == "recovered"):
             _insert(connection, row, now)
         execute(connection, "delete from OPS.ALERT_MEMORY where domain = ?", (domain,))
         execute(connection, "insert into OPS.ALERT_MEMORY values (?, ?, ?)", (domain, json.dumps(memory), now))
@@ -46,13 +52,19 @@ def record(connection: SnowflakeConnection, domain: str, alerts: Sequence[Row], 
 def _insert(connection: SnowflakeConnection, row: Row, now: str) -> None:
     marks = ", ".join("parse_json(?)" if name == "evidence" else "?" for name in _COLUMNS)
     values = [_plain(row[name]) for name in _COLUMNS]
+    of = (row["domain"], row["site"], row["rule"])
+    if row["change"] == "recovered":
+        muted = "OPS.ALERTS where domain = ? and site = ? and rule = ? and raised_at = cast(? as timestamp_ntz)"
+        muted, since = f"{muted} and change = 'raised' and status = 'muted'", moment_text(row["raised_at"])
+    else:
+        muted = "OPS.ALERT_MUTES where domain = ? and site = ? and rule = ? and muted_until > cast(? as timestamp_ntz)"
+        since = now
     execute(
         connection,
         f"insert into OPS.ALERTS ({', '.join(_COLUMNS)}, status, attempts, reason) select {marks}, "
-        "iff(exists (select 1 from OPS.ALERT_MUTES where domain = ? and site = ? and rule = ? "
-        "and muted_until > cast(? as timestamp_ntz)), 'muted', 'pending'), 0, '' "
+        f"iff(exists (select 1 from {muted}), 'muted', 'pending'), 0, '' "
         "where not exists (select 1 from OPS.ALERTS where alert_key = ?)",
-        (*values, row["domain"], row["site"], row["rule"], now, row["alert_key"]),
+        (*values, *of, since, row["alert_key"]),
     )
 
 
@@ -63,22 +75,30 @@ def memory(connection: SnowflakeConnection, domain: str) -> dict[str, Any] | Non
 
 
 def pending(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
-    """Messages that are still to be sent, the oldest first: ``alert_key`` and ``card``."""
+    """Messages that are still to be sent: ``alert_key``, ``card`` and ``attempts``.
+
+    The oldest come first, after them those that were tried already. That an alert is over waits for the alert itself.
+    """
     return query(
         connection,
-        "select alert_key, card from OPS.ALERTS where domain = ? and status = 'pending' order by judged_at, alert_key",
+        "select told.alert_key, told.card, told.attempts from OPS.ALERTS as told "
+        "left join OPS.ALERTS as up on up.status = 'pending' and told.change = 'recovered' and " + _ITS_ALERT + " "
+        "where told.domain = ? and told.status = 'pending' and up.alert_key is null "
+        "order by told.attempts > 0, told.judged_at, told.alert_key",
         (domain,),
     )
 
 
-def note_delivery(connection: SnowflakeConnection, key: str, *, taken: bool, attempts: int, reason: str) -> None:
-    """Write what became of a message."""
+def note_delivery(
+    connection: SnowflakeConnection, key: str, *, taken: bool, attempts: int, reason: str, again: bool = False
+) -> None:
+    """Write what became of a message; with ``again`` it stays in the outbox."""
     execute(
         connection,
         "update OPS.ALERTS set status = ?, attempts = ?, reason = ?, delivered_at = cast(? as timestamp_ntz) "
         "where alert_key = ?",
         (
-            "delivered" if taken else "undelivered",
+            "delivered" if taken else "pending" if again else "undelivered",
             attempts,
             reason,
             moment_text(datetime.now(UTC)) if taken else None,
@@ -138,6 +158,42 @@ def mute(connection: SnowflakeConnection, domain: str, site: str, rule: str, *, 
             connection, "delete from OPS.ALERT_MUTES where domain = ? and site = ? and rule = ?", (domain, site, rule)
         )
         execute(connection, "insert into OPS.ALERT_MUTES values (?, ?, ?, ?)", (domain, site, rule, moment_text(until)))
+
+
+def mutes(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
+    """The mutes that hold now, the first to end first: ``site``, ``rule``, ``title`` and ``until``."""
+    rows = query(
+        connection,
+        "select one.site, one.rule, one.muted_until, max(told.title) as title from OPS.ALERT_MUTES as one "
+        "left join OPS.ALERTS as told on told.domain = one.domain and told.site = one.site and told.rule = one.rule "
+        "where one.domain = ? and one.muted_until > cast(? as timestamp_ntz) "
+        "group by one.site, one.rule, one.muted_until order by one.muted_until, one.site, one.rule",
+        (domain, moment_text(datetime.now(UTC))),
+    )
+    return [
+        {
+            "site": row["site"],
+            "rule": row["rule"],
+            "title": row["title"] or f"{row['rule']}, {row['site']}",
+            "until": row["muted_until"].replace(tzinfo=UTC),
+        }
+        for row in rows
+    ]
+
+
+def unmute(connection: SnowflakeConnection, domain: str, site: str, rule: str) -> None:
+    """Call people again for a rule at a site."""
+    execute(connection, "delete from OPS.ALERT_MUTES where domain = ? and site = ? and rule = ?", (domain, site, rule))
+
+
+def send_again(connection: SnowflakeConnection, key: str) -> None:
+    """Put a message that was given up into the outbox again, as if it had never been tried."""
+    execute(
+        connection,
+        "update OPS.ALERTS set status = 'pending', attempts = 0, reason = '' "
+        "where alert_key = ? and status = 'undelivered'",
+        (key,),
+    )
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,79 @@
+"""The sender of the alerting service: what it does with the outbox, whatever the channel says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from rtlib.alerts import Delivery, Teams
+from rtlib.pipeline.alerting import deliver
+from rtlib.warehouse import alerts
+from rtlib.warehouse.connection import Warehouse, execute
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+    from warehouse_server import WarehouseServer
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PUT_OFF = Delivery(False, 1, "HTTP 503", again=True)
+
+
+class Channel:
+    """A channel that answers as it is told to, and takes what it has no answer for."""
+
+    def __init__(self, *answers: Delivery) -> None:
+        self._answers, self.seen = list(answers), list[tuple[str, int]]()
+
+    def post(self, body: bytes, *, attempts: int = 0) -> Delivery:
+        self.seen.append((body.decode(), attempts))
+        return self._answers.pop(0) if self._answers else Delivery(True, attempts + 1)
+
+
+@pytest.fixture
+def send(warehouse: SnowflakeConnection, warehouse_server: WarehouseServer) -> Iterator[Callable[[Channel], int]]:
+    """One round of the sender over an outbox that holds an alert, its recovery, and one of another site."""
+    execute(warehouse, "delete from OPS.ALERTS")
+    rows = [row("a", "raised", "north", 0), row("b", "recovered", "north", 9), row("c", "raised", "south", 5)]
+    alerts.record(warehouse, "curbside", rows, {})
+    store = Warehouse(warehouse_server.settings)
+    yield lambda channel: deliver(warehouse_server.settings, store, cast(Teams, channel), threading.Event())
+    store.close()
+
+
+def row(key: str, change: str, site: str, minute: int) -> dict[str, Any]:
+    return {
+        "alert_key": key, "domain": "curbside", "site": site, "rule": "long-wait", "severity": "critical",
+        "change": change, "title": "Mean wait", "value": 12.5, "unit": "min", "threshold": 10.0, "began_at": NOON,
+        "raised_at": NOON, "judged_at": NOON + timedelta(minutes=minute), "evidence": {}, "card": f'"card {key}"',
+    }  # fmt: skip
+
+
+def cards(channel: Channel) -> list[tuple[str, int]]:
+    """The keys of the cards in the order they came, each with how often it had been sent."""
+    return [(body.partition("card ")[2][0], attempts) for body, attempts in channel.seen]
+
+
+def test_a_recovery_follows_its_alert(send: Callable[[Channel], int]) -> None:
+    channel = Channel()
+    assert [send(channel) for _ in range(3)] == [2, 1, 0]
+    assert cards(channel) == [("a", 0), ("c", 0), ("b", 0)]
+
+
+def test_a_card_that_is_put_off_holds_up_no_other_and_comes_again(send: Callable[[Channel], int]) -> None:
+    channel = Channel(PUT_OFF)
+    assert [send(channel) for _ in range(4)] == [1, 1, 1, 0]
+    assert cards(channel) == [("a", 0), ("c", 0), ("a", 1), ("b", 0)]
+
+
+def test_a_card_that_was_refused_for_good_is_sent_again_when_somebody_asks_for_it(
+    send: Callable[[Channel], int], warehouse: SnowflakeConnection
+) -> None:
+    channel = Channel(Delivery(False, 1, "HTTP 404"))
+    assert [send(channel) for _ in range(3)] == [1, 1, 0]
+    alerts.send_again(warehouse, "a")
+    assert send(channel) == 1
+    assert cards(channel) == [("a", 0), ("c", 0), ("b", 0), ("a", 0)]
