@@ -99,6 +99,14 @@ def test_that_a_muted_alert_is_over_is_told_to_nobody_though_the_mute_has_ended(
     assert {one["status"] for one in alerts.recent(connection, "curbside")} == {"muted"}
 
 
+def test_that_an_alert_is_over_is_given_up_where_the_alert_itself_did_not_arrive(connection: Any) -> None:
+    alerts.record(connection, "curbside", [message("a", **RAISED)], {})
+    alerts.note_delivery(connection, "a", taken=False, attempts=8, reason="HTTP 503")
+    alerts.record(connection, "curbside", [message("b", **OVER), message("c", site="south", **OVER)], {})
+    assert [one["alert_key"] for one in alerts.pending(connection, "curbside")] == ["c"]
+    assert alerts.recent(connection, "curbside")[0]["reason"] == "the alert itself was not delivered"
+
+
 def test_a_mute_is_listed_with_its_end_until_it_is_over_or_taken_back(connection: Any) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     alerts.record(connection, "curbside", [message("a")], {})

@@ -30,7 +30,7 @@ def record(connection: SnowflakeConnection, domain: str, alerts: Sequence[Row], 
     """Write new messages and where the service is, in one transaction; a message that is there is not written again.
 
     An alert whose rule is muted at its site is kept and will not be sent. That it is over follows the alert: who heard
-    of it hears of its end, muted since or not, and nobody else does.
+    of it hears of its end, muted since or not, and who did not hears of neither.
 
     Args:
         connection: An open connection.
@@ -45,6 +45,8 @@ def record(connection: SnowflakeConnection, domain: str, alerts: Sequence[Row], 
     with transaction(connection):
         for row in sorted(alerts, key=lambda row: row["change"] == "recovered"):
             _insert(connection, row, now)
+        if alerts:
+            _follow(connection)
         execute(connection, "delete from OPS.ALERT_MEMORY where domain = ?", (domain,))
         execute(connection, "insert into OPS.ALERT_MEMORY values (?, ?, ?)", (domain, json.dumps(memory), now))
 
@@ -65,6 +67,16 @@ def _insert(connection: SnowflakeConnection, row: Row, now: str) -> None:
         f"iff(exists (select 1 from {muted}), 'muted', 'pending'), 0, '' "
         "where not exists (select 1 from OPS.ALERTS where alert_key = ?)",
         (*values, *of, since, row["alert_key"]),
+    )
+
+
+def _follow(connection: SnowflakeConnection) -> None:
+    """Give up the message that an alert is over where the alert itself was given up: nobody would know of what."""
+    execute(
+        connection,
+        "update OPS.ALERTS as told set status = 'undelivered', reason = 'the alert itself was not delivered' "
+        "where told.change = 'recovered' and told.status = 'pending' "
+        f"and exists (select 1 from OPS.ALERTS as up where up.status = 'undelivered' and {_ITS_ALERT})",
     )
 
 
@@ -93,18 +105,21 @@ def note_delivery(
     connection: SnowflakeConnection, key: str, *, taken: bool, attempts: int, reason: str, again: bool = False
 ) -> None:
     """Write what became of a message; with ``again`` it stays in the outbox."""
+    gone = not taken and not again
     execute(
         connection,
         "update OPS.ALERTS set status = ?, attempts = ?, reason = ?, delivered_at = cast(? as timestamp_ntz) "
         "where alert_key = ?",
         (
-            "delivered" if taken else "pending" if again else "undelivered",
+            "delivered" if taken else "undelivered" if gone else "pending",
             attempts,
             reason,
             moment_text(datetime.now(UTC)) if taken else None,
             key,
         ),
     )
+    if gone:
+        _follow(connection)
 
 
 def recent(connection: SnowflakeConnection, domain: str, *, limit: int = 50) -> list[dict[str, Any]]:
@@ -187,11 +202,11 @@ def unmute(connection: SnowflakeConnection, domain: str, site: str, rule: str) -
 
 
 def send_again(connection: SnowflakeConnection, key: str) -> None:
-    """Put a message that was given up into the outbox again, as if it had never been tried."""
+    """Put an alert that was given up into the outbox again, as if it had never been tried, and that it is over."""
     execute(
         connection,
-        "update OPS.ALERTS set status = 'pending', attempts = 0, reason = '' "
-        "where alert_key = ? and status = 'undelivered'",
+        "update OPS.ALERTS as told set status = 'pending', attempts = 0, reason = '' where told.status = 'undelivered' "
+        f"and exists (select 1 from OPS.ALERTS as up where up.alert_key = ? and {_ITS_ALERT})",
         (key,),
     )
 
