@@ -153,6 +153,18 @@ class Pages:
         until = datetime.now(UTC) + timedelta(hours=hours)
         self._run(lambda connection: alerts.mute(connection, self._domain.name, site, rule, until=until))
 
+    def mutes(self) -> list[dict[str, Any]]:
+        """The mutes that hold: ``site``, ``rule``, ``title`` and ``until``."""
+        return self._run(lambda connection: alerts.mutes(connection, self._domain.name))
+
+    def unmute(self, site: str, rule: str) -> None:
+        """Call people again for this rule at this site."""
+        self._run(lambda connection: alerts.unmute(connection, self._domain.name, site, rule))
+
+    def send_again(self, key: str) -> None:
+        """Send an alert's card once more that was given up."""
+        self._run(lambda connection: alerts.send_again(connection, key))
+
     def choices(self, kind: str) -> list[tuple[str, str]]:
         """(title, name) of what can be asked about on a page."""
         return choices(self._domain, kind)

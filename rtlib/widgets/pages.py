@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from html import escape
-from typing import Any, Protocol
+from typing import Protocol
 
 import ipywidgets
 
@@ -15,6 +15,7 @@ from rtlib.errors import RtlibError
 from rtlib.graph import KpiBoard
 from rtlib.pipeline.pages import Plan, Quality
 from rtlib.widgets.asker import Ask, Asker
+from rtlib.widgets.calls import Calls, Outbox
 from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
 from rtlib.widgets.look import SEVERITY
@@ -24,16 +25,11 @@ EVERY_SECONDS = 10.0
 TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", "quality": "Quality"}
 
 
-class Shown(Protocol):
+class Shown(Outbox, Protocol):
     """Where the pages read (``rtlib.pipeline.pages.Pages`` is one); each call may take some tenths of a second."""
 
-    @property
-    def receiver(self) -> str | None: ...  # noqa: D102
     def plan(self) -> Plan: ...  # noqa: D102
     def quality(self) -> Quality: ...  # noqa: D102
-    def alerts(self) -> list[dict[str, Any]]: ...  # noqa: D102
-    def acknowledge(self, key: str) -> None: ...  # noqa: D102
-    def mute(self, site: str, rule: str, *, hours: float) -> None: ...  # noqa: D102
     def choices(self, kind: str) -> list[tuple[str, str]]: ...  # noqa: D102
 
 
@@ -117,64 +113,6 @@ class Pages:
         self._wake.set()
 
 
-class Calls:
-    """The page of alerts: the newest messages, buttons that acknowledge and mute, and the cards as they look there.
-
-    Args:
-        shown: Where to read, acknowledge and mute.
-        changed: Called after a button, so that the list is read again.
-        ask: Answers questions about the alert that is chosen.
-    """
-
-    def __init__(self, shown: Shown, *, changed: Callable[[], None], ask: Ask | None = None) -> None:
-        self._shown, self._changed = shown, changed
-        self._rows: list[dict[str, Any]] = []
-        self.trouble = ipywidgets.HTML()
-        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")], description="Alert")
-        self._seen = ipywidgets.Button(description="Acknowledge", tooltip="Somebody has seen to this alert")
-        self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Call nobody for this rule at this site")
-        self._list = ipywidgets.HTML()
-        self._seen.on_click(lambda _: self._do(lambda row: shown.acknowledge(row["alert_key"])))
-        self._mute.on_click(lambda _: self._do(lambda row: shown.mute(row["site"], row["rule"], hours=1)))
-        bar = ipywidgets.HBox([self._choice, self._seen, self._mute]).add_class("rt-calls-bar")
-        rows = [bar, self.trouble, self._list]
-        if ask:
-            self._asker = Asker(ask)
-            self._choice.observe(lambda _: self._turn(), names="value")
-            self._turn()
-            rows.append(self._asker.widget)
-        left = ipywidgets.VBox(rows).add_class("rt-calls-list")
-        self.widget = ipywidgets.HBox([left, ipywidgets.HTML(_frame(shown.receiver)).add_class("rt-calls-cards")])
-
-    def read(self) -> str:
-        """Show the newest messages; returns what is wrong, which is nothing."""
-        self._rows = self._shown.alerts()
-        self._list.value = messages(self._rows)
-        raised = [one for one in self._rows if one["change"] == "raised" and one["acknowledged_at"] is None]
-        options = [(f"{one['title']}, {one['raised_at']:%H:%M}", one["alert_key"]) for one in raised]
-        chosen = self._choice.value
-        if tuple(self._choice.options) != tuple(options):
-            self._choice.options = options or [("No alert to see to", "")]
-            if chosen in [key for _, key in options]:
-                self._choice.value = chosen
-        return ""
-
-    def _turn(self) -> None:
-        key = self._choice.value
-        self._asker.show(f"alert:{key}" if key else None)
-        self._asker.widget.layout.display = "" if key else "none"
-
-    def _do(self, work: Callable[[dict[str, Any]], None]) -> None:
-        row = next((one for one in self._rows if one["alert_key"] == self._choice.value), None)
-        if row is None:
-            return
-        try:
-            work(row)
-        except RtlibError as error:
-            self.trouble.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
-        self._changed()
-
-
 def live(board: KpiBoard) -> str:
     """Every site's KPIs now: one row for a site, told by word and colour where a threshold is crossed."""
     if not board.sites:
@@ -227,20 +165,6 @@ def plan(told: Plan, *, now: datetime) -> str:
     )
 
 
-def messages(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The newest messages as a table."""
-    if not rows:
-        return '<div class="rt"><p>Nobody was called yet: no KPI stayed behind its threshold.</p></div>'
-    told = "".join(
-        f'<tr class="rt-{escape(one["change"])}"><td>{one["judged_at"]:%H:%M}</td><td>{_word(one)}</td>'
-        f"<td>{escape(one['title'])}</td><td>{escape(wording.quantity(one['value'], one['unit']))}</td>"
-        f"<td>{escape(_delivery(one))}</td></tr>"
-        for one in rows
-    )
-    head = "<tr><th>UTC</th><th></th><th>What</th><th>Value</th><th>Card</th></tr>"
-    return f'<div class="rt"><table class="rt-table">{head}{told}</table></div>'
-
-
 def quality(told: Quality) -> str:
     """Counts, why records were rejected, dbt's tests and the reconciliation of both layers."""
     first = list(told.reasons.items())[:8]
@@ -268,23 +192,6 @@ def quality(told: Quality) -> str:
         f"<b>{told.not_measured:,}</b> were never measured: the speed layer holds nothing of them. "
         f"<b>{told.unexplained:,}</b> differ for no known reason.</p></section></div>"
     )
-
-
-def _frame(receiver: str | None) -> str:
-    if receiver is None:
-        return '<p class="rt">The cards are in your Teams channel.</p>'
-    return f'<iframe src="{escape(receiver)}" title="The cards, as the channel shows them"></iframe>'
-
-
-def _word(row: Mapping[str, Any]) -> str:
-    if row["change"] == "recovered":
-        return "✓ over"
-    return "▲ look" if row["severity"] == "warning" else "■ act now"
-
-
-def _delivery(row: Mapping[str, Any]) -> str:
-    seen = ", seen to" if row["acknowledged_at"] else ""
-    return f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}{seen}"
 
 
 def _percent(share: float | None) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import uvicorn
+
+from rtlib.alerts import Alert, Change, card, message, rules_of
+from rtlib.alerts.receiver import Receiver
 from rtlib.domains import load_domain
 from rtlib.pipeline.pages import Plan, Quality
 from rtlib.pipeline.subjects import choices
@@ -17,11 +23,11 @@ STEP = timedelta(minutes=30)
 class FakePages:
     """Answers as ``rtlib.pipeline.pages.Pages`` does."""
 
-    receiver = None
-
     def __init__(self) -> None:
         self._seen: dict[str, datetime] = {}
-        self._muted: set[tuple[str, str]] = set()
+        self._muted: dict[tuple[str, str], datetime] = {}
+        self._sent: set[str] = set()
+        self.receiver = receiver_with_two_cards()
 
     def plan(self) -> Plan:
         """Two days of load, two of forecast, and people for these."""
@@ -49,7 +55,7 @@ class FakePages:
         """One alert that is up, one that is over, and one that did not arrive."""
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
         return [
-            self._message("c", noon, "raised", "warning", "undelivered", "no answer (ConnectionError)"),
+            self._message("c", noon, "raised", "warning", *self._fate("c")),
             self._message("b", noon - STEP, "recovered", "critical", "delivered", ""),
             self._message("a", noon - 2 * STEP, "raised", "critical", "delivered", ""),
         ]
@@ -64,7 +70,24 @@ class FakePages:
 
     def mute(self, site: str, rule: str, *, hours: float) -> None:
         """Remember it."""
-        self._muted.add((site, rule))
+        self._muted[site, rule] = datetime.now(UTC) + timedelta(hours=hours)
+
+    def mutes(self) -> list[dict[str, Any]]:
+        """Those that were made and not taken back."""
+        title = "Mean wait, Oakland, 3rd Street"
+        return [{"site": site, "rule": rule, "title": title, "until": until}
+                for (site, rule), until in self._muted.items()]  # fmt: skip
+
+    def unmute(self, site: str, rule: str) -> None:
+        """Forget it."""
+        del self._muted[site, rule]
+
+    def send_again(self, key: str) -> None:
+        """Remember it."""
+        self._sent.add(key)
+
+    def _fate(self, key: str) -> tuple[str, str]:
+        return ("delivered", "") if key in self._sent else ("undelivered", "no answer (ConnectionError)")
 
     def _message(self, key: str, at: datetime, change: str, severity: str, status: str, reason: str) -> dict[str, Any]:
         return {
@@ -73,6 +96,20 @@ class FakePages:
             "threshold": 10.0, "began_at": at, "raised_at": at, "judged_at": at, "evidence": {}, "status": status,
             "attempts": 1, "reason": reason, "delivered_at": at, "acknowledged_at": self._seen.get(key),
         }  # fmt: skip
+
+
+def receiver_with_two_cards() -> str:
+    """A real receiver in a thread of this process, that took an alert and its recovery; its address."""
+    took, domain, now = Receiver(), load_domain("curbside"), datetime.now(UTC)
+    for change, value in ((Change.RAISED, 12.5), (Change.RECOVERED, 5.0)):
+        rule = rules_of(domain)[0]
+        told = Alert("curbside", domain.sites[0].id, rule, change, value, now, now, now, {"events": 240})
+        advice = rule.advice if change is Change.RAISED else "Nothing more to do. Thank you."
+        took.take(message(card(told, site=domain.sites[0].title, advice=advice, link="http://127.0.0.1/")))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(took.app(), log_level="error", lifespan="off"))
+    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
 def level(at: datetime) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -47,6 +48,8 @@ FLAWS = """() => {
   if (page.scrollWidth > page.clientWidth || page.scrollHeight > page.clientHeight) found.push('the page scrolls');
   return found;
 }"""
+
+TALL = "page.scrollHeight > page.clientHeight"  # a list of cards may be longer than what is seen of it
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
@@ -106,6 +109,41 @@ def test_an_alert_that_is_acknowledged_is_no_longer_to_be_seen_to(
         app.page.get_by_role("button", name="Acknowledge").click()
         app.page.get_by_text("seen to").first.wait_for()
         app.page.wait_for_function("document.querySelectorAll('.rt-calls-bar option').length === 1")
+
+
+def test_a_mute_is_shown_with_its_end_and_can_be_taken_back_and_a_lost_card_can_be_sent_again(
+    serve: Callable[..., Served], chromium: Browser
+) -> None:
+    with open_app(serve().url, chromium) as app:
+        turn(app, "Alerts")
+        again = app.page.get_by_role("button", name="Send again")
+        app.page.get_by_text("no answer (ConnectionError)").first.wait_for()
+        again.click()
+        app.page.get_by_text("no answer (ConnectionError)").first.wait_for(state="detached")
+        assert again.is_disabled()  # it was delivered
+        app.page.get_by_role("button", name="Mute for 1 hour").click()
+        muted = app.page.get_by_text(re.compile(r"Mean wait, Oakland, 3rd Street: muted until \d\d:\d\d UTC"))
+        muted.wait_for()
+        assert app.page.evaluate(FLAWS) == []
+        app.page.get_by_role("button", name="Unmute").click()
+        muted.wait_for(state="detached")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_cards_as_the_channel_shows_them_are_readable_and_open_to_everybody(
+    app: AppPage, chromium: Browser, scheme: str
+) -> None:
+    turn(app, "Alerts")
+    frame = app.page.locator(".rt-calls-cards iframe")
+    app.page.frame_locator(".rt-calls-cards iframe").get_by_text("2 cards, the newest first").wait_for()
+    # Alone, as wide as it is there: axe sees into no frame.
+    page = chromium.new_page(color_scheme=scheme, viewport={"width": 440, "height": 620})
+    page.goto(str(frame.get_attribute("src")))
+    page.get_by_text("Over: Mean wait").wait_for()
+    assert page.evaluate(FLAWS.replace(".rt-app *", "body *").replace(TALL, "false")) == []
+    serious = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert {one["id"]: [node["html"][:160] for node in one["nodes"]] for one in serious} == {}
+    page.close()
 
 
 def test_the_address_of_a_card_opens_the_part_it_speaks_of(served: Served, chromium: Browser) -> None:
