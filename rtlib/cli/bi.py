@@ -44,20 +44,25 @@ def validate(
 ) -> None:
     """Check that the project would open and that all it shows is in the warehouse. Exit code 1 when not.
 
-    Every column, measure and relationship must be there, no visual may lie over another, each file must fit the schema
-    that it names, and the files must be those that 'rtlib bi build' writes.
+    Every column, measure and relationship must be there: in dbt's YAML, in the SQL of its models and, when it answers,
+    in the warehouse. No visual may lie over another, each file must fit the schema that it names, and the files must
+    be those that 'rtlib bi build' writes.
     """
     from rtlib.bi.forms import published
     from rtlib.pipeline import bi as reports
 
-    found = reports.validate(load_settings(), of=folder, schemas=schemas)
+    settings = load_settings()
+    found, missing = reports.validate(settings, of=folder, schemas=schemas), reports.missing(settings)
+    found += missing or []
     if as_json:
-        print_json({"problems": found, "ok": not found})
+        print_json({"problems": found, "ok": not found, "warehouse_asked": missing is not None})
     else:
         for one in found:
             typer.echo(one)
         forms = "" if schemas or published() else " (the files' forms were not checked: give --schemas)"
         typer.echo(f"{len(found)} problems" if found else f"everything that the report names is there{forms}")
+        if missing is None:
+            typer.echo("no warehouse answered, so its own columns were not compared: rtlib up")
     raise typer.Exit(1 if found else 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +15,15 @@ from rtlib.bi import build as build_project
 from rtlib.bi.forms import copied, published
 from rtlib.bi.project import VARIANTS
 from rtlib.config import Settings, project_root
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, WarehouseUnreachable
 from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import connect, query
+from rtlib.warehouse.schema import columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "exists", "export", "folder", "observation", "rows", "tables", "validate"]
+__all__ = ["build", "exists", "export", "folder", "missing", "observation", "real", "rows", "tables", "validate"]
 
 
 def folder() -> Path:
@@ -30,14 +32,46 @@ def folder() -> Path:
 
 
 def tables(settings: Settings) -> tuple[Table, ...]:
-    """The tables of the model, with the columns that dbt's manifest says the marts have.
+    """The tables of the model, with the columns that dbt's manifest says the marts have, and its words for the others.
 
     Raises:
         ConfigError: dbt cannot read its project.
     """
-    told = transform.columns(settings, [one.name for one in TABLES if not one.columns])
+    told = transform.columns(settings, [one.relation.lower() for one in TABLES])
     known = {name: tuple(Column(*one) for one in columns) for name, columns in told.items()}
     return with_columns(known)
+
+
+def real(settings: Settings, told: tuple[Table, ...]) -> tuple[tuple[Table, ...], list[str]]:
+    """The tables without the columns that their SQL does not give, and these columns in words.
+
+    Marts and staging views are asked by the last SELECT of their dbt model, seeds by their files, and what the alerting
+    service writes by the migrations that make its table. A column counts that is both promised and given.
+
+    Args:
+        settings: Whose dbt project; it was parsed a moment ago, for ``told``.
+        told: The tables as dbt's manifest and the description of the report have them.
+    """
+    given = transform.columns_by_sql(settings, [one.relation.lower() for one in told], fresh=True)
+    known = {one.name: given.get(one.relation.lower()) or columns(f"{one.schema}.{one.relation}") for one in told}
+    kept, wrong = [], []
+    for table in told:
+        there = known[table.name] or tuple(one.name for one in table.columns)
+        lost = [one.name for one in table.columns if one.name not in there]
+        wrong += [f"{table.name}.{name} is promised, and {_maker(table)} gives none (but {_listed(there)})"
+                  for name in lost]  # fmt: skip
+        kept.append(replace(table, columns=tuple(one for one in table.columns if one.name not in lost)))
+    return tuple(kept), wrong
+
+
+def _maker(table: Table) -> str:
+    if table.schema == "SEEDS":
+        return f"dbt/seeds/{table.relation.lower()}.csv"
+    return f"{table.relation.lower()}.sql" if table.schema in ("MARTS", "STAGING") else "rtlib/warehouse/sql"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
 
 
 def build(settings: Settings, *, to: Path | None = None) -> list[str]:
@@ -46,10 +80,10 @@ def build(settings: Settings, *, to: Path | None = None) -> list[str]:
 
 
 def validate(settings: Settings, *, of: Path | None = None, schemas: Path | None = None) -> list[str]:
-    """Everything that is wrong with the project as it is on disk, in words.
+    """Everything that is wrong with the project as it is on disk, in words; no warehouse is asked.
 
     Args:
-        settings: Whose dbt project says which columns there are.
+        settings: Whose dbt project says which columns there are: its YAML and its SQL have to agree.
         of: The project's folder.
         schemas: A copy of the published schemas, as they lie below ``json-schemas``; without it those that a package
             carries are taken (``rtlib.bi.forms``).
@@ -67,7 +101,19 @@ def validate(settings: Settings, *, of: Path | None = None, schemas: Path | None
     if not there:
         raise ConfigError(f"there is no Power BI project in {place}", cure="rtlib bi build")
     changed = [f"{path}: not as 'rtlib bi build' writes it" for path in outdated(place, told)]
-    return [*problems(there, told, schemas=copied(schemas) if schemas else published()), *changed]
+    kept, wrong = real(settings, told)
+    return [*wrong, *problems(there, kept, schemas=copied(schemas) if schemas else published()), *changed]
+
+
+def missing(settings: Settings) -> list[str] | None:
+    """What the warehouse itself has not of the model's columns, in words; None where no warehouse answers.
+
+    A table that was not built yet is no problem of the report, and is passed over.
+    """
+    try:
+        return [f"{one} is not in the warehouse: rtlib dbt build" for one in exists(settings, built=True)]
+    except WarehouseUnreachable:
+        return None
 
 
 def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
@@ -115,8 +161,12 @@ def _note(settings: Settings) -> Path:
     return settings.home / "bi" / "export.json"
 
 
-def exists(settings: Settings) -> list[str]:
+def exists(settings: Settings, *, built: bool = False) -> list[str]:
     """The columns of the model that the warehouse does not have, as ``table.column``.
+
+    Args:
+        settings: Which warehouse.
+        built: Ask only of tables that are there.
 
     Raises:
         WarehouseError: The warehouse does not answer.
@@ -134,6 +184,7 @@ def exists(settings: Settings) -> list[str]:
         for table in tables(settings)
         for column in table.columns
         if (table.schema, table.relation, column.name) not in there
+        and not (built and (table.schema, table.relation) not in {one[:2] for one in there})
     ]
 
 

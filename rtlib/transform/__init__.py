@@ -4,6 +4,7 @@ project     where the project is, the profile it gets, and what a stock ``dbt`` 
 run         build, docs and freshness, by dbt's own runner
 results     what dbt left on disk, as records: also of a run that was started by hand
 lineage     the models and what they are made of, from dbt's own manifest
+selected    the columns that a model's SQL gives, whatever its YAML says
 bench       how long one model takes in this process and by the command line
 """
 
@@ -13,6 +14,7 @@ from rtlib.transform.project import exports, secrets_needed
 from rtlib.transform.records import BuildReport, CheckResult, Freshness, NodeResult
 from rtlib.transform.results import last_freshness, last_report
 from rtlib.transform.run import build, docs, freshness
+from rtlib.transform.selected import columns_by_sql
 
 __all__ = [
     "BuildReport",
@@ -25,6 +27,7 @@ __all__ = [
     "Race",
     "build",
     "columns",
+    "columns_by_sql",
     "docs",
     "exports",
     "freshness",

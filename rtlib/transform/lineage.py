@@ -96,7 +96,7 @@ def lineage(settings: Settings) -> Lineage:
 
 
 def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
-    """The columns of some models as their files say it now: name, type in the warehouse, description.
+    """The columns of some models and seeds as their YAML says it now: name, type in the warehouse, description.
 
     Raises:
         ConfigError: The project cannot be read.
@@ -109,7 +109,7 @@ def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[st
             for name, told in one["columns"].items()
         ]
         for one in manifest["nodes"].values()
-        if one["resource_type"] == "model" and one["name"] in names
+        if one["resource_type"] in ("model", "seed") and one["name"] in names
     }
 
 

@@ -69,6 +69,20 @@ def migrate(connection: SnowflakeConnection, *, folder: Path = FOLDER) -> list[s
     return applied
 
 
+def columns(table: str, *, folder: Path = FOLDER) -> tuple[str, ...]:
+    """The columns that the migrations give a table (``OPS.ALERTS``), in lower case; none for one they do not make."""
+    from sqlglot import exp, parse_one
+
+    found: dict[str, None] = {}
+    for migration in migrations(folder):
+        for statement in statements(migration.sql + "\n"):
+            tree = parse_one(statement, dialect="snowflake")
+            target = tree.find(exp.Table)
+            if target is not None and target.sql(dialect="snowflake").upper() == table:
+                found |= {one.name.lower(): None for one in tree.find_all(exp.ColumnDef)}
+    return tuple(found)
+
+
 def statements(sql: str) -> list[str]:
     """The statements of a migration: comments dropped, split at the semicolons that end lines."""
     lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
