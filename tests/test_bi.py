@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from jsonschema import Draft7Validator
+from typer.testing import CliRunner
 
 from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, check, problems, with_columns
 from rtlib.bi.forms import published
 from rtlib.bi.project import build, files, outdated
 from rtlib.bi.report import COLOURS
+from rtlib.bi.spec import RELATIONSHIPS
+from rtlib.cli import app
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline import bi
+from rtlib.transform import project as transform_project
+from rtlib.transform.selected import columns_of
 from rtlib.widgets import look
 
-FOLDER = Path(__file__).resolve().parents[1] / "powerbi"
+ROOT = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from warehouse_server import WarehouseServer
+
+FOLDER = ROOT / "powerbi"
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, ...]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt's manifest is, once there are ``tables``."""
+    return tmp_path_factory.mktemp("bi")
+
+
+@pytest.fixture(scope="module")
+def tables(home: Path) -> tuple[Table, ...]:
     """The tables as dbt's own reading of its project has them."""
-    return bi.tables(Settings(home=tmp_path_factory.mktemp("bi")))
+    return bi.tables(Settings(home=home))
 
 
 def without(tables: tuple[Table, ...], table: str, column: str) -> tuple[Table, ...]:
@@ -43,6 +61,28 @@ def without(tables: tuple[Table, ...], table: str, column: str) -> tuple[Table, 
 def test_what_is_committed_is_what_would_be_built_and_is_in_order(tables: tuple[Table, ...]) -> None:
     assert outdated(FOLDER, tables) == []
     assert problems(files(tables), tables) == []
+
+
+def test_every_column_says_what_it_means(tables: tuple[Table, ...]) -> None:
+    assert [f"{one.name}.{column.name}" for one in tables for column in one.columns if not column.about] == []
+
+
+def test_every_table_with_a_site_can_be_chosen_by_it_but_for_those_that_say_why_not(tables: tuple[Table, ...]) -> None:
+    have_sites = {one.name for one in tables if "site" in {column.name for column in one.columns}}
+    assert {table for table, *_ in RELATIONSHIPS} == have_sites - {"sites", "forecasts"}
+
+
+def test_the_exposure_of_the_report_depends_on_what_the_report_reads() -> None:
+    told = yaml.safe_load((ROOT / "dbt" / "models" / "exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    (power_bi,) = [one for one in told if one["name"] == "power_bi"]
+    read = {f"ref('{one.relation.lower()}')" for one in TABLES if one.schema != "OPS"}
+    assert set(power_bi["depends_on"]) == read
+
+
+def test_a_folder_without_a_separator_at_its_end_is_read_all_the_same(tables: tuple[Table, ...]) -> None:
+    told = files(tables)["rtlib-files.SemanticModel/definition/tables/sites.tmdl"]
+    assert 'File.Contents(Folder & End & "sites.parquet")' in told
+    assert 'Text.EndsWith(Folder, "/") or Text.EndsWith(Folder, "\\") then "" else "\\",' in told
 
 
 def test_every_table_has_columns_and_every_measure_is_shown(tables: tuple[Table, ...]) -> None:
@@ -70,6 +110,71 @@ def test_the_verb_notices_a_renamed_column_and_a_file_that_somebody_changed(
     assert bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
     monkeypatch.setattr(bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
     assert any("visual 'by_day'" in one for one in bi.validate(settings, of=tmp_path / "bi"))
+
+
+MART = Path("models/marts/hourly_kpis.sql")
+HOUR = "measured.measured_value,"
+
+
+def rename_in_sql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dbt project, with one column of a mart called something else in its SQL and nowhere else."""
+    copy = folder / "dbt"
+    shutil.copytree(transform_project.project(), copy)
+    text = (copy / MART).read_text()
+    assert HOUR in text
+    (copy / MART).write_text(text.replace(HOUR, "measured.measured_value as measured_amount,"))
+    monkeypatch.setattr("rtlib.transform.selected.project", lambda: copy)
+
+
+@pytest.mark.parametrize("where", ["the YAML alone", "the SQL alone", "both"])
+def test_a_column_that_is_renamed_fails_the_verb_with_the_visual_wherever_it_was_renamed(
+    tables: tuple[Table, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(home))
+    build(tmp_path / "bi", tables)
+    told = without(tables, "hourly_kpis", "measured_value") if where != "the SQL alone" else tables
+    if where != "the YAML alone":
+        rename_in_sql(tmp_path, monkeypatch)
+    monkeypatch.setattr(bi, "tables", lambda settings: told)
+    done = CliRunner().invoke(app, ["bi", "validate", "--folder", str(tmp_path / "bi")])
+    assert done.exit_code == 1
+    assert "hourly_kpis.measured_value does not exist" in done.output
+    assert "Trend / by_hour" in done.output
+    if where == "the SQL alone":
+        assert "hourly_kpis.measured_value is promised, and hourly_kpis.sql gives none" in done.output
+
+
+def test_what_the_report_lists_itself_is_held_against_views_seeds_and_migrations(
+    tables: tuple[Table, ...], home: Path
+) -> None:
+    settings = Settings(home=home)
+    for table in [one for one in tables if one.schema in ("OPS", "SEEDS", "STAGING")]:
+        wrong = replace(table, columns=(*table.columns, Column("colour", "varchar")))
+        kept, told = bi.real(settings, (wrong,))
+        assert kept == (table,)
+        assert len(told) == 1 and told[0].startswith(f"{table.name}.colour is promised")
+
+
+def test_the_warehouse_is_asked_for_the_columns_of_what_was_built_when_it_answers(
+    tables: tuple[Table, ...], warehouse_server: WarehouseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts = next(one for one in tables if one.name == "alerts")
+    wrong = replace(alerts, columns=(*alerts.columns, Column("colour", "varchar")))
+    unbuilt = replace(alerts, name="unbuilt", relation="NOWHERE")
+    monkeypatch.setattr(bi, "tables", lambda settings: (wrong, unbuilt))
+    assert bi.missing(warehouse_server.settings) == ["alerts.colour is not in the warehouse: rtlib dbt build"]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening
+        monkeypatch.setattr(Settings, "ports", {"warehouse": nobody.getsockname()[1]})
+        assert bi.missing(warehouse_server.settings) is None
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dbt" / "models").glob("*/*.sql")), ids=lambda path: path.stem)
+def test_the_sql_of_a_model_gives_the_columns_that_its_yaml_promises(path: Path) -> None:
+    given = columns_of(path.read_text(encoding="utf-8"))
+    promised = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"][0]["columns"]
+    assert sorted(given) in ([], sorted(one["name"] for one in promised))
+    assert given or path.parent.name == "intermediate"  # some of these end in "select *"
 
 
 def test_a_folder_without_a_project_is_an_error_with_its_cure(tmp_path: Path) -> None:

@@ -180,8 +180,9 @@ assert problems({}, tables) == [], "as it is, nothing may be wrong"
 # ## Asking, or reading
 #
 # There are two projects. `rtlib.pbip` is *DirectQuery*: each visual is a question to Snowflake, and the page *Live*
-# asks again every five seconds. `rtlib-files.pbip` *imports* Parquet files and asks nobody: it is for people without
-# Snowflake, and as old as its files. **Predict:** which of the two costs more when nobody looks?
+# asks again every five seconds. That holds in Power BI Desktop; in the Service an administrator sets the shortest
+# interval that a capacity allows, and it may be minutes. `rtlib-files.pbip` *imports* Parquet files and asks nobody: it
+# is for people without Snowflake, and as old as its files. **Predict:** which of the two costs more when nobody looks?
 #
 # Neither: a report that nobody looks at asks nothing. But one that is left open on a wall asks all night, and a
 # warehouse that is asked never sleeps. Refresh as slowly as the reader can bear.

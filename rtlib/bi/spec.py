@@ -1,13 +1,13 @@
 """Spec: the semantic model and the report, once; TMDL, PBIR and the preview are made of it. Plain data.
 
 Columns of marts come from dbt's manifest, so that a model and a report cannot drift apart; those of the other tables
-are listed here and a test holds them against the warehouse.
+are listed here, because the report shows a few of them, and 'rtlib bi validate' holds them against their SQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["card", "line", "column", "table", "slicer"]
@@ -83,7 +83,11 @@ class Visual:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page; with ``refresh_seconds`` it asks again by itself."""
+    """A page; with ``refresh_seconds`` it asks again by itself.
+
+    Power BI Desktop keeps to it. In the Service an administrator sets the least that a capacity allows, and where that
+    is more, it holds instead.
+    """
 
     name: str
     title: str
@@ -104,9 +108,18 @@ TABLES: tuple[Table, ...] = (
     Table("forecasts", "STAGING", "STG_FORECASTS", "One row for each site, model and interval ahead.", _columns(
         domain="varchar", site="varchar", model="varchar", made_at="timestamp_ntz", interval_start="timestamp_ntz",
         mean="float", lower_80="float", upper_80="float", is_champion="boolean")),
-    Table("alerts", "OPS", "ALERTS", "One row for each message to people.", _columns(
-        domain="varchar", site="varchar", rule="varchar", severity="varchar", change="varchar", title="varchar",
-        value="float", unit="varchar", judged_at="timestamp_ntz", status="varchar", reason="varchar")),
+    Table("alerts", "OPS", "ALERTS", "One row for each message to people.", (
+        Column("domain", "varchar", "Which world."),
+        Column("site", "varchar", "Where; all for what is measured of a domain as a whole."),
+        Column("rule", "varchar", "The domain's name of the rule that was broken."),
+        Column("severity", "varchar", "warning or critical."),
+        Column("change", "varchar", "raised, or recovered: the alert is over."),
+        Column("title", "varchar", "What was measured, and where."),
+        Column("value", "float", "It, at that moment; of what is no longer measured, the last there was."),
+        Column("unit", "varchar", "In which unit."),
+        Column("judged_at", "timestamp_ntz", "When the alert was raised, or was over, UTC."),
+        Column("status", "varchar", "pending, delivered, undelivered, or muted: kept and not sent."),
+        Column("reason", "varchar", "Why nobody took it; empty for the others."))),
     Table("hourly_kpis", "MARTS", "HOURLY_KPIS", "Each measure of each site, hour by hour."),
     Table("daily_kpis", "MARTS", "DAILY_KPIS", "Each measure of each site, day by day."),
     Table("interval_load", "MARTS", "INTERVAL_LOAD", "How many events each site had in each interval."),
@@ -173,11 +186,16 @@ MEASURES: tuple[Measure, ...] = (
             "Measures of finished windows in which the layers differ, each with its explanation beside it."),
 )  # fmt: skip
 
-# The site of most tables, to the one row that says what it is called.
+# The site of every table that has one, to the row that says what it is called. What is measured for a domain as a whole
+# has the site "all", which is no row of sites: Power BI shows it under (Blank). Forecasts are left out, because their
+# measures read that series alone and any choice of a site would empty them; late_and_rejected knows domains only.
 RELATIONSHIPS: tuple[tuple[str, str, str, str], ...] = tuple(
     (table, "site", "sites", "site")
-    for table in ("speed_kpis", "hourly_kpis", "daily_kpis", "interval_load", "speed_batch_reconciliation")
-)
+    for table in (
+        "speed_kpis", "hourly_kpis", "daily_kpis", "interval_load", "speed_batch_reconciliation", "staffing_gap",
+        "forecast_accuracy", "alerts",
+    )
+)  # fmt: skip
 
 PAGES: tuple[Page, ...] = (
     Page("live", "Live", refresh_seconds=5, visuals=(
@@ -220,8 +238,13 @@ PAGES: tuple[Page, ...] = (
 
 
 def with_columns(known: Mapping[str, tuple[Column, ...]]) -> tuple[Table, ...]:
-    """The tables, with the columns of those that dbt knows, by their names in lower case."""
-    return tuple(
-        one if one.columns else Table(one.name, one.schema, one.relation, one.about, known.get(one.name, ()))
-        for one in TABLES
-    )
+    """The tables, with the columns that dbt knows, by the names of its models and seeds; listed ones get its words."""
+    return tuple(_known_to_dbt(one, known.get(one.relation.lower(), ())) for one in TABLES)
+
+
+def _known_to_dbt(table: Table, told: tuple[Column, ...]) -> Table:
+    if not table.columns:
+        return replace(table, columns=told)
+    words = {one.name: one.about for one in told}
+    return replace(table, columns=tuple(replace(one, about=one.about or words.get(one.name, ""))
+                                        for one in table.columns))  # fmt: skip

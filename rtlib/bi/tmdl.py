@@ -116,7 +116,13 @@ def _column(table: Table, column: Column, mode: Mode) -> Iterator[str]:
 
 def _source(table: Table, mode: Mode) -> list[str]:
     if mode == "import":
-        return ["let", f'\tTable = Parquet.Document(File.Contents(Folder & "{table.name}.parquet"))', "in", "\tTable"]
+        return [
+            "let",
+            '\tEnd = if Text.EndsWith(Folder, "/") or Text.EndsWith(Folder, "\\") then "" else "\\",',
+            f'\tTable = Parquet.Document(File.Contents(Folder & End & "{table.name}.parquet"))',
+            "in",
+            "\tTable",
+        ]
     kind = "View" if table.schema == "STAGING" else "Table"
     return [
         "let",
