@@ -80,6 +80,8 @@ compare(my_guess, crossings)
 # The rules of a domain have all three. They are data, beside its KPIs.
 
 # %%
+from datetime import UTC, datetime, timedelta
+
 import pandas as pd
 
 from rtlib.config import load_settings
@@ -90,12 +92,26 @@ rules = load_domain(settings.domain).alerts
 pd.DataFrame(rules).drop(columns="advice").set_index("name")
 
 # %% [markdown]
+# Two of these measures are no KPIs. `people_short` is what the staffing plan lacks in the next two hours. And
+# `load_of_forecast` holds what came in the last half hour against the upper bound of its forecast. It says nothing on
+# your machine before the live stream is more than a day old: until then the forecast knows only the loaded history,
+# which is hundreds of times sparser than the live events, and every half hour would be an alarm. An alert that
+# compares two different things is worse than none. Silence is no proof that all is well, so ask it what it knows:
+
+# %%
+from rtlib.warehouse.connection import connect
+from rtlib.warehouse.outcome import load_of_forecast
+
+connection, domain = connect(settings), load_domain(settings.domain)
+load = load_of_forecast(connection, domain.name, kinds=domain.staffing.kinds, now=datetime.now(UTC))
+connection.close()
+print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compare yet: no forecast of a live day")
+
+# %% [markdown]
 # Now the same two hours against a rule: bad from 10, good below 7, one minute each. **Predict:** how many messages,
 # the one that says it is over included?
 
 # %%
-from datetime import UTC, datetime, timedelta
-
 from rtlib.alerts import QUIET, Change, Rule, step
 
 rule = Rule("long-wait", "wait", "Mean wait", "min", "high", threshold=10, clear=7)
@@ -187,8 +203,6 @@ IFrame(f"http://127.0.0.1:{settings.ports['receiver']}/", width="100%", height=3
 # it is the better of the two.
 
 # %%
-from rtlib.warehouse.connection import connect
-
 connection = connect(settings)
 query = "select judged_at, title, change, value, status, reason from OPS.ALERTS order by judged_at desc limit 5"
 cursor = connection.cursor().execute(query)
@@ -223,7 +237,8 @@ else:
 # %% [markdown]
 # **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*: the card comes once,
 # and once more when it is over. *Acknowledge* says that somebody has seen to it; *Mute* calls nobody for an hour,
-# and the alert is kept all the same.
+# and the alert is kept all the same; the page says until when, and *Unmute* takes it back. Who heard of an alert hears
+# of its end, muted since or not. A card that nobody took waits there with the reason: *Send again* tries once more.
 #
 # You have learned
 #
