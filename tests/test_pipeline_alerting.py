@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from rtlib.alerts import Delivery, Teams
-from rtlib.pipeline.alerting import deliver
+from rtlib.alerts import Alert, Change, Delivery, Teams, rules_of
+from rtlib.domains import load_domain
+from rtlib.pipeline.alerting import advice, deliver
 from rtlib.warehouse import alerts
 from rtlib.warehouse.connection import Warehouse, execute
+from rtlib.warehouse.outcome import Shortage
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -55,6 +58,14 @@ def row(key: str, change: str, site: str, minute: int) -> dict[str, Any]:
 def cards(channel: Channel) -> list[tuple[str, int]]:
     """The keys of the cards in the order they came, each with how often it had been sent."""
     return [(body.partition("card ")[2][0], attempts) for body, attempts in channel.seen]
+
+
+def test_what_is_over_because_nothing_is_measured_is_told_without_thanks() -> None:
+    domain = load_domain("curbside")
+    over = Alert("curbside", "all", rules_of(domain)[0], Change.RECOVERED, 12.5, NOON, NOON, NOON)
+    silent = replace(over, unmeasured_since=NOON)
+    assert "Nothing more to do" in advice(over, domain, Shortage(None, None))
+    assert "nobody knows how it stands" in advice(silent, domain, Shortage(None, None))
 
 
 def test_a_recovery_follows_its_alert(send: Callable[[Channel], int]) -> None:

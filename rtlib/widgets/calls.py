@@ -112,6 +112,7 @@ class Calls:
             work()
         except RtlibError as error:
             self.trouble.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
+            return  # it stays to be read until the list is read again
         self._changed()
 
 
