@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,9 @@ class Gemini:
     statuses: list[int] = field(default_factory=list)
     finish: str = "STOP"
     breaks_off: bool = False
+    cuts: bool = False
+    dribbles: threading.Event | None = None
+    error: dict[str, Any] = field(default_factory=dict)
     hangs: threading.Event | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -70,17 +75,27 @@ def gemini() -> Iterator[Gemini]:
             if told.hangs:
                 told.hangs.wait(10)
                 return
+            if told.dribbles:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while not told.dribbles.wait(0.05):
+                        self.wfile.write(b" ")
+                return
             status = told.statuses.pop(0) if told.statuses else 200
             self.send_response(status)
             self.send_header("Content-Type", "text/event-stream" if status == 200 else "application/json")
             self.end_headers()
             if status != 200:
                 error = {"code": status, "message": f"bad key {KEY.get_secret_value()}", "status": "X"}
-                self.wfile.write(json.dumps({"error": error}).encode())
+                self.wfile.write(json.dumps({"error": error | told.error}).encode())
                 return
             for number, text in enumerate(told.texts, 1):
                 last = number == len(told.texts)
-                if last and told.breaks_off:
+                if last and told.cuts:
+                    self.wfile.write(b'data: {"candidates": [{"cont')
+                if last and (told.breaks_off or told.cuts):
                     return
                 candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": text}]}}
                 chunk: dict[str, Any] = {"candidates": [candidate]}
@@ -97,8 +112,9 @@ def gemini() -> Iterator[Gemini]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield told
-    if told.hangs:
-        told.hangs.set()
+    for held in (told.hangs, told.dribbles):
+        if held:
+            held.set()
     server.shutdown()
     server.server_close()
 
@@ -162,6 +178,30 @@ def test_an_error_is_told_in_words_and_without_the_key(gemini: Gemini, status: i
     assert len(gemini.asked) == (3 if status in (429, 500) else 1)
 
 
+def test_a_wrong_key_is_told_as_one_though_gemini_answers_it_with_400(gemini: Gemini) -> None:
+    gemini.statuses = [400]
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    gemini.error = {"status": "INVALID_ARGUMENT", "details": [reason]}
+    told = gemini.ask()
+    assert told.reason == "Gemini answered 400: the key was refused: is RTLIB_GEMINI_API_KEY right?"
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("gemini-3.8-flash", {"thinking_level": "LOW"}),
+        ("gemini-flash-latest", {"thinking_level": "LOW"}),
+        ("gemini-2.5-flash", None),  # answers the word with 400
+        ("gemma-4-27b", None),
+    ],
+)
+def test_the_answer_has_room_beside_the_models_thoughts(gemini: Gemini, model: str, thinking: object) -> None:
+    gemini.ask(model=model)
+    sent = gemini.asked[0]["generationConfig"]
+    assert sent["maxOutputTokens"] == 4_000
+    assert sent.get("thinkingConfig") == thinking
+
+
 def test_what_went_wrong_once_is_tried_again(gemini: Gemini) -> None:
     gemini.statuses = [429, 500]
     assert gemini.ask().text
@@ -169,7 +209,20 @@ def test_what_went_wrong_once_is_tried_again(gemini: Gemini) -> None:
 
 def test_who_does_not_answer_in_time_is_not_waited_for(gemini: Gemini) -> None:
     gemini.hangs = threading.Event()
+    began = time.monotonic()
     assert gemini.ask(timeout_seconds=0.4) == Answer("", "Gemini did not answer in time", 0.0)
+    assert time.monotonic() - began < 2
+    assert len(gemini.asked) == 1
+
+
+def test_who_dribbles_is_not_waited_for_either_and_the_thread_that_listened_ends(gemini: Gemini) -> None:
+    gemini.dribbles = threading.Event()
+    began = time.monotonic()
+    assert gemini.ask(timeout_seconds=0.4).reason == "Gemini did not answer in time"
+    assert time.monotonic() - began < 2
+    for listening in [one for one in threading.enumerate() if one.name == "gemini"]:
+        listening.join(5)
+        assert not listening.is_alive()
 
 
 def test_a_stream_that_breaks_off_shows_nothing(gemini: Gemini) -> None:
@@ -177,6 +230,14 @@ def test_a_stream_that_breaks_off_shows_nothing(gemini: Gemini) -> None:
     told = gemini.ask()
     assert told.text == ""
     assert "broke off" in told.reason
+
+
+@pytest.mark.parametrize("texts", [GOOD, GOOD[:1]])
+def test_a_stream_that_is_cut_within_an_event_broke_off_and_its_cost_is_not_known(
+    gemini: Gemini, texts: list[str]
+) -> None:
+    gemini.cuts, gemini.texts = True, texts
+    assert gemini.ask() == Answer("", "the model stopped early (the answer broke off)", None)
 
 
 @pytest.mark.parametrize("finish", ["MAX_TOKENS", "SAFETY", "RECITATION"])
@@ -195,9 +256,10 @@ def test_nobody_there_is_a_reason(gemini: Gemini) -> None:
 # --- in the pipeline ------------------------------------------------------------------------------------------------
 
 
-def a_graph() -> graphs.Graph:
+def a_graph(*, rate: float = 46.5, old: float = 0.0) -> graphs.Graph:
     now = datetime.now(UTC)
-    readings = (Reading("arriving", 46.5, "records/s", now), Reading("in the topic", 12_362.0, "records", now))
+    at = now - timedelta(seconds=old)
+    readings = (Reading("arriving", rate, "records/s", at), Reading("in the topic", 12_362.0, "records", at))
     return graphs.build({"broker": Observation(Status.HEALTHY, "it answers", now, readings)}, now=now)
 
 
@@ -232,6 +294,16 @@ def test_the_same_question_about_the_same_facts_is_asked_once_and_then_costs_not
     assert again.dollars == 0.0
     explained(settings, graph, "events", level=Level.EXPERT)
     assert len(gemini.asked) == 2
+
+
+def test_an_answer_is_asked_for_once_while_all_that_it_rests_on_reads_the_same(gemini: Gemini, tmp_path: Path) -> None:
+    gemini.texts = ["It takes in 46.5 records a second."]
+    settings, asked = with_key(gemini, tmp_path), []
+    for rate, old in ((46.5, 0.2), (46.52, 1.4), (46.9, 0.2)):
+        explained(settings, a_graph(rate=rate, old=old), "events", level=Level.NEWCOMER, question="How fast is it?")
+        asked.append(len(gemini.asked))
+    assert asked == [1, 1, 2]
+    assert "just now" not in json.dumps(gemini.asked)
 
 
 def test_without_a_key_nobody_is_asked_and_a_question_says_what_is_missing(tmp_path: Path) -> None:

@@ -1,27 +1,22 @@
 """Gemini: asks the model about a node with the facts alone, and shows its answer only if the facts bear it out.
 
-Protocol: ``models/{model}:streamGenerateContent`` by google-genai. What the model costs is told per million tokens, as
-Google's price list had it on 2026-11-10; thinking tokens are billed as output.
+What the model costs is told per million tokens, as Google's price list had it on 2026-11-10; thinking tokens are billed
+as output.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from rtlib.errors import ConfigError
 from rtlib.explain.check import problems
 from rtlib.explain.facts import Facts, Level
+from rtlib.explain.stream import Heard, hear, said
 from rtlib.explain.words import number_words
-
-if TYPE_CHECKING:
-    from google.genai import Client
 
 DOLLARS_PER_MILLION = {"gemini-3.8-flash": (0.75, 3.75), "gemini-3.5-flash-lite": (0.30, 2.50)}  # in, out
 OFF_TOPIC = "that is not a question about this part of the pipeline"
@@ -40,7 +35,8 @@ class Answer:
     Attributes:
         text: What may be shown; empty when the model's answer may not.
         reason: Why not, in words; empty when it may.
-        dollars: What it cost; None for a model whose price is not known, 0.0 when nothing came back.
+        dollars: What it cost; None where that is not known: a model without a listed price, or an answer that
+            broke off before it was counted; 0.0 when nothing came back.
     """
 
     text: str
@@ -76,27 +72,31 @@ def ask(
         words = frozenset() if language.strip().lower() in ("english", "en") else number_words(language)
     except ConfigError as error:
         return Answer("", str(error), 0.0)
-    try:
-        client = _client(key, base_url, timeout_seconds)
-        text, counted, ended = _streamed(
-            client,
-            model,
-            _prompt(given, question),
-            RULES.format(level=level, language=language),
-            deadline=time.monotonic() + timeout_seconds,
-        )
-    except Exception as error:
-        return Answer("", _said(error), 0.0)
-    dollars = _dollars(model, counted)
-    if ended != "STOP":
-        return Answer("", f"the model stopped early ({ended or 'the answer broke off'})", dollars)
+    rules = RULES.format(level=level, language=language)
+    heard = hear(_prompt(given, question), rules, key=key, model=model, base_url=base_url, seconds=timeout_seconds)
+    dollars = _dollars(model, heard)
+    wrong = _unheard(heard) or _refused(heard.text, facts, given, words)
+    return Answer("", wrong, dollars) if wrong else Answer(heard.text.strip(), "", dollars)
+
+
+def _unheard(heard: Heard) -> str:
+    """Why there is no whole answer; empty when there is."""
+    slow = isinstance(heard.error, TimeoutError)
+    if heard.error and (slow or not heard.begun):
+        return said(heard.error)
+    if heard.error or heard.ended != "STOP":
+        return f"the model stopped early ({'the answer broke off' if heard.error or not heard.ended else heard.ended})"
+    return ""
+
+
+def _refused(text: str, facts: Facts, given: str, words: frozenset[str]) -> str:
+    """Why a whole answer may not be shown; empty when it may."""
+    if text.strip().upper().startswith("OFF-TOPIC"):
+        return OFF_TOPIC
     numbers = [one.value for one in facts.numbers] + [float(len(facts.sources)), float(len(facts.readers))]
     percents = [one.value for one in facts.numbers if one.unit == "%"]
-    if text.strip().upper().startswith("OFF-TOPIC"):
-        return Answer("", OFF_TOPIC, dollars)
     wrong = problems(text, numbers=numbers, words=given, percents=percents, number_words=words)
-    wrong = wrong or (() if _touches(text, facts) else (OFF_TOPIC,))
-    return Answer("", "; ".join(wrong), dollars) if wrong else Answer(text.strip(), "", dollars)
+    return "; ".join(wrong) if wrong or _touches(text, facts) else OFF_TOPIC
 
 
 def _touches(text: str, facts: Facts) -> bool:
@@ -111,7 +111,9 @@ def _touches(text: str, facts: Facts) -> bool:
 
 
 def _given(facts: Facts) -> str:
+    """The facts as the model is told them: without their age, so that its answer is as good a little later."""
     told = asdict(facts) | {"numbers": [f"{one.name}: {one.text}" for one in facts.numbers]}
+    del told["age"]
     return json.dumps(told, ensure_ascii=False, default=str)
 
 
@@ -120,62 +122,11 @@ def _prompt(given: str, question: str) -> str:
     return f"Facts, as JSON:\n{given}\n\nThe question, as JSON: {json.dumps(asked, ensure_ascii=False)}"
 
 
-def _client(key: SecretStr, base_url: str | None, timeout_seconds: float) -> Client:
-    from google import genai
-    from google.genai import types
-
-    retries = types.HttpRetryOptions(attempts=3, initial_delay=0.2, max_delay=2, http_status_codes=[429, 500, 503])
-    options = types.HttpOptions(base_url=base_url, timeout=int(1000 * timeout_seconds), retry_options=retries)
-    return genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
-
-
-def _streamed(client: Client, model: str, prompt: str, rules: str, *, deadline: float) -> tuple[str, Any, str]:
-    """The whole answer, what was counted, and why it ended; nothing of it is shown before it is checked.
-
-    Raises:
-        TimeoutError: It is still speaking at the deadline: a read that goes on, however slowly, is no time-out.
-    """
-    from google.genai import types
-
-    config = types.GenerateContentConfig(system_instruction=rules, temperature=0.2, max_output_tokens=600)
-    text, counted, ended = "", None, ""
-    for chunk in _chunks(client, model, prompt, config):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        text += chunk.text or ""
-        counted = chunk.usage_metadata or counted
-        for candidate in chunk.candidates or ():
-            ended = candidate.finish_reason.value if candidate.finish_reason else ended
-        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
-            ended = chunk.prompt_feedback.block_reason.value
-    return text, counted, ended
-
-
-def _chunks(client: Client, model: str, prompt: str, config: Any) -> Iterator[Any]:
-    yield from client.models.generate_content_stream(model=model, contents=prompt, config=config)
-
-
-def _dollars(model: str, counted: Any) -> float | None:
-    if model not in DOLLARS_PER_MILLION or counted is None:
+def _dollars(model: str, heard: Heard) -> float | None:
+    if not heard.begun:
+        return 0.0
+    if model not in DOLLARS_PER_MILLION or heard.counted is None or heard.error:
         return None
     came, went = DOLLARS_PER_MILLION[model]
-    out = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
-    return ((counted.prompt_token_count or 0) * came + out * went) / 1e6
-
-
-_WORDS = {
-    400: "the request was refused as wrong: is the model's name right?",
-    401: "the key was refused",
-    403: "the key may not do this",
-    404: "there is no such model",
-    429: "the quota is used up; try again later",
-}
-
-
-def _said(error: Exception) -> str:
-    """What went wrong, without a word of the other side's own: it may repeat the key."""
-    code = getattr(error, "code", None)
-    if isinstance(code, int):
-        return f"Gemini answered {code}: {_WORDS.get(code, 'it has a problem of its own')}"
-    slow = "timeout" in type(error).__name__.lower()
-    return "Gemini did not answer in time" if slow else f"Gemini could not be asked ({type(error).__name__})"
+    out = (heard.counted.candidates_token_count or 0) + (heard.counted.thoughts_token_count or 0)
+    return ((heard.counted.prompt_token_count or 0) * came + out * went) / 1e6
