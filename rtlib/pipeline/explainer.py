@@ -14,7 +14,7 @@ from rtlib.components import component
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
-from rtlib.explain.facts import Facts, Level, facts_of
+from rtlib.explain.facts import Fact, Facts, Level, facts_of
 from rtlib.explain.gemini import Answer, ask
 from rtlib.explain.template import explain, noted
 from rtlib.graph import Graph, Node
@@ -105,9 +105,13 @@ KEPT = 256
 
 
 def _answer(settings: Settings, facts: Facts, level: Level, language: str, question: str) -> Answer:
-    """Ask the model, unless it was asked the same about the same facts before; that costs nothing."""
+    """Ask the model, unless it was asked the same about the same facts before; that costs nothing.
+
+    They are the same while they read the same: numbers as they are shown, and however old; the model is told no age.
+    """
     assert settings.gemini_api_key is not None
-    asked = (facts, settings.gemini_model, settings.gemini_base_url, level, language, question)
+    shown = replace(facts, age="", numbers=tuple(Fact(one.text, 0.0, one.name) for one in facts.numbers))
+    asked = (shown, settings.gemini_model, settings.gemini_base_url, level, language, question)
     if asked in _GOOD:
         return replace(_GOOD[asked], dollars=0.0)
     answer = ask(
