@@ -97,3 +97,18 @@ def test_with_choices_it_is_about_the_one_that_is_chosen() -> None:
 
 def test_the_whole_pipeline_has_nothing_to_ask() -> None:
     assert not Asker(lambda question: Told()).show(None)
+
+
+def test_an_error_that_nobody_foresaw_is_told_too_and_the_page_does_not_ask_for_ever() -> None:
+    def ask(question: Question) -> Told:
+        raise ValueError("<odd>")
+
+    asker = Asker(ask)
+    asker.show("events")
+    asker.widget.children[1].children[1].click()
+    assert until_said(asker, "No answer: ValueError: &lt;odd&gt;")
+
+
+def test_a_cost_that_is_not_known_is_said_to_be_so_and_none_is_not_mentioned() -> None:
+    assert "What asking cost is not known." in answer(Told(dollars=None))
+    assert "cost" not in answer(Told(dollars=0.0))

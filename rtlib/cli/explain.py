@@ -48,7 +48,8 @@ def explain(
 
 def _said(source: str, why: str, dollars: float | None) -> str:
     made = "made from the live numbers, without a model" if source == "facts" else f"by {source}, checked"
-    cost = f"; asking cost {dollars:.5f} USD" if dollars else ""
+    cost = "; what asking cost is not known" if dollars is None else ""
+    cost = f"; asking cost {dollars:.5f} USD" if dollars else cost
     return f"{made}{f'; the model: {why}' if why else ''}{cost}"
 
 

@@ -87,8 +87,9 @@ class Asker:
     def _run(self, question: Question, number: int) -> None:
         try:
             told = answer(self._ask(question))
-        except RtlibError as error:
-            told = f'<p class="rt rt-answer">{escape(str(error))}</p>'
+        except Exception as error:  # it must be seen: "Asking…" would stand there for ever
+            said = str(error) if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]
+            told = f'<p class="rt rt-answer" role="alert">No answer: {escape(said)}</p>'
         if number == self._asked:  # else somebody has asked again, or has turned to another part
             self._said.value = told
 
@@ -97,7 +98,8 @@ def answer(told: Told) -> str:
     """An answer as HTML, with where it came from and, if the model's was not shown, why."""
     made = "made from the live numbers, without a model" if told.source == "facts" else f"by {told.source}, checked"
     why = f" The model: {told.why}." if told.why else ""
-    cost = f" Asking cost {told.dollars:.5f} USD." if told.dollars else ""
+    cost = " What asking cost is not known." if told.dollars is None else ""
+    cost = f" Asking cost {told.dollars:.5f} USD." if told.dollars else cost
     return (
         f'<p class="rt rt-answer">{escape(told.text)}</p>'
         f'<p class="rt rt-origin">{escape(made[0].upper() + made[1:])}.{escape(why + cost)}</p>'
