@@ -47,18 +47,17 @@ class Calls:
         self._again = ipywidgets.Button(description="Send again", tooltip="The card did not arrive: send it once more")
         self._list, self._muted = ipywidgets.HTML(), ipywidgets.VBox([])
         self._mutes: list[dict[str, Any]] = []
+        self._filling = False
         self._seen.on_click(lambda _: self._do(lambda row: shown.acknowledge(row["alert_key"])))
         self._mute.on_click(lambda _: self._do(lambda row: shown.mute(row["site"], row["rule"], hours=1)))
         self._again.on_click(lambda _: self._do(lambda row: shown.send_again(row["alert_key"])))
         bar = ipywidgets.HBox([self._choice, self._seen, self._mute, self._again]).add_class("rt-calls-bar")
         rows = [bar, self.trouble, self._muted, self._list]
-        self._choice.observe(lambda _: self._offer(), names="value")
-        self._offer()
-        if ask:
-            self._asker = Asker(ask)
-            self._choice.observe(lambda _: self._turn(), names="value")
-            self._turn()
+        self._asker = Asker(ask) if ask else None
+        if self._asker:
             rows.append(self._asker.widget)
+        self._choice.observe(lambda _: self._turn(), names="value")
+        self._turn()
         left = ipywidgets.VBox(rows).add_class("rt-calls-list")
         self.widget = ipywidgets.HBox([left, ipywidgets.HTML(_frame(shown.receiver)).add_class("rt-calls-cards")])
 
@@ -67,15 +66,23 @@ class Calls:
         self._rows = self._shown.alerts()
         self._list.value = messages(self._rows)
         raised = [one for one in self._rows if one["change"] == "raised" and one["acknowledged_at"] is None]
-        options = [(f"{one['title']}, {one['raised_at']:%H:%M}", one["alert_key"]) for one in raised]
-        chosen = self._choice.value
-        if tuple(self._choice.options) != tuple(options):
-            self._choice.options = options or [("No alert to see to", "")]
-            if chosen in [key for _, key in options]:
-                self._choice.value = chosen
+        self._fill([(f"{one['title']}, {one['raised_at']:%H:%M}", one["alert_key"]) for one in raised])
         self._offer()
         self._show_mutes(self._shown.mutes())
         return ""
+
+    def _fill(self, options: list[tuple[str, str]]) -> None:
+        """Put these alerts to choose from; the one that is chosen stays so while it is among them."""
+        options, chosen = options or [("No alert to see to", "")], self._choice.value
+        if tuple(self._choice.options) == tuple(options):
+            return
+        self._filling = True  # new options choose the first of them for a moment, which would take an answer away
+        try:
+            self._choice.options = options
+            self._choice.value = chosen if chosen in [key for _, key in options] else options[0][1]
+        finally:
+            self._filling = False
+        self._turn()
 
     def _offer(self) -> None:
         """Let only those buttons be pressed that would do something to the chosen alert."""
@@ -98,6 +105,11 @@ class Calls:
         return next((one for one in self._rows if one["alert_key"] == self._choice.value), None)
 
     def _turn(self) -> None:
+        if self._filling:
+            return
+        self._offer()
+        if self._asker is None:
+            return
         key = self._choice.value
         self._asker.show(f"alert:{key}" if key else None)
         self._asker.widget.layout.display = "" if key else "none"
@@ -110,10 +122,16 @@ class Calls:
     def _try(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except RtlibError as error:
-            self.trouble.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
-            return  # it stays to be read until the list is read again
-        self._changed()
+        except Exception as error:
+            self.trouble.value = failed(error)
+        else:
+            self._changed()  # after a failure too this would read the list, and the words would be gone at once
+
+
+def failed(error: Exception) -> str:
+    """What could not be read or done, in the error's own words if it is one of ours."""
+    told = str(error) if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]
+    return f'<p class="rt rt-trouble" role="alert">{escape(told)}</p>'
 
 
 def messages(rows: Sequence[Mapping[str, Any]]) -> str:

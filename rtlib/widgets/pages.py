@@ -11,11 +11,10 @@ from typing import Protocol
 import ipywidgets
 
 from rtlib import wording
-from rtlib.errors import RtlibError
 from rtlib.graph import KpiBoard
 from rtlib.pipeline.pages import Plan, Quality
 from rtlib.widgets.asker import Ask, Asker
-from rtlib.widgets.calls import Calls, Outbox
+from rtlib.widgets.calls import Calls, Outbox, failed
 from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
 from rtlib.widgets.look import SEVERITY
@@ -98,8 +97,8 @@ class Pages:
         widget, make = reads[self.choice.value]
         try:
             widget.value = make()
-        except RtlibError as error:
-            widget.value = f'<p class="rt rt-trouble" role="alert">{escape(str(error))}</p>'
+        except Exception as error:  # the thread must go on, and old numbers must not look new
+            widget.value = failed(error)
 
     def _keep_reading(self) -> None:
         while not self._over:
