@@ -1,166 +1,193 @@
 """Check: an answer of a model is held against the facts; what cannot be traced to one of them is a problem.
 
-It would rather refuse a good answer than let a wrong one pass: the deterministic text is there in any case. In
-English a number may be written in words; an answer in another language has to write digits, and a number word of it is
-a problem. Where nouns are written with capitals, as in German, most of them count as invented names. What it cannot
-judge is a sentence without a number or a name: whether a true number is said of the right thing is left to the reader,
-who sees the numbers beside it.
+It would rather refuse a good answer than let a wrong one pass: the deterministic text is there in any case. An answer
+is plain prose. A number in it is measured, rounded at most, and counts what the fact counts. What is quoted from the
+facts, three words in a row, may be said; beside that, no word that says how much, no state but the measured one,
+nothing that turns a sentence into its contrary, and no sentence that begins as a command does.
+
+In English every word has to be one of the facts or of a vocabulary of plain words (``languages/english.toml``), in
+which there is no name. For other languages there is none: there a name is known by its capital letter (in German by
+not being in a list of nouns), by the beginning of a sentence, or by being well known; numbers stand in digits; and
+what a sentence says without a number, name, state or quantity is believed.
+
+What no check of words sees: whether a true number is said of the right thing, and whether a sentence of plain words
+is true. "The simulator reads from the topic" is made of the facts' words alone. So the numbers stand beside the
+answer.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
+from rtlib.explain.borne import Borne, borne_by
+from rtlib.explain.facts import Facts
+from rtlib.explain.figures import GLUED, SPOKEN, figures, forms, is_borne, is_sign, joined, unnamed
+from rtlib.explain.language import Language, language_of
+from rtlib.explain.plain import unplain
 from rtlib.explain.words import spoken
 
-LONGEST = 1500
-MARKUP = re.compile(
-    r"<[^>]*>|</|\]\s*\(|https?:|www\.|```|javascript:|&#?\w+;"
-    r"|[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]"  # what cannot be seen, or turns the writing round
-)
-OBEYED = re.compile(
-    r"\b(ignor\w*|disregard\w*|previous (rule|instruction)s?|system prompt|my instructions|as an? (ai|language model)"
-    r"|developer mode|jailbreak\w*|password|api key)\b",
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+SENTENCE = re.compile(r"(?:[^.!?;:\n]|[.:](?=\S))+")
+# The facts may be silent: "They do not say why", "There is no information about it".
+SILENT = re.compile(
+    r"\b(?:do not|does not|don't|doesn't|cannot|can't) (?:\w+ )?"
+    r"(?:say|tell|mention|show|include|contain|explain|cover|give|describe|answer|state|know)\b"
+    r"|\bno (?:\w+ )?(?:information|facts?|answer|mention|reason given)\b"
+    r"|\bnot (?:\w+ )?(?:in|part of|among|covered by|mentioned in|included in|given in|available in|answered by) "
+    r"the (?:given |provided |available )?facts\b",
     re.IGNORECASE,
 )
-NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,\u00a0\u202f'’ ]\d{3})*(?:[.,]\d+)?(?:\s?%)?|\d+(?:[.,]\d+)*(?:\s?%)?")
-GLUED = re.compile(r"\w*\d[^\W\d_]\w*")  # 7k, 7bn, 3x: the number with something that changes it
-# 3rd Street, Tokyo 3: where the facts have these two words they are a name and no number.
-NAMED = re.compile(r"\b\d+[^\W\d_]+ [^\W\d_]+\b|\b[^\W\d_]+ \d+(?!\w|[.,]\d|\s?%)")
-ADDRESS = re.compile(r"\S*@\S+|\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
-SMALL = {word: value for value, word in enumerate(
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-)}  # fmt: skip
-TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
-WORDS = re.compile(rf"\b(?:(?:{'|'.join([*SMALL, *TENS, *SCALES])})(?:[\s-]+(?:and\s+)?)?)+(?![a-z])", re.IGNORECASE)
-FRACTIONS = re.compile(
-    r"\b(half|halves|halved|thirds?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|quarters?|twice|thrice"
-    r"|doubl\w+|tripl\w+|quadrupl\w+|\w+fold|hundreds|thousands|millions|billions|trillions?|dozens|scores"
-    r"|hundredths?|one per ?cent|(?:none|nothing|all|most) of (?:its|the|them))\b",
-    re.IGNORECASE,
+# Neither a state nor a quantity: as well, written down, 5 more, how much, the most recent.
+ASIDE = re.compile(
+    r"\b(?:writ\w+|noted?) down\b|\bas well\b|(?<=\d )more\b|\bhow (?:much|many)\b|\bmost recent", re.IGNORECASE
 )
-# Parts that data platforms have and this one does not: a sentence that begins with one is caught by them alone.
+BEING = frozenset({
+    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems",
+    "become", "becomes", "became", "remain",
+})  # fmt: skip
+WHOLE = frozenset({
+    "pipeline", "system", "everything", "everyone", "others", "they", "readers", "sources", "all", "rest",
+})  # fmt: skip
+# Parts that data platforms have and this one does not, for languages without a vocabulary.
 STRANGERS = frozenset({
-    "airflow", "athena", "beam", "bigquery", "cassandra", "celery", "clickhouse", "cloudflare", "cosmos", "couchbase",
-    "dagster", "databricks", "delta", "druid", "dynamodb", "elasticsearch", "eventhub", "fabric", "firehose",
-    "fivetran", "flink", "flume", "glue", "grafana", "hadoop", "hbase", "hive", "hudi", "iceberg", "influxdb",
-    "kibana", "kinesis", "kubernetes", "lambda", "looker", "mongodb", "mysql", "nats", "nifi", "oracle", "pinot",
-    "postgres", "postgresql", "prefect", "presto", "prometheus", "pubsub", "pulsar", "rabbitmq", "redis", "redpanda",
-    "redshift", "sagemaker", "samza", "splunk", "storm", "superset", "synapse", "tableau", "terraform", "timescale",
-    "trino", "vertica", "zookeeper", "slack", "pagerduty", "opsgenie", "memcached", "minio", "hazelcast", "debezium",
-    "snowpipe", "mainframe", "cron", "rocksdb", "duckdb", "sqlite", "mariadb", "neo4j", "solr", "logstash", "datadog",
-    "jenkins", "github", "gitlab", "openai", "chatgpt", "azure", "aws", "gcp", "google", "amazon",
-    # states: only what the facts say of one may be said
-    "healthy", "degraded", "stopped", "crashed", "broken", "idle", "offline", "unhealthy", "failed", "lost",
+    "airflow", "athena", "beam", "bigquery", "cassandra", "celery", "clickhouse", "cloudflare", "cosmos",
+    "couchbase", "dagster", "databricks", "delta", "druid", "dynamodb", "elasticsearch", "eventhub", "fabric",
+    "firehose", "fivetran", "flink", "flume", "glue", "grafana", "hadoop", "hbase", "hive", "hudi", "iceberg",
+    "influxdb", "kibana", "kinesis", "kubernetes", "lambda", "looker", "mongodb", "mysql", "nats", "nifi", "oracle",
+    "pinot", "postgres", "postgresql", "prefect", "presto", "prometheus", "pubsub", "pulsar", "rabbitmq", "redis",
+    "redpanda", "redshift", "sagemaker", "samza", "splunk", "storm", "superset", "synapse", "tableau", "terraform",
+    "timescale", "trino", "vertica", "zookeeper", "slack", "pagerduty", "opsgenie", "memcached", "minio",
+    "hazelcast", "debezium", "snowpipe", "mainframe", "cron", "rocksdb", "duckdb", "sqlite", "mariadb", "neo",
+    "solr", "logstash", "datadog", "jenkins", "github", "gitlab", "openai", "chatgpt", "azure", "aws", "gcp",
+    "google", "amazon", "teradata", "nagios", "sqs", "sns", "salesforce", "sharepoint", "bitcoin",
 })  # fmt: skip
 
 
-def problems(
-    answer: str,
-    *,
-    numbers: Collection[float],
-    words: str,
-    percents: Collection[float] = (),
-    number_words: frozenset[str] = frozenset(),
-) -> tuple[str, ...]:
+def problems(answer: str, facts: Facts, *, said: str = "", language: str = "English") -> tuple[str, ...]:
     """Everything in an answer that the facts do not bear out, in words; nothing when it may be shown.
 
     Args:
         answer: What the model said.
-        numbers: The values it may say, each in the unit in which it is told.
-        words: All text it was given: names that are not in it are invented.
-        percents: Those values that may stand before a per cent sign.
-        number_words: Of the answer's language, where it is not English (``words.number_words``); each is a problem.
+        facts: All it was told.
+        said: What was made of the same facts without a model: words of it may be said as well.
+        language: The answer's, by its English name.
+
+    Raises:
+        ConfigError: There is no way to check an answer in this language.
     """
-    text = unicodedata.normalize("NFKC", answer).strip()
-    for name in (one for one in NAMED.findall(words) if not one[0].islower()):
-        text = re.sub(rf"\b{re.escape(name)}(?!\w|[.,]\d|\s?%)", name.strip("0123456789"), text)
-    found = [] if text else ["it is empty"]
-    if len(text) > LONGEST:
-        found.append(f"it is longer than {LONGEST:,} letters")
-    if MARKUP.search(answer) or MARKUP.search(text):
-        found.append("it holds markup or a link")
-    if any(unicodedata.category(one) == "Cf" for one in answer):
-        found.append("it holds signs that cannot be seen")
-    if any(one.lower() not in words.lower() for one in ADDRESS.findall(text)):
-        found.append("it holds an address")
-    if OBEYED.search(text):
-        found.append("it speaks of its instructions instead of the pipeline")
-    found += [f"{told.strip()} is in none of the facts" for told in _unborne(answer, text, numbers, percents)]
-    found += [f"{told.strip()} is in none of the facts" for told in GLUED.findall(text) if told not in words]
-    found += [f"{told} is a number in words" for told in spoken(text, number_words)]
-    found += [f"{name} is no part of this pipeline" for name in _strange(text, words)]
+    speech, borne = language_of(language), borne_by(facts, said)
+    text = unicodedata.normalize("NFKC", answer).replace("’", "'").strip()
+    found = list(unplain(answer, text, borne.text))
+    found += [f"{told} is in none of the facts" for told in _unborne(answer, text, borne, speech)]
+    found += [f"{told} is a number in words" for told in spoken(text, speech.numerals)]
+    quoted = borne.quotes(text) + [one.span() for one in ASIDE.finditer(text)]
+    found += [f"{word} is no part of this pipeline" for word in _strange(text, borne, speech, quoted)]
+    for sentence in SENTENCE.finditer(text):
+        words = list(WORD.finditer(text, *sentence.span()))
+        found += _said_wrong(text, words, quoted, borne, speech)
     return tuple(dict.fromkeys(found))
 
 
-def _unborne(answer: str, text: str, numbers: Collection[float], percents: Collection[float]) -> Iterator[str]:
+def _unborne(answer: str, text: str, borne: Borne, speech: Language) -> Iterator[str]:
     """The numbers of a text that no fact bears out, as they are written."""
-    known = set(numbers)
-    yield from (one for one in answer if _is_sign(one))
-    for match in NUMBER.finditer(text):
-        told = match.group()
-        allowed = percents if told.endswith("%") else known
-        sign = -1 if told[0] in "-−" else 1
-        if not any(_is_rounded(value, digits, {sign * one for one in allowed}) for value, digits in _readings(told)):
-            yield told
-    for match in WORDS.finditer(text):
-        value = _spoken(match.group())
-        if value != 1 and not _is_rounded(value, 0, known):  # "one" is a pronoun as often as a number
-            yield match.group()
-    yield from (match.group() for match in FRACTIONS.finditer(text))
+    yield from (one for one in answer if is_sign(one))
+    yield from (told for told in GLUED.findall(text) if told not in borne.text)
+    text = unnamed(text, borne.text)
+    for sentence in SENTENCE.finditer(text):
+        told = figures(sentence.group(), speech)
+        yield from joined(sentence.group(), told)
+        for one in told:
+            if not is_borne(one, borne.figures, sentence.group(), speech):
+                yield one.written
 
 
-def _is_sign(one: str) -> bool:
-    """True for a single sign that is a number: a fraction, a circled five, a Chinese numeral."""
-    kind = unicodedata.category(one)
-    return kind in ("No", "Nl") or (kind == "Lo" and unicodedata.numeric(one, None) not in (None, 1.0))
-
-
-def _readings(written: str) -> Iterator[tuple[float, int]]:
-    """What a number may mean, with how many decimals: 1,234 is one thousand in English and one point two in German."""
-    plain = re.sub(r"[\s\u00a0\u202f'’%−-]", "", written)
-    for thousands, point in ((",", "."), (".", ",")):
-        whole, _, decimals = plain.partition(point)
-        groups = whole.split(thousands)
-        well_grouped = len(groups) == 1 or all(len(one) == 3 for one in groups[1:])
-        if well_grouped and (decimals.isdigit() or not decimals) and "".join(groups).isdigit():
-            yield float(f"{''.join(groups)}.{decimals or 0}"), len(decimals)
-
-
-def _is_rounded(value: float, decimals: int, known: Collection[float]) -> bool:
-    """True when a fact rounds to this value: to its decimals, or to at least two leading digits."""
-    if any(abs(one - value) <= 0.5 * 10**-decimals + 1e-9 for one in known):
-        return True
-    if decimals or value < 100 or value % 10:
-        return False
-    zeros = len(str(int(value))) - len(str(int(value)).rstrip("0"))
-    places = min(zeros, len(str(int(value))) - 2)
-    return any(one >= 100 and abs(one - value) <= 0.5 * 10**places for one in known)
-
-
-def _spoken(words: str) -> float:
-    """The value of English number words: twenty-five, two hundred and six, three thousand."""
-    total, part = 0, 0
-    for word in re.findall(r"[a-z]+", words.lower()):
-        if word in SCALES and SCALES[word] >= 1_000:
-            total, part = total + max(part, 1) * SCALES[word], 0
-        elif word in SCALES:
-            part = max(part, 1) * SCALES[word]
-        else:
-            part += SMALL.get(word, 0) + TENS.get(word, 0)
-    return float(total + part)
-
-
-def _strange(text: str, words: str) -> Iterator[str]:
-    """Names that were not given: capitals within a sentence or a word, and well-known strangers anywhere."""
-    given = {one.lower() for one in re.findall(r"[^\W\d_]+", words)}
-    for match in re.finditer(r"[^\W\d_]+", text):
+def _strange(text: str, borne: Borne, speech: Language, quoted: list[tuple[int, int]]) -> Iterator[str]:
+    """Words that were not given and are not in the vocabulary; without one, what looks like a name."""
+    for match in WORD.finditer(text):
         word = match.group()
-        begins = not text[: match.start()].strip() or text[: match.start()].rstrip()[-1] in ".!?:;(“\"'\n"
-        is_name = word[0].isupper() and not begins or any(letter.isupper() for letter in word[1:])
-        if (is_name or word.lower() in STRANGERS) and word.lower() not in given and word != "I":
+        judged = speech.quantities.fullmatch(word) or speech.grave.fullmatch(word)
+        if forms(word) & borne.words or judged or _is_within(match, quoted):
+            continue
+        if speech.closed:
+            if not _is_known(word, speech):
+                yield word
+        elif word.lower() in STRANGERS or _is_name(text, match, speech):
             yield word
+
+
+def _is_known(word: str, speech: Language) -> bool:
+    told = word.lower()
+    listed = told in SPOKEN or told in speech.states or told in speech.times or told in speech.negations
+    is_name = any(letter.isupper() for letter in word[1:])
+    return not is_name and (listed or bool(forms(word) & speech.words))
+
+
+def _is_name(text: str, match: re.Match[str], speech: Language) -> bool:
+    begins = not text[: match.start()].strip() or text[: match.start()].rstrip()[-1] in '.!?:;(“"\n'
+    word = match.group().split("'")[-1]
+    return any(one.isupper() for one in word[1:]) or (
+        word[0].isupper() and not begins and not speech.nouns.fullmatch(word)
+    )
+
+
+def _said_wrong(
+    text: str, words: list[re.Match[str]], quoted: list[tuple[int, int]], borne: Borne, speech: Language
+) -> Iterator[str]:
+    """What a sentence says that nobody measured: how much, how it is, what to do."""
+    told = [one.group().lower() for one in words]
+    if words and not _is_within(words[0], quoted) and not _opens(text, words, borne, speech):
+        yield f"a sentence that begins with {words[0].group()!r} may be a command"
+    silent = [one.span() for one in SILENT.finditer(text)]
+    for at, word in enumerate(told):
+        if _is_within(words[at], quoted) or _is_asked(text, words[at], silent):
+            continue
+        before = told[max(0, at - 4) : at]
+        if word in speech.states:
+            denied = any(one in speech.negations for one in before)
+            of_another = not denied and any(one in WHOLE | borne.others for one in before)
+            if denied == (borne.status in speech.states[word]) or of_another:
+                yield f"that it is {'not ' if denied else ''}{words[at].group()!r} is in none of the facts"
+        elif speech.quantities.fullmatch(word) or _is_grave(word, before, borne, speech):
+            yield f"{words[at].group()} is in none of the facts"
+        elif word in speech.negations and not _may_deny(words[at], told, at, silent, speech):
+            yield f"{words[at].group()!r} turns the facts round"
+
+
+def _is_grave(word: str, before: list[str], borne: Borne, speech: Language) -> bool:
+    """True for what went wrong; a word of the facts may stand beside a noun ("late events"), but not say how it is."""
+    said_of_it = not speech.closed or bool(BEING & set(before)) or word not in borne.words
+    return said_of_it and bool(speech.grave.fullmatch(word))
+
+
+def _may_deny(word: re.Match[str], told: list[str], at: int, silent: list[tuple[int, int]], speech: Language) -> bool:
+    """True for a negation of what the facts do not tell, and of a state, which is held against the measured one."""
+    following = told[at + 1 : at + 4]
+    grave = any(speech.grave.fullmatch(one) for one in told)
+    if not speech.closed:
+        return not grave
+    return _is_within(word, silent) or any(one in speech.states for one in following)
+
+
+def _is_asked(text: str, word: re.Match[str], silent: list[tuple[int, int]]) -> bool:
+    """True for what the facts are said not to tell: "they do not say why it is slow"."""
+    between = [text[end : word.start()] for _, end in silent if end <= word.start()]
+    return any(re.fullmatch(r" (?:why|whether|how|if) (?:(?!and |but |or |so )[a-z]+ ){1,6}", one) for one in between)
+
+
+def _opens(text: str, words: list[re.Match[str]], borne: Borne, speech: Language) -> bool:
+    """True when a sentence begins as one that tells something: with an article, a pronoun, a number, a given name."""
+    first = words[0]
+    before = text[: first.start()].rstrip()
+    if re.search(r"\d\W*$", before[-3:]) and not re.search(r"[.!?;:\n]\s*$", before[-2:]):
+        return True  # a number stands before it
+    word = first.group().lower().split("'")[0]
+    if word in speech.adverbs and first.group().lower() in speech.openers:
+        return len(words) == 1 or _opens(text, words[1:], borne, speech) or words[1].group().endswith("ing")
+    named = word in borne.names and (first.group()[0].isupper() or word in borne.others)
+    return word in speech.openers or named or word in SPOKEN or (speech.closed and word.endswith("ing"))
+
+
+def _is_within(word: re.Match[str], spans: list[tuple[int, int]]) -> bool:
+    return any(start <= word.start() and word.end() <= end for start, end in spans)

@@ -112,7 +112,7 @@ _WORDS = {
 }
 
 
-def said(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """What went wrong, without a word of the other side's own: it may repeat the key."""
     code = getattr(error, "code", None)
     if isinstance(code, int):

@@ -85,7 +85,7 @@ def _told(settings: Settings, facts: Facts, plain: str, level: Level, language: 
     if settings.gemini_api_key is None:
         missed = question or language.strip().lower() not in ENGLISH  # what only a model could have done
         return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if missed else "", 0.0)
-    answer = _answer(settings, facts, level, language, question)
+    answer = _answer(settings, facts, plain, level, language, question)
     text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
     return Explanation(text, source, answer.reason, answer.dollars)
 
@@ -104,7 +104,7 @@ _GOOD: dict[tuple[object, ...], Answer] = {}  # by everything that was asked; wh
 KEPT = 256
 
 
-def _answer(settings: Settings, facts: Facts, level: Level, language: str, question: str) -> Answer:
+def _answer(settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str) -> Answer:
     """Ask the model, unless it was asked the same about the same facts before; that costs nothing.
 
     They are the same while they read the same: numbers as they are shown, and however old; the model is told no age.
@@ -121,6 +121,7 @@ def _answer(settings: Settings, facts: Facts, level: Level, language: str, quest
         level=level,
         language=language,
         question=question,
+        said=plain,
         base_url=settings.gemini_base_url,
     )
     ASKED.questions += 1
