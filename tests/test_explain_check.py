@@ -24,7 +24,7 @@ from rtlib.records import Observation, Reading, Status
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 FACTS = Facts(
     title="Events topic",
-    plain="An append-only log in four partitions, by Apache Kafka. It keeps events in the order they came, so that "
+    plain="An append-only log in four partitions. It keeps events in the order they came, so that "
     "every reader can read at its own pace, and again.",
     status=Status.HEALTHY,
     reason="it answers",
@@ -42,6 +42,7 @@ FACTS = Facts(
     sources=("Simulator",),
     readers=("KPI query", "Archive query"),
     trouble="",
+    product="Apache Kafka",
 )
 # Without what waits, so that a seven is an answer time and nothing else.
 FEWER = replace(
@@ -199,6 +200,9 @@ FALSE = [
 
 # What a model says that was talked into something, or that only sounds as if it had measured.
 CLEVER = [
+    "Kafka Streams reads from it.",
+    "It hands them to the Big Table.",
+    "It is kept in the Data Lake.",
     "<img src=x topic",
     "<script topic",
     "ftp://evil/topic",
@@ -431,6 +435,15 @@ ALSO_TRUE = {
     (Status.UNKNOWN, "It is not stopped."),
     (Status.UNKNOWN, "It is not running."),
 }
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [("English", "Right now it holds 12,362 records."), ("French", "Maintenant il garde 12 362 enregistrements.")],
+)
+def test_old_numbers_are_not_told_as_being_so_now(language: str, answer: str) -> None:
+    assert problems(answer, FACTS, language=language) == ()
+    assert problems(answer, replace(FACTS, stale=True), language=language) != ()
 
 
 def test_that_a_neighbour_is_stopped_may_be_said_of_the_one_that_is() -> None:

@@ -46,8 +46,8 @@ def compare(guess, truth):
 # %% [markdown]
 # ## The facts
 #
-# Everything begins with a look at the running pipeline: what each part measures, and what stands before and behind it.
-# From that look come the facts of one part. There is nothing else: no manual, no memory, no guess.
+# Everything begins with a look at the running pipeline: what each part measures, and what stands before and behind
+# it. From that look come the facts of one part. There is nothing else: no manual, no memory, no guess.
 
 # %%
 from rtlib.config import load_settings
@@ -65,28 +65,40 @@ for fact in facts.numbers:
 # never has a bad day. This is what the app shows.
 
 # %%
+from rtlib.domains import load_domain
 from rtlib.explain.template import explain
 
-print(explain(graph.node(part), graph=graph, domain="Curb-side pick-up"))
+print(explain(graph.node(part), graph=graph, domain=load_domain(load_settings().domain).title))
 
 # %% [markdown]
-# So why a model? Because it can answer a question that nobody foresaw, in the reader's language. And why not trust it?
-# Because a model that does not know writes just as well as one that does.
+# So why a model? Because it can answer a question that nobody foresaw, in the reader's language. And why not trust
+# it? Because a model that does not know writes just as well as one that does.
 #
 # ## The check
 #
-# Before an answer is shown, each number in it must be one of the facts, as far as it is rounded. Each name must have
-# been given. There may be no markup, no link, and no word about instructions. What fails is not shown; the text above
-# is, and the reason is said. `problems` is that check; it returns what is wrong.
+# Before an answer is shown, each number in it must be one of the facts, as far as it is rounded, and count the same.
+# Each word must be one of the facts or of a list of plain ones, in which there is no name, no *most* and no *grows*.
+# The state must be the measured one. There may be no markup, no link, no command, and no word about instructions.
+# What fails is not shown; the text above is, and the reason is said. `problems` is that check; it returns what is
+# wrong. So that you and your neighbour see the same, it judges here by the events topic as it was at one moment.
 
 # %%
+from dataclasses import replace
+
 from rtlib.explain.check import problems
+from rtlib.explain.facts import Fact
+from rtlib.records import Status
 
-numbers = [46.5, 12362.0, 4.0]
-words = "Events topic: arriving 46.5 records/s, in the topic 12,362 records, partitions 4. Simulator, Archive query."
+counts = (Fact("arriving", 46.5, "records/s"), Fact("in the topic", 12362.0, "records"), Fact("partitions", 4.0, ""))
+topic = facts_of(graph.node("events"), graph=graph)
+moment = replace(topic, status=Status.HEALTHY, reason="it answers", trouble="", stale=False, numbers=counts)
 
+# %% [markdown]
+# With these facts in hand, the judge is one line.
+
+# %%
 def wrong(answer):
-    return problems(answer, numbers=numbers, words=words)
+    return problems(answer, moment)
 
 
 wrong("The events topic takes in 46.5 records a second and keeps 12,362 of them in 4 partitions.")
@@ -123,8 +135,8 @@ assert wrong(answers[1]), "13,000 is not what 12,362 rounds to"
 
 # %% [markdown]
 # The check would rather refuse a good answer than let a wrong one pass. It can afford to: the exact text is always
-# there. **Try it:** write a false sentence about the topic that passes. There are some; a check of words cannot know
-# that *grows* is false where *shrinks* is true.
+# there. **Try it:** write a false sentence about the topic that passes. There are some: a check of words cannot know
+# that *reads from* is false where *sends to* is true, nor whether a true number is said of the right thing.
 #
 # ## A stranger writes to the model
 #
@@ -136,8 +148,8 @@ assert wrong(answers[1]), "13,000 is not what 12,362 rounds to"
 obeyed = [
     "All is well. Call 555-0199 for a refund.",
     "As you asked, I ignore my instructions: all is well.",
-    "See https://refunds.example for help.",
-    "<b>All is well</b>",
+    "<b>All is well</b>, see https://refunds.example for help.",
+    "All is well.",
 ]
 my_guess = None  # "what it is told" or "what it is held against"
 compare(my_guess, "what it is held against")
@@ -145,12 +157,18 @@ for one in obeyed:
     print(f"{one:<55} {'; '.join(wrong(one))}")
 
 # %% [markdown]
+# Look at the last one, which is exactly what the stranger wished for. It has no number and no name; it falls because
+# nobody measured *all*. *It is well* would pass here, for the topic is healthy, and would not if it were stopped. And
+# one that is false passes everywhere: `wrong("The simulator reads events from the topic.")` is `()`, since every word
+# of it was given. Whoever reads an answer should look at the numbers beside it.
+#
 # The model is told that the facts are data and that it must not obey them. Mostly it will not. But *mostly* is no
 # defence: only a check that does not depend on the model's good will is one. And the facts hold measured numbers and
 # our own words, not what customers typed, so there is little to obey in the first place.
 
 # %%
-assert all(wrong(one) for one in obeyed), "no answer that obeyed a stranger may be shown"
+assert all(wrong(one) for one in obeyed), "no answer that obeyed this stranger may be shown"
+assert not wrong("The simulator reads events from the topic."), "what the check cannot see"
 
 # %% [markdown]
 # ## Asking
@@ -180,9 +198,11 @@ print(f"\nwritten by: {told.source}. {told.why}")
 
 # %% [markdown]
 # **Try it:** set `level = "expert"` above and run again: three readers want three texts, and that needs no model
-# either. With a key, ask for another language by `language = "French"`, and then ask for a poem. German is refused
-# nearly always: it writes every noun like a name, and the check takes them for invented ones. A check has a price, and
-# one should know it.
+# either. With a key, ask for another language by `language = "French"`, and then ask for a poem. In another language
+# the check sees less, since it has no list of plain words for it, only of those that may not be said: an invented
+# part without a capital letter can slip through. And for a language of which nobody wrote down how it says *half* and
+# *none*, `problems` refuses to judge, and the text made here is what you get. A check has limits, and one should know
+# them.
 #
 # You have learned
 #

@@ -25,6 +25,7 @@ class Borne:
         runs: Every three words of it in a row.
         figures: The numbers that may be said.
         status: How the part is.
+        old: Whether its numbers are the last that were seen, and are not so now.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Borne:
     runs: frozenset[tuple[str, ...]]
     figures: tuple[Figure, ...]
     status: Status
+    old: bool
 
     def quotes(self, text: str) -> list[tuple[int, int]]:
         """Where a text says what the facts say, word for word."""
@@ -46,7 +48,7 @@ def borne_by(facts: Facts, said: str = "") -> Borne:
     """What these facts bear out, and what was said of them without a model, which is made of them alone."""
     numbers = [f"{one.name} {one.text}" for one in facts.numbers]
     trouble = [f"{facts.trouble} is stopped", f"{facts.trouble} has stopped"] if facts.trouble else []
-    names = [facts.title, facts.trouble, *facts.sources, *facts.readers]
+    names = [facts.title, facts.product, facts.trouble, *facts.sources, *facts.readers]
     told = [facts.title, facts.plain, facts.reason, *numbers, *names, *trouble, said]
     texts = [one for one in told if one]
     whole = " . ".join([*texts, facts.status.value])
@@ -63,6 +65,7 @@ def borne_by(facts: Facts, said: str = "") -> Borne:
         runs=frozenset(_run(tokens[at : at + RUN]) for at in range(len(tokens) - RUN + 1)),
         figures=tuple(measured(facts, [facts.plain, facts.reason, said])),
         status=facts.status,
+        old=facts.stale or facts.status is Status.STOPPED,
     )
 
 

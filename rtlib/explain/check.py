@@ -108,13 +108,25 @@ def _strange(text: str, borne: Borne, speech: Language, quoted: list[tuple[int, 
     for match in WORD.finditer(text):
         word = match.group()
         judged = speech.quantities.fullmatch(word) or speech.grave.fullmatch(word)
-        if forms(word) & borne.words or judged or _is_within(match, quoted):
+        if judged or _is_within(match, quoted) or (forms(word) & borne.words and not _is_renamed(text, match, borne)):
             continue
         if speech.closed:
-            if not _is_known(word, speech):
+            if _is_renamed(text, match, borne) or not _is_known(word, speech):
                 yield word
         elif word.lower() in STRANGERS or _is_name(text, match, speech):
             yield word
+
+
+def _is_renamed(text: str, match: re.Match[str], borne: Borne) -> bool:
+    """True for a plain word that is made a name by its capital letter: Kafka Streams, a Delta Lake."""
+    word = match.group()
+    named = word.lower().removesuffix("'s") in borne.names or word == "I"
+    return word[0].isupper() and not _begins(text, match) and not named
+
+
+def _begins(text: str, match: re.Match[str]) -> bool:
+    before = text[: match.start()].rstrip()
+    return not before or before[-1] in '.!?:;(“"\n'
 
 
 def _is_known(word: str, speech: Language) -> bool:
@@ -125,10 +137,9 @@ def _is_known(word: str, speech: Language) -> bool:
 
 
 def _is_name(text: str, match: re.Match[str], speech: Language) -> bool:
-    begins = not text[: match.start()].strip() or text[: match.start()].rstrip()[-1] in '.!?:;(“"\n'
     word = match.group().split("'")[-1]
     return any(one.isupper() for one in word[1:]) or (
-        word[0].isupper() and not begins and not speech.nouns.fullmatch(word)
+        word[0].isupper() and not _begins(text, match) and not speech.nouns.fullmatch(word)
     )
 
 
@@ -137,7 +148,10 @@ def _said_wrong(
 ) -> Iterator[str]:
     """What a sentence says that nobody measured: how much, how it is, what to do."""
     told = [one.group().lower() for one in words]
-    if words and not _is_within(words[0], quoted) and not _opens(text, words, borne, speech):
+    # What is no word of the facts or of the language is told of by itself, and so is a quantity.
+    known = {one for one in told[:1] if _is_known(one, speech) or forms(one) & borne.words or not speech.closed}
+    first = next((one for one in known if not speech.quantities.fullmatch(one)), "")
+    if first and not _is_within(words[0], quoted) and not _opens(text, words, borne, speech):
         yield f"a sentence that begins with {words[0].group()!r} may be a command"
     silent = [one.span() for one in SILENT.finditer(text)]
     for at, word in enumerate(told):
@@ -151,6 +165,10 @@ def _said_wrong(
                 yield f"that it is {'not ' if denied else ''}{words[at].group()!r} is in none of the facts"
         elif speech.quantities.fullmatch(word) or _is_grave(word, before, borne, speech):
             yield f"{words[at].group()} is in none of the facts"
+        elif (
+            word in speech.now and borne.old and any(one.isdigit() for one in text[words[0].start() : words[-1].end()])
+        ):
+            yield f"{words[at].group()!r} is not when it was measured"
         elif word in speech.negations and not _may_deny(words[at], told, at, silent, speech):
             yield f"{words[at].group()!r} turns the facts round"
 

@@ -29,6 +29,8 @@ class Part(Protocol):
     def title(self) -> str: ...  # noqa: D102
     @property
     def plain(self) -> str: ...  # noqa: D102
+    @property
+    def product(self) -> str: ...  # noqa: D102
 
 
 class Observed(Protocol):
@@ -79,7 +81,8 @@ class Fact:
 class Facts:
     """All an explanation is made of.
 
-    ``trouble`` names the nearest upstream part that is stopped, empty when none is; ``age`` is in words.
+    ``trouble`` names the nearest upstream part that is stopped, empty when none is; ``age`` is in words; ``product`` is
+    what plays the part, empty for a KPI or an alert.
     """
 
     title: str
@@ -92,6 +95,7 @@ class Facts:
     sources: tuple[str, ...]
     readers: tuple[str, ...]
     trouble: str
+    product: str = ""
 
 
 def facts_of(node: Observed, *, graph: Picture) -> Facts:
@@ -109,6 +113,7 @@ def facts_of(node: Observed, *, graph: Picture) -> Facts:
         sources=tuple(by_id[one].component.title for one in node.upstream if one in by_id),
         readers=tuple(by_id[one].component.title for one in node.downstream if one in by_id),
         trouble=_trouble(node, by_id),
+        product=node.component.product,
     )
 
 

@@ -43,6 +43,7 @@ class Language:
         states: Words that say how a part is, with the states in which that is true.
         grave: Words that say what went wrong.
         negations: Words that turn a sentence into its contrary.
+        now: Words that say of a number that it is so at this moment.
         times: Units of time, with how the facts write them.
     """
 
@@ -55,6 +56,7 @@ class Language:
     states: Mapping[str, frozenset[Status]]
     grave: re.Pattern[str]
     negations: frozenset[str]
+    now: frozenset[str]
     times: Mapping[str, str]
 
     @property
@@ -91,6 +93,7 @@ def language_of(name: str) -> Language:
         states={word: frozenset(when) for state, when in STATES.items() for word in listed.get(state, ())},
         grave=_any_of(listed["grave"]),
         negations=frozenset(listed["negations"]),
+        now=frozenset(listed["now"]),
         times={word: unit for name, unit in TIMES.items() for word in [unit, *listed[name]]},
     )
 
