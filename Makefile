@@ -46,7 +46,7 @@ lab: install ## Open the lessons in JupyterLab
 down: install ## Stop the stack
 	@$(BIN)/rtlib down
 
-lock: ## Resolve the dependencies again and write the hashed lock
+lock: install ## Resolve the dependencies again and write the hashed lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.txt
 	$(BIN)/uv pip compile requirements-bootstrap.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements-bootstrap.txt
 

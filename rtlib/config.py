@@ -5,18 +5,27 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, ServiceError
+from rtlib.running import is_running, remembered
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
+# What a stack does from its start to its end; another terminal, and a part that starts again, must not differ.
+OF_A_RUN = (
+    *("domain", "profile", "seed", "rate", "steady", "trigger", "spark_master"),
+    *("late_share", "too_late_share", "out_of_order_share", "duplicate_share", "malformed_share"),
+    *("window_seconds", "watermark_seconds", "future_seconds"),
+    *("real_time_interval_seconds", "archive_interval_seconds"),
+)
 USUAL_PORTS = {
     "kafka": 19092,
     "kafka_controller": 19093,
@@ -25,6 +34,8 @@ USUAL_PORTS = {
     "app": 18866,
     "receiver": 18867,
 }
+Port = Annotated[int, Field(ge=1, le=65_535)]
+SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,[1-9]\d*)?\])?|yarn|(spark|k8s)://\S+")
 
 
 def project_root() -> Path:
@@ -81,11 +92,11 @@ class Settings(BaseSettings):
     archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
     spark_master: str = Field("local[12]", description="where Spark runs")
 
-    kafka_port: int | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")
-    registry_port: int | None = Field(None, description="local registry's port; unset likewise")
-    warehouse_port: int | None = Field(None, description="local warehouse's port; unset likewise")
-    app_port: int | None = Field(None, description="port of the Voilà app; unset likewise")
-    receiver_port: int | None = Field(None, description="port of the receiver that stands in for Teams; likewise")
+    kafka_port: Port | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")
+    registry_port: Port | None = Field(None, description="local registry's port; unset likewise")
+    warehouse_port: Port | None = Field(None, description="local warehouse's port; unset likewise")
+    app_port: Port | None = Field(None, description="port of the Voilà app; unset likewise")
+    receiver_port: Port | None = Field(None, description="port of the receiver that stands in for Teams; likewise")
 
     kafka_bootstrap_servers: str | None = Field(None, description="a broker elsewhere; unset means the local one")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -125,9 +136,33 @@ class Settings(BaseSettings):
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
 
+    @field_validator("home")
+    @classmethod
+    def _from_anywhere(cls, home: Path) -> Path:
+        """The same folder for every process, whatever it works in: the app and the lessons work in another one."""
+        return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolve() would follow links
+
+    @field_validator("spark_master")
+    @classmethod
+    def _known_to_spark(cls, master: str) -> str:
+        if not SPARK_MASTER.fullmatch(master):
+            raise ValueError("Spark knows local, local[8], local[*], yarn, spark://host:7077 and k8s://address")
+        return master
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        late = ("late_share", "too_late_share", "out_of_order_share")
+        if sum(getattr(self, name) for name in late) > 1:
+            raise ValueError(f"{_told(self, late)}: together these shares are at most 1, an event is one of them")
+        ports = self.pinned_ports
+        for port in ports.values():
+            if len(same := [f"{name}_port" for name, other in ports.items() if other == port]) > 1:
+                raise ValueError(f"{_told(self, same)}: each needs a port of its own")
+        return self
+
     @property
     def ports(self) -> dict[str, int]:
-        """Ports of the local stack: those chosen at ``up``, else the usual ones."""
+        """Ports of the local stack, running or not: those chosen at ``up``, else the usual ones."""
         try:
             return {**USUAL_PORTS, **json.loads((self.home / "ports.json").read_text())}
         except FileNotFoundError:
@@ -149,15 +184,30 @@ class Settings(BaseSettings):
         }
         return {name: port for name, port in asked.items() if port is not None}
 
+    def local_port(self, name: str) -> int:
+        """The port of a local part, while the stack of this state folder runs.
+
+        Once it is stopped somebody else may have its ports, another working copy's stack for one. The parts themselves
+        are told theirs by the supervisor that started them.
+
+        Raises:
+            ServiceError: No stack of this state folder runs.
+        """
+        if not self.part and not is_running(self.home):
+            raise ServiceError(
+                f"the stack is not running, so there is no local {name} (in {self.home})", cure="rtlib up"
+            )
+        return self.ports[name]
+
     @property
     def bootstrap_servers(self) -> str:
-        """Where Kafka answers."""
-        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.ports['kafka']}"
+        """Where Kafka answers; a ServiceError when that is the local one and it does not run."""
+        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.local_port('kafka')}"
 
     @property
     def schema_registry_url(self) -> str:
-        """Where the schema registry answers, in its Confluent-compatible form."""
-        return self.registry_url or f"http://127.0.0.1:{self.ports['registry']}/apis/ccompat/v7"
+        """Where the schema registry answers, in its Confluent-compatible form; a ServiceError likewise."""
+        return self.registry_url or f"http://127.0.0.1:{self.local_port('registry')}/apis/ccompat/v7"
 
     @property
     def app_link(self) -> str:
@@ -168,6 +218,10 @@ class Settings(BaseSettings):
     def local_warehouse(self) -> bool:
         """True when the warehouse is the local one and no Snowflake account is set."""
         return self.snowflake_account is None
+
+    def of_a_run(self) -> dict[str, object]:
+        """What a stack that is started now does until its end."""
+        return {name: getattr(self, name) for name in OF_A_RUN}
 
     def topic(self, name: str) -> str:
         """The full name of one of the domain's topics: ``events``, ``kpis``, ``rejected`` or ``progress``."""
@@ -198,11 +252,12 @@ def load_settings(**overrides: object) -> Settings:
         ConfigError: A value cannot work, or a name is not a setting; the message names it and the nearest one.
     """
     _refuse_unknown_names()
+    _ask_this_machine_directly()
     try:
         settings = _read(overrides)
         if settings.home.exists() and not settings.home.is_dir():
             raise ConfigError(f"{settings.home} is not a folder", cure="set RTLIB_HOME to a folder, or unset it")
-        chosen = _chosen_at_up(settings.home)
+        chosen = remembered(settings.home)
         later = {name: value for name, value in chosen.items() if PREFIX + name.upper() not in os.environ}
         return _read({**later, **overrides}) if later else settings
     except ValidationError as error:
@@ -211,15 +266,6 @@ def load_settings(**overrides: object) -> Settings:
 
 def _read(values: Mapping[str, object]) -> Settings:
     return Settings(_env_file=project_root() / ".env.local", **values)  # type: ignore[call-arg, arg-type]
-
-
-def _chosen_at_up(home: Path) -> dict[str, object]:
-    """What the running stack was started with, so that a second terminal asks about the same domain."""
-    try:
-        chosen: dict[str, object] = json.loads((home / "run.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return chosen
 
 
 def _refuse_unknown_names() -> None:
@@ -231,12 +277,32 @@ def _refuse_unknown_names() -> None:
             raise ConfigError(f"{name} is not a setting of rtlib", cure=hint)
 
 
+def _ask_this_machine_directly() -> None:
+    """Where a proxy is set, keep what runs on this machine off it: no proxy could reach that.
+
+    By the variable that every library looks at: the warehouse's and the registry's clients have no option for it.
+    """
+    if not any(os.environ.get(one) or os.environ.get(one.lower()) for one in ("HTTP_PROXY", "ALL_PROXY")):
+        return
+    for name in ("NO_PROXY", "no_proxy"):
+        kept = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        hosts = [one for one in kept.split(",") if one]
+        os.environ[name] = ",".join([*hosts, *(one for one in ("127.0.0.1", "localhost") if one not in hosts)])
+
+
+def _told(settings: Settings, names: Sequence[str]) -> str:
+    return ", ".join(f"{PREFIX}{name.upper()}={getattr(settings, name):g}" for name in names)
+
+
 def _explain(error: ValidationError) -> str:
     """One line a wrong setting; the value itself only where it cannot be a secret."""
     lines = []
     for problem in error.errors(include_url=False):
+        if not problem["loc"]:  # of several settings together; the input would be all of them
+            lines.append(str(problem["ctx"]["error"]))
+            continue
         name = PREFIX + "_".join(str(part) for part in problem["loc"]).removeprefix(PREFIX.lower()).upper()
         secret = any(word in name for word in ("PASSWORD", "TOKEN", "KEY", "PASSPHRASE", "WEBHOOK"))
         shown = "" if secret or problem["type"] == "missing" else f" (it is {problem['input']!r})"
-        lines.append(f"{name}: {problem['msg']}{shown}")
+        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}")
     return "\n  ".join(lines)

@@ -23,6 +23,7 @@ from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict
 from rtlib.pipeline import health, prepare
 from rtlib.pipeline.recovery import wait_until_settled
+from rtlib.running import remembered
 from rtlib.services import ports, stack, supervise
 from rtlib.widgets import page
 
@@ -34,33 +35,51 @@ DRAIN_SECONDS = 90.0
 
 
 def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> bool:
-    """Start the stack; False when it was running already.
+    """Start the stack; False when it was running already, and then it is told what of the settings it does not have.
 
     Raises:
         ConfigError: It runs already, for another domain.
         RtlibError: It could not be started.
     """
     began = stack.up(settings, checks=health.checks(), prepare=prepare, chosen=chosen, tell=tell)
-    running = load_settings(home=settings.home).domain
-    if not began and "domain" in chosen and running != chosen["domain"]:
-        raise ConfigError(
-            f"the stack is running for {running}", cure=f"rtlib down, then rtlib up --domain {chosen['domain']}"
-        )
+    if not began:
+        _tell_what_differs({**settings.of_a_run(), **chosen}, remembered(settings.home), tell=tell)
     return began
+
+
+def _tell_what_differs(asked: Mapping[str, object], told: Mapping[str, object], *, tell: Tell) -> None:
+    differs = {name: value for name, value in told.items() if asked.get(name, value) != value}
+    if "domain" in differs:
+        raise ConfigError(
+            f"the stack is running for {told['domain']}", cure=f"rtlib down, then rtlib up --domain {asked['domain']}"
+        )
+    for name, value in differs.items():
+        tell(f"it runs with {name} {value}, and {asked[name]} is ignored; to change it: rtlib down, then rtlib up")
 
 
 def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, tell: Tell) -> Ledger:
     """Stream for some seconds, let everything arrive, and hold all counts against the simulator's tally.
 
-    Whatever this began is stopped at the end; a stack that ran before runs on, without its simulator's gap in time.
+    Whatever this began is stopped at the end; a stack that ran before runs on as it did.
     """
-    with running_stack(settings, chosen, tell=tell) as running:
+    with _sending_afterwards_as_before(settings), running_stack(settings, chosen, tell=tell) as running:
         supervise.start_part(running, "simulator")
         tell(f"streaming {running.domain} events for {seconds} s")
         _count_down(seconds, tell)
         supervise.stop_part(running, "simulator")
         tell("the simulator has stopped; waiting until everything has arrived")
         return _drained(running)
+
+
+@contextmanager
+def _sending_afterwards_as_before(settings: Settings) -> Iterator[None]:
+    """A simulator that ran in a stack that ran before runs again afterwards."""
+    before = supervise.states(settings).get("simulator")
+    try:
+        yield
+    finally:
+        if before is not None and before.state == "RUNNING":
+            supervise.start_part(settings, "simulator")
 
 
 def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
@@ -118,7 +137,7 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
         voila = subprocess.Popen(
             page.command(notebooks() / "app.ipynb", port=port, token=token),
             cwd=notebooks(),
-            env=page.environment(inherited_environment()),
+            env=_environment(settings),
         )
         try:
             _wait_until_served(voila, url)
@@ -138,13 +157,18 @@ def serve_lab(settings: Settings, *, browser: bool) -> None:
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
     with ending_on_signal():
         command += [] if browser else ["--no-browser"]
-        server = subprocess.Popen(command, cwd=notebooks(), env=page.environment(inherited_environment()))
+        server = subprocess.Popen(command, cwd=notebooks(), env=_environment(settings))
         try:
             server.wait()
         except KeyboardInterrupt:
             return
         finally:
             _end(server)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """For a server whose kernels work in another folder: they are told the state folder by its whole path."""
+    return {**page.environment(inherited_environment()), "RTLIB_HOME": str(settings.home)}
 
 
 def notebooks() -> Path:

@@ -19,7 +19,8 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
-from rtlib.services import processes
+from rtlib.services import processes, supervise
+from rtlib.services.parts import Part
 from rtlib.warehouse.connection import connect, query
 
 Result = TypeVar("Result")
@@ -65,11 +66,12 @@ def share_jars(home: Path) -> None:
 
 
 @contextmanager
-def state_folder() -> Iterator[Path]:
+def state_folder(*, jars: bool = True) -> Iterator[Path]:
     """A short-named folder with the jars in it; whatever still runs for it at the end is ended, and it is removed."""
     home = Path(tempfile.mkdtemp(prefix="rtlib-"))
     try:
-        share_jars(home)
+        if jars:
+            share_jars(home)
         yield home
     finally:
         processes.end_leftovers(home)
@@ -121,8 +123,6 @@ class Stack:
 
     def pids(self) -> dict[str, int]:
         """The process id of each part, as the supervisor knows it; 0 while it does not run."""
-        from rtlib.services import supervise
-
         return {name: one.pid if one.state == "RUNNING" else 0 for name, one in supervise.states(self.settings).items()}
 
 
@@ -145,6 +145,16 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
         down = run_rtlib(home, "down", timeout=120)
         assert down.returncode == 0, down.stderr
         assert running_for(home) == []
+
+
+@contextmanager
+def supervisor(*parts: Part) -> Iterator[Settings]:
+    """A real supervisor of these parts alone, in a state folder without jars; nothing may be left at the end."""
+    with state_folder(jars=False) as home:
+        settings = Settings(home=home)
+        supervise.write_config(settings, parts, environment={})
+        supervise.start(settings)
+        yield settings
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:

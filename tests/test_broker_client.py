@@ -23,7 +23,7 @@ MSK = {"kafka_security_protocol": "SASL_SSL", "kafka_sasl_mechanism": "AWS_MSK_I
 
 
 def settings(tmp_path: Path, **values: Any) -> Settings:
-    return Settings(home=tmp_path, **values)
+    return Settings(home=tmp_path, part="loader", **values)
 
 
 @pytest.mark.parametrize("client", [KafkaAdminClient, KafkaConsumer, KafkaProducer])

@@ -29,7 +29,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings that point at ports where nobody listens."""
     monkeypatch.setattr(client, "BOOTSTRAP_MS", 300)
     (tmp_path / "ports.json").write_text(f'{{"kafka": {closed_port()}, "registry": {closed_port()}}}')
-    return Settings(home=tmp_path)
+    return Settings(home=tmp_path, part="loader")
 
 
 CALLS: list[Callable[[Settings], Any]] = [
@@ -76,7 +76,7 @@ def test_a_registry_that_is_away_is_named_with_the_cure(nobody: Settings, call: 
     ],
 )
 def test_each_kind_of_error_has_its_cure(tmp_path: Path, error: Exception, words: str, cure: str) -> None:
-    with pytest.raises(ServiceError, match=words) as told, broker_errors(Settings(home=tmp_path)):
+    with pytest.raises(ServiceError, match=words) as told, broker_errors(Settings(home=tmp_path, part="loader")):
         raise error
     assert cure in told.value.cure
 

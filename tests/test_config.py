@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from pathlib import Path
 
 import pytest
+import requests
 from pydantic import SecretStr, ValidationError
 
 from rtlib import config
@@ -17,8 +19,6 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No RTLIB_ variable of the machine, and an empty working copy whose .env.local a test may write."""
-    import os
-
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(config, "project_root", lambda: tmp_path)
@@ -26,7 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_defaults_need_no_account(bare: Path) -> None:
-    settings = load_settings()
+    settings = load_settings(part="loader")
     assert settings.home == bare / ".rtlib"
     assert settings.local_warehouse
     assert settings.bootstrap_servers == f"127.0.0.1:{USUAL_PORTS['kafka']}"
@@ -74,6 +74,11 @@ def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
         ("RTLIB_RATE", "fast", "valid number"),
         ("RTLIB_LATE_SHARE", "2", "less than or equal to 1"),
         ("RTLIB_TRIGGER", "hourly", "'real-time' or 'micro-batch'"),
+        ("RTLIB_KAFKA_PORT", "99999", "less than or equal to 65535"),
+        ("RTLIB_APP_PORT", "-5", "greater than or equal to 1"),
+        ("RTLIB_RECEIVER_PORT", "0", "greater than or equal to 1"),
+        ("RTLIB_SPARK_MASTER", "nonsense", "Spark knows local"),
+        ("RTLIB_SPARK_MASTER", "local[0]", "Spark knows local"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_would_work(
@@ -144,7 +149,7 @@ def test_ports_chosen_at_up_are_read_and_the_others_stay_usual(bare: Path) -> No
     settings.home.mkdir()
     (settings.home / "ports.json").write_text(json.dumps({"kafka": 5}))
     assert settings.ports == {**USUAL_PORTS, "kafka": 5}
-    assert settings.bootstrap_servers == "127.0.0.1:5"
+    assert load_settings(part="loader").bootstrap_servers == "127.0.0.1:5"
 
 
 def test_a_broken_ports_file_is_an_error_with_a_cure(bare: Path) -> None:
@@ -203,3 +208,65 @@ def test_a_state_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(ConfigError, match="is not a folder"):
         load_settings(home=file)
+
+
+@pytest.mark.parametrize("master", ["local", "local[8]", "local[*]", "local[4,2]", "yarn", "spark://a:7077,b:7077"])
+def test_every_way_to_name_a_spark_master_is_taken(master: str) -> None:
+    assert load_settings(spark_master=master).spark_master == master
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"LATE_SHARE": "0.9", "OUT_OF_ORDER_SHARE": "0.5"}, "RTLIB_LATE_SHARE=0.9, RTLIB_TOO_LATE_SHARE=0.002, RTLIB"),
+        ({"KAFKA_PORT": "18999", "APP_PORT": "18999"}, "RTLIB_KAFKA_PORT=18999, RTLIB_APP_PORT=18999: each needs"),
+    ],
+)
+def test_settings_that_cannot_hold_together_are_named_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: str
+) -> None:
+    monkeypatch.setenv("RTLIB_GEMINI_API_KEY", "hunter2")
+    for name, value in values.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert said in caught.value.what
+    assert "hunter2" not in caught.value.what
+    assert "\n" not in caught.value.what
+
+
+@pytest.mark.parametrize(("written", "meant"), [("rel", "{here}/rel"), ("~/state", "{user}/state"), ("../a", "{up}/a")])
+def test_the_state_folder_is_the_same_from_everywhere(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    monkeypatch.chdir(bare)
+    monkeypatch.setenv("RTLIB_HOME", written)
+    assert str(load_settings().home) == meant.format(here=bare, user=Path.home(), up=bare.parent)
+
+
+@pytest.fixture
+def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable about proxies, and what a test sets is forgotten."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        for one in (name, name.lower()):
+            monkeypatch.setenv(one, "")
+            monkeypatch.delenv(one)
+
+
+@pytest.mark.usefixtures("proxies")
+def test_a_proxy_is_asked_for_nothing_that_runs_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    load_settings()
+    load_settings()
+    assert requests.utils.get_environ_proxies("http://127.0.0.1:18765/") == {}
+    assert requests.utils.get_environ_proxies("http://intranet.example/") == {}
+    assert requests.utils.get_environ_proxies("http://elsewhere.example/")["http"] == "http://proxy.example:3128"
+    assert os.environ["no_proxy"] == "intranet.example,127.0.0.1,localhost"
+
+
+@pytest.mark.usefixtures("proxies")
+def test_where_there_is_no_proxy_the_environment_stays_as_it_is() -> None:
+    before = dict(os.environ)
+    load_settings()
+    assert dict(os.environ) == before

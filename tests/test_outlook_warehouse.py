@@ -130,6 +130,7 @@ def test_from_raw_events_to_forecasts_to_a_plan_and_again(
     until = datetime(2026, 3, 2, tzinfo=UTC)
     backfill(empty, history(domain, seed=7, until=until, days=18, per_day=500), domain="curbside")
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))
+    monkeypatch.setenv("RTLIB_PART", settings.part)
     shown = CliRunner().invoke(cli.app, ["staffing", "forecast", "--days", "1"])
     assert shown.exit_code == 0, shown.output
     assert "oakland-3rd-st: " in shown.output and "is taken" in shown.output

@@ -135,7 +135,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
-    made = World(Settings(home=tmp_path, domain="iot"), warehouse)
+    made = World(Settings(home=tmp_path, domain="iot", part="ledger"), warehouse)
     for name in ("contents", "first_offsets", "end_offsets"):
         monkeypatch.setattr(evidence, name, getattr(made, name))
     monkeypatch.setattr(evidence, "schema_ids", lambda settings, subject: {SCHEMA_ID})

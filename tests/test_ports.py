@@ -72,3 +72,16 @@ def test_a_pinned_port_that_is_busy_is_refused(tmp_path: Path) -> None:
         with pytest.raises(EnvironmentProblem, match="for registry is busy"):
             ports.choose(settings)
     assert not (tmp_path / "home").exists()
+
+
+def test_a_pinned_port_is_kept_for_the_server_it_is_pinned_for(settings: Settings) -> None:
+    earlier = ports.choose(settings)["kafka"]  # Kafka would like it again, and is asked before the receiver
+    chosen = ports.choose(settings.model_copy(update={"receiver_port": earlier}))
+    assert chosen["receiver"] == earlier
+    assert len(set(chosen.values())) == len(USUAL_PORTS)
+
+
+def test_the_app_is_not_given_the_port_of_a_part_that_is_just_starting_again(settings: Settings) -> None:
+    chosen = ports.choose(settings)
+    ports.write(settings.home, {**chosen, "app": chosen["registry"]})
+    assert ports.for_app(settings) not in {port for name, port in chosen.items() if name != "app"}

@@ -372,6 +372,7 @@ def test_the_documentation_is_one_page_and_leaves_the_last_run_alone(world: Worl
 
 def test_the_verbs_tell_people_and_programs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(world.settings.home))
+    monkeypatch.setenv("RTLIB_PART", world.settings.part)
     built = CliRunner().invoke(cli.app, ["dbt", "build", "calendar", "--no-unit-tests"])
     assert built.exit_code == 0
     assert "1 models built, 2 of 2 tests passed" in built.stdout
@@ -391,7 +392,7 @@ def test_nothing_selected_is_an_error_that_says_where_the_names_are(world: World
 def test_a_warehouse_that_does_not_answer_is_an_error_with_a_cure(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"warehouse": 9}')
     with pytest.raises(WarehouseError, match="Cure: rtlib status"):
-        transforming.build(Settings(home=tmp_path))
+        transforming.build(Settings(home=tmp_path, part="loader"))
 
 
 # --- the command line -----------------------------------------------------------------------------------------------

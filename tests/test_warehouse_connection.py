@@ -106,7 +106,7 @@ def test_where_nothing_listens_the_error_comes_at_once_and_says_how_to_start_it(
     (tmp_path / "ports.json").write_text('{"warehouse": 1}')
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable, match="does not answer") as caught:
-        connect(Settings(home=tmp_path))
+        connect(Settings(home=tmp_path, part="loader"))
     assert "rtlib up" in caught.value.cure
     assert time.monotonic() - began < 3
 
@@ -187,5 +187,7 @@ def test_a_warehouse_that_stays_away_is_given_up_after_a_while(tmp_path: Path) -
     (tmp_path / "ports.json").write_text('{"warehouse": 1}')
     began = time.monotonic()
     with pytest.raises(WarehouseUnreachable):
-        Warehouse(Settings(home=tmp_path), ride_out_seconds=1).run(lambda connection: query(connection, "select 1"))
+        Warehouse(Settings(home=tmp_path, part="loader"), ride_out_seconds=1).run(
+            lambda connection: query(connection, "select 1")
+        )
     assert 1 <= time.monotonic() - began < 5

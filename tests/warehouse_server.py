@@ -27,7 +27,7 @@ class WarehouseServer:
             self.port = free.getsockname()[1]
         home.mkdir(parents=True, exist_ok=True)
         (home / "ports.json").write_text(json.dumps({"warehouse": self.port}))
-        self.settings = Settings(home=home)
+        self.settings = Settings(home=home, part="warehouse")  # as a part, for no supervisor runs it
         self.data = home / "warehouse"
 
     def start(self) -> None:

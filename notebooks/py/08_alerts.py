@@ -157,7 +157,7 @@ print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
 # %%
 import requests
 
-webhook = f"http://127.0.0.1:{settings.ports['receiver']}/webhook"
+webhook = f"http://127.0.0.1:{settings.local_port('receiver')}/webhook"
 my_guess = None  # for instance [202, 202, 202, 202, 202, 202]
 answers = [requests.post(webhook, data=message(shown), timeout=5) for _ in range(6)]
 compare(my_guess, [one.status_code for one in answers])
@@ -188,7 +188,7 @@ assert all(one.taken for one in told)
 # %%
 from IPython.display import IFrame
 
-IFrame(f"http://127.0.0.1:{settings.ports['receiver']}/", width="100%", height=330)
+IFrame(f"http://127.0.0.1:{settings.local_port('receiver')}/", width="100%", height=330)
 
 # %% [markdown]
 # ## Between finding and sending

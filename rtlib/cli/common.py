@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -39,8 +40,13 @@ def choose(
 
 
 def say(line: str) -> None:
-    """Progress goes to standard error, so that what is printed can be piped."""
-    typer.echo(line, err=True)
+    """Progress goes to standard error, so that what is printed can be piped.
+
+    When nobody listens any more, because the terminal was closed or the pipe broke, the work must still come to its
+    end: what was started is to be stopped.
+    """
+    with suppress(OSError):
+        typer.echo(line, err=True)
 
 
 def print_json(told: Mapping[str, Any]) -> None:

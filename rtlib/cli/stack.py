@@ -10,6 +10,7 @@ import typer
 
 from rtlib.cli.common import DomainName, Json, PartName, RateValue, Seed, Small, Trigger, app, choose, print_json, say
 from rtlib.config import DOMAINS, Settings, load_settings
+from rtlib.errors import ConfigError
 
 if TYPE_CHECKING:
     from rtlib.services.stack import StackStatus
@@ -140,7 +141,11 @@ def reset(
     from rtlib.services import stack
 
     settings = load_settings()
-    if not yes and sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
+        raise ConfigError(
+            f"there is no terminal to ask whether {settings.home} may be emptied", cure="rtlib reset --yes"
+        )
+    if not yes:
         typer.confirm(f"Empty {settings.home}?", abort=True)
     stack.reset(settings, downloads=downloads)
     typer.echo(f"{settings.home} is empty" + ("" if downloads else ", but for the downloaded jars"))

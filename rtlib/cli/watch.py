@@ -9,12 +9,17 @@ import typer
 
 from rtlib.cli.common import DomainName, Json, RateValue, Seed, Small, Trigger, app, choose, print_json, say
 from rtlib.config import load_settings
+from rtlib.errors import ConfigError
+
+SECONDS = 60  # of a headless run
 
 
 @app.command("demo")
 def run_demo(
     headless: Annotated[bool, typer.Option("--headless", help="No browser: run, reconcile, print, stop.")] = False,
-    seconds: Annotated[int, typer.Option("--seconds", min=1, help="How long a headless run streams events.")] = 60,
+    seconds: Annotated[
+        int | None, typer.Option("--seconds", min=1, help="How long a headless run streams events; else 60.")
+    ] = None,
     domain: DomainName = None,
     rate: RateValue = None,
     trigger: Trigger = None,
@@ -30,11 +35,14 @@ def run_demo(
     """
     from rtlib import demo
 
+    for name, given in (("--json", as_json), ("--seconds", seconds is not None)):
+        if given and not headless:
+            raise ConfigError(f"{name} is for a run that ends by itself", cure="add --headless")
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
     if not headless:
         demo.run_app(settings, chosen, tell=say, browser=not no_browser)
         return
-    result = demo.run_headless(settings, chosen, seconds=seconds, tell=say)
+    result = demo.run_headless(settings, chosen, seconds=seconds or SECONDS, tell=say)
     if as_json:
         print_json({**asdict(result), "reconciles": result.reconciles})
     else:

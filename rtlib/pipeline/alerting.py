@@ -40,7 +40,7 @@ NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # what a c
 
 def webhook(settings: Settings) -> SecretStr:
     """Where cards go: to Teams if a webhook is set, else to the receiver of this stack."""
-    return settings.teams_webhook_url or SecretStr(f"http://127.0.0.1:{settings.ports['receiver']}/webhook")
+    return settings.teams_webhook_url or SecretStr(f"http://127.0.0.1:{settings.local_port('receiver')}/webhook")
 
 
 def run_receiver(settings: Settings, stop: threading.Event) -> None:

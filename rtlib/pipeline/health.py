@@ -87,8 +87,9 @@ def alerts(settings: Settings) -> str:
 
 def receiver(settings: Settings) -> str:
     """Ask the local receiver for the cards it took."""
+    url = f"http://127.0.0.1:{settings.local_port('receiver')}/cards"
     try:
-        answer = requests.get(f"http://127.0.0.1:{settings.ports['receiver']}/cards", timeout=5)
+        answer = requests.get(url, timeout=5)
         answer.raise_for_status()
     except requests.RequestException as error:
         raise ServiceError(

@@ -38,13 +38,12 @@ def choose(settings: Settings) -> dict[str, int]:
     Raises:
         EnvironmentProblem: A port that a setting asks for is busy; the message names the process that has it.
     """
-    chosen: dict[str, int] = {}
+    chosen = dict(settings.pinned_ports)  # first of all, so that nobody else is given one of them
     others = _of_other_stacks(settings.home)
-    for name in USUAL_PORTS:
-        pinned = settings.pinned_ports.get(name)
-        if pinned is not None:
-            _refuse_if_busy(name, pinned)
-        chosen[name] = pinned or _first_free(settings.ports[name], taken=others | set(chosen.values()))
+    for name, port in chosen.items():
+        _refuse_if_busy(name, port)
+    for name in [name for name in USUAL_PORTS if name not in chosen]:
+        chosen[name] = _first_free(settings.ports[name], taken=others | set(chosen.values()))
     write(settings.home, chosen)
     return chosen
 
@@ -58,7 +57,8 @@ def for_app(settings: Settings) -> int:
     pinned = settings.pinned_ports.get("app")
     if pinned is not None:
         _refuse_if_busy("app", pinned)
-    return pinned or _first_free(settings.ports["app"], taken=_of_other_stacks(settings.home))
+    own = {port for name, port in settings.ports.items() if name != "app"}  # a part may be starting again just now
+    return pinned or _first_free(settings.ports["app"], taken=own | _of_other_stacks(settings.home))
 
 
 def _refuse_if_busy(name: str, port: int) -> None:

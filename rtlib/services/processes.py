@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 MEGABYTE = 1024 * 1024
+# What asks a command to end: Ctrl-C, a polite kill, a closed terminal.
+ENDING = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)))
 
 
 def belonging_to(home: Path) -> Iterator[tuple[str, psutil.Process]]:
@@ -65,6 +69,20 @@ def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:
         _quietly(process.kill)
     psutil.wait_procs(stubborn, timeout=grace_seconds)
     return [part for part, _ in found]
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within it nothing more is asked to end: what is ending already goes to its end, a second Ctrl-C or not."""
+    if threading.current_thread() is not threading.main_thread():  # the others get no signals
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _quietly(action: Callable[[], None]) -> None:

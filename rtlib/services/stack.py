@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 
 from rtlib.config import Settings, load_settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
+from rtlib.running import forget, remember
 from rtlib.services import jars, java, ports, processes, supervise
 from rtlib.services.broker import prepare_broker
 from rtlib.services.parts import parts
@@ -22,6 +22,7 @@ from rtlib.services.parts import parts
 Check = Callable[[Settings], str]
 Tell = Callable[[str], None]
 
+STARTS = 5  # a part that has needed more of them will not come up by one more
 SERVERS = ("broker", "registry", "warehouse", "receiver")
 
 
@@ -64,7 +65,7 @@ def up(
         settings: Where and how.
         checks: For each part, what asks it something and says what it answered; raises RtlibError until it can.
         prepare: Makes topics, schema and tables; called once the servers answer.
-        chosen: Settings given for this stack, remembered for other terminals.
+        chosen: Settings given for this stack; they are remembered for other terminals, with those that held anyway.
         tell: Receives one line for each step.
         timeout_seconds: How long all parts together may take to answer.
 
@@ -107,21 +108,30 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     """Ask a part until it answers.
 
     Raises:
-        ServiceError: It did not answer in time; the message ends with the last lines of its log.
+        ServiceError: It did not answer in time, or ended again and again; the message ends with the last lines of its
+            log.
     """
-    began = time.monotonic()
+    began, starts = time.monotonic(), set[float]()
+
+    def ask() -> str:
+        if (part := supervise.states(settings).get(name)) and part.started_at:
+            starts.add(part.started_at)
+        return check(settings)
+
+    late = stop_after_delay(max(1.0, until - began))
     retrying = Retrying(
-        stop=stop_after_delay(max(1.0, until - began)),
+        stop=lambda state: late(state) or len(starts) > STARTS,
         wait=wait_fixed(0.2),
         retry=retry_if_exception_type(RtlibError),
     )
     try:
-        said = retrying(check, settings)
+        said = retrying(ask)
     except RetryError as error:
         reason = str(error.last_attempt.exception()).splitlines()[0]
+        again = f" and has ended {len(starts) - 1} times" if len(starts) > 1 else ""
         tail = "\n    ".join(last_lines(settings, name, 8))
         raise ServiceError(
-            f"{name} does not answer: {reason}\n  The end of its log:\n    {tail}",
+            f"{name} does not answer{again}: {reason}\n  The end of its log:\n    {tail}",
             cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
         ) from error
     tell(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
@@ -129,17 +139,19 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
 
 def down(settings: Settings, *, tell: Tell) -> bool:
     """Stop everything that ``up`` began for this state folder, also after a crash; return False if nothing ran."""
-    pid = supervise.supervisor_pid(settings)
-    if pid is not None:
-        tell("stopping the parts")
-        supervise.shut_down(settings)
-        _wait_for_end(pid)
-    left = processes.end_leftovers(settings.home)
-    if left:
-        tell(f"ended what was left over: {', '.join(sorted(set(left)))}")
-    for leftover in (supervise.socket_path(settings.home), settings.home / "run.json"):
-        leftover.unlink(missing_ok=True)
-    return pid is not None or bool(left)
+    with processes.undisturbed():
+        pid, left = supervise.supervisor_pid(settings), list[str]()
+        try:
+            if pid is not None:
+                tell("stopping the parts")
+                supervise.shut_down(settings)
+                _wait_for_end(pid)
+        finally:
+            left += processes.end_leftovers(settings.home)
+            forget(settings.home)
+        if left:
+            tell(f"ended what was left over: {', '.join(sorted(set(left)))}")
+        return pid is not None or bool(left)
 
 
 def status(settings: Settings, *, checks: Mapping[str, Check]) -> StackStatus:
@@ -154,10 +166,15 @@ def reset(settings: Settings, *, downloads: bool = False) -> None:
     """Empty the state folder of a stopped stack; downloaded jars stay unless ``downloads`` is true.
 
     Raises:
-        ServiceError: The stack is running.
+        ServiceError: The stack is running, or some of it is, after a crash of its supervisor.
     """
-    if supervise.supervisor_pid(settings) is not None:
-        raise ServiceError("the stack is running, so its state cannot be emptied", cure="rtlib down, then rtlib reset")
+    alive = sorted({part for part, _ in processes.belonging_to(settings.home)})
+    alive += [str(one) for one in processes.running_homes() if settings.home in one.parents]  # a benchmark's, for one
+    if alive:
+        raise ServiceError(
+            f"the stack of {settings.home} is running ({', '.join(alive)}), so its state cannot be emptied",
+            cure=f"RTLIB_HOME={settings.home} rtlib down, then rtlib reset",
+        )
     if not settings.home.exists():
         return
     for entry in settings.home.iterdir():
@@ -194,8 +211,9 @@ def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen
     """Everything that must be on disk before the supervisor starts; returns settings that know the ports."""
     try:
         ports.choose(settings)
-        (settings.home / "run.json").write_text(json.dumps(dict(chosen)))
+        forget(settings.home)  # what an earlier stack was started with, if a crash left it
         settings = load_settings(**chosen, home=settings.home)
+        remember(settings.home, settings.of_a_run())
         prepare_broker(settings, java=found.path, jars=fetched["kafka"])
         _write_supervisor_config(settings, found.path, fetched, chosen)
     except OSError as error:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +14,8 @@ from xmlrpc.client import Fault, ServerProxy
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.running import socket_path
 from rtlib.services.parts import Part
-
-SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 bytes; a little is kept for the lock beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +27,6 @@ class PartState:
     pid: int
     started_at: float
     said: str
-
-
-def socket_path(home: Path) -> Path:
-    """Where the supervisor of this state folder listens: inside it, or in the temporary folder if it is deep."""
-    inside = home / "run" / "supervisor.sock"
-    if len(str(inside)) <= SOCKET_PATH_LIMIT:
-        return inside
-    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"rtlib-{name}.sock"
 
 
 def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapping[str, str]) -> Path:

@@ -40,9 +40,15 @@ def target(settings: Settings) -> Path:
 
 
 def exports(settings: Settings) -> dict[str, str]:
-    """The variables that let a stock ``dbt`` do the same as ``build``; secrets are not among them."""
+    """The variables that let a stock ``dbt`` do the same as ``build``; secrets are not among them.
+
+    Raises:
+        ServiceError: The warehouse is the local one, and no stack of this state folder runs.
+    """
+    port = {f"{PREFIX}WAREHOUSE_PORT": str(settings.local_port("warehouse"))} if settings.local_warehouse else {}
     return {
         **_variables(settings, (*_PLAIN, *STREAM)),
+        **port,
         "DBT_PROJECT_DIR": str(project()),
         "DBT_PROFILES_DIR": str(project()),
         "DBT_TARGET_PATH": str(target(settings).resolve()),

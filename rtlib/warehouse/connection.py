@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
-from rtlib.errors import ConfigError, WarehouseError, WarehouseUnreachable
+from rtlib.errors import ConfigError, ServiceError, WarehouseError, WarehouseUnreachable
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -41,11 +41,12 @@ def connect(settings: Settings) -> SnowflakeConnection:
     # What matters of these is in the error that is raised.
     for name in ("snowflake.connector", "snowflake.connector.vendored.urllib3", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    options = {**_common(settings), **(_local(settings) if settings.local_warehouse else _snowflake(settings))}
+    port = _local_port(settings) if settings.local_warehouse else None
+    options = {**_common(settings), **(_snowflake(settings) if port is None else _local(settings, port))}
     where = "the local warehouse" if settings.local_warehouse else f"Snowflake account {settings.snowflake_account}"
     try:
-        if settings.local_warehouse:
-            _knock(settings)
+        if port is not None:
+            _knock(port)
         connection = snowflake.connector.connect(**options)
     except (Error, OSError) as error:
         if _is_unreachable(error):
@@ -171,13 +172,21 @@ def _common(settings: Settings) -> dict[str, object]:
     }
 
 
-def _local(settings: Settings) -> dict[str, object]:
+def _local_port(settings: Settings) -> int:
+    """The port of this stack's warehouse; that no stack runs may pass, as any other silence may."""
+    try:
+        return settings.local_port("warehouse")
+    except ServiceError as error:
+        raise WarehouseUnreachable(error.what, cure=LOCAL_CURE) from error
+
+
+def _local(settings: Settings, port: int) -> dict[str, object]:
     return {
         "account": LOCAL_ACCOUNT,
         "user": "learner",
         "password": "unused",  # the connector asks for one; fakesnow looks at none
         "host": LOCAL_HOST,
-        "port": settings.ports["warehouse"],
+        "port": port,
         "protocol": "http",
         # How long the connector goes on retrying; a statement itself may take the socket's timeout.
         "network_timeout": min(LOCAL_RETRY_SECONDS, settings.warehouse_timeout_seconds),
@@ -218,9 +227,9 @@ def _credentials(settings: Settings) -> dict[str, object]:
     )
 
 
-def _knock(settings: Settings) -> None:
+def _knock(port: int) -> None:
     """Fail at once where nothing listens; the connector would go on trying."""
-    with socket.create_connection((LOCAL_HOST, settings.ports["warehouse"]), timeout=LOCAL_RETRY_SECONDS):
+    with socket.create_connection((LOCAL_HOST, port), timeout=LOCAL_RETRY_SECONDS):
         pass
 
 

@@ -59,6 +59,8 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     The settings hold what the command line cannot say: that JupyterLab does not ask a newcomer whether it may fetch
     news from elsewhere, and that Voilà sends no pings. Their time-out must not be longer than their interval, and then
     the server takes every connection for dead at its first ping: a click during the reconnection would be lost.
+    A terminal in JupyterLab and a cell with ``!`` find ``rtlib``.
     """
-    places = {"JUPYTER_PATH": SHARE, "JUPYTER_CONFIG_PATH": SHARE / "config"}
+    scripts = Path(sys.executable).parent
+    places = {"JUPYTER_PATH": SHARE, "JUPYTER_CONFIG_PATH": SHARE / "config", "PATH": scripts}
     return {**base, **{name: os.pathsep.join(filter(None, [str(one), base.get(name)])) for name, one in places.items()}}

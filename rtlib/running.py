@@ -1,0 +1,49 @@
+"""Running: what a state folder tells of its stack: whether it runs, and what it was started with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 bytes; a little is kept for the lock beside it
+KNOCK_SECONDS = 2.0
+
+
+def socket_path(home: Path) -> Path:
+    """Where the supervisor of this state folder listens: inside it, or in the temporary folder if it is deep."""
+    inside = home / "run" / "supervisor.sock"
+    if len(str(inside)) <= SOCKET_PATH_LIMIT:
+        return inside
+    name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"rtlib-{name}.sock"
+
+
+def is_running(home: Path) -> bool:
+    """True while the supervisor of this state folder listens; files alone may be left over from a crash."""
+    with socket.socket(socket.AF_UNIX) as knock:
+        knock.settimeout(KNOCK_SECONDS)
+        return knock.connect_ex(str(socket_path(home))) == 0
+
+
+def remember(home: Path, options: Mapping[str, object]) -> None:
+    """Write down what the stack is started with, until ``forget``."""
+    (home / "run.json").write_text(json.dumps(dict(options)))
+
+
+def remembered(home: Path) -> dict[str, object]:
+    """What the stack of this folder was started with, so that a second terminal asks about the same domain."""
+    try:
+        options: dict[str, object] = json.loads((home / "run.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return options
+
+
+def forget(home: Path) -> None:
+    """Remove what only a running stack needs."""
+    for leftover in (socket_path(home), home / "run.json"):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""What the app's and the lessons' servers are given: the state folder, and the commands of this environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtlib import demo
+from rtlib.config import load_settings
+
+
+class Started(Exception):
+    """A server would have been started."""
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """How the server would have been started, with a state folder that is named from where the terminal is."""
+    told: dict[str, Any] = {}
+
+    def start(command: list[str], **options: Any) -> None:
+        told.update(options)
+        raise Started
+
+    monkeypatch.setattr(demo.subprocess, "Popen", start)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RTLIB_HOME", "state")
+    return told
+
+
+@pytest.mark.parametrize(
+    "serve", [demo.serve_lab, lambda settings, browser: demo.serve_app(settings, tell=print, browser=browser)]
+)
+def test_a_server_that_works_elsewhere_has_the_state_folder_of_the_terminal(
+    given: dict[str, Any], tmp_path: Path, serve: Any
+) -> None:
+    with pytest.raises(Started):
+        serve(load_settings(), browser=False)
+    assert given["cwd"] != tmp_path
+    assert given["env"]["RTLIB_HOME"] == str(tmp_path / "state")
+
+
+def test_a_terminal_in_jupyterlab_finds_the_command(given: dict[str, Any]) -> None:
+    with pytest.raises(Started):
+        demo.serve_lab(load_settings(), browser=False)
+    first, *others = given["env"]["PATH"].split(os.pathsep)
+    assert first == str(Path(sys.executable).parent)
+    assert others == os.environ["PATH"].split(os.pathsep)

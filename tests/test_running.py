@@ -1,0 +1,117 @@
+"""Whether a stack of this state folder runs; if not, nothing of it is asked, whoever has its ports by now."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_stack import run_rtlib, supervisor, until
+from warehouse_server import WarehouseServer
+
+from rtlib.broker import topics
+from rtlib.broker.registry import subjects
+from rtlib.config import Settings
+from rtlib.errors import ServiceError, WarehouseUnreachable
+from rtlib.pipeline import health
+from rtlib.pipeline.alerting import webhook
+from rtlib.running import forget, is_running, remember, remembered
+from rtlib.services import supervise
+from rtlib.transform.project import exports
+from rtlib.warehouse.connection import connect, query
+
+
+@pytest.fixture
+def running() -> Iterator[Settings]:
+    """A state folder with a real supervisor that has nothing to supervise."""
+    with supervisor() as settings:
+        yield settings
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, warehouse_server: WarehouseServer) -> Settings:
+    """Another state folder, whose old ports belong to somebody else's warehouse by now."""
+    ports = dict.fromkeys(("kafka", "registry", "warehouse", "receiver"), warehouse_server.port)
+    (tmp_path / "ports.json").write_text(json.dumps(ports))
+    return Settings(home=tmp_path)
+
+
+def test_a_stack_runs_while_its_supervisor_listens_and_not_when_its_files_are_left_over(running: Settings) -> None:
+    assert is_running(running.home)
+    pid = supervise.supervisor_pid(running)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_running(running.home), seconds=10)
+
+
+def test_an_empty_folder_runs_nothing(tmp_path: Path) -> None:
+    assert not is_running(tmp_path)
+
+
+def test_the_addresses_of_a_running_stack_are_those_it_chose(running: Settings) -> None:
+    (running.home / "ports.json").write_text(json.dumps({"kafka": 5, "registry": 6}))
+    assert running.bootstrap_servers == "127.0.0.1:5"
+    assert running.schema_registry_url == "http://127.0.0.1:6/apis/ccompat/v7"
+    assert running.local_port("kafka") == 5
+
+
+ASKS: list[Callable[[Settings], Any]] = [
+    lambda settings: settings.bootstrap_servers,
+    lambda settings: settings.schema_registry_url,
+    lambda settings: settings.local_port("receiver"),
+    topics.ensure_topics,
+    topics.topics,
+    subjects,
+    webhook,
+    health.receiver,
+    exports,
+]
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_stopped_stack_is_told_of_though_somebody_else_has_its_ports(
+    stopped: Settings, ask: Callable[[Settings], Any]
+) -> None:
+    with pytest.raises(ServiceError, match=f"not running.*{stopped.home}") as told:
+        ask(stopped)
+    assert told.value.cure == "rtlib up"
+
+
+def test_the_warehouse_of_another_copy_is_not_taken_for_ones_own(
+    stopped: Settings, warehouse_server: WarehouseServer
+) -> None:
+    with pytest.raises(WarehouseUnreachable, match="the stack is not running"):
+        connect(stopped)
+    connection = warehouse_server.connect()
+    assert query(connection, "select 1 as one") == [{"one": 1}]
+    connection.close()
+
+
+@pytest.mark.parametrize("words", [("backfill",), ("ledger",), ("travel",), ("dbt", "build"), ("dbt", "env")])
+def test_a_command_of_a_stopped_copy_says_so_and_changes_nothing(stopped: Settings, words: tuple[str, ...]) -> None:
+    done = run_rtlib(stopped.home, *words)
+    assert done.returncode != 0
+    assert "the stack is not running" in done.stderr
+    assert "rtlib up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_part_asks_its_neighbours_without_asking_whether_the_stack_runs(stopped: Settings) -> None:
+    assert stopped.model_copy(update={"part": "loader"}).local_port("warehouse") == stopped.ports["warehouse"]
+
+
+def test_what_runs_elsewhere_needs_no_stack_here(tmp_path: Path) -> None:
+    elsewhere = Settings(home=tmp_path, kafka_bootstrap_servers="broker:9092", registry_url="http://registry")
+    assert (elsewhere.bootstrap_servers, elsewhere.schema_registry_url) == ("broker:9092", "http://registry")
+
+
+def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_path: Path) -> None:
+    remember(tmp_path, {"domain": "iot", "rate": 5.0})
+    assert remembered(tmp_path) == {"domain": "iot", "rate": 5.0}
+    forget(tmp_path)
+    assert remembered(tmp_path) == {}
+    forget(tmp_path)

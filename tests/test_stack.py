@@ -1,0 +1,241 @@
+"""The stack: how it is begun, given up and ended; with a real supervisor, and parts that a test can afford."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from live_stack import clean_environment, run_rtlib, running_for, supervisor, until
+
+from rtlib import demo
+from rtlib.config import OF_A_RUN, Settings, load_settings
+from rtlib.errors import ConfigError, ServiceError
+from rtlib.running import is_running, remember, remembered
+from rtlib.services import processes, stack, supervise
+from rtlib.services.java import Java
+from rtlib.services.parts import Part
+
+WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
+FAILS = Part("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
+# Ends at the first polite word, but takes its time about it.
+ENDS_SLOWLY = (
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), sys.exit(0))); "
+    "print('ready', flush=True); [signal.pause() for _ in iter(int, 1)]"
+)
+LINGERS = Part("simulator", (sys.executable, "-c", ENDS_SLOWLY))
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("RTLIB_")]:
+        monkeypatch.delenv(name)
+
+
+def refuses(settings: Settings) -> str:
+    raise ServiceError("the simulator has not started yet")
+
+
+# --- what cannot work is given up ------------------------------------------------------------------------------------
+
+
+def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> None:
+    with supervisor(FAILS) as settings:
+        began = time.monotonic()
+        with pytest.raises(ServiceError, match=r"simulator does not answer and has ended \d times") as given_up:
+            stack.wait_healthy(settings, "simulator", refuses, until=began + 200, tell=lambda line: None)
+        assert time.monotonic() - began < 60
+    assert "RTLIB_RATE: no such rate" in str(given_up.value)
+
+
+def test_a_part_that_runs_is_waited_for() -> None:
+    with supervisor(WAITS) as settings, pytest.raises(ServiceError, match="simulator does not answer: the simulator"):
+        stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, tell=lambda line: None)
+
+
+# --- what was begun is ended -----------------------------------------------------------------------------------------
+
+
+def test_progress_that_nobody_reads_any_more_ends_nothing() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    program = "from rtlib.cli.common import say; say('stopping'); say('the parts'); print('they are stopped')"
+    done = subprocess.run([sys.executable, "-c", program], stderr=write, stdout=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stdout) == (0, "they are stopped\n")
+
+
+DEMO = """
+import signal, sys
+from pathlib import Path
+from rtlib import demo
+from rtlib.cli.common import say
+from rtlib.config import load_settings
+
+demo.start = lambda settings, chosen, tell: True  # the test has started it
+sys.stdin.isatty() and __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)
+with demo.running_stack(load_settings(), {}, tell=say):
+    say("running")
+    while True:
+        signal.pause()
+"""
+
+
+def test_a_closed_terminal_ends_the_whole_stack() -> None:
+    import pty
+
+    with supervisor(WAITS) as settings:
+        terminal, ours = pty.openpty()
+        running = subprocess.Popen(
+            [sys.executable, "-c", DEMO],
+            stdin=ours, stdout=ours, stderr=ours, env=clean_environment(settings.home), start_new_session=True,
+        )  # fmt: skip
+        os.close(ours)
+        told = b""
+        while b"running" not in told:
+            told += os.read(terminal, 1000)
+        os.close(terminal)
+        running.wait(timeout=60)
+        assert running_for(settings.home) == []
+        assert not is_running(settings.home)
+
+
+def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
+    with supervisor(LINGERS) as settings:
+        until(lambda: "ready" in stack.last_lines(settings, "simulator", 1), seconds=30)
+        remember(settings.home, {"domain": "iot"})
+        running = subprocess.Popen(
+            [sys.executable, "-c", DEMO],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=clean_environment(settings.home), text=True,
+        )  # fmt: skip
+        assert running.stderr is not None
+        assert running.stderr.readline() == "running\n"
+        running.send_signal(signal.SIGINT)
+        assert running.stderr.readline() == "stopping the parts\n"
+
+        def ended_though_interrupted() -> bool:
+            running.send_signal(signal.SIGINT)
+            return running.poll() is not None
+
+        until(ended_though_interrupted, seconds=60)
+        running.stderr.close()
+        assert running_for(settings.home) == []
+        assert remembered(settings.home) == {}
+
+
+def test_signals_reach_a_process_again_after_something_went_undisturbed() -> None:
+    with processes.undisturbed():
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+# --- the state of a running stack is left alone ----------------------------------------------------------------------
+
+
+def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> None:
+    with supervisor(WAITS) as settings:
+        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        pid = supervise.supervisor_pid(settings)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_running(settings.home), seconds=10)
+        with pytest.raises(ServiceError, match=r"is running \(simulator\)") as refused:
+            stack.reset(settings)
+        assert "rtlib down" in refused.value.cure
+        assert (settings.home / "logs").exists()
+        assert stack.down(settings, tell=lambda line: None)
+        stack.reset(settings)
+        assert list(settings.home.iterdir()) == []
+
+
+def test_the_state_is_not_emptied_while_a_stack_runs_below_it(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    waits = "import sys; sys.stdin.read()"  # with a supervisor's command line, by which it is known
+    words = (sys.executable, "-c", waits, "supervisor.supervisord", "-c", str(tmp_path / "bench/run/supervisord.conf"))
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        until(lambda: tmp_path / "bench" in processes.running_homes(), seconds=30)
+        with pytest.raises(ServiceError, match="bench"):
+            stack.reset(Settings(home=tmp_path))
+        process.communicate()
+    assert (tmp_path / "logs").exists()
+
+
+def test_without_a_terminal_nothing_is_emptied_unless_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    refused = run_rtlib(tmp_path, "reset")
+    assert refused.returncode == 2
+    assert "rtlib reset --yes" in refused.stderr
+    assert (tmp_path / "logs").exists()
+    assert run_rtlib(tmp_path, "reset", "--yes").returncode == 0
+    assert not (tmp_path / "logs").exists()
+
+
+# --- what it was started with ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder laid out for a stack that a variable of the first terminal made one for sensors."""
+    for name in ("prepare_broker", "_write_supervisor_config"):
+        monkeypatch.setattr(stack, name, lambda *words, **named: None)
+    monkeypatch.setenv("RTLIB_DOMAIN", "iot")
+    monkeypatch.setenv("RTLIB_WINDOW_SECONDS", "30")
+    tmp_path.joinpath("run.json").write_text('{"domain": "gaming", "seed": 99}')  # a crash left it
+    chosen: dict[str, object] = {"rate": 5.0}
+    java = Java(Path("java"), "17")
+    stack._lay_out(load_settings(home=tmp_path, **chosen), java, {"kafka": ()}, chosen=chosen)
+    monkeypatch.delenv("RTLIB_DOMAIN")
+    monkeypatch.delenv("RTLIB_WINDOW_SECONDS")
+    return tmp_path
+
+
+def test_another_terminal_knows_all_that_the_stack_was_started_with(laid_out: Path) -> None:
+    other = load_settings(home=laid_out)
+    assert (other.domain, other.rate, other.window_seconds, other.seed) == ("iot", 5.0, 30, 7)
+    assert set(remembered(laid_out)) == set(OF_A_RUN)
+
+
+def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
+    told: list[str] = []
+    chosen: dict[str, object] = {"rate": 500.0}
+    assert not demo.start(load_settings(home=laid_out, **chosen), chosen, tell=told.append)
+    assert told == ["it runs with rate 5.0, and 500.0 is ignored; to change it: rtlib down, then rtlib up"]
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
+    laid_out: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
+    if by == "variable":
+        monkeypatch.setenv("RTLIB_DOMAIN", "gaming")
+    chosen: dict[str, object] = {"domain": "gaming"} if by == "option" else {}
+    with pytest.raises(ConfigError, match="the stack is running for iot") as refused:
+        demo.start(load_settings(home=laid_out, **chosen), chosen, tell=lambda line: None)
+    assert "--domain gaming" in refused.value.cure
+
+
+def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
+    monkeypatch.setattr(demo, "_drained", lambda settings: supervise.states(settings)["simulator"].state)
+    with supervisor(WAITS) as settings:
+        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        during = demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
+        assert (during, supervise.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")
+        supervise.stop_part(settings, "simulator")
+        demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
+        assert supervise.states(settings)["simulator"].state == "STOPPED"
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--seconds", "5")])
+def test_what_holds_for_a_headless_demo_alone_is_refused_without_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = run_rtlib(tmp_path / "home", "demo", *words)
+    assert done.returncode == 2
+    assert f"{words[0]} " in done.stderr and "--headless" in done.stderr
+    assert not (tmp_path / "home").exists()
