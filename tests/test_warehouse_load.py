@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rtlib.records import Event
 from rtlib.warehouse import connection as lines
 from rtlib.warehouse import load, staging
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import Applied, apply_batch, backfill
+from rtlib.warehouse.load import Applied, apply_batch, backfill, history_days
 from rtlib.warehouse.schema import migrate
 
 
@@ -370,14 +371,14 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     assert len(set(seen)) > 3
 
 
-def past_events(count: int, name: str = "past") -> Iterator[Event]:
+def past_events(count: int, name: str = "past", *, apart: timedelta = timedelta(seconds=1)) -> Iterator[Event]:
     for number in range(count):
         yield Event(
             event_id=f"{name}-{number}",
             domain="curbside",
             site="site-0",
             kind="order",
-            occurred_at=NOON - timedelta(days=1) + timedelta(seconds=number),
+            occurred_at=NOON - timedelta(days=1) + number * apart,
             producer_id="history",
             sequence=number,
             value=None if number % 3 else 1.5,
@@ -401,3 +402,17 @@ def test_history_is_loaded_in_chunks_and_once(warehouse: SnowflakeConnection) ->
 def test_another_stretch_of_history_is_loaded_as_well(warehouse: SnowflakeConnection) -> None:
     backfill(warehouse, past_events(10), domain="curbside", chunk=10)
     assert backfill(warehouse, past_events(10, "other"), domain="curbside", chunk=10) == 10
+
+
+def test_a_day_of_history_is_there_as_a_whole_or_not_at_all(warehouse: SnowflakeConnection) -> None:
+    def breaks_off(events: Iterator[Event], after: int) -> Iterator[Event]:
+        yield from islice(events, after)
+        raise ConnectionError
+
+    hourly = past_events(60, apart=timedelta(hours=1))  # from noon: 12 in the first day, 24 in the next ones
+    with pytest.raises(ConnectionError):
+        backfill(warehouse, breaks_off(hourly, 40), domain="curbside", chunk=10)
+    days = [row["n"] for row in rows(warehouse, "select count(*) as n from RAW.EVENTS group by to_date(occurred_at)")]
+    assert sorted(days) == [12, 24]
+    assert history_days(warehouse, "curbside") == {(NOON + timedelta(days=one)).date() for one in (-1, 0)}
+    assert history_days(warehouse, "iot") == set()

@@ -158,7 +158,7 @@ def backfill(
     all_domains: Annotated[bool, typer.Option("--all-domains", help="Of every domain, not the running one.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Load simulated history into the warehouse of the running stack, so that batch lessons have data."""
+    """Load simulated history into the running stack's warehouse, for batch lessons; days that have some stay."""
     from rtlib import pipeline
 
     settings, new = load_settings(), 0

@@ -13,7 +13,10 @@ from rtlib.warehouse.connection import connect
 
 
 def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int:
-    """Load simulated history that ends at the last midnight (UTC); done twice, it adds nothing.
+    """Load simulated history that ends at the last midnight (UTC).
+
+    A day of which the warehouse holds history already is left as it is, whatever it was made with: done twice, or
+    tomorrow, or with other arguments, no day is counted double.
 
     It does not pass through Kafka: month-old events would only be dropped by the watermark there, which is why real
     platforms load history by the batch path too.
@@ -21,7 +24,7 @@ def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int
     Args:
         settings: Which domain and which seed.
         days: How many days.
-        per_day: Events a day, on average.
+        per_day: Events a day, on average; of the days that are new.
 
     Returns:
         How many events were new.
@@ -31,6 +34,8 @@ def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int
     events = history(load_domain(settings.domain), seed=settings.seed, until=midnight, days=days, per_day=per_day)
     connection = connect(settings)
     try:
-        return load.backfill(connection, events, domain=settings.domain)
+        held = load.history_days(connection, settings.domain)
+        missing = (event for event in events if event.occurred_at.date() not in held)
+        return load.backfill(connection, missing, domain=settings.domain)
     finally:
         connection.close()

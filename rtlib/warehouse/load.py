@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rtlib.records import Event, Kpi
@@ -87,12 +87,13 @@ def backfill(
     """Load past events straight into RAW, in batches of the ``history`` query; return how many were new.
 
     The same events once more add nothing. Their ``received_at`` is their ``occurred_at``: no broker received them.
+    A day is loaded in one transaction, so that ``history_days`` may trust that what is there is there as a whole.
 
     Args:
         connection: An open connection.
-        events: Past events of the domain; they are read as they are needed.
+        events: Past events of the domain, in the order in which they happened; they are read as they are needed.
         domain: Whose events they are.
-        chunk: How many are loaded in one transaction.
+        chunk: How many make a transaction full; it goes on to the end of the day that it is in.
 
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; whole batches before it stay.
@@ -100,14 +101,20 @@ def backfill(
     import pandas as pd
 
     nothing = pd.DataFrame(columns=list(REJECTED_COLUMNS))
-    new, first, stream = 0, 0, iter(events)
-    while rows := list(islice(stream, chunk)):
+    new, first = 0, 0
+    for number, rows in enumerate(_whole_days(events, chunk)):
         frame = pd.DataFrame([_history_row(event, first + place) for place, event in enumerate(rows)])
         # Keyed by its outer events, so that another stretch of history is another batch.
         begin, end = {rows[0].event_id: first}, {rows[-1].event_id: first + len(rows)}
-        new += apply_batch(connection, Batch(HISTORY, domain, first // chunk, frame, nothing, begin, end)).new
+        new += apply_batch(connection, Batch(HISTORY, domain, number, frame, nothing, begin, end)).new
         first += len(rows)
     return new
+
+
+def history_days(connection: SnowflakeConnection, domain: str) -> set[date]:
+    """The days (UTC) of which RAW holds loaded history."""
+    sql = "select distinct to_date(occurred_at) as day from RAW.EVENTS where topic = ? and domain = ?"
+    return {row["day"] for row in query(connection, sql, (HISTORY, domain))}
 
 
 def merge_kpis(connection: SnowflakeConnection, kpis: Sequence[Kpi]) -> int:
@@ -171,6 +178,18 @@ def _kpi_row(kpi: Kpi) -> dict[str, object]:
         "emitted_at": moment_text(kpi.emitted_at),
         "loaded_at": moment_text(datetime.now(UTC)),
     }
+
+
+def _whole_days(events: Iterable[Event], least: int) -> Iterator[list[Event]]:
+    """The events in lists of at least ``least`` (the last may be shorter), none of which ends within a day."""
+    rows: list[Event] = []
+    for _, day in groupby(events, lambda event: event.occurred_at.date()):
+        rows += day
+        if len(rows) >= least:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
 
 
 def _is_applied(connection: SnowflakeConnection, batch: Batch) -> bool:

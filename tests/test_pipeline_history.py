@@ -1,0 +1,70 @@
+"""History: a day that the warehouse holds is left as it is, so that no day is ever counted double."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from snowflake.connector import SnowflakeConnection
+from warehouse_server import WarehouseServer
+
+from rtlib.config import Settings
+from rtlib.pipeline import history
+from rtlib.warehouse.connection import query
+
+
+@pytest.fixture
+def settings(
+    warehouse_server: WarehouseServer, warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """A warehouse without events; neither a broker nor a registry is needed to load history."""
+    monkeypatch.setattr(history, "prepare", lambda settings: None)
+    return warehouse_server.settings
+
+
+def by_day(connection: SnowflakeConnection, domain: str = "curbside") -> dict[str, int]:
+    sql = "select to_date(occurred_at) as day, count(*) as n from RAW.EVENTS where domain = ? group by 1 order by 1"
+    return {str(row["day"]): int(row["n"]) for row in query(connection, sql, [domain])}
+
+
+def test_history_loaded_twice_adds_nothing(settings: Settings, warehouse: SnowflakeConnection) -> None:
+    first = history.backfill(settings, days=3, per_day=50)
+    assert first > 0
+    assert history.backfill(settings, days=3, per_day=50) == 0
+    assert sum(by_day(warehouse).values()) == first
+
+
+def test_a_longer_and_denser_history_adds_only_the_days_that_are_missing(
+    settings: Settings, warehouse: SnowflakeConnection
+) -> None:
+    history.backfill(settings, days=3, per_day=50)
+    before = by_day(warehouse)
+    new = history.backfill(settings, days=6, per_day=80)
+    after = by_day(warehouse)
+    assert {day: after[day] for day in before} == before
+    assert len(after) == 6
+    assert sum(after.values()) == sum(before.values()) + new
+
+
+def test_the_same_history_tomorrow_adds_one_day(
+    settings: Settings, warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(days=1)
+
+    history.backfill(settings, days=3, per_day=50)
+    before = by_day(warehouse)
+    monkeypatch.setattr(history, "datetime", Tomorrow)
+    history.backfill(settings, days=3, per_day=50)
+    after = by_day(warehouse)
+    assert list(after)[:3] == list(before)
+    assert [after[day] for day in before] == list(before.values())
+    assert len(after) == 4
+
+
+def test_each_domain_has_a_history_of_its_own(settings: Settings, warehouse: SnowflakeConnection) -> None:
+    history.backfill(settings, days=2, per_day=50)
+    assert history.backfill(settings.model_copy(update={"domain": "iot"}), days=2, per_day=50) > 0
+    assert by_day(warehouse).keys() == by_day(warehouse, "iot").keys()
