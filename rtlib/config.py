@@ -234,6 +234,11 @@ def environment_java_home() -> Path | None:
     return Path(home) if home else None
 
 
+def use_java(home: Path) -> None:
+    """Have whatever this process starts, such as a Spark of its own, use the Java in ``home``."""
+    os.environ["JAVA_HOME"] = str(home)
+
+
 def requested_part() -> str | None:
     """The part that the app's address asks for (``?node=alerts``), as Voilà tells its kernels; None for none."""
     asked = parse_qs(os.environ.get("QUERY_STRING", "")).get("node")

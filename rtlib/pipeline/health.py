@@ -93,7 +93,8 @@ def receiver(settings: Settings) -> str:
         answer.raise_for_status()
     except requests.RequestException as error:
         raise ServiceError(
-            f"the receiver does not answer ({type(error).__name__})", cure="rtlib logs receiver"
+            f"the receiver does not answer ({type(error).__name__})",
+            cure="rtlib up starts the stack; rtlib logs receiver shows what it said last",
         ) from error
     return f"holds {len(answer.json())} cards"
 

@@ -1,0 +1,45 @@
+"""What the notebooks ask for in one line: a ledger that fails on purpose, and the options of a Spark of their own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_ledger import evidence_of, held_by, run_of
+
+from rtlib import lessons
+from rtlib.config import Settings
+from rtlib.errors import ConfigError
+from rtlib.pipeline import own_spark
+from rtlib.services.java import Java
+
+
+def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of()
+    monkeypatch.setattr(lessons, "gather", lambda settings: evidence_of(run))
+    monkeypatch.setattr(lessons, "held_sequences", lambda settings, names: held_by(evidence_of(run)))
+    taken = lessons.ledger_without_one_event(Settings())
+    (hidden,) = taken.lost_events
+    assert (taken.lost, taken.doubled, hidden.sequence) == (1, 0, 0)
+    assert hidden.event_id in {sent.event.event_id for sent in run.records() if sent.event}
+
+
+def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = replace(evidence_of(run_of()), held={})
+    monkeypatch.setattr(lessons, "gather", lambda settings: nothing)
+    monkeypatch.setattr(lessons, "held_sequences", lambda settings, names: {})
+    with pytest.raises(ConfigError, match="holds no event") as caught:
+        lessons.ledger_without_one_event(Settings())
+    assert caught.value.cure == "wait a few seconds, then try again"
+
+
+def test_a_spark_of_ones_own_has_the_stacks_java_and_connector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/elsewhere")
+    java = Java(tmp_path / "jdk" / "bin" / "java", "17.0.1")
+    monkeypatch.setattr(own_spark.java, "find_java", lambda settings: java)
+    options = own_spark.spark_options(Settings(home=tmp_path))
+    assert os.environ["JAVA_HOME"] == str(tmp_path / "jdk")
+    assert "spark-sql-kafka" in options["spark.jars"]
+    assert options["spark.driver.bindAddress"] == options["spark.driver.host"] == "127.0.0.1"
