@@ -69,8 +69,10 @@ status = json.loads(asked.stdout or "{}")
 assert status.get("running"), f"{asked.stderr}The stack is not running. Open a terminal, type: rtlib up"
 
 # %% [markdown]
-# Six processes make up the stack. **Predict before you look:** which of them takes the most memory: `broker`,
-# `registry`, `warehouse`, `stream` (that is Spark), `loader` or `simulator`?
+# Eight processes make up the stack, or fewer when one of them runs elsewhere: `broker` (that is Kafka), `registry`,
+# `warehouse`, `stream` (Spark), `loader`, `alerts`, `simulator`, and `receiver`, which stands in for Microsoft Teams.
+#
+# **Predict before you look:** which of them takes the most memory?
 
 # %%
 import pandas as pd
@@ -81,9 +83,9 @@ compare(my_guess, parts["resident_mb"].idxmax())
 parts[["state", "healthy", "resident_mb", "uptime_seconds", "said"]].sort_values("resident_mb", ascending=False)
 
 # %% [markdown]
-# Spark is a Java machine with a Python driver beside it, and Kafka is another Java machine; the rest is smaller. If a
-# part is not healthy, its last column says why, `rtlib logs` with its name says more, and `rtlib restart` with its name
-# often cures it.
+# Spark is a Java machine with a Python driver beside it; Kafka and the registry are two more Java machines; the rest is
+# Python. If a part is not healthy, its last column says why, `rtlib logs` with its name says more, and `rtlib restart`
+# with its name often cures it.
 
 # %%
 print(f"{status['resident_mb'] / 1024:.2f} GB of memory in all, for the domain {status['domain']}")
@@ -98,7 +100,7 @@ print(f"{status['resident_mb'] / 1024:.2f} GB of memory in all, for the domain {
 # - *degraded*: it works, but something is wrong with it: it is behind, or its numbers are old
 # - *stopped*: it does not answer, and its last numbers are shown as such
 # - *unknown*: nobody has looked yet
-# - *planned*: a place in the picture, drawn with a dashed outline; nothing runs behind it yet
+# - *idle*: it runs when somebody asks for it, and has not run yet
 
 # %%
 from rtlib import pipeline
@@ -150,9 +152,10 @@ readings = [
 pd.DataFrame(readings, columns=["part", "status", "reading", "value", "unit"]).set_index(["part", "reading"])
 
 # %% [markdown]
-# The topic is ahead. It also holds second copies and broken records, which the simulator sends on purpose, and
-# everything that has arrived since the last micro-batch. In the warehouse each event that fits its schema is there
-# once.
+# On a fresh stack the topic is ahead. It also holds second copies and broken records, which the simulator sends on
+# purpose, and everything that has arrived since the last micro-batch. In the warehouse each event that fits its schema
+# is there once. Once history was loaded (`rtlib backfill`, or lesson 05) the warehouse may be ahead: weeks of past
+# events went straight into it and never passed through Kafka.
 #
 # ## Stop a part
 #
@@ -167,21 +170,38 @@ my_guess = None  # for instance {"archive", "dwh"}
 compare(my_guess, set(downstream_of("loader")))
 
 # %% [markdown]
-# Now do it. In a terminal, type `rtlib restart loader`, and watch the graph above while you do. The speed loader turns
-# to *stopped* for a moment, and whatever is downstream of it grows old; the archive below does not notice. That is what
-# two separate paths are for. The loader comes back and reads on from the last offset it has committed, so nothing is
-# lost.
+# Now do it, in a terminal: type `rtlib stop loader`, count to ten, and look at the graph above. The count matters: a
+# part that was silent for a second or two may only be busy, so it is called stopped after some eight seconds.
 #
-# The cell below shows what each part said when it was last looked at. Run it a few times in the first seconds after the
-# restart. **Predict:** whose status changes, and whose does not?
+# The cell below shows what each part said when it was last looked at. Run it while the loader is down, then type
+# `rtlib start loader`, and run it again.
+#
+# **Predict:** whose status changes, and whose does not?
 
 # %%
 now = [(name, seen.status.value, seen.reason) for name, seen in monitor.observations().items()]
 pd.DataFrame(now, columns=["part", "status", "reason"]).set_index("part")
 
 # %% [markdown]
-# Do it once more with `rtlib restart simulator`. Nothing is broken then, and yet every number stands still: the age
-# beside each number is what tells you.
+# While the loader was down it was *stopped*, and whatever is downstream of it grew old; the archive did not notice.
+# That is what two separate paths are for. The loader comes back and reads on from the last offset it has committed, so
+# nothing is lost.
+#
+# **Try it:** do the same with the simulator: `rtlib stop simulator`, count to ten, look, `rtlib start simulator`. Which
+# parts are broken then?
+#
+# <details><summary>A hint</summary>
+#
+# Ask of each part whether it still does what it is there for. Then look at the age beside its numbers.
+#
+# </details>
+# <details><summary>The answer</summary>
+#
+# None but the simulator itself. Kafka answers, Spark waits for records, the warehouse takes queries; and yet every
+# number stands still. A pipeline without events looks healthy to whoever asks only whether its parts run: the age of
+# its numbers is what tells you.
+#
+# </details>
 #
 # ## Four worlds, one parameter
 #

@@ -35,9 +35,16 @@ surge = False
 seed = 7
 
 # %% [markdown]
-# As before, predict before you run a cell: replace `None` by your guess.
+# We ask whether the receiver and the warehouse answer; if one does not, the last line of the error says what to type.
+# And, as before, predict before you run a cell: replace `None` by your guess.
 
 # %%
+from rtlib.config import load_settings
+from rtlib.pipeline import health
+
+settings = load_settings()
+print(f"the receiver {health.receiver(settings)}; the warehouse {health.warehouse(settings)}")
+
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
     print(f"{truth!r} ({verdict})")
@@ -45,28 +52,41 @@ def compare(guess, truth):
 # %% [markdown]
 # ## A threshold is not a rule
 #
-# Customers at the curb should not wait longer than ten minutes. Here are two hours of a mean wait that creeps up to
-# ten, trembles around it, and comes down again: one bad stretch, as a person would say.
+# Each domain says of some of its KPIs when somebody should be called. We take the first of these rules of the domain
+# that your stack runs.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-rng = np.random.default_rng(seed)
-minutes = np.arange(120)
-wait = 6 + 4.5 * np.sin(np.pi * minutes / 120) + rng.normal(0, 0.6, 120)
+from rtlib.alerts import rules_of
+from rtlib.domains import load_domain
+
+domain = load_domain(settings.domain)
+rule = rules_of(domain)[0]
+print(f"{domain.title}: {rule.title} is bad from {rule.threshold:g} {rule.unit} on ({rule.direction} is the bad side)")
+
+# %% [markdown]
+# Here are two hours of that number at one site: it creeps up to the threshold, trembles around it, and comes down
+# again. One bad stretch, as a person would say.
+
+# %%
+wave = 0.5 + 0.55 * np.sin(np.pi * np.arange(120) / 120)
+values = rule.threshold * (wave + np.random.default_rng(seed).normal(0, 0.06, 120))
 figure, axis = plt.subplots(figsize=(9, 2.6))
-axis.plot(minutes, wait, color="#0072B2")
-axis.axhline(10, color="#C2410C", linestyle="--")
-axis.set(xlabel="minute", ylabel="mean wait, min")
+axis.plot(values, color="#0072B2")
+axis.axhline(rule.threshold, color="#D55E00", linestyle="--", label="threshold")
+axis.set(title=f"{rule.title} at one site", xlabel="minute", ylabel=f"{rule.title}, {rule.unit}")
+axis.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Suppose that a message goes out each time the line crosses ten upwards. **Predict:** how many messages is that?
+# Suppose that a message goes out each time the line crosses the threshold upwards. **Predict:** how many messages is
+# that?
 
 # %%
 my_guess = None  # for instance 1
-crossings = int(((wait[1:] >= 10) & (wait[:-1] < 10)).sum())
+crossings = int(((values[1:] >= rule.threshold) & (values[:-1] < rule.threshold)).sum())
 compare(my_guess, crossings)
 
 # %% [markdown]
@@ -84,12 +104,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from rtlib.config import load_settings
-from rtlib.domains import load_domain
-
-settings = load_settings()
-rules = load_domain(settings.domain).alerts
-pd.DataFrame(rules).drop(columns="advice").set_index("name")
+pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 
 # %% [markdown]
 # Two of these measures are no KPIs. `people_short` is what the staffing plan lacks in the next two hours. And
@@ -102,50 +117,83 @@ pd.DataFrame(rules).drop(columns="advice").set_index("name")
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.outcome import load_of_forecast
 
-connection, domain = connect(settings), load_domain(settings.domain)
+connection = connect(settings)
 load = load_of_forecast(connection, domain.name, kinds=domain.staffing.kinds, now=datetime.now(UTC))
 connection.close()
 print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compare yet: no forecast of a live day")
 
 # %% [markdown]
-# Now the same two hours against a rule: bad from 10, good below 7, one minute each. **Predict:** how many messages,
-# the one that says it is over included?
+# To try a rule out we need no two hours. `step` is a pure function: it gets what was remembered and one value, and
+# returns what to remember and what changed. So it can be tried on any history without waiting for one. `judged` goes
+# through our two hours with it and notes every message.
 
 # %%
-from rtlib.alerts import QUIET, Change, Rule, step
+from rtlib.alerts import QUIET, Change, step
 
-rule = Rule("long-wait", "wait", "Mean wait", "min", "high", threshold=10, clear=7)
-begin, state, messages = datetime(2026, 3, 2, 12, tzinfo=UTC), QUIET, []
-for minute, value in enumerate(wait):
-    state, change = step(rule, state, at=begin + timedelta(minutes=minute), value=value)
-    if change is not Change.NOTHING:
-        messages.append((minute, change.value))
+begin = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 # %% [markdown]
-# `step` is a pure function: it gets what was remembered and one value, and returns what to remember and what changed.
-# So it can be tried on any history without waiting for one.
+# It says in which minute it would call, and whether something has begun or is over:
 
 # %%
-my_guess = None  # for instance 2
+def judged(rule):
+    state, messages = QUIET, []
+    for minute, value in enumerate(values):
+        state, change = step(rule, state, at=begin + timedelta(minutes=minute), value=value)
+        if change is not Change.NOTHING:
+            messages.append((minute, change.value))
+    return messages
+
+
+# %% [markdown]
+# **Predict:** how many messages are there now, those that say it is over included?
+
+# %%
+my_guess = None  # for instance 18
+messages = judged(rule)
 compare(my_guess, len(messages))
-assert [change for _, change in messages][:2] in (["raised"], ["raised", "recovered"]), "a recovery follows an alert"
+expected = ["raised", "recovered"] * len(messages)
+assert [change for _, change in messages] == expected[: len(messages)], "who was called must be told when it is over"
 messages
 
 # %% [markdown]
-# **Try it:** set `clear=10`, which is no hysteresis at all, and run the last two cells again.
+# **Try it:** take all three remedies away, and count again. Then give back one of them, hysteresis alone.
 #
+# ```python
+# from dataclasses import replace
+# bare = replace(rule, clear=rule.threshold, lasting=timedelta(0), cooldown=timedelta(0))
+# len(judged(bare)), len(judged(replace(bare, clear=rule.clear)))
+# ```
+#
+# <details><summary>A hint</summary>
+#
+# Without remedies each crossing is one message when it begins and one when it is over. You know how often the line
+# crosses.
+#
+# </details>
+# <details><summary>The answer</summary>
+#
+# Twice as many messages as there are crossings: 18, with the seed 7. With hysteresis alone it is 2. Taking one remedy
+# away hardly shows, because the other two do its work: with `replace(rule, clear=rule.threshold)` it is still 2. In
+# earnest one wants all three, for each is there for another kind of trembling.
+#
+# </details>
+
+# %% [markdown]
 # ## The card
 #
 # A Teams channel takes *Adaptive Cards*: JSON that says what is to be shown, not how. Ours says what happened, since
-# when, and what to do. Nothing in it can be pressed but a link, because behind a webhook nobody listens.
+# when, and what to do. Here is one as if the rule had called for the domain's first site. Nothing in it can be pressed
+# but a link, because behind a webhook nobody listens.
 
 # %%
 import json
 
 from rtlib.alerts import Alert, card, message
 
-alert = Alert("curbside", "oakland-3rd-st", rule, Change.RAISED, 12.5, begin, begin, begin, {"events": 240})
-shown = card(alert, site="Oakland, 3rd Street", advice="Two more runners until 13:00.", link=settings.app_link)
+site, value = domain.sites[0], 1.25 * rule.threshold
+alert = Alert(domain.name, site.id, rule, Change.RAISED, value, begin, begin, begin, {"events": 240})
+shown = card(alert, site=site.title, advice=rule.advice, link=settings.app_link)
 print(json.dumps(shown, indent=1)[:700], "…")
 print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
 
@@ -162,7 +210,7 @@ my_guess = None  # for instance [202, 202, 202, 202, 202, 202]
 answers = [requests.post(webhook, data=message(shown), timeout=5) for _ in range(6)]
 compare(my_guess, [one.status_code for one in answers])
 print("asked to wait, in seconds:", answers[-1].headers.get("Retry-After"))
-assert answers[0].status_code == 202, "is the stack up? rtlib status"
+assert answers[0].status_code == 202, "the first of them must be taken; wait a few seconds and run the cell again"
 
 # %% [markdown]
 # A sender that takes no for an answer loses alerts at the very moment when there are many. So ours keeps to a slower
@@ -179,7 +227,7 @@ from rtlib.alerts import Teams
 teams, start = Teams(SecretStr(webhook)), time.monotonic()
 told = [teams.post(message(shown)) for _ in range(6)]
 print([one.taken for one in told], f"{time.monotonic() - start:.1f} s")
-assert all(one.taken for one in told)
+assert all(one.taken for one in told), "a sender that waits as long as it is asked to loses nothing"
 
 # %% [markdown]
 # The receiver keeps one copy of a card that comes again with the same key; Teams itself would show six. This is how
@@ -196,7 +244,8 @@ IFrame(f"http://127.0.0.1:{settings.local_port('receiver')}/", width="100%", hei
 # The alerting service reads the KPI topic, judges each minute once when it is over, and calls people. It may be killed
 # at any moment. **Predict:** if it sends first and notes it afterwards, what may happen at a crash? And the other way
 # round?
-#
+
+# %% [markdown]
 # Sending first may send twice; noting first may lose an alert. Ours writes what it found, and how far it has judged,
 # in one transaction of the warehouse. A second step sends what is written there and notes it. So nothing is found
 # twice and nothing is lost, and in the worst case a card comes twice. That is *at least once*, and for a call for help
@@ -221,7 +270,7 @@ connection.close()
 # %% [markdown]
 # ## A surge
 #
-# With `surge = True` one site gets more customers than it can serve: `rtlib fault surge` does the same. **Predict:**
+# With `surge = True` one site gets more than it can serve: `rtlib fault surge` does the same. **Predict:**
 # after how many seconds is the card there? Windows are a minute long, a rule wants a bad minute that lasts, and a
 # minute is judged when it is over.
 
@@ -235,11 +284,24 @@ else:
     print(faults.MENU["surge"].expect)
 
 # %% [markdown]
-# **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*: the card comes once,
-# and once more when it is over. *Acknowledge* says that somebody has seen to it; *Mute* calls nobody for an hour,
-# and the alert is kept all the same; the page says until when, and *Unmute* takes it back. Who heard of an alert hears
-# of its end, muted since or not. A card that nobody took waits there with the reason: *Send again* tries once more.
+# **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*. How many cards come for
+# one surge? Then press *Mute* and send another one: what comes now, and what is kept?
 #
+# <details><summary>A hint</summary>
+#
+# A rule calls when something begins and when it is over. To mute is to call nobody; it is not to look away.
+#
+# </details>
+# <details><summary>The answer</summary>
+#
+# Two: one when two whole minutes were bad, one when it is over. *Mute* calls nobody for an hour, and the alert is kept
+# all the same; the page says until when, and *Unmute* takes it back. Who heard of an alert hears of its end, muted
+# since or not. *Acknowledge* says that somebody has seen to it. A card that nobody took waits there with the reason:
+# *Send again* tries once more.
+#
+# </details>
+
+# %% [markdown]
 # You have learned
 #
 # - why a threshold alone calls people twenty times, and what calls them once

@@ -34,9 +34,15 @@
 page_name = "live"
 
 # %% [markdown]
-# As before, predict before you run a cell: replace `None` by your guess.
+# We ask whether the warehouse answers. And, as before, predict before you run a cell: replace `None` by your guess.
 
 # %%
+from rtlib.config import load_settings
+from rtlib.pipeline import health
+
+settings = load_settings()
+print(f"the warehouse {health.warehouse(settings)}")
+
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
     print(f"{truth!r} ({verdict})")
@@ -56,9 +62,9 @@ print("\n".join(table.read_text().splitlines()[:16]))
 
 # %% [markdown]
 # The line with `measure` is what BI people call a *measure*: a formula over whatever rows a reader has chosen. A column
-# is stored; a measure is asked. **Predict:** two sites have a mean wait of 4 and of 8 minutes, and the second has three
-# times as many customers. A visual shows the mean over both. What does `AVERAGE` of the two rows say, and what is
-# right?
+# is stored; a measure is asked. **Predict:** as an example, two sites have a mean wait of 4 and of 8 minutes, and the
+# second has three times as many customers. A visual shows the mean over both. What does `AVERAGE` of the two rows say,
+# and what is right?
 
 # %%
 import pandas as pd
@@ -82,10 +88,8 @@ pd.DataFrame([(one.name, one.table, one.dax) for one in MEASURES], columns=["mea
 # half a minute.
 
 # %%
-from rtlib.config import load_settings
 from rtlib.pipeline import transforming
 
-settings = load_settings()
 if bi.exists(settings):
     print(transforming.build(settings, unit_tests=False).passed, "tests passed")
 assert bi.exists(settings) == [], "a column of the model is not in the warehouse: rtlib dbt build"
@@ -98,27 +102,40 @@ assert bi.exists(settings) == [], "a column of the model is not in the warehouse
 
 # %%
 page = next(one for one in PAGES if one.name == page_name)
-visual = next(one for one in page.visuals if one.kind == "line")
+visual = next((one for one in page.visuals if one.kind == "line"), page.visuals[-1])
 told = bi.rows(settings, visual)
 told.tail(3)
 
 # %% [markdown]
-# And the drawing, by plotly. A card is a large number, a column chart compares, a line is for time.
+# And the drawing, by plotly. A card is a large number, a column chart compares, a line is for time. The colours are
+# those of the report itself: people who see red and green alike can tell them apart.
 
 # %%
 import plotly.express as px
 
+from rtlib.bi.report import COLOURS
 
+style = {"height": 330, "template": "plotly_white", "color_discrete_sequence": COLOURS}
+times = {"window_start", "hour_start", "day_start", "interval_start"}
+
+# %% [markdown]
+# Whatever has no axis is shown as a table. All moments of this warehouse are in UTC, and the axis says so.
+
+# %%
 def draw(visual):
-    told = bi.rows(settings, visual)
+    told, axis = bi.rows(settings, visual), visual.category
     if visual.kind in ("card", "slicer", "table") or told.empty:
         return told.tail(5)
     chart = px.line if visual.kind == "line" else px.bar
-    wide = {"x": visual.category, "y": list(visual.measures)} if not visual.series else {
-        "x": visual.category, "y": visual.measures[0], "color": visual.series}
-    return chart(told, title=visual.title, height=330, **wide)
+    labels = {"value": ", ".join(visual.measures), **({axis: f"{axis}, UTC"} if axis in times else {})}
+    measured = list(visual.measures) if visual.series is None else visual.measures[0]
+    return chart(told, x=axis, y=measured, color=visual.series, title=visual.title, labels=labels, **style)
 
 
+# %% [markdown]
+# The visual of which we have seen the rows:
+
+# %%
 draw(visual)
 
 # %% [markdown]
@@ -183,7 +200,8 @@ assert problems({}, tables) == [], "as it is, nothing may be wrong"
 # asks again every five seconds. That holds in Power BI Desktop; in the Service an administrator sets the shortest
 # interval that a capacity allows, and it may be minutes. `rtlib-files.pbip` *imports* Parquet files and asks nobody: it
 # is for people without Snowflake, and as old as its files. **Predict:** which of the two costs more when nobody looks?
-#
+
+# %% [markdown]
 # Neither: a report that nobody looks at asks nothing. But one that is left open on a wall asks all night, and a
 # warehouse that is asked never sleeps. Refresh as slowly as the reader can bear.
 
@@ -197,10 +215,26 @@ with tempfile.TemporaryDirectory() as folder:
 print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.1f} MB")
 
 # %% [markdown]
-# **Try it:** `rtlib bi export --to export`, then open `powerbi/rtlib-files.pbip` in Power BI Desktop and give it that
-# folder. The files are checked for what they refer to and for their form, against the schemas that Microsoft publishes.
-# Desktop itself does not run here, so how they look there was not seen by us.
+# **Try it:** set `page_name` to `"alerts"` at the top and run from there. That page has no line at all. What is drawn
+# in its place, and why does a renamed column of `late_and_rejected` break this page and not *Live*?
 #
+# <details><summary>A hint</summary>
+#
+# Each visual names one table. Print `[(one.name, one.table) for one in page.visuals]`.
+#
+# </details>
+# <details><summary>The answer</summary>
+#
+# The last visual, a column chart: *Records by what became of them*. It is the only one that reads `late_and_rejected`;
+# on *Live* none does, so nothing there breaks.
+#
+# </details>
+#
+# With Windows you can go on: `rtlib bi export --to export`, then open `powerbi/rtlib-files.pbip` in Power BI Desktop
+# and give it that folder. The files are checked for what they refer to and for their form, against the schemas that
+# Microsoft publishes. Desktop itself does not run here, so how they look there was not seen by us.
+
+# %% [markdown]
 # You have learned
 #
 # - what a semantic model is, and why a measure is not a column
