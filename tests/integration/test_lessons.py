@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 import pytest
 from live_stack import Stack, clean_environment
@@ -60,4 +62,27 @@ def test_the_kafka_lesson_can_be_run_again_and_leaves_no_topic_or_subject(
         assert "refused {'site': 'oakland'} 'order' is a required property" in said
         assert 'order: type was "integer" and would be "string"' in said
         assert "the same bytes" in said
+    assert (topics(settings), subjects(settings)) == before
+
+
+def each_cell_twice(lesson: str, *, until: str) -> Any:
+    """A lesson as somebody runs it who runs every cell twice, up to one that holds these words; then its last cell."""
+    notebook = nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4)
+    *cells, last = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    run = [source for cell in takewhile(lambda cell: until not in cell, cells) for source in (cell, cell)]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (*run, last)]
+    return notebook
+
+
+@pytest.mark.parametrize(("lesson", "until"), [("01_kafka", "delete_topics"), ("04_break_it", "ledger.take(")])
+def test_a_lesson_that_writes_to_kafka_bears_that_each_of_its_cells_is_run_twice(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lesson: str, until: str
+) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(settings.home))  # the kernel inherits it
+    before = topics(settings), subjects(settings)
+    nbformat.write(each_cell_twice(lesson, until=until), tmp_path / "twice.ipynb")
+    papermill.execute_notebook(
+        tmp_path / "twice.ipynb", tmp_path / "done.ipynb", kernel_name="python3", cwd=tmp_path, progress_bar=False,
+        execution_timeout=180,
+    )  # fmt: skip
     assert (topics(settings), subjects(settings)) == before
