@@ -178,8 +178,8 @@ def dropped():
 
 
 # %% [markdown]
-# Next an event of 12:02:00 arrives, and the watermark moves with it. **Predict:** after that two more events arrive, one
-# of 12:00:55 and one of 12:01:20. How many of these two are dropped, and which?
+# Next an event of 12:02:00 arrives, and the watermark moves with it. **Predict:** after that two more events arrive,
+# one of 12:00:55 and one of 12:01:20. How many of these two are dropped, and which?
 
 # %%
 my_guess = None  # for instance 0, 1 or 2: how many events are dropped
