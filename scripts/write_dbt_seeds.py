@@ -1,14 +1,13 @@
 """Write dbt/seeds: the domains as tables, from their TOML files, and the holidays where their sites are.
 
-Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``. A new site also needs its country here;
-the stream has no use for it.
+Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import holidays
@@ -17,18 +16,6 @@ from rtlib.domains import Domain, Kind, KpiSpec, domain_names, load_domain
 
 FOLDER = Path(__file__).resolve().parents[1] / "dbt" / "seeds"
 YEARS = range(2025, 2029)
-# ISO 3166.
-COUNTRIES: Mapping[str, str] = {
-    "oakland-3rd-st": "US", "berkeley-shattuck-ave": "US", "san-jose-alum-rock": "US", "fremont-mowry-ave": "US",
-    "hayward-mission-blvd": "US", "san-mateo-el-camino": "US", "walnut-creek-main-st": "US",
-    "richmond-macdonald-ave": "US",
-    "shop-germany": "DE", "shop-france": "FR", "shop-italy": "IT", "shop-spain": "ES", "shop-netherlands": "NL",
-    "shop-poland": "PL", "shop-sweden": "SE",
-    "frankfurt-1": "DE", "london-2": "GB", "virginia-1": "US", "oregon-1": "US", "sao-paulo-1": "BR", "tokyo-3": "JP",
-    "sydney-1": "AU",
-    "rotterdam-maasvlakte": "NL", "antwerp-kallo": "BE", "hamburg-altenwerder": "DE", "gdansk-port-polnocny": "PL",
-    "lyon-corbas": "FR", "valencia-silla": "ES",
-}  # fmt: skip
 Row = Sequence[object]
 
 
@@ -41,7 +28,7 @@ def seeds() -> dict[str, str]:
         "kinds": (_KIND_HEAD, (_kind(one, kind) for one in worlds for kind in one.kinds)),
         "measures": (_MEASURE_HEAD, (_measure(one, kpi) for one in worlds for kpi in one.kpis)),
         "measure_kinds": (_ROLE_HEAD, (row for one in worlds for kpi in one.kpis for row in _roles(one, kpi))),
-        "holidays": (_HOLIDAY_HEAD, _holidays()),
+        "holidays": (_HOLIDAY_HEAD, _holidays(site.country for one in worlds for site in one.sites)),
     }
     return {f"{name}.csv": _csv([head, *rows]) for name, (head, rows) in tables.items()}
 
@@ -67,7 +54,7 @@ def _domain(domain: Domain) -> Row:
 
 def _sites(domain: Domain) -> Iterator[Row]:
     for site in domain.sites:
-        yield domain.name, site.id, site.title, COUNTRIES[site.id]
+        yield domain.name, site.id, site.title, site.country
 
 
 def _kind(domain: Domain, kind: Kind) -> Row:
@@ -89,8 +76,8 @@ def _roles(domain: Domain, kpi: KpiSpec) -> Iterator[Row]:
             yield domain.name, kpi.name, role, kind
 
 
-def _holidays() -> Iterator[Row]:
-    for country in sorted(set(COUNTRIES.values())):
+def _holidays(countries: Iterable[str]) -> Iterator[Row]:
+    for country in sorted(set(countries)):
         for day, name in sorted(holidays.country_holidays(country, years=YEARS, language="en_US").items()):
             yield country, day.isoformat(), name
 

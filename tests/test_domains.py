@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import csv
 import dataclasses
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jsonschema import Draft7Validator
 
 from rtlib import config
 from rtlib.domains import Domain, KpiSpec, Severity, domain_names, load, load_domain, measures
+from rtlib.domains.holidays import is_holiday
 from rtlib.errors import ConfigError
 from rtlib.records import Event, Kpi
 
@@ -102,6 +104,47 @@ def test_warn_comes_before_critical(domain: Domain) -> None:
     for kpi in domain.kpis:
         if kpi.warn is not None and kpi.critical is not None:
             assert (kpi.warn < kpi.critical) == (kpi.direction == "high")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("shrinkage = 0.2", "shrinkage = 1", "staffing.shrinkage is 1"),
+        ("service_level = 0.9", "service_level = 1.0", "staffing.service_level is 1.0"),
+        ("aht_seconds = 1500", "aht_seconds = 0", "staffing.aht_seconds is 0"),
+        ("missing_cost = 150.0", "missing_cost = 40.0", "staffing.missing_cost is 40.0"),
+        ("open_hour = 0", "open_hour = 24", "staffing.close_hour is 24"),
+        ("break_minutes = 30", "break_minutes = 360", "staffing.break_minutes is 360"),
+    ],
+)
+def test_a_role_that_cannot_be_computed_with_is_refused_by_its_figure(
+    before: str, after: str, told: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = load.HERE.joinpath("iot.toml").read_text(encoding="utf-8")
+    assert before in text
+    (tmp_path / "odd.toml").write_text(text.replace(before, after), encoding="utf-8")
+    (tmp_path / "odd.schema.json").write_text("{}")
+    monkeypatch.setattr(load, "HERE", tmp_path)
+    with pytest.raises(ConfigError, match=rf"odd\.toml: {told}") as caught:
+        load_domain("odd")
+    assert "give " in caught.value.cure
+
+
+def test_a_country_has_its_own_holidays() -> None:
+    day = date(2026, 10, 3)
+    assert is_holiday("DE", day)
+    assert not is_holiday("FR", day)
+    shops = load_domain("ecommerce")
+    assert [one.id for one, free in zip(shops.sites, shops.on_holiday(day), strict=True) if free] == ["shop-germany"]
+    assert sorted(shops.calendar(day)) == [0.75] + 6 * [1.0]
+
+
+def test_holidays_are_those_of_the_seeds() -> None:
+    with (config.project_root() / "dbt" / "seeds" / "holidays.csv").open(encoding="utf-8") as file:
+        seeded = {(row["country"], date.fromisoformat(row["holiday_date"])) for row in csv.DictReader(file)}
+    days = [date(2025, 1, 1) + timedelta(days=place) for place in range(4 * 365 + 1)]
+    countries = {country for country, _ in seeded}
+    assert seeded == {(country, day) for country in countries for day in days if is_holiday(country, day)}
 
 
 def test_staffing_can_be_computed_with(domain: Domain) -> None:

@@ -467,10 +467,89 @@ def test_history_has_daily_and_weekly_shape(four_weeks: list[Event]) -> None:
     assert weekdays[5] > 1.2 * weekdays[0]
 
 
-def test_history_grows_a_little_and_no_two_weeks_are_alike(four_weeks: list[Event]) -> None:
-    weeks = Counter((NOON - one.occurred_at - timedelta(microseconds=1)).days // 7 for one in four_weeks)
+def test_history_grows_in_winter_and_no_two_weeks_are_alike() -> None:
+    domain = load_domain("curbside")
+    plain = dataclasses.replace(domain, demand=dataclasses.replace(domain.demand, holiday=1.0))
+    weeks = Counter(
+        (NOON - one.occurred_at - timedelta(microseconds=1)).days // 7 for one in history(plain, seed=7, until=NOON)
+    )
     assert weeks[3] < weeks[0] < 1.25 * weeks[3]
     assert len(set(weeks.values())) == 4
+
+
+def test_history_rises_and_falls_with_the_year_by_the_date_alone() -> None:
+    spring, autumn = (
+        sum(1 for _ in history(load_domain("iot"), seed=7, until=until, days=14, per_day=2000))
+        for until in (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 9, 28, tzinfo=UTC))
+    )
+    assert spring / 28_000 == pytest.approx(1.15, abs=0.06)
+    assert autumn / 28_000 == pytest.approx(0.85, abs=0.06)
+
+
+def test_a_day_of_history_is_the_same_in_whichever_window_it_is_asked_for(domain: Domain) -> None:
+    def told(until: datetime, days: int) -> dict[str, Event]:
+        return {one.event_id: one for one in history(domain, seed=7, until=until, days=days, per_day=300)}
+
+    today, tomorrow, longer = told(NOON, 3), told(NOON + timedelta(days=1), 3), told(NOON, 5)
+    shared = {name: one for name, one in tomorrow.items() if one.occurred_at < NOON}
+    assert shared == {name: one for name, one in today.items() if one.occurred_at >= NOON - timedelta(days=2)}
+    assert len(shared) > 300
+    assert today.items() <= longer.items()
+
+
+def test_history_of_another_density_has_other_events() -> None:
+    domain = load_domain("iot")
+    one, other = ({e.event_id for e in history(domain, seed=7, until=NOON, days=2, per_day=n)} for n in (300, 301))
+    assert not one & other
+
+
+# Holidays
+
+UNITY_DAY = datetime(2026, 10, 3, tzinfo=UTC)  # in Germany alone, a Saturday
+
+
+def germans(domain: Domain) -> set[str]:
+    return {one.id for one in domain.sites if one.country == "DE"}
+
+
+@pytest.mark.parametrize("name", ["ecommerce", "gaming"])
+def test_a_holiday_is_felt_at_the_sites_of_its_country_alone(name: str) -> None:
+    domain = load_domain(name)
+    seen = [
+        Counter(
+            one.key in germans(domain)
+            for one in until(a_simulator(domain, rate=2, start=day - timedelta(hours=1)), day + timedelta(days=1))
+            if one.send_at >= day
+        )
+        for day in (UNITY_DAY, UNITY_DAY - timedelta(days=7))
+    ]
+    assert seen[0][True] / seen[1][True] == pytest.approx(domain.demand.holiday, rel=0.06)
+    assert seen[0][False] / seen[1][False] == pytest.approx(1, rel=0.03)
+
+
+def test_the_same_seed_makes_the_same_stream_over_a_holiday_too() -> None:
+    start = UNITY_DAY - timedelta(seconds=2)
+    one, other = (first(3000, domain=load_domain("ecommerce"), start=start, **FLAWED) for _ in range(2))
+    assert one == other
+
+
+def test_a_stream_without_shape_knows_no_holiday() -> None:
+    domain = load_domain("ecommerce")
+    simulator = a_simulator(domain, rate=0.5, start=UNITY_DAY, shaped=False)
+    count = sum(1 for _ in until(simulator, UNITY_DAY + timedelta(days=1)))
+    assert count == pytest.approx(43_200, abs=4 * 43_200**0.5)
+
+
+def test_history_has_the_holidays_of_each_country(domain: Domain) -> None:
+    christmas, weeks = datetime(2026, 12, 25, tzinfo=UTC), 6
+    fridays = [
+        sum(1 for _ in history(domain, seed=7, until=christmas + timedelta(days=1 - 7 * week), days=1, per_day=4000))
+        for week in range(weeks)
+        if week != 4  # the day after Thanksgiving
+    ]
+    free = sum(one.weight for one in domain.sites if one.country != "JP") / sum(one.weight for one in domain.sites)
+    expected = 1 + free * (domain.demand.holiday - 1)
+    assert fridays[0] / (sum(fridays[1:]) / len(fridays[1:])) == pytest.approx(expected, rel=0.15)
 
 
 @pytest.mark.parametrize("changed", [{"days": 0}, {"per_day": 0}, {"until": datetime(2026, 1, 5)}])

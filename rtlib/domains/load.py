@@ -51,11 +51,41 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         kinds=tuple(_kind(one) for one in table["kinds"]),
         attributes=tuple(_attribute(one) for one in table["attributes"]),
         kpis=tuple(KpiSpec(**_frozen(one)) for one in table["kpis"]),
-        demand=Demand(hourly=_scaled(table["demand"]["hourly"]), weekday=_scaled(table["demand"]["weekday"])),
-        staffing=Staffing(**_frozen(table["staffing"])),
+        demand=_demand(table["demand"]),
+        staffing=_staffing(name, table["staffing"]),
         alerts=tuple(AlertSpec(**one) for one in table["alerts"]),
         schema_text=schema_text,
     )
+
+
+def _demand(table: Table) -> Demand:
+    return Demand(hourly=_scaled(table["hourly"]), weekday=_scaled(table["weekday"]), holiday=float(table["holiday"]))
+
+
+def _staffing(name: str, table: Table) -> Staffing:
+    """The role, once its figures can be computed with."""
+    role = Staffing(**_frozen(table))
+    limits = {
+        "aht_seconds": (role.aht_seconds > 0, "more than 0"),
+        "hourly_cost": (role.hourly_cost > 0, "more than 0"),
+        "share": (0 < role.share <= 1, "a share above 0, at most 1"),
+        "service_level": (0 < role.service_level < 1, "a share between 0 and 1"),
+        "shrinkage": (0 <= role.shrinkage < 1, "a share from 0 to below 1"),
+        "within_seconds": (role.within_seconds >= 0, "0 or more"),
+        "patience_seconds": (role.patience_seconds >= 0, "0 (nobody gives up) or more"),
+        "close_hour": (0 <= role.open_hour < role.close_hour <= 24, "an hour after open_hour, at most 24"),
+        "break_minutes": (0 <= role.break_minutes < 60 * min(role.shift_hours, default=0), "less than a shift has"),
+        "least": (role.least >= 0, "0 or more"),
+    }
+    for field, (good, wanted) in limits.items():
+        if not good:
+            raise ConfigError(f"{name}.toml: staffing.{field} is {getattr(role, field)}", cure=f"give {wanted}")
+    if role.missing_cost * (1 - role.shrinkage) <= role.hourly_cost:
+        raise ConfigError(
+            f"{name}.toml: staffing.missing_cost is {role.missing_cost}, and an hour of work costs as much",
+            cure="give more than hourly_cost / (1 - shrinkage)",
+        )
+    return role
 
 
 def _kind(table: Table) -> Kind:

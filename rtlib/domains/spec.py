@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
+
+from rtlib.domains.holidays import is_holiday
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +30,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One place where events happen; ``level`` scales its values, so that sites are not all alike."""
+    """One place where events happen; ``level`` scales its values, so that sites are not all alike.
+
+    ``country`` (ISO 3166) says which holidays it has.
+    """
 
     id: str
     title: str
+    country: str
     weight: float
     level: float = 1.0
 
@@ -109,14 +116,18 @@ class KpiSpec:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How busy each hour (UTC) and weekday (Monday first) is; the mean over a week is 1."""
+    """How busy each hour (UTC) and weekday (Monday first) is; the mean over a week is 1.
+
+    ``holiday`` is how busy a site is when its country has a holiday, as a multiple of an ordinary day of that weekday.
+    """
 
     hourly: tuple[float, ...]
     weekday: tuple[float, ...]
+    holiday: float = 1.0
 
     @property
     def peak(self) -> float:
-        """No moment of the week is busier than this."""
+        """No moment of an ordinary week is busier than this."""
         return max(self.hourly) * max(self.weekday)
 
     def factor(self, epoch_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,3 +234,11 @@ class Domain:
         """The JSON Schema of its events; a fresh copy each time."""
         schema: dict[str, Any] = json.loads(self.schema_text)
         return schema
+
+    def on_holiday(self, day: date) -> tuple[bool, ...]:
+        """For each site whether its country has a holiday on that day (UTC)."""
+        return tuple(is_holiday(one.country, day) for one in self.sites)
+
+    def calendar(self, day: date) -> tuple[float, ...]:
+        """How busy each site is on that day for its country's holidays; 1 on an ordinary day."""
+        return tuple(self.demand.holiday if free else 1.0 for free in self.on_holiday(day))

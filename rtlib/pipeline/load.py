@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rtlib.domains import Domain
-from rtlib.simulator.history import DAY_NOISE, GROWTH, SITE_NOISE
+from rtlib.simulator.history import SITE_NOISE, day_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,32 +46,51 @@ def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per
     """Counts as ``rtlib.simulator.history`` would lead to, drawn without making the events.
 
     History's arrivals are a Poisson process, so the counts of intervals and kinds are independent Poisson numbers;
-    growth and the noise of days and sites are history's own. That makes weeks of a busy domain a matter of
-    milliseconds.
+    the year, the holidays and the noise of days and sites are history's own, and here too each day is drawn for
+    itself. That makes weeks of a busy domain a matter of milliseconds.
 
     Args:
         domain: What happens, where and how often.
         seed: Same seed and arguments, same counts.
         until: The end (aware), a midnight.
         days: How many days.
-        per_day: Events of all kinds a day, on average.
+        per_day: Events of all kinds a day, on average over a year.
     """
-    rng = np.random.default_rng([seed, *domain.name.encode()])
+    mornings = [until - timedelta(days=days - day) for day in range(days)]
+    return [row for one in mornings for row in _simulated_day(domain, seed=seed, midnight=one, per_day=per_day)]
+
+
+def holidays_of(domain: Domain, first: date, last: date) -> dict[str, dict[date, float]]:
+    """For each series of ``load_table`` the holidays from ``first`` to ``last``, and which share of it has each.
+
+    A site has a holiday or has none; of the domain as a whole only the sites of that country do.
+    """
+    weights = [one.weight for one in domain.sites]
+    told: dict[str, dict[date, float]] = {name: {} for name in (*(one.id for one in domain.sites), EVERYWHERE)}
+    for day in (first + timedelta(days=place) for place in range((last - first).days + 1)):
+        free = domain.on_holiday(day)
+        for site in compress(domain.sites, free):
+            told[site.id][day] = 1.0
+        if any(free):
+            told[EVERYWHERE][day] = sum(compress(weights, free)) / sum(weights)
+    return told
+
+
+def _simulated_day(domain: Domain, *, seed: int, midnight: datetime, per_day: int) -> list[dict[str, Any]]:
+    day = midnight.date()
+    rng = np.random.default_rng([seed, day.toordinal(), *domain.name.encode()])
     share = sum(one.share for one in domain.kinds if one.name in domain.staffing.kinds)
-    weights = np.array([one.weight for one in domain.sites])
-    rows = []
-    for day in range(days):
-        level = per_day * share * (1 + GROWTH * (day - (days - 1) / 2)) * rng.lognormal(0, DAY_NOISE)
-        sites = weights * rng.lognormal(0, SITE_NOISE, len(weights))
-        starts = [until - timedelta(days=days - day, minutes=-place) for place in range(0, 24 * 60, INTERVAL_MINUTES)]
-        middles = np.array([one.timestamp() + 30 * INTERVAL_MINUTES for one in starts])
-        mean = level / len(starts) * domain.demand.factor(middles)[:, None] * sites / sites.sum()
-        rows += [
-            {"site": site.id, "interval_start": start.replace(tzinfo=None), "events": int(number)}
-            for start, counts in zip(starts, rng.poisson(mean), strict=True)
-            for site, number in zip(domain.sites, counts, strict=True)
-        ]
-    return rows
+    level = per_day * share * day_level(rng, day)
+    weights = np.array([one.weight for one in domain.sites]) * rng.lognormal(0, SITE_NOISE, len(domain.sites))
+    starts = [midnight + timedelta(minutes=place) for place in range(0, 24 * 60, INTERVAL_MINUTES)]
+    middles = np.array([one.timestamp() + 30 * INTERVAL_MINUTES for one in starts])
+    sites = weights / weights.sum() * domain.calendar(day)
+    mean = level / len(starts) * domain.demand.factor(middles)[:, None] * sites
+    return [
+        {"site": site.id, "interval_start": start.replace(tzinfo=None), "events": int(number)}
+        for start, counts in zip(starts, rng.poisson(mean), strict=True)
+        for site, number in zip(domain.sites, counts, strict=True)
+    ]
 
 
 def _in_full_days(moments: pd.Index[Any]) -> list[bool]:

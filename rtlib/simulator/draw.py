@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ Body: TypeAlias = tuple[Kind, float | None, dict[str, Any]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+DAY = 86_400_000_000  # in microseconds
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -51,6 +52,45 @@ def arrivals(
     keep = rng.random(len(moments)) * peak < rate(moments / 1e6)
     kept: Integers = moments[keep]
     return kept
+
+
+def happenings(
+    rng: np.random.Generator,
+    domain: Domain,
+    *,
+    start: int,
+    length: int,
+    rate: float,
+    weights: Sequence[float] | Floats,
+    shaped: bool = True,
+) -> tuple[Integers, Integers]:
+    """When and where (an index) something happens in [start, start + length), in order; moments in microseconds.
+
+    Args:
+        rate: Events per second, the mean over a week without holidays.
+        weights: How likely each site is on an ordinary day.
+        shaped: Follow the hours, weekdays and holidays; False for the same intensity at all times.
+    """
+    demand = domain.demand
+    calendar = np.array([domain.calendar(_date(day)) for day in range(start // DAY, (start + length - 1) // DAY + 1)])
+    ordinary = not shaped or bool((calendar == 1).all())
+    top = rate if ordinary else rate * max(1.0, demand.holiday)
+
+    def intensity(epoch_seconds: Floats) -> Floats:
+        return top * demand.factor(epoch_seconds) if shaped else np.full(len(epoch_seconds), float(top))
+
+    peak = top * (demand.peak if shaped else 1.0)
+    moments = arrivals(rng, start=start, length=length, rate=intensity, peak=peak)
+    sites = pick(rng, weights, len(moments))
+    if ordinary:
+        return moments, sites
+    # Thinned once more, because a holiday is one country's and not the stream's.
+    keep = rng.random(len(moments)) * max(1.0, demand.holiday) < calendar[moments // DAY - start // DAY, sites]
+    return moments[keep], sites[keep]
+
+
+def _date(day: int) -> date:
+    return date.fromordinal(EPOCH.toordinal() + day)
 
 
 def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int) -> Integers:

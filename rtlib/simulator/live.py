@@ -18,14 +18,13 @@ from rtlib.simulator.draw import (
     Body,
     Floats,
     Integers,
-    arrivals,
     bodies,
     event_ids,
     event_of,
     generator,
+    happenings,
     microseconds,
     moment_of,
-    pick,
 )
 from rtlib.simulator.sent import Flaw, Sent, encode
 
@@ -56,7 +55,8 @@ class Simulator:
         seed: Same seed and arguments, same bytes.
         start: When the stream begins (aware). With another start all times are others, and with them, where the
             stream is shaped, how many events there are at a time.
-        rate: Distinct well-formed events per second, the mean over a week; duplicates and malformed come on top.
+        rate: Distinct well-formed events per second, the mean over a week without holidays; duplicates and malformed
+            come on top.
         late_share: Share of events 5 s to 80 % of the watermark behind.
         too_late_share: Share of events two to four watermarks behind.
         out_of_order_share: Share of events 1 to 5 s behind.
@@ -66,7 +66,7 @@ class Simulator:
         producers: How many producers there are; each speaks for the same sites throughout.
         run: Sets one run's producers and identifiers apart from another's, and changes nothing else.
         stream: Which of the streams of a seed it is: another name, other events.
-        shaped: Follow the hours (UTC) and weekdays; False for the same intensity at all times.
+        shaped: Follow the hours (UTC), weekdays and holidays; False for the same intensity at all times.
         hot_site: The id of a site that gets 95 % of all events; None for the domain's own weights.
         level: Every value is so many times what it would be, within its kind's bounds. With a hot site: only there.
         level_kinds: The kinds of events whose values that is true of; none means all.
@@ -173,19 +173,13 @@ class Simulator:
         rng = generator(self.seed, self.domain.name, self.stream)
         # Two runs of a seed that begin at the same moment are alike but for this: they must not share an identifier.
         ids = generator(self.seed, self.domain.name, self.stream, self.run)
-        demand = self.domain.demand
         weights = self._weights()
         length = round(min(max(1000 / self.rate, 0.5), 3600) * SECOND)  # about a thousand events, drawn together
         start = microseconds(self.start)
         while True:
-            sent = arrivals(
-                rng,
-                start=start,
-                length=length,
-                rate=self._intensity,
-                peak=self.rate * (demand.peak if self.shaped else 1.0),
+            sent, sites = happenings(
+                rng, self.domain, start=start, length=length, rate=self.rate, weights=weights, shaped=self.shaped
             )
-            sites = pick(rng, weights, len(sent))
             flaws, occurred = self._flaws(rng, sent)
             again = np.where(rng.random(len(sent)) < self.duplicate_share, sent + _between(rng, sent, 0, 5), -1)
             breakages = rng.integers(0, len(self.breakages), len(sent))
@@ -209,11 +203,6 @@ class Simulator:
             return [one.weight for one in self.domain.sites]
         others = HOT_SHARE / (1 - HOT_SHARE) * sum(one.weight for one in self.domain.sites if one.id != self.hot_site)
         return [others if one.id == self.hot_site else one.weight for one in self.domain.sites]
-
-    def _intensity(self, epoch_seconds: Floats) -> Floats:
-        if self.shaped:
-            return self.rate * self.domain.demand.factor(epoch_seconds)
-        return np.full(len(epoch_seconds), float(self.rate))
 
     def _levels(self, sites: Integers) -> float | Floats:
         """What each value is multiplied by, for each entry of ``sites``."""
