@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from datetime import date, timedelta
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_a_missing_interval_stays_missing_and_is_filled_at_the_level_of_its_day(
     assert np.isnan(grid.values[8, 24])
     assert grid.filled()[8, 24] == pytest.approx(float(frame[hole]["y"].iloc[0]), rel=0.15)
     assert np.isnan(grid.values[8, 24]), "the grid itself must stay as it was"
+
+
+def test_an_interval_that_is_always_missing_is_filled_with_nothing_and_without_a_warning() -> None:
+    grid = a_grid()
+    hole = grid.values.copy()
+    hole[:, 5] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (dataclasses.replace(grid, values=hole).filled()[:, 5] == 0).all()
 
 
 def test_closed_days_and_hours_are_left_out() -> None:
@@ -106,12 +116,13 @@ def test_a_grid_cannot_be_changed_and_until_makes_a_new_one() -> None:
 def test_the_calendar_knows_weekdays_the_day_after_a_closure_and_holidays() -> None:
     frame = a_frame(days=35)
     closed = date(2026, 1, 20)
-    grid = grids(frame[frame["ds"].dt.date != closed], interval_minutes=30, holidays=[date(2026, 1, 24)])[0]
+    holidays = {"site": {date(2026, 1, 24): 1.0, date(2026, 1, 26): 0.25}, "elsewhere": {date(2026, 1, 27): 1.0}}
+    grid = grids(frame[frame["ds"].dt.date != closed], interval_minutes=30, holidays=holidays)[0]
     told = features(grid, grid.days)
     assert told.shape == (34, 9)  # seven weekdays, after a closure, holiday
     assert (told[:, :7].sum(axis=1) == 1).all()
     assert [day for day, row in zip(grid.days, told, strict=True) if row[7]] == [closed + timedelta(days=1)]
-    assert [day for day, row in zip(grid.days, told, strict=True) if row[8]] == [date(2026, 1, 24)]
+    assert {day: row[8] for day, row in zip(grid.days, told, strict=True) if row[8]} == holidays["site"]
 
 
 def test_a_month_is_seen_only_from_enough_days() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 from forecast_series import MONDAY, a_frame, a_grid
 
+from rtlib.domains import load_domain
 from rtlib.forecast import MODELS, Grid, Model, grids
+from rtlib.pipeline.load import holidays_of, load_table, simulated_load
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda one: one.name)
 
@@ -99,10 +101,39 @@ def test_a_holiday_that_was_seen_before_is_expected_again() -> None:
     frame = a_frame(days=57, level=40)
     holidays = [MONDAY + timedelta(days=place) for place in (10, 24, 38, 56)]
     frame["y"] = np.where(frame["ds"].dt.date.isin(holidays), frame["y"] * 0.4, frame["y"])
-    knowing, unaware = (grids(frame, interval_minutes=30, holidays=days)[0] for days in (holidays, ()))
+    knowing, unaware = (
+        grids(frame, interval_minutes=30, holidays={"site": dict.fromkeys(days, 1.0)})[0] for days in (holidays, ())
+    )
     for model in MODELS:
         if model.name in ("regression", "ARIMA", "Prophet"):
             assert missed(model, knowing) < 0.7 * missed(model, unaware), model.name
+
+
+@every_model
+def test_a_day_after_a_closure_is_forecast_as_its_own_weekday(model: Model) -> None:
+    frame = a_frame(days=5 * 7, level=200)
+    by_weekday = frame["ds"].dt.dayofweek.map({0: 0.05, 1: 0.5, 2: 0.5, 3: 0.5, 4: 1.0})
+    open_ = by_weekday.notna() & (frame["ds"].dt.date < MONDAY + timedelta(days=32))  # until a Thursday
+    grid = grids(frame.assign(y=frame["y"] * by_weekday)[open_], interval_minutes=30)[0]
+    friday, monday = MONDAY + timedelta(days=32), MONDAY + timedelta(days=35)
+    usual = grid.values[[day.weekday() == 0 for day in grid.days]].sum(axis=1).mean()
+    assert model.predict(grid, [monday]).sum() == pytest.approx(usual, rel=0.5)
+    both = model.predict(grid, [friday, monday]).sum(axis=1)
+    assert both[0] > 5 * both[1]
+
+
+def test_the_simulated_holiday_is_forecast_better_by_whoever_knows_it() -> None:
+    domain, new_year = load_domain("ecommerce"), date(2027, 1, 1)  # the history has two days of Christmas
+    counts = simulated_load(domain, seed=7, until=datetime(2027, 1, 2, tzinfo=UTC), days=42, per_day=2_000_000)
+    table, told = load_table(counts, domain), holidays_of(domain, date(2026, 11, 1), new_year)
+    assert told["shop-germany"].keys() >= {date(2026, 12, 25), date(2026, 12, 26), new_year}
+    assert (told["all"][new_year], 0 < told["all"][date(2026, 12, 24)] < 0.5) == (1.0, True)
+    (model,) = (one for one in MODELS if one.name == "regression")
+    knowing, unaware = (
+        [missed(model, grid) for grid in grids(table, interval_minutes=30, holidays=one)] for one in (told, None)
+    )
+    assert sum(knowing) < 0.7 * sum(unaware)
+    assert sum(one < other for one, other in zip(knowing, unaware, strict=True)) >= 6  # of eight
 
 
 def test_the_day_after_a_closure_is_expected_to_be_busier_once_that_was_seen() -> None:

@@ -184,8 +184,7 @@ from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.forecast import grids
-from rtlib.pipeline.load import load_table, simulated_load
+from rtlib.pipeline.load import series_of, simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), days=28, per_day=200_000)
@@ -194,7 +193,7 @@ counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), 
 # Each site is a series, and `all` is their sum.
 
 # %%
-sites = grids(load_table(counts, domain), interval_minutes=30)
+sites = series_of(counts, domain)
 total = {one.unique_id: one.values.sum() for one in sites}
 assert total["all"] == sum(total.values()) / 2, "what all sites had must be what each of them had, together"
 print(f"{domain.title}: {len(domain.sites)} sites, {total['all']:,.0f} events in {len(sites[0].days)} days")

@@ -113,8 +113,8 @@ from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.forecast import LEVELS, grids, outlooks
-from rtlib.pipeline.load import load_table, simulated_load
+from rtlib.forecast import LEVELS, outlooks
+from rtlib.pipeline.load import series_of, simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 role = domain.staffing
@@ -125,7 +125,7 @@ counts = simulated_load(domain, seed=seed, until=datetime(2026, 3, 2, tzinfo=UTC
 # brought.
 
 # %%
-sites = grids(load_table(counts, domain), interval_minutes=30)
+sites = series_of(counts, domain)
 whole = [one for one in sites if (one.unique_id == "all") == role.pooled]
 busiest = max(whole, key=lambda one: one.values.sum())
 (outlook,) = outlooks([busiest.until(28)], origins=10)

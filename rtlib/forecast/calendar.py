@@ -27,7 +27,7 @@ def features(past: Grid, days: Sequence[date]) -> Numbers:
     known = set(past.days) | set(days)
     columns = [[float(day.weekday() == one) for day in days] for one in weekdays]
     columns.append([float(_after_closure(day, known, set(weekdays))) for day in days])
-    columns.append([float(day in past.holidays) for day in days])
+    columns.append([past.holidays.get(day, 0.0) for day in days])
     if len(past.days) >= MONTHLY_FROM:
         turn = 2 * np.pi * np.array([day.day for day in days]) / MONTH_DAYS
         columns += [list(wave(turn * order)) for order in range(1, MONTH_WAVES + 1) for wave in (np.sin, np.cos)]

@@ -71,8 +71,10 @@ def exponential_smoothing(logs: Numbers, past: Grid, days: Sequence[date]) -> Nu
     regular = _without_closures(logs, past.days)
     season = {"seasonal": "add", "seasonal_periods": week} if week > 1 else {}
     model = ExponentialSmoothing(regular, trend="add", damped_trend=True, initialization_method="estimated", **season)
+    ahead = _open_days(past, days)  # the step into a day is counted through those on which it will be closed
     with _quiet():
-        return np.asarray(model.fit(use_brute=False).forecast(len(days)))
+        told = model.fit(use_brute=False).forecast(len(ahead))
+    return np.asarray(told)[[ahead.index(day) for day in days]]
 
 
 def arima(logs: Numbers, past: Grid, days: Sequence[date]) -> Numbers:
@@ -104,6 +106,13 @@ def _ridge(known: Numbers, logs: Numbers) -> tuple[float, Numbers]:
     square = known.T @ (known * weights[:, None]) + RIDGE * np.eye(known.shape[1])
     effects = np.linalg.solve(square, known.T @ (weights * (logs - middle)))
     return middle, np.asarray(effects, dtype=np.float64)
+
+
+def _open_days(past: Grid, days: Sequence[date]) -> list[date]:
+    """Every day after the past, until the last of ``days``, that is of a weekday on which it is open."""
+    weekdays = {day.weekday() for day in (*past.days, *days)}
+    ahead = (past.days[-1] + timedelta(days=one) for one in range(1, (days[-1] - past.days[-1]).days + 1))
+    return [day for day in ahead if day.weekday() in weekdays]
 
 
 def _without_closures(logs: Numbers, past: Sequence[date]) -> Numbers:

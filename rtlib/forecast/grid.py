@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,8 @@ class Grid:
         slots: Minutes after midnight at which a slot of the day begins; hours in which it never counts are left out.
         days: The days on which it counted, oldest first; days on which it was closed are left out.
         values: What it counted, one row for each day, one column for each slot; NaN where it is missing.
-        holidays: Days on which it is open although they are holidays, past and to come.
+        holidays: Days on which it is open although they are holidays, past and to come, each with the share of the
+            series that has it: 1, or less where the series adds up sites of several countries.
     """
 
     unique_id: str
@@ -39,7 +40,7 @@ class Grid:
     slots: tuple[int, ...]
     days: tuple[date, ...]
     values: Numbers
-    holidays: frozenset[date] = frozenset()
+    holidays: Mapping[date, float] = field(default_factory=dict)
 
     def until(self, days: int) -> Grid:
         """What was known after so many days."""
@@ -49,8 +50,8 @@ class Grid:
         """The values with estimates where they are missing: that slot's mean, at the level of that day."""
         if not np.isnan(self.values).any():
             return self.values
-        usual = np.nan_to_num(np.nanmean(self.values, axis=0))
         there = ~np.isnan(self.values)
+        usual = np.nansum(self.values, axis=0) / np.maximum(there.sum(axis=0), 1)  # 0 where there never is one
         level = np.nansum(self.values, axis=1) / np.maximum((there * usual).sum(axis=1), 1e-9)
         return np.where(there, self.values, level[:, None] * usual)
 
@@ -66,7 +67,9 @@ class Grid:
         return tuple(ahead)
 
 
-def grids(frame: pd.DataFrame, *, interval_minutes: int, holidays: Iterable[date] = ()) -> tuple[Grid, ...]:
+def grids(
+    frame: pd.DataFrame, *, interval_minutes: int, holidays: Mapping[str, Mapping[date, float]] | None = None
+) -> tuple[Grid, ...]:
     """Bring a table of series into grids, one for each ``unique_id``, in their order.
 
     A row that is not there is a value that is missing, not a 0. Slots that a series never has, and days without a
@@ -76,7 +79,8 @@ def grids(frame: pd.DataFrame, *, interval_minutes: int, holidays: Iterable[date
         frame: Columns ``unique_id``, ``ds`` (the beginning of an interval, without a time zone or in UTC) and ``y``
             (0 or more).
         interval_minutes: How long an interval is; divides a day.
-        holidays: Days that are unlike others of their weekday, past and to come; all series share them.
+        holidays: For each ``unique_id`` the days that are unlike others of their weekday, past and to come, and which
+            share of the series has them; a series that is not in it has none.
 
     Raises:
         ConfigError: A column is missing, two rows say something about the same interval, a value is negative or no
@@ -91,7 +95,7 @@ def grids(frame: pd.DataFrame, *, interval_minutes: int, holidays: Iterable[date
         raise ConfigError("the table has no rows: there is nothing to forecast from", cure="rtlib backfill")
     told = _checked(frame, interval_minutes)
     made = (_grid(str(name), rows, interval_minutes) for name, rows in told.groupby("unique_id", sort=True))
-    return tuple(replace(one, holidays=frozenset(holidays)) for one in made)
+    return tuple(replace(one, holidays=dict((holidays or {}).get(one.unique_id, {}))) for one in made)
 
 
 def _checked(frame: pd.DataFrame, interval_minutes: int) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtlib.domains import Domain
+from rtlib.forecast import Grid, grids
 from rtlib.simulator.history import SITE_NOISE, day_level
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 INTERVAL_MINUTES = 30
 EVERYWHERE = "all"  # the series of a domain as a whole, for people who serve all of its sites
+AHEAD = timedelta(days=60)  # further ahead nobody asks, closures included
 FULL_DAY = 0.9  # a day with less than this share of its intervals is not over, or was not looked at
 
 
@@ -40,6 +42,18 @@ def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFram
     table = table[_in_full_days(table.index)]
     table[EVERYWHERE] = table.sum(axis=1)
     return table.rename_axis("ds").reset_index().melt("ds", var_name="unique_id", value_name="y")
+
+
+def series_of(rows: Iterable[Mapping[str, Any]], domain: Domain) -> tuple[Grid, ...]:
+    """The same as grids, which know each site's holidays, past and to come; see ``load_table``.
+
+    Raises:
+        ConfigError: There are no rows, or too few.
+    """
+    table = load_table(rows, domain)
+    days = table["ds"].dt.date
+    known = {} if table.empty else holidays_of(domain, days.min(), days.max() + AHEAD)
+    return grids(table, interval_minutes=INTERVAL_MINUTES, holidays=known)
 
 
 def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per_day: int) -> list[dict[str, Any]]:

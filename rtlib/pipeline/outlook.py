@@ -14,10 +14,10 @@ import numpy as np
 from rtlib.config import Settings
 from rtlib.domains import Staffing, load_domain
 from rtlib.errors import ConfigError
-from rtlib.forecast import LEVELS, Outlook, grids, outlooks
+from rtlib.forecast import LEVELS, Outlook, outlooks
 from rtlib.forecast.grid import Numbers, moments
 from rtlib.forecast.run import Tell
-from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, load_table
+from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, series_of
 from rtlib.staffing import Roster, critical_fractile, hour_cost, paid_hour, people_needed, roster, service_of
 from rtlib.warehouse import outlook as store
 from rtlib.warehouse.connection import connect
@@ -63,7 +63,7 @@ def forecast(settings: Settings, *, days: int = 7, workers: int = 2, tell: Tell 
         rows = store.interval_load(connection, domain.name, kinds=kinds, interval_minutes=INTERVAL_MINUTES)
         if not rows:
             raise ConfigError(f"the warehouse holds no events of the domain {domain.name}", cure="rtlib backfill")
-        series = grids(load_table(rows, domain), interval_minutes=INTERVAL_MINUTES)
+        series = series_of(rows, domain)
         found = outlooks(series, horizon=days, origins=ORIGINS, step=STEP, workers=workers, tell=tell)
         made_at = datetime.now(UTC)
         told = [row for one in found for row in _forecast_rows(one, made_at)]

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from rtlib.domains import Domain, Staffing, domain_names, load_domain
-from rtlib.forecast import LEVELS, Grid, Outlook, choose, grids, outlooks
+from rtlib.forecast import LEVELS, Grid, Outlook, choose, outlooks
 from rtlib.forecast.bank import bank_grid
 from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import Tell
-from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, load_table, simulated_load
+from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, series_of, simulated_load
 from rtlib.pipeline.outlook import SLOTS, planned_level
 from rtlib.staffing import Roster, people_needed, roster
 
@@ -78,8 +78,7 @@ def score_staffing(
 
 def _domain(domain: Domain, per_day: int, seed: int, days: int, workers: int, tell: Tell | None) -> PlanScore:
     counts = simulated_load(domain, seed=seed, until=UNTIL, days=DAYS, per_day=per_day)
-    series = grids(load_table(counts, domain), interval_minutes=INTERVAL_MINUTES)
-    stations = [one for one in series if (one.unique_id == EVERYWHERE) == domain.staffing.pooled]
+    stations = [one for one in series_of(counts, domain) if (one.unique_id == EVERYWHERE) == domain.staffing.pooled]
     return _scored(domain.name, domain.staffing, stations, WARM_UP, days, workers, tell)
 
 
