@@ -234,7 +234,7 @@ widgets.VBox([site, week])
 # ```python
 # edge = datetime(2026, 2, 22)
 # twice = [row | {"events": row["events"] * (2 if row["interval_start"] >= edge else 1)} for row in counts]
-# doubled = [one for one in grids(load_table(twice, domain), interval_minutes=30) if one.unique_id == "all"]
+# doubled = [one for one in series_of(twice, domain) if one.unique_id == "all"]
 # (outlook,) = outlooks(doubled, origins=8, workers=workers)
 # day.max = 7
 # ```
