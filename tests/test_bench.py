@@ -12,9 +12,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from snowflake.connector import SnowflakeConnection
+from warehouse_rows import batch, event_row
+from warehouse_server import WarehouseServer
 
 from rtlib.bench.costs import Clock, Speed, hottest, reason
-from rtlib.bench.lag import lags, rise
+from rtlib.bench.lag import archived, lags, rise
 from rtlib.bench.latency import Latency, by_second, latency, waits
 from rtlib.bench.load import Planned, at_once
 from rtlib.bench.report import Ratio, Result, plot, save, table
@@ -22,6 +25,7 @@ from rtlib.bench.step import Step
 from rtlib.bench.whole import choose_trigger
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError
+from rtlib.warehouse.load import apply_batch
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 T0 = MINUTE.timestamp()
@@ -158,6 +162,17 @@ def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still
     sent_at = [T0 + number / 10 for number in range(400)]
     assert rise(lags(sent_at, [], before=0)) == pytest.approx(20, abs=1)
     assert lags(sent_at, [(T0, 400)], before=0)[-1][1] == 0
+
+
+def test_how_far_the_archive_was_is_read_from_the_ledger_of_its_batches(
+    warehouse: SnowflakeConnection, warehouse_server: WarehouseServer
+) -> None:
+    began = time.time()
+    apply_batch(warehouse, batch(event_row(0), offsets_from={"0": 0}, offsets_to={"0": 5, "1": 7}))
+    apply_batch(warehouse, batch(event_row(1), number=1, offsets_from={"0": 5}, offsets_to={"0": 9, "1": 7}))
+    found = archived(warehouse_server.settings)
+    assert [records for _, records in found] == [12, 16]
+    assert all(began - 1 <= moment <= time.time() + 1 for moment, _ in found)
 
 
 def test_a_rise_of_too_few_points_is_not_measured() -> None:

@@ -75,8 +75,9 @@ def soak(
 ) -> None:
     """Run under load with faults at seeded moments, then let the ledger judge.
 
-    It starts a stack if none is running. With --runs each run has a stack of its own, and a table is printed. Exit
-    code 1 when anything was lost or doubled, or state or memory grew.
+    It starts a stack if none is running; one that runs keeps its own rate and demand, and sends afterwards as before.
+    With --runs each run has a stack of its own, and a table is printed. Exit code 1 when anything was lost or doubled,
+    or state or memory grew.
     """
     if runs > 1:
         _soaks(runs, seconds=seconds, seed=seed, faults=count, rate=rate, domain=domain, as_json=as_json)
