@@ -64,7 +64,7 @@ def written_at(settings: Settings, run: Run) -> float:
 def _read(settings: Settings, path: Path) -> Run:
     told = json.loads(path.read_text())
     world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
-    world["breakages"] = tuple(world["breakages"])
+    world.update({name: tuple(world.get(name, ())) for name in ("breakages", "level_kinds")})
     simulator = Simulator(load_domain(settings.domain), **world)
     return Run(simulator, Tally(**told["tally"]), told["closed"])
 
