@@ -33,7 +33,8 @@ from rtlib.faults.inject import goes_on_in_any_case, inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
 from rtlib.faults.watch import difference
 from rtlib.ledger import Ledger
-from rtlib.pipeline.recovery import Mark, _replaying, unread
+from rtlib.pipeline.marks import Mark
+from rtlib.pipeline.recovery import _replaying, unread
 from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import QueryProgress, Tally
 from rtlib.services.parts import PART_NAMES

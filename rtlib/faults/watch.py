@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.faults.expect import Seen
 from rtlib.faults.inject import inject
 from rtlib.faults.menu import Plan, plan
-from rtlib.pipeline.recovery import Mark, longest_pause, mark, obstacle
+from rtlib.pipeline.marks import Mark, event_ends, longest_pause, mark
+from rtlib.pipeline.recovery import obstacle
 from rtlib.pipeline.tallies import runs, written_at
 from rtlib.records import Tally
 
@@ -128,7 +128,7 @@ def _recovery(
 
 def _ends(settings: Settings) -> Mapping[int, int]:
     try:
-        return end_offsets(settings, settings.topic("events"))
+        return event_ends(settings)
     except ServiceError:
         return {}
 

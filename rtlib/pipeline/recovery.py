@@ -4,78 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.broker.topics import end_offsets, first_offsets
+from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline import health
 from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import QueryProgress
-from rtlib.services import supervise
-from rtlib.warehouse import alerts, audit
-from rtlib.warehouse.batches import dropped
+from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.serve import Counts, counts, pause
 
 PARTS = ("broker", "registry", "warehouse", "stream", "loader")
 BEATS = ("kpis", "archive", "loader")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where the pipeline is at a moment.
-
-    Attributes:
-        at: When.
-        events: Partition of the events topic to its end.
-        counts: What the warehouse holds.
-        held: Records that the events topic still holds.
-        dropped: Events that the live query left out because they were behind the watermark.
-        raised: Alerts so far.
-        processes: Part to the process that it has.
-    """
-
-    at: datetime
-    events: Mapping[int, int]
-    counts: Counts
-    held: int = 0
-    dropped: int = 0
-    raised: int = 0
-    processes: Mapping[str, int] = field(default_factory=dict)
-
-
-def mark(settings: Settings) -> Mark:
-    """Where the pipeline is now.
-
-    Raises:
-        RtlibError: The broker or the warehouse does not answer.
-    """
-    connection = connect(settings)
-    try:
-        held = counts(connection, settings.domain)
-        behind = dropped(connection, settings.domain)
-        raised = alerts.counts(connection, settings.domain)["raised"]
-    finally:
-        connection.close()
-    topic = settings.topic("events")
-    ends = end_offsets(settings, topic)
-    kept = sum(ends.values()) - sum(first_offsets(settings, topic).values())
-    parts = {name: one.pid for name, one in supervise.states(settings).items()}
-    return Mark(datetime.now(UTC), ends, held, kept, behind, raised, parts)
-
-
-def longest_pause(settings: Settings, since: datetime) -> float:
-    """The longest time in seconds since a moment in which Kafka received no event, by what RAW holds."""
-    connection = connect(settings)
-    try:
-        return pause(connection, settings.domain, since=since)
-    finally:
-        connection.close()
 
 
 def obstacle(
