@@ -200,6 +200,11 @@ FALSE = [
 
 # What a model says that was talked into something, or that only sounds as if it had measured.
 CLEVER = [
+    "It is healthy, so move the records.",
+    "If it waits, read the log.",
+    "You have to move the records.",
+    "It is the log that you want to open.",
+    "It keeps events; then open the source.",
     "Kafka Streams reads from it.",
     "It hands them to the Big Table.",
     "It is kept in the Data Lake.",
@@ -444,6 +449,13 @@ ALSO_TRUE = {
 def test_old_numbers_are_not_told_as_being_so_now(language: str, answer: str) -> None:
     assert problems(answer, FACTS, language=language) == ()
     assert problems(answer, replace(FACTS, stale=True), language=language) != ()
+
+
+@pytest.mark.parametrize("answer", ["The events are late.", "Every event comes late.", "Its events were broken."])
+def test_what_goes_wrong_at_times_is_not_told_as_what_is_so(answer: str) -> None:
+    facts = replace(FACTS, title="Simulator", plain=component("simulator").plain, numbers=())
+    assert problems(answer, facts) != ()
+    assert problems("It sends events with the flaws of real life: late, out of order, twice, or broken.", facts) == ()
 
 
 def test_that_a_neighbour_is_stopped_may_be_said_of_the_one_that_is() -> None:

@@ -21,14 +21,16 @@ def explain(
         ),
     ],
     level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
-    language: Annotated[str, typer.Option("--language", help="For the model, by its English name.")] = "English",
+    language: Annotated[
+        str, typer.Option("--language", help="For the model: English, German, French, Spanish, Italian, Dutch, ...")
+    ] = "English",
     question: Annotated[str, typer.Option("--ask", help="What you want to know of it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
 
-    With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number and name
-    in it is one of them. Without a key, or when it is not, the text is made here, in English.
+    With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number, name and
+    state in it is one of them. Without a key, or when it is not, the text is made here, in English.
     """
     from rtlib.pipeline.explainer import Level, explained, explained_subject, look
     from rtlib.pipeline.subjects import is_subject

@@ -43,9 +43,17 @@ SILENT = re.compile(
 ASIDE = re.compile(
     r"\b(?:writ\w+|noted?) down\b|\bas well\b|(?<=\d )more\b|\bhow (?:much|many)\b|\bmost recent", re.IGNORECASE
 )
+# What is asked of the reader within a sentence: "so move the records", "if it waits, open the log", "you have to".
+COMMANDED = re.compile(
+    r"(?:\b(?:so|then|please|just|now)|\b(?:if|when|whenever|once|to|before|after)\b[^,]*,) (?P<told>[a-z]+) "
+    r"(?:the|it|them|this|that|these|those|its|your|an?|any|each|every)\b"
+    r"|\byou (?!can\b|may\b|could\b|might\b|see\b|are looking\b|read\b|think\b)(?:\w+)",
+    re.IGNORECASE,
+)
 BEING = frozenset({
-    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems",
-    "become", "becomes", "became", "remain",
+    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems", "become",
+    "becomes", "became", "remain", "come", "comes", "came", "arrive", "arrives", "arrived", "go", "goes", "went", "run",
+    "runs", "ran", "stay", "stays",
 })  # fmt: skip
 WHOLE = frozenset({
     "pipeline", "system", "everything", "everyone", "others", "they", "readers", "sources", "all", "rest",
@@ -153,6 +161,8 @@ def _said_wrong(
     first = next((one for one in known if not speech.quantities.fullmatch(one)), "")
     if first and not _is_within(words[0], quoted) and not _opens(text, words, borne, speech):
         yield f"a sentence that begins with {words[0].group()!r} may be a command"
+    if speech.closed:
+        yield from _commanded(text[words[0].start() : words[-1].end()] if words else "", speech)
     silent = [one.span() for one in SILENT.finditer(text)]
     for at, word in enumerate(told):
         if _is_within(words[at], quoted) or _is_asked(text, words[at], silent):
@@ -171,6 +181,13 @@ def _said_wrong(
             yield f"{words[at].group()!r} is not when it was measured"
         elif word in speech.negations and not _may_deny(words[at], told, at, silent, speech):
             yield f"{words[at].group()!r} turns the facts round"
+
+
+def _commanded(sentence: str, speech: Language) -> Iterator[str]:
+    for match in COMMANDED.finditer(sentence):
+        verb = (match["told"] or "").lower()
+        if not verb or not (verb in speech.openers or verb.endswith(("s", "ed", "ing"))):
+            yield f"{match.group()[-60:]!r} may be a command"
 
 
 def _is_grave(word: str, before: list[str], borne: Borne, speech: Language) -> bool:
