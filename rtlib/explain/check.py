@@ -51,8 +51,8 @@ COMMANDED = re.compile(
     re.IGNORECASE,
 )
 BEING = frozenset({
-    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems", "become",
-    "becomes", "became", "remain", "come", "comes", "came", "arrive", "arrives", "arrived", "go", "goes", "went", "run",
+    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems",
+    "become", "becomes", "became", "remain", "come", "comes", "came", "arrive", "arrives", "arrived", "go", "goes", "went", "run",
     "runs", "ran", "stay", "stays",
 })  # fmt: skip
 WHOLE = frozenset({
