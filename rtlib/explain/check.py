@@ -52,8 +52,8 @@ COMMANDED = re.compile(
 )
 BEING = frozenset({
     "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "get", "got", "seem", "seems",
-    "become", "becomes", "became", "remain", "come", "comes", "came", "arrive", "arrives", "arrived", "go", "goes", "went", "run",
-    "runs", "ran", "stay", "stays",
+    "become", "becomes", "became", "remain", "come", "comes", "came", "arrive", "arrives", "arrived", "go", "goes",
+    "went", "run", "runs", "ran", "stay", "stays",
 })  # fmt: skip
 WHOLE = frozenset({
     "pipeline", "system", "everything", "everyone", "others", "they", "readers", "sources", "all", "rest",
