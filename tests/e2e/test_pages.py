@@ -9,7 +9,7 @@ import pytest
 from app_page import AppPage, open_app
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Served
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 pytestmark = pytest.mark.e2e
 
@@ -120,7 +120,7 @@ def test_a_mute_is_shown_with_its_end_and_can_be_taken_back_and_a_lost_card_can_
         app.page.get_by_text("no answer (ConnectionError)").first.wait_for()
         again.click()
         app.page.get_by_text("no answer (ConnectionError)").first.wait_for(state="detached")
-        assert again.is_disabled()  # it was delivered
+        expect(again).to_be_disabled()  # it was delivered
         app.page.get_by_role("button", name="Mute for 1 hour").click()
         muted = app.page.get_by_text(re.compile(r"Mean wait, Oakland, 3rd Street: muted until \d\d:\d\d UTC"))
         muted.wait_for()
