@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import jupytext
+import matplotlib
 import nbformat
 import pandas as pd
 import pytest
@@ -193,3 +196,15 @@ def test_each_page_of_the_report_can_be_chosen_and_drawn_in_the_lesson(page: Any
         assert chart.layout.title.text
         assert chart.layout.xaxis.title.text.endswith(("UTC", "site", "model", "outcome"))
         assert chart.layout.yaxis.title.text
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_what_the_alert_lesson_says_of_crossings_and_messages_holds_in_each_domain(domain: str) -> None:
+    matplotlib.use("agg")
+    told: dict[str, Any] = {"settings": Settings(domain=domain), "seed": 7}
+    exec(code_of(FOLDER / "py" / "08_alerts.py", "rule", "values", "begin", "judged").replace("plt.show()", ""), told)
+    rule, judged = told["rule"], told["judged"]
+    bare = replace(rule, clear=rule.threshold, lasting=timedelta(0), cooldown=timedelta(0))
+    without_hysteresis = replace(rule, clear=rule.threshold)
+    counts = [len(judged(one)) for one in (bare, replace(bare, clear=rule.clear), without_hysteresis, rule)]
+    assert counts == [18, 2, 2, 2]
