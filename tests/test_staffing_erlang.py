@@ -14,8 +14,10 @@ import simpy
 from typer.testing import CliRunner
 
 from rtlib import cli
+from rtlib.cli.common import print_json
 from rtlib.errors import ConfigError
 from rtlib.staffing import agents_needed, agents_needed_a, erlang_a, erlang_c, offered_load, p_blocked, p_wait
+from rtlib.staffing import patience as patience_module
 
 # --- published figures ----------------------------------------------------------------------------------------------
 
@@ -218,6 +220,23 @@ def test_a_simulated_line_agrees_within_its_confidence_interval(patience: float 
         assert abs(mean - expected) <= 3.11 * spread + 1e-12  # Student's t, 11 degrees of freedom, 99 %
 
 
+def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    honest = patience_module.erlang_a
+    monkeypatch.setattr(patience_module, "erlang_a", lambda *a, **k: (asked.append(a), honest(*a, **k))[1])
+    promise = {"aht_seconds": 180, "target": 0.8, "within_seconds": 20, "patience_seconds": 300}
+    fewest, cold, warm = 0, 0, 0
+    for load in (0.0, 0.2, 3.0, 3.1, 9.8, 10.0, 10.1, 60.0):
+        asked.clear()
+        plain = agents_needed_a(load, **promise)
+        cold += len(asked)
+        asked.clear()
+        assert agents_needed_a(load, **promise, fewest=fewest) == plain
+        warm += len(asked)
+        fewest = plain.agents
+    assert warm < cold
+
+
 # --- arguments and the verb -----------------------------------------------------------------------------------------
 
 
@@ -243,6 +262,18 @@ def test_a_figure_that_cannot_be_computed_with_is_named(words: tuple[str, ...], 
     assert isinstance(done.exception, ConfigError)
     assert told in str(done.exception)
     assert done.exception.cure
+
+
+@pytest.mark.parametrize("calls", ["inf", "1e9"])
+def test_too_many_calls_are_not_blamed_on_the_handling_time(calls: str) -> None:
+    done = CliRunner().invoke(cli.app, ["staffing", "erlang", "--calls", calls, "--aht", "180"])
+    assert isinstance(done.exception, ConfigError)
+    assert done.exception.cure == "give at most 5,555,556 contacts"
+
+
+def test_json_has_null_where_there_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"wape": math.nan, "sites": [{"asa": math.inf, "mae": 1.5}], "pair": (math.nan, 1)})
+    assert capsys.readouterr().out == '{"wape": null, "sites": [{"asa": null, "mae": 1.5}], "pair": [null, 1]}\n'
 
 
 def test_the_verb_prints_one_object() -> None:

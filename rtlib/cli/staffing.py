@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -34,8 +35,10 @@ def erlang(
     """
     from rtlib.staffing import agents_needed, agents_needed_a, offered_load, rostered
 
-    if not 0 < aht <= 86_400 or calls * aht > 1e9:
+    if not 0 < aht <= 86_400:
         raise ConfigError(f"{calls:g} contacts of {aht:g} s each", cure="give a handling time above 0 and within a day")
+    if calls * aht > 1e9:
+        raise ConfigError(f"{calls:g} contacts of {aht:g} s each", cure=f"give at most {1e9 / aht:,.0f} contacts")
     load = offered_load(calls, interval_minutes=interval_minutes, aht_seconds=aht)
     if patience is None:
         told = agents_needed(load, aht_seconds=aht, target=target, within_seconds=within)
@@ -64,11 +67,13 @@ def forecast_load(
     from rtlib.cli.bench import progress
     from rtlib.pipeline import outlook
 
+    began = monotonic()
     found = outlook.forecast(_settings(domain), days=days, workers=workers, tell=progress)
     if as_json:
         sites = [{"site": one.grid.unique_id, "champion": one.champion, "why": one.why,
                   "wape": one.scores[one.champion].wape} for one in found]  # fmt: skip
-        print_json({"sites": sites, "days": [str(day) for day in found[0].days]})
+        print_json({"sites": sites, "days": [str(day) for day in found[0].days],
+                    "seconds": round(monotonic() - began, 1)})  # fmt: skip
         return
     for one in found:
         typer.echo(f"{one.grid.unique_id}: {one.why}")

@@ -19,6 +19,7 @@ from rtlib.errors import ConfigError
 from rtlib.staffing.waiting import Service, agents_needed, p_blocked
 
 Numbers = NDArray[np.float64]
+NEARBY = 2  # where a search goes on from a little less, so many are tried one by one
 NODES = 96  # of the Gauss-Legendre rule: the integrand is one smooth hill
 
 
@@ -43,9 +44,11 @@ def erlang_a(
 
 
 def agents_needed_a(
-    load: float, *, aht_seconds: float, target: float, within_seconds: float, patience_seconds: float
+    load: float, *, aht_seconds: float, target: float, within_seconds: float, patience_seconds: float, fewest: int = 0
 ) -> Service:
     """The fewest agents that take the share ``target`` of all contacts within ``within_seconds``.
+
+    Whoever knows that fewer than ``fewest`` do not says so and saves the search below it.
 
     Raises:
         ConfigError: The target is not between 0 and 1, the promise is negative, or the patience is not above 0.
@@ -63,7 +66,11 @@ def agents_needed_a(
             patience_seconds=patience_seconds,
         )
 
-    return told(bisect_left(range(enough), target, key=lambda agents: told(agents).service_level))
+    for agents in range(fewest, min(fewest + NEARBY, enough)) if fewest else ():
+        if told(agents).service_level >= target:
+            return told(agents)
+    low = min(fewest + NEARBY, enough) if fewest else 0
+    return told(bisect_left(range(enough), target, lo=low, key=lambda agents: told(agents).service_level))
 
 
 def _served(load: float, agents: int, patience: float, within: float, aht_seconds: float) -> Service:
