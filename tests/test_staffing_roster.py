@@ -15,10 +15,13 @@ import rtlib.staffing.waiting
 from rtlib.domains import Staffing, domain_names, load_domain
 from rtlib.errors import ConfigError
 from rtlib.staffing import (
+    Roster,
     critical_fractile,
+    hedged_roster,
     hour_cost,
     paid_hour,
     people_needed,
+    requirement,
     roster,
     rostered,
     service_of,
@@ -92,6 +95,26 @@ def test_a_forecast_below_zero_counts_as_none() -> None:
     assert people_needed(a_role(), [-3.0], interval_minutes=30) == (1,)
 
 
+def test_moving_a_price_or_the_shrinkage_asks_for_no_agents_again(
+    role: Staffing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = people_needed(role, (0.0, 2.5, 40.0), interval_minutes=30)
+
+    def refuse(*_: object) -> int:
+        raise AssertionError("the same promise was computed again")
+
+    monkeypatch.setattr(requirement, "_agents", refuse)
+    other = dataclasses.replace(role, missing_cost=999, shrinkage=0.01, hourly_cost=1, least=role.least + 1)
+    after = people_needed(other, (40.0, 2.5, 0.0), interval_minutes=30)
+    assert after == tuple(max(other.least, one) for one in reversed(before))
+
+
+def test_a_contact_that_is_no_number_is_refused_and_not_taken_for_none() -> None:
+    with pytest.raises(ConfigError, match="not known") as caught:
+        people_needed(a_role(), [3.0, float("nan")], interval_minutes=30)
+    assert "rtlib backfill" in caught.value.cure
+
+
 # --- shifts ---------------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +169,31 @@ def test_a_short_peak_is_left_open_when_a_shift_costs_more() -> None:
 def test_never_are_fewer_there_than_the_role_asks_for(role: Staffing) -> None:
     found = roster(role, [role.least] * HALF_HOURS, interval_minutes=30)
     assert min(found.staffed[place] for place in found.opens) >= role.least
+
+
+def test_a_break_that_empties_the_floor_is_named_as_the_cause() -> None:
+    role = a_role(open_hour=8, close_hour=14, shift_hours=(6,), break_minutes=180)
+    with pytest.raises(ConfigError, match="breaks of 180 minutes") as caught:
+        roster(role, [1] * HALF_HOURS, interval_minutes=30)
+    assert "break_minutes" in caught.value.cure and "fewer shift lengths" not in caught.value.cure
+
+
+def test_a_hedged_roster_costs_no_more_on_average_than_one_for_any_single_day() -> None:
+    role = a_role(hourly_cost=15, missing_cost=40)
+    days = [[extra + (2 if 20 <= place < 24 else 0) for place in range(HALF_HOURS)] for extra in (1, 2, 2, 3, 6)]
+
+    def average(one: Roster) -> float:
+        return sum(one.cost(day, missing_cost=role.missing_cost) for day in days) / len(days)
+
+    hedged = average(hedged_roster(role, days, interval_minutes=30))
+    assert all(hedged <= 1.005 * average(roster(role, day, interval_minutes=30)) for day in days)
+    assert hedged < 0.97 * average(roster(role, [max(day) for day in zip(*days, strict=True)], interval_minutes=30))
+
+
+def test_a_hedged_roster_for_a_day_that_is_certain_is_the_roster() -> None:
+    once, thrice = (hedged_roster(a_role(), count * [a_day()], interval_minutes=30) for count in (1, 3))
+    assert once.wages == pytest.approx(thrice.wages, rel=0.01)
+    assert once == roster(a_role(), a_day(), interval_minutes=30)
 
 
 def cheapest_by_trying(role: Staffing, needed: Sequence[int]) -> float:

@@ -18,7 +18,7 @@ from rtlib.forecast import LEVELS, Outlook, outlooks
 from rtlib.forecast.grid import Numbers, moments
 from rtlib.forecast.run import Tell
 from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, series_of
-from rtlib.staffing import Roster, critical_fractile, hour_cost, paid_hour, people_needed, roster, service_of
+from rtlib.staffing import Roster, critical_fractile, hedged_roster, hour_cost, paid_hour, people_needed, service_of
 from rtlib.warehouse import outlook as store
 from rtlib.warehouse.connection import connect
 
@@ -105,20 +105,23 @@ def plan(settings: Settings, **changed: float) -> tuple[PlannedDay, ...]:
 
 
 def planned_day(
-    role: Staffing, site: str, day: date, *, expected: Sequence[float], quantile: Sequence[float]
+    role: Staffing, site: str, day: date, *, expected: Sequence[float], quantiles: Mapping[float, Sequence[float]]
 ) -> PlannedDay:
-    """The shifts for one day.
+    """The shifts for one day: those that cost least on average over all quantiles of its forecast.
 
     Args:
         role: The people.
         site: Where they are.
         day: When.
         expected: The mean number of events in each interval of the day.
-        quantile: The quantile of it that the role's costs ask for (``planned_level``).
+        quantiles: The quantiles of it, by level, which are equally far apart.
     """
-    contacts = tuple(role.share * one for one in quantile)
+    levels = sorted(quantiles)
+    bands = role.share * np.array([quantiles[one] for one in levels])
+    contacts = tuple(float(np.interp(planned_level(role), levels, one)) for one in bands.T)
     needed = people_needed(role, contacts, interval_minutes=INTERVAL_MINUTES)
-    found = roster(role, needed, interval_minutes=INTERVAL_MINUTES)
+    possible = [people_needed(role, one.tolist(), interval_minutes=INTERVAL_MINUTES) for one in bands]
+    found = hedged_roster(role, possible, interval_minutes=INTERVAL_MINUTES)
     return PlannedDay(site, day, tuple(role.share * one for one in expected), contacts, needed, found)
 
 
@@ -129,14 +132,15 @@ def planned_level(role: Staffing) -> float:
 
 
 def _planned(role: Staffing, site: str, day: date, rows: Sequence[Mapping[str, Any]]) -> PlannedDay:
-    expected, quantile = [0.0] * SLOTS, [0.0] * SLOTS
+    expected = [0.0] * SLOTS
+    quantiles: dict[float, list[float]] = {level: [0.0] * SLOTS for level in LEVELS.tolist()}
     for row in rows:
         at = row["interval_start"]
         place = (at.hour * 60 + at.minute) // INTERVAL_MINUTES
-        levels = sorted(row["quantiles"])
         expected[place] = row["mean"]
-        quantile[place] = float(np.interp(planned_level(role), levels, [row["quantiles"][one] for one in levels]))
-    return planned_day(role, site, day, expected=expected, quantile=quantile)
+        for level, contacts in row["quantiles"].items():
+            quantiles[level][place] = contacts
+    return planned_day(role, site, day, expected=expected, quantiles=quantiles)
 
 
 def _forecast_rows(one: Outlook, made_at: datetime) -> list[dict[str, Any]]:

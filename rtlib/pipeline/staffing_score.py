@@ -15,10 +15,10 @@ from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import Tell
 from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, series_of, simulated_load
 from rtlib.pipeline.outlook import SLOTS, planned_level
-from rtlib.staffing import Roster, people_needed, roster
+from rtlib.staffing import Roster, hedged_roster, people_needed
 
 DAYS, WARM_UP, SCORED = 42, 21, 7  # of history; days that choose the champion; days that are planned
-QUICK_SCORED = 3
+QUICK_WARM_UP = 14
 BANK_SCORED, BANK_WARM_UP = 40, 30
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
 # Nothing is published about the bank's people, so these are figures of a usual call centre, and their share of the
@@ -34,8 +34,8 @@ BANK = Staffing(
 class PlanScore:
     """What a role's plans cost over some days, in ``currency``: wages, and the hours in which somebody was missing.
 
-    ``forecast`` plans a quantile of the champion's forecast; ``foresight`` knows what will happen, but is bound to
-    the same shifts; ``last_week`` plans what the same weekday a week before needed.
+    ``forecast`` plans for all quantiles of the champion's forecast, weighed by their costs; ``foresight`` knows what
+    will happen, but is bound to the same shifts; ``last_week`` plans what the same weekday a week before needed.
     """
 
     name: str
@@ -66,20 +66,23 @@ def score_staffing(
     Args:
         per_day: Simulated events a day in each domain.
         seed: Same seed, same events.
-        quick: Fewer days.
+        quick: Fewer days that choose the champion, and fewer of the bank's.
         workers: How many processes.
         tell: Called after each piece of work.
     """
-    days = QUICK_SCORED if quick else SCORED
     worlds = [load_domain(name) for name in domain_names()]
-    scored = [_domain(one, per_day, seed, days, workers, tell) for one in worlds]
+    scored = [score_domain(one, per_day=per_day, seed=seed, quick=quick, workers=workers, tell=tell) for one in worlds]
     return (_bank(quick, workers, tell), *scored)
 
 
-def _domain(domain: Domain, per_day: int, seed: int, days: int, workers: int, tell: Tell | None) -> PlanScore:
+def score_domain(
+    domain: Domain, *, per_day: int, seed: int, quick: bool = False, workers: int = 2, tell: Tell | None = None
+) -> PlanScore:
+    """Score plans for one domain, on a whole week; the arguments are those of ``score_staffing``."""
     counts = simulated_load(domain, seed=seed, until=UNTIL, days=DAYS, per_day=per_day)
     stations = [one for one in series_of(counts, domain) if (one.unique_id == EVERYWHERE) == domain.staffing.pooled]
-    return _scored(domain.name, domain.staffing, stations, WARM_UP, days, workers, tell)
+    warm_up = QUICK_WARM_UP if quick else WARM_UP
+    return _scored(domain.name, domain.staffing, stations, warm_up, SCORED, workers, tell)
 
 
 def _bank(quick: bool, workers: int, tell: Tell | None) -> PlanScore:
@@ -105,16 +108,16 @@ def _costs(role: Staffing, found: Outlook, warm_up: int, place: int) -> tuple[fl
     """What three plans for one day cost when that day comes: by forecast, by foresight, by last week."""
     grid, origin = found.grid, found.backtest.origins[place]
     bands = found.backtest.bands(_champion(found, warm_up))[place, 0]
-    quantile = np.array([np.interp(planned_level(role), LEVELS, one) for one in bands])
+    possible = [_needed(role, grid, bands[:, place]) for place in range(len(LEVELS))]
     actual, before = grid.filled()[origin], grid.filled()[_week_before(grid, grid.days[origin])]
     truth = _needed(role, grid, actual)
-    plans = [_plan(role, _needed(role, grid, one)) for one in (quantile, actual, before)]
+    plans = [_plan(role, one) for one in (possible, [truth], [_needed(role, grid, before)])]
     by_forecast, by_foresight, by_last_week = (one.cost(truth, missing_cost=role.missing_cost) for one in plans)
     return by_forecast, by_foresight, by_last_week
 
 
-def _plan(role: Staffing, needed: tuple[int, ...]) -> Roster:
-    return roster(role, needed, interval_minutes=INTERVAL_MINUTES)
+def _plan(role: Staffing, possible: Sequence[Sequence[int]]) -> Roster:
+    return hedged_roster(role, possible, interval_minutes=INTERVAL_MINUTES)
 
 
 def _needed(role: Staffing, grid: Grid, counts: Numbers) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from rtlib.staffing.requirement import (
     rostered,
     service_of,
 )
-from rtlib.staffing.roster import Roster, opening, roster
+from rtlib.staffing.roster import Roster, hedged_roster, opening, roster
 from rtlib.staffing.shifts import Shift, shift_menu
 from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load, p_blocked, p_wait
 
@@ -22,6 +22,7 @@ __all__ = [
     "critical_fractile",
     "erlang_a",
     "erlang_c",
+    "hedged_roster",
     "hour_cost",
     "offered_load",
     "opening",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil
+from math import ceil, isnan
+from typing import NamedTuple
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
 from rtlib.staffing.patience import agents_needed_a, erlang_a
 from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load
+
+MOST_KNOWN = 20_000  # answers kept for each promise
 
 
 def critical_fractile(*, under: float, over: float) -> float:
@@ -81,18 +84,52 @@ def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes
         role: The people, their handling time and their targets.
         contacts: What each interval is expected to bring; fractions are welcome, less than nothing is taken for 0.
         interval_minutes: How long an interval is.
+
+    Raises:
+        ConfigError: A number is NaN or infinite, or a load is beyond all call centres.
     """
-    return tuple(_people(role, round(max(0.0, one), 2), interval_minutes) for one in contacts)
+    if any(isnan(one) for one in contacts):
+        raise ConfigError(
+            "an interval's contacts are not known (NaN): the forecast knew too few errors for its quantiles",
+            cure="give it more history: rtlib backfill",
+        )
+    promise = Promise(
+        role.aht_seconds, role.service_level, role.within_seconds, role.patience_seconds, interval_minutes
+    )
+    asked = [round(max(0.0, one), 2) for one in contacts]
+    known = _known(promise)
+    if len(known) > MOST_KNOWN:
+        known.clear()
+    fewest = 0
+    for one in sorted(set(asked)):  # rising, because more contacts never need fewer people: each search goes on
+        if one not in known:
+            known[one] = _agents(promise, one, fewest)
+        fewest = known[one]
+    return tuple(max(role.least, known[one]) for one in asked)
 
 
-@lru_cache(maxsize=20_000)
-def _people(role: Staffing, contacts: float, interval_minutes: float) -> int:
-    load = offered_load(contacts, interval_minutes=interval_minutes, aht_seconds=role.aht_seconds)
-    return max(role.least, _needed(role, load).agents)
+class Promise(NamedTuple):
+    """All that decides how many agents a number of contacts needs: neither a price nor the shrinkage does."""
+
+    aht_seconds: float
+    target: float
+    within_seconds: float
+    patience_seconds: float
+    interval_minutes: float
 
 
-def _needed(role: Staffing, load: float) -> Service:
-    common = {"aht_seconds": role.aht_seconds, "target": role.service_level, "within_seconds": role.within_seconds}
-    if role.patience_seconds:
-        return agents_needed_a(load, patience_seconds=role.patience_seconds, **common)
-    return agents_needed(load, **common)
+@lru_cache(maxsize=64)
+def _known(promise: Promise) -> dict[float, int]:
+    """The agents that were found so far, by contacts; filled in place."""
+    return {}
+
+
+def _agents(promise: Promise, contacts: float, fewest: int) -> int:
+    """How many agents keep the promise, when it is known that fewer than ``fewest`` do not."""
+    aht, target, within, patience, minutes = promise
+    load = offered_load(contacts, interval_minutes=minutes, aht_seconds=aht)
+    if not patience:
+        return agents_needed(load, aht_seconds=aht, target=target, within_seconds=within).agents
+    return agents_needed_a(
+        load, aht_seconds=aht, target=target, within_seconds=within, patience_seconds=patience, fewest=fewest
+    ).agents

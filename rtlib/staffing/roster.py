@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GAP = 0.005  # how far from the very best a roster may be, as a share of its cost
 SECONDS = 10.0
+INFEASIBLE = 2  # what the solver's status says when no set of shifts keeps the rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,35 @@ def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> R
     Raises:
         ConfigError: The intervals are not those of a day, no shift fits, or nothing was found in time.
     """
+    return hedged_roster(role, [needed], interval_minutes=interval_minutes)
+
+
+def hedged_roster(role: Staffing, possible: Sequence[Sequence[int]], *, interval_minutes: int) -> Roster:
+    """The shifts that cost least on average over several days that are all equally possible.
+
+    A shift serves many intervals, each of which may turn out to need more or fewer. So the price of a gap is weighed
+    by how likely it is, interval by interval: the newsvendor's question, asked for whole shifts.
+
+    Args:
+        role: Its opening hours, shift lengths, breaks and costs.
+        possible: For each of the days, how many are needed in each interval, as in ``roster``. Intervals are looked at
+            one by one: how their needs hang together does not matter to the average.
+        interval_minutes: How long an interval is; divides an hour.
+
+    Raises:
+        ConfigError: The intervals are not those of a day, no shift fits, or nothing was found in time.
+    """
     menu = shift_menu(role, interval_minutes=interval_minutes)
-    if len(needed) * interval_minutes != 24 * 60:
-        raise ConfigError(
-            f"{len(needed)} intervals of {interval_minutes} minutes are no day",
-            cure=f"give {24 * 60 // interval_minutes} numbers, one for each interval from midnight",
-        )
-    counts = _solve(role, menu, needed, interval_minutes / 60)
+    for needed in possible:
+        if len(needed) * interval_minutes != 24 * 60:
+            raise ConfigError(
+                f"{len(needed)} intervals of {interval_minutes} minutes are no day",
+                cure=f"give {24 * 60 // interval_minutes} numbers, one for each interval from midnight",
+            )
+    counts = _solve(role, menu, possible, interval_minutes / 60)
     chosen = tuple((one, number) for one, number in zip(menu, counts, strict=True) if number)
-    staffed = tuple(sum(number for one, number in chosen if one.works(place)) for place in range(len(needed)))
+    places = range(24 * 60 // interval_minutes)
+    staffed = tuple(sum(number for one, number in chosen if one.works(place)) for place in places)
     paid = sum(one.paid * number for one, number in chosen)
     return Roster(
         shifts=chosen,
@@ -85,29 +106,61 @@ def opening(role: Staffing, *, interval_minutes: int) -> range:
     return range(role.open_hour * per_hour, role.close_hour * per_hour)
 
 
-def _solve(role: Staffing, menu: Sequence[Shift], needed: Sequence[int], hours: float) -> list[int]:
+def _solve(role: Staffing, menu: Sequence[Shift], possible: Sequence[Sequence[int]], hours: float) -> list[int]:
     """How many people work each shift of the menu; ``hours`` is the length of an interval."""
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array, eye_array, hstack
+    from scipy.sparse import csr_array, hstack
 
     open_at = opening(role, interval_minutes=round(hours * 60))
     covers = csr_array(np.array([[one.works(place) for one in menu] for place in open_at], dtype=float))
-    wanted = np.array([max(needed[place], role.least) for place in open_at], dtype=float)
+    gaps = [
+        gap for row, place in enumerate(open_at) for gap in _gaps(row, [day[place] for day in possible], role.least)
+    ]
+    wanted = np.array([max(role.least, *(day[place] for day in possible)) for place in open_at], dtype=float)
+    fills = csr_array(([1.0] * len(gaps), ([one.row for one in gaps], range(len(gaps)))), (len(wanted), len(gaps)))
     # Shifts first (whole people), then the gaps (whatever is left, priced).
-    costs = np.array([one.paid * hours * paid_hour(role) for one in menu] + [role.missing_cost * hours] * len(wanted))
-    whole = np.array([1] * len(menu) + [0] * len(wanted))
+    prices = [role.missing_cost * hours * one.likely for one in gaps]
+    costs = np.array([one.paid * hours * paid_hour(role) for one in menu] + prices)
+    whole = np.array([1] * len(menu) + [0] * len(gaps))
     found = milp(
         costs,
         integrality=whole,
         # A gap has its price, but below the least that must be there nobody may save.
-        bounds=Bounds(0, np.concatenate([np.full(len(menu), np.inf), wanted - role.least])),
-        constraints=LinearConstraint(hstack([covers, eye_array(len(wanted))]).tocsr(), wanted, np.inf),
+        bounds=Bounds(0, np.array([np.inf] * len(menu) + [float(one.width) for one in gaps])),
+        constraints=LinearConstraint(hstack([covers, fills]).tocsr(), wanted, np.inf),
         options={"mip_rel_gap": GAP, "time_limit": SECONDS},
     )
     if found.x is None:
-        raise ConfigError(f"no roster was found: {found.message}", cure="give fewer shift lengths, or longer intervals")
+        raise _no_roster(role, found.status, found.message)
     return _whole(found.x[: len(menu)])
+
+
+class _Gap(NamedTuple):
+    """So many people (``width``) of an interval (``row``) who will be missing on that share of the days."""
+
+    row: int
+    width: int
+    likely: float
+
+
+def _gaps(row: int, needs: Sequence[int], least: int) -> list[_Gap]:
+    """The people above ``least`` whom an interval may need, in steps that are each as likely."""
+    steps = sorted({least, *(one for one in needs if one > least)})
+    return [
+        _Gap(row, high - low, sum(one >= high for one in needs) / len(needs))
+        for low, high in zip(steps, steps[1:], strict=False)
+    ]
+
+
+def _no_roster(role: Staffing, status: int, message: str) -> ConfigError:
+    if status != INFEASIBLE:
+        return ConfigError(f"no roster was found: {message}", cure="give fewer shift lengths, or longer intervals")
+    return ConfigError(
+        f"no roster has {role.least} people at all times between {role.open_hour} and {role.close_hour} o'clock, with "
+        f"shifts of {role.shift_hours} hours and breaks of {role.break_minutes} minutes",
+        cure="shorten the break (break_minutes), let fewer be there (least), or allow a shorter shift",
+    )
 
 
 def _whole(values: NDArray[np.float64]) -> list[int]:
