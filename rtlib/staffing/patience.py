@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtlib.errors import ConfigError
-from rtlib.staffing.waiting import Service, agents_needed, p_blocked
+from rtlib.staffing.waiting import Service, agents_needed, check_target, p_blocked
 
 Numbers = NDArray[np.float64]
 NEARBY = 2  # where a search goes on from a little less, so many are tried one by one
@@ -53,8 +53,7 @@ def agents_needed_a(
     Raises:
         ConfigError: The target is not between 0 and 1, the promise is negative, or the patience is not above 0.
     """
-    # Who gives up makes the line shorter, so Erlang C's number is always enough.
-    enough = agents_needed(load, aht_seconds=aht_seconds, target=target, within_seconds=within_seconds).agents
+    check_target(target, within_seconds)
 
     @lru_cache
     def told(agents: int) -> Service:
@@ -66,10 +65,12 @@ def agents_needed_a(
             patience_seconds=patience_seconds,
         )
 
-    for agents in range(fewest, min(fewest + NEARBY, enough)) if fewest else ():
+    for agents in range(fewest, fewest + NEARBY):
         if told(agents).service_level >= target:
             return told(agents)
-    low = min(fewest + NEARBY, enough) if fewest else 0
+    # Who gives up makes the line shorter, so Erlang C's number is always enough.
+    enough = agents_needed(load, aht_seconds=aht_seconds, target=target, within_seconds=within_seconds).agents
+    low = min(fewest + NEARBY, enough)
     return told(bisect_left(range(enough), target, lo=low, key=lambda agents: told(agents).service_level))
 
 
