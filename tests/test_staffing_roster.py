@@ -109,6 +109,19 @@ def test_moving_a_price_or_the_shrinkage_asks_for_no_agents_again(
     assert after == tuple(max(other.least, one) for one in reversed(before))
 
 
+def test_contacts_between_two_that_need_the_same_are_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = a_role(aht_seconds=181)  # a promise that nobody has asked about
+    honest, asked = requirement._agents, []
+    monkeypatch.setattr(requirement, "_agents", lambda *given: (asked.append(given), honest(*given))[1])
+    days = [[50 + one + shift / 10 for one in range(50)] for shift in range(10)]
+    told = [people_needed(role, day, interval_minutes=30) for day in days]
+    assert len(asked) < 150  # of 500
+    for day, people in zip(days, told, strict=True):
+        for one, number in zip(day, people, strict=True):
+            assert service_of(role, one, number, interval_minutes=30).service_level >= role.service_level
+            assert service_of(role, one, number - 1, interval_minutes=30).service_level < role.service_level
+
+
 def test_a_contact_that_is_no_number_is_refused_and_not_taken_for_none() -> None:
     with pytest.raises(ConfigError, match="not known") as caught:
         people_needed(a_role(), [3.0, float("nan")], interval_minutes=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil, isnan
@@ -11,8 +12,6 @@ from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
 from rtlib.staffing.patience import agents_needed_a, erlang_a
 from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load
-
-MOST_KNOWN = 20_000  # answers kept for each promise
 
 
 def critical_fractile(*, under: float, over: float) -> float:
@@ -96,16 +95,10 @@ def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes
     promise = Promise(
         role.aht_seconds, role.service_level, role.within_seconds, role.patience_seconds, interval_minutes
     )
-    asked = [round(max(0.0, one), 2) for one in contacts]
     known = _known(promise)
-    if len(known) > MOST_KNOWN:
-        known.clear()
-    fewest = 0
-    for one in sorted(set(asked)):  # rising, because more contacts never need fewer people: each search goes on
-        if one not in known:
-            known[one] = _agents(promise, one, fewest)
-        fewest = known[one]
-    return tuple(max(role.least, known[one]) for one in asked)
+    asked = [round(max(0.0, one), 2) for one in contacts]
+    found = {one: known.agents(one) for one in sorted(set(asked))}
+    return tuple(max(role.least, found[one]) for one in asked)
 
 
 class Promise(NamedTuple):
@@ -118,10 +111,34 @@ class Promise(NamedTuple):
     interval_minutes: float
 
 
+class _Known:
+    """The answers to one promise so far, by rising contacts; filled in place, because a slider asks by the thousand.
+
+    More contacts never need fewer people: what lies between two that need the same needs no search, and every other
+    search goes on from the answer below.
+    """
+
+    def __init__(self, promise: Promise) -> None:
+        self._promise = promise
+        self._contacts: list[float] = []
+        self._agents: list[int] = []
+
+    def agents(self, contacts: float) -> int:
+        """How many agents keep the promise for so many contacts."""
+        place = bisect_left(self._contacts, contacts)
+        below = self._agents[place - 1] if place else 0
+        above = self._agents[place] if place < len(self._agents) else None
+        if above is not None and (above == below or self._contacts[place] == contacts):
+            return above
+        found = _agents(self._promise, contacts, below)
+        self._contacts.insert(place, contacts)
+        self._agents.insert(place, found)
+        return found
+
+
 @lru_cache(maxsize=64)
-def _known(promise: Promise) -> dict[float, int]:
-    """The agents that were found so far, by contacts; filled in place."""
-    return {}
+def _known(promise: Promise) -> _Known:
+    return _Known(promise)
 
 
 def _agents(promise: Promise, contacts: float, fewest: int) -> int:
