@@ -223,14 +223,15 @@ columns = ["explanation", "measure", "windows", "furthest_off"]
 pd.DataFrame(counted, columns=columns).set_index(["explanation", "measure"]).sort_index()
 
 # %% [markdown]
-# Most do. For the others there are three reasons, and no fourth:
+# Most do. For the others there are two reasons, and no third:
 #
 # - *late*: an event was behind the watermark when the stream read it. The stream must forget old windows at some time,
 #   or it would remember all of them for ever; so it drops such an event. The archive does not.
-# - *open window*: the window can still change in one of the two.
-# - *rejected*: the stream counted a record that the archive refused. The two judge alike, so this should not happen.
+# - *open window*: the window can still change in one of the two. That holds only while at most some ten minutes of
+#   later events are here.
 #
-# Anything else is called *unexplained* and fails a test, and with it the build. How can dbt know that a mean is off
+# After that a window that one of the two is silent about is called *not measured*, and any other difference
+# *unexplained*. Both fail a test, and with it the build. How can dbt know that a mean is off
 # because of a late event? Each micro-batch of the stream tells which offsets it read and where its watermark stood, and
 # the loader keeps that in `SPEED.BATCHES`. So dbt finds for each event the batch that read it, and computes the mean
 # with all events and without those that their batch dropped. What the stream said has to lie between the two. Here
