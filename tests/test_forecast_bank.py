@@ -14,6 +14,7 @@ from forecast_series import a_grid
 from typer.testing import CliRunner
 
 from rtlib import cli
+from rtlib.cli.bench import FORESIGHT_RATIO
 from rtlib.domains import load_domain
 from rtlib.errors import EnvironmentProblem
 from rtlib.forecast import BASELINE, MODELS, Score, bank
@@ -112,3 +113,10 @@ def test_foresight_is_never_dearer_than_a_forecast_or_last_week() -> None:
     assert told.against_foresight * 1.01 >= 1
     assert told.foresight <= told.last_week * 1.01
     assert len(told.champions) == 1
+
+
+def test_a_plan_for_the_sensors_costs_little_more_than_foresight_and_less_than_last_week() -> None:
+    told = staffing_score.score_domain(load_domain("iot"), per_day=50 * 86_400, seed=7, quick=True, workers=1)
+    assert told.days == 7
+    assert told.against_foresight <= FORESIGHT_RATIO
+    assert told.against_last_week < 1
