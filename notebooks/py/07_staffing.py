@@ -257,7 +257,8 @@ pd.DataFrame({"wages": {name: one.wages for name, one in plans.items()}, "with w
 # %% [markdown]
 # One day proves nothing: on a single day last week may win by luck. In a terminal, `rtlib bench staffing` does the
 # same for many days, for each domain and for the bank's real calls. In the running stack, `rtlib staffing plan` makes
-# the shifts for the days that are forecast, and stores them in `OPS.STAFFING`.
+# the shifts for the days that are forecast, and stores them in `OPS.STAFFING`. Both go one step further than we did
+# here: a shift serves many half-hours, so they weigh all quantiles at once, and not one quantile in each half-hour.
 #
 # **Try it:** go back to the parameters, take another `domain_name` (`"iot"`, for instance, where a technician needs 25
 # minutes for each fault), and run all cells. **Predict** first: does that role plan for a higher quantile, or a lower
