@@ -100,8 +100,6 @@ compare(my_guess, crossings)
 # The rules of a domain have all three. They are data, beside its KPIs.
 
 # %%
-from datetime import UTC, datetime, timedelta
-
 import pandas as pd
 
 pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
@@ -114,6 +112,8 @@ pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 # compares two different things is worse than none. Silence is no proof that all is well, so ask it what it knows:
 
 # %%
+from datetime import UTC, datetime
+
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.outcome import load_of_forecast
 
@@ -128,6 +128,8 @@ print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compar
 # through our two hours with it and notes every message.
 
 # %%
+from datetime import UTC, datetime, timedelta
+
 from rtlib.alerts import QUIET, Change, step
 
 begin = datetime(2026, 3, 2, 12, tzinfo=UTC)
