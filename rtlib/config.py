@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Literal, Self
+from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.running import is_running, remembered
+from rtlib.values import Address, Port, SparkMaster
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
@@ -34,30 +34,12 @@ USUAL_PORTS = {
     "app": 18866,
     "receiver": 18867,
 }
-Port = Annotated[int, Field(ge=1, le=65_535)]
-SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,[1-9]\d*)?\])?|yarn|(spark|k8s)://\S+")
 
 
 def project_root() -> Path:
     """The folder of the working copy, or the current folder when rtlib is installed from a wheel."""
     root = Path(__file__).resolve().parents[1]
     return root if (root / "pyproject.toml").exists() else Path.cwd()
-
-
-def _callable(address: SecretStr) -> SecretStr:
-    """Refuse what no request could be sent to; the words do not repeat it, because it is a secret."""
-    try:
-        parts = urlsplit(address.get_secret_value())
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    labels = host.split(".") if ":" not in host else []  # an IPv6 address has none
-    if parts.scheme not in ("http", "https") or not host or not all(0 < len(one) < 64 for one in labels):
-        raise ValueError("an address as https://<host>/<path> is needed; copy it whole from the workflow")
-    return address
-
-
-Address = Annotated[SecretStr, AfterValidator(_callable)]
 
 
 class Settings(BaseSettings):
@@ -90,7 +72,7 @@ class Settings(BaseSettings):
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
     archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
-    spark_master: str = Field("local[12]", description="where Spark runs")
+    spark_master: SparkMaster = Field("local[12]", description="where Spark runs")
 
     kafka_port: Port | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")
     registry_port: Port | None = Field(None, description="local registry's port; unset likewise")
@@ -141,13 +123,6 @@ class Settings(BaseSettings):
     def _from_anywhere(cls, home: Path) -> Path:
         """The same folder for every process, whatever it works in: the app and the lessons work in another one."""
         return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolve() would follow links
-
-    @field_validator("spark_master")
-    @classmethod
-    def _known_to_spark(cls, master: str) -> str:
-        if not SPARK_MASTER.fullmatch(master):
-            raise ValueError("Spark knows local, local[8], local[*], yarn, spark://host:7077 and k8s://address")
-        return master
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

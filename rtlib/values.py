@@ -1,0 +1,35 @@
+"""Values: what a port, a Spark master and an address to call must look like, as types of settings."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,[1-9]\d*)?\])?|yarn|(spark|k8s)://\S+")
+
+
+def _known_to_spark(master: str) -> str:
+    if not MASTER.fullmatch(master):
+        raise ValueError("Spark knows local, local[8], local[*], yarn, spark://host:7077 and k8s://address")
+    return master
+
+
+def _callable(address: SecretStr) -> SecretStr:
+    """Refuse what no request could be sent to; the words do not repeat it, because it is a secret."""
+    try:
+        parts = urlsplit(address.get_secret_value())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    labels = host.split(".") if ":" not in host else []  # an IPv6 address has none
+    if parts.scheme not in ("http", "https") or not host or not all(0 < len(one) < 64 for one in labels):
+        raise ValueError("an address as https://<host>/<path> is needed; copy it whole from the workflow")
+    return address
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+SparkMaster = Annotated[str, AfterValidator(_known_to_spark)]
+Address = Annotated[SecretStr, AfterValidator(_callable)]
