@@ -39,7 +39,7 @@ def rules(entry: dict[str, Any]) -> set[str]:
 
 
 def setting(**values: Any) -> Settings:
-    return Settings(home=Path("/nowhere"), **values)
+    return Settings(home=Path("/nowhere"), part="loader", **values)  # as a part, for no supervisor runs it
 
 
 def resolved(settings: Settings) -> dict[str, Any]:
@@ -126,9 +126,9 @@ def test_a_stock_dbt_has_the_window_and_the_watermark_that_ours_has(
 ) -> None:
     for name in STREAM:
         monkeypatch.delenv(f"RTLIB_{name.upper()}", raising=False)
-    usual = Settings(home=tmp_path)
+    usual = Settings(home=tmp_path, part="loader")  # as a part, for no supervisor runs it
     assert figures(usual) == f"{usual.window_seconds} and {usual.watermark_seconds}"
-    changed = Settings(home=tmp_path, window_seconds=30, watermark_seconds=90)
+    changed = Settings(home=tmp_path, part="loader", window_seconds=30, watermark_seconds=90)
     assert figures(changed, *arguments(changed, DBT)) == "30 and 90"
     for name, value in exports(changed).items():
         monkeypatch.setenv(name, value)

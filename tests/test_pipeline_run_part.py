@@ -101,7 +101,7 @@ def kpi(settings: Settings, minute: int) -> Record:
 @pytest.fixture
 def settings(tmp_path: Path, warehouse_server: WarehouseServer, warehouse: SnowflakeConnection) -> Settings:
     (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
-    return Settings(home=tmp_path, domain="iot")
+    return Settings(home=tmp_path, part="loader", domain="iot")
 
 
 @pytest.fixture
