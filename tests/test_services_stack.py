@@ -77,6 +77,7 @@ from rtlib.cli.common import say
 from rtlib.config import load_settings
 
 demo.start = lambda settings, chosen, tell: True  # the test has started it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
 sys.stdin.isatty() and __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)
 with demo.running_stack(load_settings(), {}, tell=say):
     say("running")
@@ -128,10 +129,12 @@ def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
 
 
 def test_signals_reach_a_process_again_after_something_went_undisturbed() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
     with processes.undisturbed():
         signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 # --- the state of a running stack is left alone ----------------------------------------------------------------------
