@@ -21,7 +21,8 @@ def spark_options(settings: Settings) -> dict[str, str]:
         "spark.jars": ",".join(str(path) for path in jars.paths(settings.home)["spark"]),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG_CONFIG}",
+        # A Spark of a few minutes is over before Java's second compiler pays; the pipeline needs the cores meanwhile.
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:TieredStopAtLevel=1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }

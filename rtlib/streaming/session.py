@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
 DRIVER_MEMORY = {"laptop": "1g", "small": "512m"}
+# Java optimises what ran often, on the cores that the whole stack shares. By its own thresholds that takes half a core
+# for minutes, mostly for code that plans a query once; with twenty times these, it is left to what runs per event.
+LATER = (
+    "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000 "
+    "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+)
+HUGE_METHOD = 8_000  # bytes; what is longer Java leaves to its interpreter
 
 
 def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
@@ -32,7 +39,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
-    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k -XX:-DontCompileHugeMethods"
+    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATER}"
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": DRIVER_MEMORY[settings.profile],
@@ -43,6 +50,8 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
+        # A stage whose code would be longer runs as several smaller ones instead.
+        "spark.sql.codegen.hugeMethodLimit": str(HUGE_METHOD),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
