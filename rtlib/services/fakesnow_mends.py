@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
 TRANSLATIONS_KEPT = 200
+LONGEST_KEPT = 20_000  # characters of a statement that is remembered
 # What a statement's translation may depend on besides its text, the database and the schema.
 NOT_BY_TEXT_ALONE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
 
@@ -125,7 +126,7 @@ def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
 
     def translate_once(self: Any, expression: Any, params: Any) -> Any:
         text = getattr(self, "asked", "")
-        if not isinstance(expression, plain) or not text or len(text) > 20_000 or NOT_BY_TEXT_ALONE.search(text):
+        if not isinstance(expression, plain) or not text or len(text) > LONGEST_KEPT or NOT_BY_TEXT_ALONE.search(text):
             return translate(self, expression, params)
         key = (text, type(expression), self._conn.database, self._conn.schema)
         found = known.get(key)
@@ -134,6 +135,21 @@ def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
         return found
 
     return translate_once
+
+
+def parsed_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Parse a statement once; fakesnow does so twice each time it runs. A tree is copied three times sooner."""
+    known = Newest(TRANSLATIONS_KEPT)
+
+    def parse_or_copy(command: str) -> Any:
+        if len(command) > LONGEST_KEPT:
+            return parse(command)
+        found = known.get(command)
+        if found is None:
+            found = known[command] = parse(command)
+        return found.copy()
+
+    return parse_or_copy
 
 
 def merge_undivided(explode: Callable[..., Any]) -> Callable[..., Any]:
@@ -201,7 +217,10 @@ def apply() -> None:
     # fakesnow's own call of an older form; harmless, and nobody's to mend who reads the log.
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
     arrow: Any = import_module("fakesnow.arrow")
-    cursor: Any = import_module("fakesnow.cursor").FakeSnowflakeCursor
+    cursors: Any = import_module("fakesnow.cursor")
+    server: Any = import_module("fakesnow.server")
+    server.parse_one = cursors.parse_one = parsed_once(cursors.parse_one)
+    cursor = cursors.FakeSnowflakeCursor
     cursor.execute = answering_errors(cursor.execute)
     cursor._execute = merge_natively(cursor._execute)
     cursor._transform_explode = merge_undivided(cursor._transform_explode)
