@@ -179,7 +179,7 @@ def run(part: PartName) -> None:
     from rtlib.pipeline.run_part import run_part
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("kafka", "py4j", "snowflake"):
+    for noisy in ("kafka", "py4j", "snowflake", "httpx", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     run_part(part, load_settings())
 
