@@ -1,9 +1,11 @@
-"""Values: what a port, a Spark master and an address to call must look like, as types of settings."""
+"""Values: what a port, a Spark master and an address to call must look like; and what JSON can hold."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from math import isfinite
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -33,3 +35,12 @@ def _callable(address: SecretStr) -> SecretStr:
 Port = Annotated[int, Field(ge=1, le=65_535)]
 SparkMaster = Annotated[str, AfterValidator(_known_to_spark)]
 Address = Annotated[SecretStr, AfterValidator(_callable)]
+
+
+def finite(told: Any) -> Any:
+    """The same with None for each number that is none or has no end, which JSON does not know."""
+    if isinstance(told, Mapping):
+        return {name: finite(one) for name, one in told.items()}
+    if isinstance(told, list | tuple):
+        return [finite(one) for one in told]
+    return None if isinstance(told, float) and not isfinite(told) else told

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rtlib.bench.step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
+from rtlib.values import finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +103,7 @@ class Result:
         ]
         told = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
         verdict = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "sustained_means": MEANS}
-        everything: dict[str, Any] = _plain({**asdict(self), "ratios": ratios, **told, **verdict, "holds": self.holds})
+        everything: dict[str, Any] = finite({**asdict(self), "ratios": ratios, **told, **verdict, "holds": self.holds})
         return everything
 
 
@@ -112,15 +113,6 @@ def _ratio(one: Ratio) -> dict[str, Any]:
 
 def _step(one: Step) -> dict[str, Any]:
     return {**asdict(one), "sustained": one.sustained}
-
-
-def _plain(told: Any) -> Any:
-    """The same with None for what is not a number, which JSON does not know."""
-    if isinstance(told, dict):
-        return {name: _plain(one) for name, one in told.items()}
-    if isinstance(told, (list, tuple)):
-        return [_plain(one) for one in told]
-    return None if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def machine() -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from math import isfinite
 from typing import Annotated, Any
 
 import typer
 
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.services.parts import PART_NAMES
+from rtlib.values import finite
 
 app = typer.Typer(
     name="rtlib",
@@ -52,12 +52,4 @@ def say(line: str) -> None:
 
 def print_json(told: Mapping[str, Any]) -> None:
     """Print one JSON object on standard output; a number that is none, or has no end, is null there."""
-    typer.echo(json.dumps(_finite(told), default=str, allow_nan=False))
-
-
-def _finite(told: Any) -> Any:
-    if isinstance(told, Mapping):
-        return {key: _finite(value) for key, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_finite(value) for value in told]
-    return None if isinstance(told, float) and not isfinite(told) else told
+    typer.echo(json.dumps(finite(told), default=str, allow_nan=False))
