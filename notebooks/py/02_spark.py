@@ -299,6 +299,7 @@ batches = out.start()
 while len(batches.recentProgress) < measure_batches and not batches.awaitTermination(1):
     print(f"\r{len(batches.recentProgress)} of {measure_batches} batches", end="")
 batches.stop()
+print(f"\r{len(batches.recentProgress)} of {measure_batches} batches")
 
 # %% [markdown]
 # **Predict:** by what factor is real time faster: about 2, about 10, or about 100?
