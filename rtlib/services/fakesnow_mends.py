@@ -212,6 +212,15 @@ def timestamps_with_nulls(column: Any) -> Any:
     return pa.StructArray.from_arrays(parts, names=names, mask=column.is_null())
 
 
+def columns_of(table: Any, duck_conn: Any, database: str | None, schema: str | None) -> list[tuple[str, str]]:
+    """A table's columns and their types, for a COPY INTO that goes by their names.
+
+    fakesnow looks for the table in the session's schema alone, where no temporary one is; Snowflake finds both.
+    """
+    found = duck_conn.execute(f"describe {table.sql(dialect='duckdb')}").fetchall()
+    return [(name, kind) for name, kind, *_ in found]
+
+
 def apply() -> None:
     """Put every mend in force in this process."""
     # fakesnow's own call of an older form; harmless, and nobody's to mend who reads the log.
@@ -226,3 +235,5 @@ def apply() -> None:
     cursor._transform_explode = merge_undivided(cursor._transform_explode)
     cursor._transform = remembering(cursor._transform)
     arrow.timestamp_to_sf_struct = timestamps_with_nulls
+    copies: Any = import_module("fakesnow.copy_into")
+    copies._describe_table = columns_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING
 from rtlib.records import Event, Kpi
 from rtlib.warehouse.connection import execute, query, transaction
 from rtlib.warehouse.staging import (
-    EVENT,
     EVENT_COLUMNS,
-    REJECTED,
     REJECTED_COLUMNS,
     moment_text,
     selected,
@@ -72,10 +71,14 @@ def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
     # Of copies within the batch the first stays; later copies of older events are found in RAW.
     order = ["kafka_partition", "kafka_offset"]
     events = batch.events.sort_values(order).drop_duplicates("event_id")
-    rejected = batch.rejected.drop_duplicates(["topic", *order])
-    with staged(connection, events, rejected) as table, transaction(connection):
-        new = _insert_events(connection, table, events, batch)
-        refused = _insert_rejected(connection, table, rejected, batch)
+    rejected = _as_text(batch.rejected.drop_duplicates(["topic", *order]))
+    with (
+        staged(connection, events, EVENT_COLUMNS, kind="events") as arrived,
+        staged(connection, rejected, REJECTED_COLUMNS, kind="rejected") as misfits,
+        transaction(connection),
+    ):
+        new = _insert_events(connection, arrived, events, batch)
+        refused = _insert_rejected(connection, misfits, rejected, batch)
         done = Applied(new=new, duplicates=len(batch.events) - new, rejected=refused)
         _note(connection, batch, done)
     return done
@@ -213,14 +216,12 @@ def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataF
     events' times would be no bound: a copy may come with another one.
     """
     new = 0
-    for rows, is_in_slice in sliced(events, EVENT):
+    for rows, number in sliced(events):
         sql = (
             f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id, loaded_at) "
             f"select {selected(EVENT_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz "
-            f"from (select item, item:event_id::varchar as event_id from {table} where {is_in_slice}) s "
-            "left join RAW.EVENTS e on e.event_id = s.event_id "
-            "and e.event_id >= ? and e.event_id <= ? "
-            "where e.event_id is null"
+            f"from {table} s left join RAW.EVENTS e on e.event_id = s.event_id "
+            f"and e.event_id >= ? and e.event_id <= ? where s.slice = {number} and e.event_id is null"
         )
         new += execute(connection, sql, (batch.batch_id, rows["event_id"].min(), rows["event_id"].max()))
     return new
@@ -230,16 +231,21 @@ def _insert_rejected(connection: SnowflakeConnection, table: str, rejected: pd.D
     """Insert the rejected records that RAW does not hold; return how many."""
     key = ("topic", "kafka_partition", "kafka_offset")
     new = 0
-    for _, is_in_slice in sliced(rejected, REJECTED):
+    for _, number in sliced(rejected):
         sql = (
             f"insert into RAW.REJECTED (domain, {', '.join(REJECTED_COLUMNS)}, batch_id, loaded_at) "
-            "select ?, " + ", ".join(f"s.{name}" for name in REJECTED_COLUMNS) + ", ?, "
-            "current_timestamp()::timestamp_ntz from "
-            f"(select {selected(REJECTED_COLUMNS, table, named=True)} from {table} where {is_in_slice}) s "
-            f"left join RAW.REJECTED r on {' and '.join(f'r.{name} = s.{name}' for name in key)} where r.topic is null"
+            f"select ?, {selected(REJECTED_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz "
+            f"from {table} s left join RAW.REJECTED r on {' and '.join(f'r.{name} = s.{name}' for name in key)} "
+            f"where s.slice = {number} and r.topic is null"
         )
         new += execute(connection, sql, (batch.domain, batch.batch_id))
     return new
+
+
+def _as_text(rejected: pd.DataFrame) -> pd.DataFrame:
+    """Misfits as RAW.REJECTED holds them: any bytes as base64, and no field where the whole record is at fault."""
+    payloads = [base64.b64encode(bytes(one or b"")).decode("ascii") for one in rejected["payload"]]
+    return rejected.assign(payload=payloads, field=rejected["field"].fillna("").astype(str))
 
 
 def _note(connection: SnowflakeConnection, batch: Batch, done: Applied) -> None:

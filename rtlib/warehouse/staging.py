@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from snowflake.connector import SnowflakeConnection
 
-EVENT, REJECTED = "event", "rejected"
 # How many rows one INSERT takes: a small warehouse has little memory for a join over whole rows.
 SLICE_ROWS = 30_000
 EVENT_COLUMNS = {
@@ -33,43 +30,53 @@ REJECTED_COLUMNS = {
     "kafka_partition": "number(10, 0)", "kafka_offset": "number(19, 0)", "received_at": "timestamp_ntz",
 }  # fmt: skip
 
+AS_TEXT = {"timestamp_ntz": "varchar", "variant": "varchar"}  # what is staged as text, and read in the INSERT
+
 
 @contextmanager
-def staged(connection: SnowflakeConnection, events: pd.DataFrame, rejected: pd.DataFrame) -> Iterator[str]:
+def staged(
+    connection: SnowflakeConnection, rows: pd.DataFrame, columns: Mapping[str, str], *, kind: str
+) -> Iterator[str]:
     """Bring rows into a temporary table; it is gone afterwards, whatever happens.
 
-    The file holds one JSON object a line, and the table one VARIANT a row. A CSV would have to tell NULL from empty
-    text, and a reader may take ``"007"`` for a number; JSON says which is which. The table belongs to this session,
-    so that two loaders never meet in it.
+    They travel as a Parquet file, whose columns COPY INTO takes by their names. A CSV would have to tell NULL from empty
+    text, and of objects in a VARIANT the warehouse would read each anew for every field that is taken out of it. The
+    table belongs to this session, so that two loaders never meet in it.
 
     Args:
         connection: An open connection.
-        events: Columns ``EVENT_COLUMNS``, times in UTC.
-        rejected: Columns ``REJECTED_COLUMNS``, payloads as bytes.
+        rows: At least ``columns``, times in UTC.
+        columns: Their names and types.
+        kind: What the rows are; a part of the table's name.
 
     Yields:
-        The name of the table: one column ``item``, whose ``is`` says whether it is an event or a rejected record and
-        whose ``slice`` counts from 0, ``SLICE_ROWS`` of a kind in each.
+        The table's name. It has ``columns``, times and VARIANTs as text, and ``slice``, which counts from 0,
+        ``SLICE_ROWS`` in each. There is none where there are no rows.
 
     Raises:
         WarehouseError: The warehouse refused the rows, or not all of them arrived.
     """
     # Temporary tables are the session's own; the rest of the name keeps fakesnow's notes on loaded files apart, which
     # are not. It stays the same for a connection, so that its statements are translated once.
-    table = f"STAGED_{os.getpid()}_{id(connection):x}"
+    table = f"STAGED_{kind}_{os.getpid()}_{id(connection):x}".upper()
+    if not len(rows):
+        yield table
+        return
     _use_schema(connection, "RAW")  # a temporary table is named without one
-    execute(connection, f"create or replace temporary table {table} (item variant)")
+    typed = ", ".join(f"{name} {AS_TEXT.get(kind, kind)}" for name, kind in columns.items())
+    execute(connection, f"create or replace temporary table {table} ({typed}, slice number(10, 0))")
     try:
         with tempfile.TemporaryDirectory(prefix="rtlib-") as folder:
-            path = Path(folder) / f"{table}.json"
-            path.write_text(_lines(events, rejected), encoding="ascii")
+            path = Path(folder) / f"{table}.parquet"
+            _plain(rows, columns).to_parquet(path, engine="pyarrow", index=False)
             execute(connection, f"put 'file://{path.as_posix()}' @%{table} auto_compress=false overwrite=true")
         # Purged: the file leaves the warehouse's stage once it is in the table.
-        execute(connection, f"copy into {table} from @%{table} file_format = (type = json) purge = true force = true")
+        told = "file_format = (type = parquet) match_by_column_name = case_insensitive purge = true force = true"
+        execute(connection, f"copy into {table} from @%{table} {told}")
         arrived = int(query(connection, f"select count(*) as n from {table}")[0]["n"])
-        if arrived != len(events) + len(rejected):
+        if arrived != len(rows):
             raise WarehouseError(
-                f"{len(events) + len(rejected):,} rows were sent to the warehouse and {arrived:,} arrived",
+                f"{len(rows):,} rows were sent to the warehouse and {arrived:,} arrived",
                 cure="the batch is tried again by itself; if it goes on, rtlib logs warehouse",
             )
         yield table
@@ -78,17 +85,15 @@ def staged(connection: SnowflakeConnection, events: pd.DataFrame, rejected: pd.D
             execute(connection, f"drop table if exists {table}")
 
 
-def selected(columns: dict[str, str], table: str, *, named: bool = False) -> str:
-    """The typed values of ``columns`` out of the staged objects, as the text of a select list."""
-    values = {name: _taken(name, kind, table) for name, kind in columns.items()}
-    return ", ".join(f"{value} as {name}" if named else value for name, value in values.items())
+def selected(columns: Mapping[str, str], table: str) -> str:
+    """The typed values of ``columns`` out of the staged rows, as the text of a select list."""
+    return ", ".join(_taken(f"{table}.{name}", kind) for name, kind in columns.items())
 
 
-def sliced(rows: pd.DataFrame, kind: str) -> Iterator[tuple[pd.DataFrame, str]]:
-    """Each slice of the staged rows of a kind, with the condition that finds it in the table."""
+def sliced(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Each slice of the staged rows, with its number."""
     for number, start in enumerate(range(0, len(rows), SLICE_ROWS)):
-        condition = f"item:is::varchar = '{kind}' and item:slice::varchar = '{number}'"
-        yield rows.iloc[start : start + SLICE_ROWS], condition
+        yield rows.iloc[start : start + SLICE_ROWS], number
 
 
 def moment_text(moment: datetime) -> str:
@@ -97,14 +102,11 @@ def moment_text(moment: datetime) -> str:
     return naive.isoformat(sep=" ", timespec="microseconds")
 
 
-def _taken(name: str, kind: str, table: str) -> str:
-    text = f"{table}.item:{name}::varchar"
-    if kind == "varchar":
-        return text
+def _taken(value: str, kind: str) -> str:
     if kind == "variant":
         # Text that is no JSON stays as it is: one odd event must not hold up the batch for ever.
-        return f"coalesce(try_parse_json({text}), to_variant({text}))"
-    return f"{text}::{kind}"
+        return f"coalesce(try_parse_json({value}), to_variant({value}))"
+    return f"{value}::{kind}" if kind in AS_TEXT else value
 
 
 def _use_schema(connection: SnowflakeConnection, schema: str) -> None:
@@ -112,26 +114,12 @@ def _use_schema(connection: SnowflakeConnection, schema: str) -> None:
         execute(connection, f"use schema {schema}")
 
 
-def _lines(events: pd.DataFrame, rejected: pd.DataFrame) -> str:
-    """All rows as JSON, one a line, in ASCII."""
-    payloads = [base64.b64encode(bytes(one or b"")).decode("ascii") for one in rejected["payload"]]
-    # No field is at fault when the whole record is.
-    told = rejected.assign(payload=payloads, field=rejected["field"].fillna("").astype(str))
-    parts = ((EVENT, EVENT_COLUMNS, events), (REJECTED, REJECTED_COLUMNS, told))
-    return "".join(_part(mark, columns, rows) for mark, columns, rows in parts if len(rows))
-
-
-def _part(mark: str, columns: dict[str, str], rows: pd.DataFrame) -> str:
-    told = rows[list(columns)].assign(**{"is": mark})
-    told["slice"] = [place // SLICE_ROWS for place in range(len(rows))]
-    for name, kind in columns.items():
-        if kind == "timestamp_ntz":
-            told[name] = _moments(rows[name])
-        elif kind == "float":
-            # As text: exact to the last bit, and it can say "inf".
-            told[name] = [None if one is None or math.isnan(one) else repr(float(one)) for one in rows[name]]
-    text = told.to_json(orient="records", lines=True)
-    return text if text.endswith("\n") else f"{text}\n"
+def _plain(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The columns as Parquet has them in every version: text, whole numbers, floats; and the slice of each row."""
+    moments = {name: _moments(rows[name]) for name, kind in columns.items() if kind == "timestamp_ntz"}
+    floats = {name: rows[name].astype("float64") for name, kind in columns.items() if kind == "float"}
+    slices = [place // SLICE_ROWS for place in range(len(rows))]
+    return rows[list(columns)].assign(**moments, **floats, slice=slices)
 
 
 def _moments(column: pd.Series[Any]) -> list[str]:
