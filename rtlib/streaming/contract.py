@@ -5,8 +5,8 @@ never reconcile. So the subset of JSON Schema that the domains use (type, enum, 
 minLength, required, properties) is compiled to column expressions, and tests hold the verdicts against the
 ``jsonschema`` library's.
 
-Almost every record fits, and is written in the order of its schema. Such a one is known by its ``shape`` and its values,
-for a third of what it costs to look for every field and its faults.
+Almost every record fits, and is written in the order of its schema. Such a one is known by its ``shape`` and its
+values, for less than half of what it costs to look for every field and its faults.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def judged(
     for name in _objects(schema):  # a column of its own, or Spark would parse it again for every rule
         parsed = parsed.withColumn(f"raw_{name}", F.from_json(F.col("raw")[name], "map<string,string>"))
     problem = F.coalesce(*(_problem(*rule) for rule in _rules(schema, future_seconds, schema_ids)))
-    # Spark interprets the body of this lambda. In the code that it writes anew for each batch, these hundred rules would
-    # be most of the text, for records that are few.
+    # Spark interprets the body of this lambda. In the code that it writes anew for each batch, these hundred rules
+    # would be most of the text, for records that are few.
     apart = F.zip_with(F.array(F.lit(0)), F.array(F.lit(0)), lambda _left, _right: problem)[0]
     fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
     return parsed.withColumn("problem", F.when(~F.col("plain"), apart)).select(

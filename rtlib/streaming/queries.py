@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 KPIS, ARCHIVE = "kpis", "archive"
 # What a broker does for a request costs more than what it does for a record, so records go together: those of 25 ms, or
 # 64 kB, to a query that waits for them, and those of 10 ms on their way to the KPI topic.
-READ_TOGETHER = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25", "kafka.enable.metrics.push": "false"}
-SEND_TOGETHER = {"kafka.linger.ms": "10", "kafka.batch.size": "131072", "kafka.enable.metrics.push": "false"}
+READ_TOGETHER = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
+SEND_TOGETHER = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
+UNTOLD = {"kafka.enable.metrics.push": "false"}  # the client would ask itself each time whether the broker wants them
 RFC3339 = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 
 
@@ -51,7 +52,7 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
         kafka: The ``kafka.*`` options of the source: servers and sign-in.
         per_trigger: At most this many records in a micro-batch; real-time mode takes no limit.
     """
-    reader = spark.readStream.format("kafka").options(**READ_TOGETHER, **kafka)
+    reader = spark.readStream.format("kafka").options(**READ_TOGETHER, **UNTOLD, **kafka)
     reader = reader.option("subscribe", settings.topic("events"))
     reader = reader.option("startingOffsets", "earliest").option("failOnDataLoss", "true")
     reader = reader.option("kafka.isolation.level", "read_committed")  # what a producer took back never happened
@@ -100,7 +101,7 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
     return (
         rows.writeStream.queryName(KPIS)
         .format("kafka")
-        .options(**SEND_TOGETHER, **kafka)
+        .options(**SEND_TOGETHER, **UNTOLD, **kafka)
         .option("topic", settings.topic("kpis"))
         .option("checkpointLocation", checkpoint(settings, f"{KPIS}-{settings.trigger}"))
         .outputMode("update")

@@ -59,10 +59,14 @@ def _object(schema: Schema, *, captured: str | None = None) -> str | None:
 
 def _value(rule: Schema) -> str | None:
     told = rule.get("type", "string")
-    makers = {"object": _object, "string": _text}
-    types = (told,) if isinstance(told, str) else tuple(told)
-    known = [makers[one](rule) if one in makers else VALUES.get(one) for one in types]
+    known = [_of_type(one, rule) for one in ([told] if isinstance(told, str) else told)]
     return None if None in known else rf"(?:{'|'.join(filter(None, known))})"
+
+
+def _of_type(name: str, rule: Schema) -> str | None:
+    if name == "object":
+        return _object(rule)
+    return _text(rule) if name == "string" else VALUES.get(name)
 
 
 def _text(rule: Schema) -> str | None:

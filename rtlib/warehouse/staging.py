@@ -39,9 +39,9 @@ def staged(
 ) -> Iterator[str]:
     """Bring rows into a temporary table; it is gone afterwards, whatever happens.
 
-    They travel as a Parquet file, whose columns COPY INTO takes by their names. A CSV would have to tell NULL from empty
-    text, and of objects in a VARIANT the warehouse would read each anew for every field that is taken out of it. The
-    table belongs to this session, so that two loaders never meet in it.
+    They travel as a Parquet file, whose columns COPY INTO takes by their names. A CSV would have to tell NULL from
+    empty text, and of objects in a VARIANT the warehouse would read each anew for every field that is taken out of
+    it. The table belongs to this session, so that two loaders never meet in it.
 
     Args:
         connection: An open connection.
