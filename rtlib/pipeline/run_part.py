@@ -87,6 +87,11 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
 ARCHIVE_ROWS = 60_000
 
 
+# Under load most records are overtaken at once by a newer one of their key. After this many, a moment's rest makes one
+# MERGE of several, and leaves the machine to the queries.
+MANY, REST_SECONDS = 200, 0.2
+
+
 def run_loader(settings: Settings, stop: threading.Event) -> None:
     """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets.
 
@@ -118,6 +123,8 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                 warehouse.run(partial(_load, domain=settings.domain, kpis=newest, batches=batches))
                 reader.commit()
                 merged += len(newest)
+            if len(found) >= MANY:
+                stop.wait(REST_SECONDS)
             if sign.due():
                 lag = _behind(reader, kpis)
                 numbers = {"lag": lag, "merged": merged, "skipped": skipped.count}
