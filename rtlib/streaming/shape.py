@@ -42,7 +42,7 @@ def shape(schema: Schema) -> str | None:
 
 def _object(schema: Schema, *, captured: str | None = None) -> str | None:
     """Each member follows the opening brace or a comma; JSON's optional space is taken where most writers put it."""
-    members, between = [], r"(?:(?<=\{)|, ?)"
+    members, between = [], r"(?:(?<=\{)|(?<!\{), ?)"
     for name, rule in schema.get("properties", {}).items():
         value = _value(rule)
         if value is None:
