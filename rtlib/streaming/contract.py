@@ -6,7 +6,7 @@ minLength, required, properties) is compiled to column expressions, and tests ho
 ``jsonschema`` library's.
 
 Almost every record fits, and is written in the order of its schema. Such a one is known by its ``shape`` and its
-values, for less than half of what it costs to look for every field and its faults.
+values, for about half of what it costs to look for every field and its faults.
 """
 
 from __future__ import annotations

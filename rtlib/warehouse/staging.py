@@ -63,7 +63,7 @@ def staged(
         yield table
         return
     _use_schema(connection, "RAW")  # a temporary table is named without one
-    typed = ", ".join(f"{name} {AS_TEXT.get(kind, kind)}" for name, kind in columns.items())
+    typed = ", ".join(f"{name} {AS_TEXT.get(sql_type, sql_type)}" for name, sql_type in columns.items())
     execute(connection, f"create or replace temporary table {table} ({typed}, slice number(10, 0))")
     try:
         with tempfile.TemporaryDirectory(prefix="rtlib-") as folder:
