@@ -20,6 +20,7 @@ from rtlib.bench.costs import Clock, Speed, hottest, reason
 from rtlib.bench.lag import archived, lags, rise
 from rtlib.bench.latency import Latency, by_second, latency, waits
 from rtlib.bench.load import Planned, at_once
+from rtlib.bench.pace import Pace, events_read, pace
 from rtlib.bench.report import Ratio, Result, plot, save, table
 from rtlib.bench.step import Step
 from rtlib.bench.whole import choose_trigger
@@ -252,6 +253,18 @@ def test_the_table_says_both_sides_of_each_ratio_and_the_machine() -> None:
     text = table(RESULT)
     assert "6.00" in text and "300.0 / 50.0 ms" in text and "at least 5" in text and "micro-batch to real time" in text
     assert "cores" in text
+
+
+def test_the_table_says_how_fast_the_machine_was_in_the_course_of_the_run() -> None:
+    text = table(replace(RESULT, paces=(Pace(100_000, 190_000), Pace(210_000, 300_000), Pace(150_000, 200_000))))
+    assert "one core read 100,000 to 210,000 events/s from JSON, all at once 190,000 to 300,000, in 3 looks" in text
+    assert "pace" not in table(RESULT)
+
+
+def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> None:
+    now = pace(cores=2)
+    assert now.one > 0 and now.every > 0
+    assert events_read(0.0) > 0
 
 
 def test_the_report_is_saved_as_text_json_and_pictures(tmp_path: Path) -> None:

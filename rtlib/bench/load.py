@@ -17,6 +17,7 @@ from rtlib.pipeline.prepare import subject
 from rtlib.simulator import Simulator
 
 MADE_A_SECOND = 30_000  # how many events are surely made in a second; they must be ready before the first is due
+TOGETHER_SECONDS = 0.005  # a sender that wakes for each event takes from the machine what is to be measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def send(settings: Settings, planned: Sequence[Planned]) -> float:
     for one in planned:
         while (ahead := one.at - time.time()) > 0:
             producer.poll(0)
-            time.sleep(min(ahead, 0.002))
+            time.sleep(max(ahead, TOGETHER_SECONDS))
         worst = max(worst, time.time() - one.at)
         producer.produce(topic, value=one.record, key=one.site.encode())
     left = producer.flush(60)

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rtlib.bench.pace import Pace, told
 from rtlib.bench.step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
 from rtlib.values import finite
 
@@ -71,13 +72,14 @@ class Ratio:
 @dataclass(frozen=True, slots=True)
 class Result:
     """All of one run: the ratios, the steps of growing load, the long steps that decide what is sustained, what came
-    all at once, the load after it, and the machine."""
+    all at once, the load after it, the machine, and how fast it was now and then."""
 
     ratios: tuple[Ratio, ...]
     steps: tuple[Step, ...] = ()
     long_steps: tuple[Step, ...] = ()
     burst: Step | None = None
     after: Step | None = None
+    paces: tuple[Pace, ...] = ()
     machine: str = field(default_factory=lambda: machine())
     day: str = field(default_factory=lambda: date.today().isoformat())
 
@@ -101,14 +103,10 @@ class Result:
             {**asdict(one), "value": round(one.value, 3), "verdict": one.verdict, "holds": one.holds}
             for one in self.ratios
         ]
-        told = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
+        steps = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
         verdict = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "sustained_means": MEANS}
-        everything: dict[str, Any] = finite({**asdict(self), "ratios": ratios, **told, **verdict, "holds": self.holds})
+        everything: dict[str, Any] = finite({**asdict(self), "ratios": ratios, **steps, **verdict, "holds": self.holds})
         return everything
-
-
-def _ratio(one: Ratio) -> dict[str, Any]:
-    return {**asdict(one), "value": round(one.value, 3), "holds": one.holds, "verdict": one.verdict}
 
 
 def _step(one: Step) -> dict[str, Any]:
@@ -131,7 +129,8 @@ def table(result: Result) -> str:
             f"    {one.definition}",
         ]
         lines += [f"    {one.because}"] if one.because else []
-    return "\n".join([*lines, *_grown(result), f"{result.day}, {result.machine}"])
+    pace = [f"pace: {told(result.paces)}"] if result.paces else []
+    return "\n".join([*lines, *_grown(result), *pace, f"{result.day}, {result.machine}"])
 
 
 def _grown(result: Result) -> list[str]:

@@ -16,6 +16,7 @@ from rtlib.bench.costs import reason
 from rtlib.bench.growth import climb, endure, state_of_keys
 from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
 from rtlib.bench.load import prepare, send
+from rtlib.bench.pace import pace
 from rtlib.bench.report import Ratio, Result
 from rtlib.bench.step import Step, step
 from rtlib.broker.topics import keep_versions
@@ -69,6 +70,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         with _switched(settings, "real-time"):
             pass
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
+    paces = [pace()]
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings)
     live, rows, question = _latencies(settings, size, "real-time", rows=True)
@@ -82,10 +84,11 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     _warm(settings)
     batch, _, _ = _latencies(settings, size, "micro-batch", rows=False)
     ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
+    paces.append(pace())
     if not size.grows:
-        return Result(tuple(ratios))
+        return Result(tuple(ratios), paces=tuple(paces))
     grown, state = _grow(settings, tell)
-    return replace(grown, ratios=(*ratios, *_costs(grown.steps), state))
+    return replace(grown, ratios=(*ratios, *_costs(grown.steps), state), paces=(*paces, *grown.paces))
 
 
 def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of: str) -> list[Ratio]:
@@ -172,8 +175,10 @@ def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
     # Under load Java compiles its code for about a minute, on the cores that are measured.
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
     steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
+    paces = [pace()]
     tell(f"the highest of these that holds for {LONG_SECONDS:.0f} s")
     long_steps = endure(settings, [one.rate for one in steps if one.sustained], seconds=LONG_SECONDS, tell=tell)
+    paces.append(pace())
     most = max((one.rate for one in long_steps if one.sustained), default=BASE)
     tell(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
     burst = step(settings, rate=most, seconds=BURST_SECONDS, name="burst", burst=True)
@@ -181,7 +186,7 @@ def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
     tell("the same number of records with a fourth of the keys, and with all of them")
     few, many = state_of_keys(settings, copies=4), state_of_keys(settings, copies=1)
     definition = "rows in Spark's state; an event is a key, and a copy of it is not"
-    grown = Result((), tuple(steps), tuple(long_steps), burst, after)
+    grown = Result((), tuple(steps), tuple(long_steps), burst, after, tuple(paces))
     return grown, Ratio("state at 4x the keys", definition, many, few, "rows")
 
 

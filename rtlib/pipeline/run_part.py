@@ -87,9 +87,11 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
 ARCHIVE_ROWS = 60_000
 
 
-# Under load most records are overtaken at once by a newer one of their key. After this many, a moment's rest makes one
-# MERGE of several, and leaves the machine to the queries.
-MANY, REST_SECONDS = 200, 0.2
+# Under load most records are overtaken at once by a newer one of their key. The more there were, the longer the loader
+# rests (at the most so many seconds), so that one MERGE does for several and the machine is left to the queries.
+REST_SECONDS, RESTFUL = 1.0, 2_000  # records that are worth a second's rest
+MANY = 40_000  # at the most in one poll: what comes in several seconds, or a rest would put it behind
+FETCHED_BYTES = 4 * 1024 * 1024  # of a partition at once: some 10,000 KPI records
 
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
@@ -108,13 +110,13 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     kpis, progress = settings.topic("kpis"), settings.topic("progress")
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
-    reader = consumer(settings, group=f"rtlib.{settings.domain}.loader")
+    reader = consumer(settings, group=f"rtlib.{settings.domain}.loader", max_partition_fetch_bytes=FETCHED_BYTES)
     reader.assign([TopicPartition(one, number) for one in (kpis, progress) for number in end_offsets(settings, one)])
     sign = Sign("loader", settings)
     merged, skipped = 0, Skipped(log)
     try:
         while not stop.is_set():
-            found = [one for batch in reader.poll(timeout_ms=100, max_records=5_000).values() for one in batch]
+            found = [one for batch in reader.poll(timeout_ms=100, max_records=MANY).values() for one in batch]
             newest, refused = newest_kpis(one for one in found if one.topic == kpis)
             batches, unknown = _kpi_batches(one for one in found if one.topic == progress)
             passed_over = [*refused, *unknown]
@@ -123,8 +125,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                 warehouse.run(partial(_load, domain=settings.domain, kpis=newest, batches=batches))
                 reader.commit()
                 merged += len(newest)
-            if len(found) >= MANY:
-                stop.wait(REST_SECONDS)
+            stop.wait(min(REST_SECONDS, len(found) / RESTFUL))
             if sign.due():
                 lag = _behind(reader, kpis)
                 numbers = {"lag": lag, "merged": merged, "skipped": skipped.count}
