@@ -135,6 +135,14 @@ def test_a_step_is_sustained_when_nothing_is_missing_and_both_paths_keep_up() ->
     assert not replace(GOOD, sender_late_seconds=3.0).sustained
 
 
+def test_a_step_that_is_too_much_says_why() -> None:
+    late = replace(GOOD, archive_seconds=9.0, kpis_rise=2.5, sender_late_seconds=3.0)
+    assert late.troubles == (
+        "the archive was 9.0 s behind", "the KPIs fell 2.5 s further behind", "the sender was 3.0 s late",
+    )  # fmt: skip
+    assert GOOD.troubles == ()
+
+
 @pytest.mark.parametrize("path", ["archive_rise", "kpis_rise"])
 def test_a_step_at_which_a_path_falls_further_behind_is_not_sustained_however_soon_it_ends(path: str) -> None:
     assert not replace(GOOD, **{path: 2.5}).sustained  # type: ignore[arg-type]

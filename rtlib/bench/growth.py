@@ -45,7 +45,8 @@ def _told(one: Step, tell: Tell) -> Step:
     tell(
         f"  {one.rate:>8,.0f} events/s for {one.seconds:.0f} s: p50 {one.latency.p50_ms:,.0f} ms, "
         f"p99 {one.latency.p99_ms:,.0f} ms, archive {one.archive_seconds:.1f} s behind ({one.archive_rise:+.1f} s), "
-        f"KPIs {one.kpis_seconds:.1f} s ({one.kpis_rise:+.1f} s)" + ("" if one.sustained else ": too much")
+        f"KPIs {one.kpis_seconds:.1f} s ({one.kpis_rise:+.1f} s)"
+        + (f": too much, {' and '.join(one.troubles)}" if one.troubles else "")
     )
     return one
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SUSTAINED = 8_000  # events per second that the whole pipeline should sustain on two cores
 MEANS = (
     f"over the second half of each step neither path fell more than {LEVEL_SECONDS:g} s further behind, both had "
-    f"everything within {BOUNDED_SECONDS:g} s of the last event, and nothing was missing"
+    f"everything within {BOUNDED_SECONDS:g} s of the last event, nothing was missing, and the sender kept its times"
 )
 
 
@@ -161,7 +161,7 @@ def _long(step: Step) -> str:
 
 
 def _verdict(step: Step) -> str:
-    return "ok" if step.sustained else "MISSED"
+    return "ok" if step.sustained else f"MISSED: {' and '.join(step.troubles)}"
 
 
 def save(result: Result, folder: Path, *, tell: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from rtlib.pipeline.recovery import seconds_until_archived
 
 BOUNDED_SECONDS = 8.0  # how soon after the last event a path that keeps up has everything
 LEVEL_SECONDS = 2.0  # one batch of the archive: what a lag that does not rise may differ by over half a step
+SENDER_SECONDS = 2.0  # a sender that is later than that has not sent the load that is claimed
 PATIENCE_SECONDS = 90.0
 
 
@@ -52,17 +53,24 @@ class Step:
         return self.latency.missing == 0 and self.archive_seconds < PATIENCE_SECONDS
 
     @property
-    def level(self) -> bool:
-        """True when neither path fell further behind; a rise that was not measured is none that is small."""
-        return self.archive_rise <= LEVEL_SECONDS and self.kpis_rise <= LEVEL_SECONDS
+    def troubles(self) -> tuple[str, ...]:
+        """Why this load is too much, in words; none when neither path fell further behind, both had everything soon
+        after the last event, nothing was missing, and the sender kept its times. A rise that was not measured is none
+        that is small."""
+        found = {
+            f"{self.latency.missing:,} events had no KPI": self.latency.missing > 0,
+            f"the archive was {self.archive_seconds:.1f} s behind": self.archive_seconds > BOUNDED_SECONDS,
+            f"the KPIs were {self.kpis_seconds:.1f} s behind": self.kpis_seconds > BOUNDED_SECONDS,
+            f"the archive fell {self.archive_rise:.1f} s further behind": not self.archive_rise <= LEVEL_SECONDS,
+            f"the KPIs fell {self.kpis_rise:.1f} s further behind": not self.kpis_rise <= LEVEL_SECONDS,
+            f"the sender was {self.sender_late_seconds:.1f} s late": self.sender_late_seconds > SENDER_SECONDS,
+        }
+        return tuple(told for told, is_so in found.items() if is_so)
 
     @property
     def sustained(self) -> bool:
-        """True when neither path fell further behind, both had everything soon after the last event, nothing was
-        missing, and the sender kept its times."""
-        late = max(self.archive_seconds, self.kpis_seconds)
-        whole = self.latency.missing == 0 and late <= BOUNDED_SECONDS
-        return whole and self.level and self.sender_late_seconds <= 2.0
+        """True when this load is not too much."""
+        return not self.troubles
 
 
 def step(settings: Settings, *, rate: float, seconds: float, name: str, burst: bool = False) -> Step:

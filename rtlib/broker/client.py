@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 
@@ -13,6 +15,8 @@ LOGIN_MODULES = {
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "AWS_MSK_IAM": "software.amazon.msk.auth.iam.IAMLoginModule",
 }
+# kafka-python warns of itself when a poll of many records takes it more than 0.1 s: in a lesson that is a red box.
+logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
 MSK_CALLBACK = "software.amazon.msk.auth.iam.IAMClientCallbackHandler"
 
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rtlib.errors import WarehouseError
 from rtlib.warehouse.connection import execute, query, transaction
-from rtlib.warehouse.staging import moment_text
+from rtlib.warehouse.staging import moment_text, selected, sliced, staged
 
 if TYPE_CHECKING:
+    import pandas as pd
     from snowflake.connector import SnowflakeConnection
 
 Row = Mapping[str, Any]
-SLICE_ROWS = 2_000  # how many rows one INSERT takes: a small warehouse has little memory for taking JSON apart
 _KEY = {"domain": "varchar", "site": "varchar"}
 FORECASTS = {
     **_KEY, "model": "varchar", "made_at": "timestamp_ntz", "interval_start": "timestamp_ntz",
@@ -80,15 +74,20 @@ def write_forecasts(
         WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
     """
     first = moment_text(min(one["interval_start"] for one in forecasts))
-    with _staged(connection, domain, {"f": forecasts, "b": backtests}) as table, transaction(connection):
+    made, tried = _frame(domain, forecasts, FORECASTS), _frame(domain, backtests, BACKTESTS)
+    with (
+        staged(connection, made, FORECASTS, kind="forecasts") as arrived,
+        staged(connection, tried, BACKTESTS, kind="backtests") as scores,
+        transaction(connection),
+    ):
         execute(
             connection,
             "delete from ML.FORECASTS where domain = ? and interval_start >= cast(? as timestamp_ntz)",
             (domain, first),
         )
         execute(connection, "delete from ML.BACKTESTS where domain = ?", (domain,))
-        _insert(connection, "ML.FORECASTS", FORECASTS, table, "f", len(forecasts))
-        _insert(connection, "ML.BACKTESTS", BACKTESTS, table, "b", len(backtests))
+        _insert(connection, "ML.FORECASTS", FORECASTS, arrived, made)
+        _insert(connection, "ML.BACKTESTS", BACKTESTS, scores, tried)
 
 
 def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
@@ -131,13 +130,14 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
         WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
     """
     first = moment_text(min(one["interval_start"] for one in rows))
-    with _staged(connection, domain, {"s": rows}) as table, transaction(connection):
+    plan = _frame(domain, rows, STAFFING)
+    with staged(connection, plan, STAFFING, kind="staffing") as table, transaction(connection):
         execute(
             connection,
             "delete from OPS.STAFFING where domain = ? and interval_start >= cast(? as timestamp_ntz)",
             (domain, first),
         )
-        _insert(connection, "OPS.STAFFING", STAFFING, table, "s", len(rows))
+        _insert(connection, "OPS.STAFFING", STAFFING, table, plan)
 
 
 def read_staffing(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
@@ -152,64 +152,29 @@ def read_staffing(connection: SnowflakeConnection, domain: str) -> list[dict[str
     )
 
 
-@contextmanager
-def _staged(connection: SnowflakeConnection, domain: str, parts: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    """Bring rows into a temporary table of one VARIANT a row (by a file, PUT and COPY INTO); it is gone afterwards."""
-    table = f"OUTLOOK_{os.getpid()}_{id(connection):x}"
-    lines = [
-        json.dumps({**_plain(row), "domain": domain, "is": mark, "slice": place // SLICE_ROWS})
-        for mark, rows in parts.items()
-        for place, row in enumerate(rows)
-    ]
-    execute(connection, "use schema RAW")  # a temporary table is named without one
-    execute(connection, f"create or replace temporary table {table} (item variant)")
-    try:
-        with tempfile.TemporaryDirectory(prefix="rtlib-") as folder:
-            path = Path(folder) / f"{table}.json"
-            path.write_text("\n".join(lines) + "\n", encoding="ascii")
-            execute(connection, f"put 'file://{path.as_posix()}' @%{table} auto_compress=false overwrite=true")
-        execute(connection, f"copy into {table} from @%{table} file_format = (type = json) purge = true force = true")
-        arrived = int(query(connection, f"select count(*) as n from {table}")[0]["n"])
-        if arrived != len(lines):
-            raise WarehouseError(
-                f"{len(lines):,} rows were sent to the warehouse and {arrived:,} arrived", cure="try again"
-            )
-        yield table
-    finally:
-        with suppress(WarehouseError):  # when the session is gone, so is its table
-            execute(connection, f"drop table if exists {table}")
+def _frame(domain: str, rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Rows as they are staged: objects as JSON text, and NULL for what is missing or is no number."""
+    import pandas as pd
+
+    told = [{**{name: _plain(row.get(name)) for name in columns}, "domain": domain} for row in rows]
+    return pd.DataFrame(told, columns=list(columns))
 
 
 def _insert(
-    connection: SnowflakeConnection, into: str, columns: Mapping[str, str], table: str, mark: str, count: int
+    connection: SnowflakeConnection, into: str, columns: Mapping[str, str], table: str, rows: pd.DataFrame
 ) -> None:
-    # Numbers come as text, which is exact; a VARIANT's own null would become the text "null".
-    taken = ", ".join(
-        f"parse_json(item:{name}::varchar)" if kind == "variant" else f"item:{name}::varchar::{kind}"
-        for name, kind in columns.items()
-    )
-    for number in range(math.ceil(count / SLICE_ROWS)):
+    for _, number in sliced(rows):
         execute(
             connection,
-            f"insert into {into} ({', '.join(columns)}) select {taken} from {table} "
-            f"where item:is::varchar = '{mark}' and item:slice::varchar = '{number}'",
+            f"insert into {into} ({', '.join(columns)}) select {selected(columns, 's')} from {table} s "
+            f"where s.slice = {number}",
         )
 
 
-def _plain(row: Row) -> dict[str, object]:
-    return {name: _text(value) for name, value in row.items() if not _nothing(value)}
-
-
-def _nothing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, datetime):
-        return moment_text(value)
-    if isinstance(value, Mapping):
-        return json.dumps(value)
-    return repr(value) if isinstance(value, float) else str(value)
+def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return json.dumps(value) if isinstance(value, Mapping) else value
 
 
 def _levels(value: str | None) -> dict[float, float]:

@@ -117,9 +117,16 @@ def _use_schema(connection: SnowflakeConnection, schema: str) -> None:
 def _plain(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """The columns as Parquet has them in every version: text, whole numbers, floats; and the slice of each row."""
     moments = {name: _moments(rows[name]) for name, kind in columns.items() if kind == "timestamp_ntz"}
-    floats = {name: rows[name].astype("float64") for name, kind in columns.items() if kind == "float"}
+    floats = {name: _floats(rows[name]) for name, kind in columns.items() if kind == "float"}
     slices = [place // SLICE_ROWS for place in range(len(rows))]
     return rows[list(columns)].assign(**moments, **floats, slice=slices)
+
+
+def _floats(column: pd.Series[Any]) -> pd.Series[float]:
+    try:
+        return column.astype("float64")
+    except (TypeError, ValueError) as error:
+        raise WarehouseError(f"{column.name} holds what is no number, and nothing was written: {error}") from error
 
 
 def _moments(column: pd.Series[Any]) -> list[str]:
