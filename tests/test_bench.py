@@ -143,6 +143,13 @@ def test_a_step_that_is_too_much_says_why() -> None:
     assert GOOD.troubles == ()
 
 
+def test_a_short_step_whose_lag_rose_and_was_made_up_for_is_worth_a_long_one() -> None:
+    risen = replace(GOOD, archive_rise=3.3)
+    assert (risen.sustained, risen.ended_well) == (False, True)
+    assert not replace(GOOD, archive_seconds=9.0).ended_well
+    assert not replace(GOOD, latency=Latency(60, 200, 9, 1)).ended_well
+
+
 @pytest.mark.parametrize("path", ["archive_rise", "kpis_rise"])
 def test_a_step_at_which_a_path_falls_further_behind_is_not_sustained_however_soon_it_ends(path: str) -> None:
     assert not replace(GOOD, **{path: 2.5}).sustained  # type: ignore[arg-type]

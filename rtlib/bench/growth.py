@@ -22,11 +22,11 @@ EMPTY_ROWS = 5_000  # what a trickle leaves in the state is less than that
 
 
 def climb(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:
-    """One step after another, until one is not sustained."""
+    """One step after another, until one does not end well."""
     steps: list[Step] = []
     for rate in rates:
         steps.append(_told(step(settings, rate=rate, seconds=seconds, name=f"{rate:.0f}"), tell))
-        if not steps[-1].sustained:
+        if not steps[-1].ended_well:
             break
     return steps
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtlib.bench.lag import archived, lags, rise
 from rtlib.bench.latency import Latency, TopicWatch, by_second, counts_now, latency, waits
@@ -71,6 +71,13 @@ class Step:
     def sustained(self) -> bool:
         """True when this load is not too much."""
         return not self.troubles
+
+    @property
+    def ended_well(self) -> bool:
+        """True when everything was there soon after the last event, whatever the lags did before: in a short step
+        the archive's batches alone make its lag rise and fall by seconds."""
+        level = replace(self, archive_rise=0.0, kpis_rise=0.0)
+        return not level.troubles
 
 
 def step(settings: Settings, *, rate: float, seconds: float, name: str, burst: bool = False) -> Step:

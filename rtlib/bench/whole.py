@@ -177,7 +177,7 @@ def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
     steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
     paces = [pace()]
     tell(f"the highest of these that holds for {LONG_SECONDS:.0f} s")
-    long_steps = endure(settings, [one.rate for one in steps if one.sustained], seconds=LONG_SECONDS, tell=tell)
+    long_steps = endure(settings, [one.rate for one in steps if one.ended_well], seconds=LONG_SECONDS, tell=tell)
     paces.append(pace())
     most = max((one.rate for one in long_steps if one.sustained), default=BASE)
     tell(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
