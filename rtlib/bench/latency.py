@@ -11,15 +11,22 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from rtlib.bench.load import Planned
+from rtlib.broker.consumer import consumer
 from rtlib.broker.contents import contents
+from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.pipeline.run_part import loader_group
 from rtlib.warehouse.connection import connect, query
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, datetime]  # site and window start
 Counted = tuple[float, Key, int]  # seconds since 1970, which window, how many events it counted then
+LOADER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,18 @@ def latency(planned: Sequence[Planned], counted: Iterable[Counted], *, before: M
         return Latency(float("nan"), float("nan"), 0, len(planned))
     p50, p99 = np.percentile(waited, [50, 99]) * 1000
     return Latency(round(float(p50), 1), round(float(p99), 1), len(waited), len(planned) - len(waited))
+
+
+def latency_of_all(
+    planned: Sequence[Planned], counted: Callable[[], Iterable[Counted]], *, before: Mapping[Key, int], patience: float
+) -> Latency:
+    """The same, asked again until every event has its KPI, or patience (in seconds) ends."""
+    return Retrying(
+        retry=retry_if_result(lambda found: found.missing > 0),
+        wait=wait_fixed(0.5),
+        stop=stop_after_delay(patience),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )(lambda: latency(planned, counted(), before=before))
 
 
 def waits(planned: Sequence[Planned], counted: Iterable[Counted], *, before: Mapping[Key, int]) -> NDArray[np.float64]:
@@ -152,9 +172,14 @@ class RowWatch:
 
 
 def counts_now(settings: Settings) -> dict[Key, int]:
-    """How many events each window counts now, by the warehouse."""
+    """How many events each window counts now, by the warehouse, once the loader has merged what Kafka holds.
+
+    Raises:
+        ServiceError: The loader does not get there.
+    """
     from datetime import UTC
 
+    _wait_for_loader(settings)
     connection = connect(settings)
     try:
         sql = "select site, window_start, events from SPEED.KPIS where domain = ?"
@@ -162,3 +187,20 @@ def counts_now(settings: Settings) -> dict[Key, int]:
     finally:
         connection.close()
     return {(row["site"], row["window_start"].replace(tzinfo=UTC)): int(row["events"]) for row in rows}
+
+
+def _wait_for_loader(settings: Settings) -> None:
+    """Wait until the loader has committed the offsets that are the ends of the KPI topic now."""
+    from kafka import TopicPartition
+
+    topic = settings.topic("kpis")
+    ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
+    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
+        try:
+            Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.2), stop=stop_after_delay(LOADER_SECONDS))(
+                lambda: [one for one, end in ends.items() if (reader.committed(one) or 0) < end]
+            )
+        except RetryError as error:
+            raise ServiceError(
+                f"the loader has not merged all KPI records after {LOADER_SECONDS:.0f} s", cure="rtlib logs loader"
+            ) from error

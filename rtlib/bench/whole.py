@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,16 +15,16 @@ from rtlib.bench.bulk import copy_rate, insert_rate, merge_ms
 from rtlib.bench.clients import bare_loop_ms, confluent, hot_spots, kafka_python
 from rtlib.bench.costs import reason
 from rtlib.bench.growth import climb, endure, state_of_keys
-from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency
+from rtlib.bench.latency import Latency, RowWatch, TopicWatch, counts_now, latency_of_all
 from rtlib.bench.load import prepare, send
 from rtlib.bench.pace import pace
 from rtlib.bench.report import Ratio, Result
-from rtlib.bench.step import Step, step
+from rtlib.bench.step import PATIENCE_SECONDS, Step, step
 from rtlib.broker.topics import keep_versions
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.pipeline.recovery import wait_until_recovered, wait_until_settled
+from rtlib.pipeline.recovery import wait_until_recovered
 from rtlib.pipeline.transforming import race
 from rtlib.services import supervise
 from rtlib.simulator import Simulator
@@ -35,7 +36,6 @@ CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.
 STEP_SECONDS = 40.0
 LONG_SECONDS = 100.0  # what is claimed must hold so long: a path that takes 4 % less than it is given shows
 BURST_SECONDS = 10.0
-PROFILED = 20_000  # records of which a profile is taken
 KEPT_SECONDS = 600  # latencies are read from the KPI topic after a step: nothing may be compacted away until then
 
 
@@ -44,15 +44,21 @@ class Size:
     """How much is measured."""
 
     seconds: float
+    warm: float
     records: int
+    profiled: int  # of those, how many a profile is taken of
     rows: int
     inserts: int
     loops: int
     grows: bool
 
 
-QUICK = Size(seconds=10, records=30_000, rows=20_000, inserts=60, loops=200, grows=False)
-FULL = Size(seconds=40, records=150_000, rows=100_000, inserts=200, loops=500, grows=True)
+QUICK = Size(
+    seconds=10, warm=8, records=20_000, profiled=5_000, rows=20_000, inserts=60, loops=100, grows=False
+)  # fmt: skip
+FULL = Size(
+    seconds=40, warm=8, records=150_000, profiled=20_000, rows=100_000, inserts=200, loops=500, grows=True
+)  # fmt: skip
 
 
 def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
@@ -72,7 +78,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     paces = [pace()]
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
-    _warm(settings)
+    _warm(settings, seconds=size.warm)
     live, rows, question = _latencies(settings, size, "real-time", rows=True)
     made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
@@ -81,7 +87,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         # Spark rests meanwhile, so that it does not share the machine with what is measured alone.
         alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
         alone += _transform(settings, tell) if size.grows else []
-    _warm(settings)
+    _warm(settings, seconds=size.warm)
     batch, _, _ = _latencies(settings, size, "micro-batch", rows=False)
     ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
     paces.append(pace())
@@ -130,7 +136,7 @@ def _clients(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
     # In turns, and the best of each: whatever else the machine does then hits both.
     pairs = [(kafka_python(settings, records), confluent(settings, records)) for _ in range(2)]
     ours, theirs = (max(side, key=lambda one: one.rate) for side in zip(*pairs, strict=True))
-    profiled = records[:PROFILED]
+    profiled = records[: size.profiled]
     return [
         Ratio(
             "kafka-python against confluent-kafka", "records per second, both idempotent and acks=all",
@@ -155,16 +161,15 @@ def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tupl
     """From event to KPI topic, and (where asked) to a readable row; with the milliseconds that one question took."""
     before, topic = counts_now(settings), TopicWatch(settings)
     planned = prepare(settings, rate=RATE, seconds=size.seconds, run=f"bench-{name}")
+    send_all = partial(send, settings, planned)
+    wait = partial(latency_of_all, planned, before=before, patience=PATIENCE_SECONDS)
     if not rows:
-        send(settings, planned)
-        wait_until_settled(settings)
-        return latency(planned, topic.counted(), before=before), Latency(0, 0, 0, 0), 0.0
+        send_all()
+        return wait(topic.counted), Latency(0, 0, 0, 0), 0.0
     with RowWatch(settings) as table:
-        send(settings, planned)
-        wait_until_settled(settings)
-        seen = table.counted()
-    counted = topic.counted()
-    return latency(planned, counted, before=before), latency(planned, seen, before=before), table.question_ms
+        send_all()
+        seen = wait(table.counted)
+    return wait(topic.counted), seen, table.question_ms
 
 
 def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
@@ -205,11 +210,13 @@ def _costs(steps: Sequence[Step]) -> list[Ratio]:
     ]
 
 
-def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float = 8) -> None:
+def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None:
     """A first query compiles its code; what is measured is the pipeline that has run a while."""
     wait_until_recovered(settings)
-    send(settings, prepare(settings, rate=rate, seconds=seconds, run=f"bench-warm-{time.time():.0f}"))
-    wait_until_settled(settings)
+    before, topic = counts_now(settings), TopicWatch(settings)
+    planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-warm-{time.time():.0f}")
+    send(settings, planned)
+    latency_of_all(planned, topic.counted, before=before, patience=PATIENCE_SECONDS)
 
 
 @contextmanager

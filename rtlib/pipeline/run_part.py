@@ -94,6 +94,11 @@ MANY = 40_000  # at the most in one poll: what comes in several seconds, or a re
 FETCHED_BYTES = 4 * 1024 * 1024  # of a partition at once: some 10,000 KPI records
 
 
+def loader_group(settings: Settings) -> str:
+    """The consumer group whose offsets say how far the loader has merged: it commits after its transaction."""
+    return f"rtlib.{settings.domain}.loader"
+
+
 def run_loader(settings: Settings, stop: threading.Event) -> None:
     """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets.
 
@@ -110,7 +115,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     kpis, progress = settings.topic("kpis"), settings.topic("progress")
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
-    reader = consumer(settings, group=f"rtlib.{settings.domain}.loader", max_partition_fetch_bytes=FETCHED_BYTES)
+    reader = consumer(settings, group=loader_group(settings), max_partition_fetch_bytes=FETCHED_BYTES)
     reader.assign([TopicPartition(one, number) for one in (kpis, progress) for number in end_offsets(settings, one)])
     sign = Sign("loader", settings)
     merged, skipped = 0, Skipped(log)
