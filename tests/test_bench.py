@@ -18,7 +18,7 @@ from warehouse_server import WarehouseServer
 
 from rtlib.bench.costs import Clock, Speed, hottest, reason
 from rtlib.bench.lag import archived, lags, rise
-from rtlib.bench.latency import Latency, by_second, latency, waits
+from rtlib.bench.latency import Latency, by_second, latency, latency_of_all, waits
 from rtlib.bench.load import Planned, at_once
 from rtlib.bench.pace import Pace, events_read, pace
 from rtlib.bench.report import Ratio, Result, plot, save, table
@@ -47,6 +47,13 @@ def test_a_kpi_that_stands_for_many_events_brings_all_of_them_and_the_oldest_wai
     found = latency(planned(0, 1, 2), [(T0 + 3, KEY, 3)], before={})
     assert found.p50_ms == 2000.0
     assert found.p99_ms == pytest.approx(2980, abs=1)
+
+
+def test_a_measurement_waits_for_the_last_event_and_no_longer_than_its_patience() -> None:
+    looks = iter([[(T0 + 0.1, KEY, 1)], [(T0 + 0.1, KEY, 1), (T0 + 0.4, KEY, 2)]])
+    found = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
+    assert (found.events, found.missing, next(looks, None)) == (2, 0, None)
+    assert latency_of_all(planned(0), lambda: [], before={}, patience=0).missing == 1
 
 
 def test_what_a_window_counted_before_is_not_ours() -> None:

@@ -7,6 +7,7 @@ costs     what a record costs a client, by thread and by a profile
 bulk      a file and COPY INTO against single inserts
 lag       how far the archive is behind in the course of a load, and whether that grows
 step      the whole pipeline under one load
+pace      how fast the machine is meanwhile
 growth    what twice and four times the load costs, and how much the pipeline sustains
 report    the table, the JSON and the plot
 whole     all of it, in one run
