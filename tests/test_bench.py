@@ -51,9 +51,9 @@ def test_a_kpi_that_stands_for_many_events_brings_all_of_them_and_the_oldest_wai
 
 def test_a_measurement_waits_for_the_last_event_and_no_longer_than_its_patience() -> None:
     looks = iter([[(T0 + 0.1, KEY, 1)], [(T0 + 0.1, KEY, 1), (T0 + 0.4, KEY, 2)]])
-    found = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
+    found, _ = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
     assert (found.events, found.missing, next(looks, None)) == (2, 0, None)
-    assert latency_of_all(planned(0), lambda: [], before={}, patience=0).missing == 1
+    assert latency_of_all(planned(0), lambda: [], before={}, patience=0)[0].missing == 1
 
 
 def test_what_a_window_counted_before_is_not_ours() -> None:
@@ -284,7 +284,7 @@ def test_the_table_says_how_fast_the_machine_was_in_the_course_of_the_run() -> N
 
 
 def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> None:
-    now = pace(cores=2)
+    now = pace()
     assert now.one > 0 and now.every > 0
     assert events_read(0.0) > 0
 

@@ -12,21 +12,17 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.bench.load import Planned
-from rtlib.broker.consumer import consumer
 from rtlib.broker.contents import contents
-from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
-from rtlib.pipeline.run_part import loader_group
+from rtlib.pipeline.recovery import wait_until_merged
 from rtlib.warehouse.connection import connect, query
 
 if TYPE_CHECKING:
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
 
 Key = tuple[str, datetime]  # site and window start
 Counted = tuple[float, Key, int]  # seconds since 1970, which window, how many events it counted then
-LOADER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +61,20 @@ def latency(planned: Sequence[Planned], counted: Iterable[Counted], *, before: M
 
 
 def latency_of_all(
-    planned: Sequence[Planned], counted: Callable[[], Iterable[Counted]], *, before: Mapping[Key, int], patience: float
-) -> Latency:
-    """The same, asked again until every event has its KPI, or patience (in seconds) ends."""
+    planned: Sequence[Planned], look: Callable[[], list[Counted]], *, before: Mapping[Key, int], patience: float
+) -> tuple[Latency, list[Counted]]:
+    """The same, looked for again until every event has its KPI, or patience (in seconds) ends; with what was seen."""
+
+    def now() -> tuple[Latency, list[Counted]]:
+        counted = look()
+        return latency(planned, counted, before=before), counted
+
     return Retrying(
-        retry=retry_if_result(lambda found: found.missing > 0),
+        retry=retry_if_result(lambda found: found[0].missing > 0),
         wait=wait_fixed(0.5),
         stop=stop_after_delay(patience),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )(lambda: latency(planned, counted(), before=before))
+    )(now)
 
 
 def waits(planned: Sequence[Planned], counted: Iterable[Counted], *, before: Mapping[Key, int]) -> NDArray[np.float64]:
@@ -179,7 +179,7 @@ def counts_now(settings: Settings) -> dict[Key, int]:
     """
     from datetime import UTC
 
-    _wait_for_loader(settings)
+    wait_until_merged(settings)
     connection = connect(settings)
     try:
         sql = "select site, window_start, events from SPEED.KPIS where domain = ?"
@@ -187,20 +187,3 @@ def counts_now(settings: Settings) -> dict[Key, int]:
     finally:
         connection.close()
     return {(row["site"], row["window_start"].replace(tzinfo=UTC)): int(row["events"]) for row in rows}
-
-
-def _wait_for_loader(settings: Settings) -> None:
-    """Wait until the loader has committed the offsets that are the ends of the KPI topic now."""
-    from kafka import TopicPartition
-
-    topic = settings.topic("kpis")
-    ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
-    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
-        try:
-            Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.2), stop=stop_after_delay(LOADER_SECONDS))(
-                lambda: [one for one, end in ends.items() if (reader.committed(one) or 0) < end]
-            )
-        except RetryError as error:
-            raise ServiceError(
-                f"the loader has not merged all KPI records after {LOADER_SECONDS:.0f} s", cure="rtlib logs loader"
-            ) from error

@@ -31,13 +31,9 @@ class Pace:
     every: float
 
 
-def pace(*, cores: int | None = None) -> Pace:
-    """Measure this machine's pace; takes about a second.
-
-    Args:
-        cores: How many processes read at once; None for as many as there are cores.
-    """
-    return Pace(_read_by(1), _read_by(cores or os.cpu_count() or 1))
+def pace() -> Pace:
+    """Measure this machine's pace; takes about a second."""
+    return Pace(_read_by(1), _read_by(os.cpu_count() or 1))
 
 
 def _read_by(count: int) -> float:
@@ -53,13 +49,11 @@ def events_read(seconds: float) -> float:
         for _ in range(200):
             json.loads(EVENT)
         read += 200
-    return read / passed if passed else 0.0
+    return read / passed
 
 
 def told(looks: Sequence[Pace]) -> str:
-    """What the looks of a run say, in words; empty without any."""
-    if not looks:
-        return ""
+    """What the looks of a run say, in words; there is at least one."""
     alone, every = sorted(one.one for one in looks), sorted(one.every for one in looks)
     return (
         f"one core read {alone[0]:,.0f} to {alone[-1]:,.0f} events/s from JSON, all at once {every[0]:,.0f} to "

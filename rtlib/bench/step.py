@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from rtlib.bench.lag import archived, lags, rise
-from rtlib.bench.latency import Latency, TopicWatch, by_second, counts_now, latency, waits
+from rtlib.bench.latency import Latency, TopicWatch, by_second, counts_now, latency_of_all, waits
 from rtlib.bench.load import at_once, prepare, send
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
@@ -89,13 +89,7 @@ def step(settings: Settings, *, rate: float, seconds: float, name: str, burst: b
     late = send(settings, planned)
     ended = time.time()
     archive = seconds_until_archived(settings, patience=PATIENCE_SECONDS)
-    counted = watch.counted()
-    found = latency(planned, counted, before=before)
-    patience = time.monotonic() + PATIENCE_SECONDS
-    while found.missing and time.monotonic() < patience:
-        time.sleep(0.5)
-        counted = watch.counted()
-        found = latency(planned, counted, before=before)
+    found, counted = latency_of_all(planned, watch.counted, before=before, patience=PATIENCE_SECONDS)
     last = max((moment for moment, _, _ in counted), default=ended)
     sent_at = [one.at for one in planned]
     behind = lags(sent_at, archived(settings), before=held)

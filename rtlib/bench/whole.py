@@ -79,7 +79,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     paces = [pace()]
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings, seconds=size.warm)
-    live, rows, question = _latencies(settings, size, "real-time", rows=True)
+    live, rows, question = _latencies(settings, "real-time", seconds=size.seconds)
     made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
     tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
@@ -88,7 +88,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
         alone += _transform(settings, tell) if size.grows else []
     _warm(settings, seconds=size.warm)
-    batch, _, _ = _latencies(settings, size, "micro-batch", rows=False)
+    batch = _latency(settings, "micro-batch", seconds=size.seconds)
     ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
     paces.append(pace())
     if not size.grows:
@@ -157,19 +157,23 @@ def _transform(settings: Settings, tell: Tell) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _latencies(settings: Settings, size: Size, name: str, *, rows: bool) -> tuple[Latency, Latency, float]:
-    """From event to KPI topic, and (where asked) to a readable row; with the milliseconds that one question took."""
+def _latency(settings: Settings, name: str, *, seconds: float, rate: float = RATE) -> Latency:
+    """From event to KPI topic."""
     before, topic = counts_now(settings), TopicWatch(settings)
-    planned = prepare(settings, rate=RATE, seconds=size.seconds, run=f"bench-{name}")
-    send_all = partial(send, settings, planned)
+    planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-{name}-{time.time():.0f}")
+    send(settings, planned)
+    return latency_of_all(planned, topic.counted, before=before, patience=PATIENCE_SECONDS)[0]
+
+
+def _latencies(settings: Settings, name: str, *, seconds: float) -> tuple[Latency, Latency, float]:
+    """From event to KPI topic, and to a readable row; with the milliseconds that one question took."""
+    before, topic = counts_now(settings), TopicWatch(settings)
+    planned = prepare(settings, rate=RATE, seconds=seconds, run=f"bench-{name}-{time.time():.0f}")
     wait = partial(latency_of_all, planned, before=before, patience=PATIENCE_SECONDS)
-    if not rows:
-        send_all()
-        return wait(topic.counted), Latency(0, 0, 0, 0), 0.0
     with RowWatch(settings) as table:
-        send_all()
-        seen = wait(table.counted)
-    return wait(topic.counted), seen, table.question_ms
+        send(settings, planned)
+        rows, _ = wait(table.counted)
+    return wait(topic.counted)[0], rows, table.question_ms
 
 
 def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
@@ -213,10 +217,7 @@ def _costs(steps: Sequence[Step]) -> list[Ratio]:
 def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None:
     """A first query compiles its code; what is measured is the pipeline that has run a while."""
     wait_until_recovered(settings)
-    before, topic = counts_now(settings), TopicWatch(settings)
-    planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-warm-{time.time():.0f}")
-    send(settings, planned)
-    latency_of_all(planned, topic.counted, before=before, patience=PATIENCE_SECONDS)
+    _latency(settings, "warm", seconds=seconds, rate=rate)
 
 
 @contextmanager

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from rtlib.broker.consumer import consumer
+from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline import health
 from rtlib.pipeline.evidence import is_settled
+from rtlib.pipeline.run_part import loader_group
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import QueryProgress
 from rtlib.warehouse import audit
@@ -74,6 +78,7 @@ def _silent(reader: SignReader, since: datetime, *, most: float) -> str | None:
     return f"the loader is behind: by {lag:,.0f} KPI records" if lag > most else None
 
 
+LOADER_SECONDS = 60.0  # how long the loader may take to merge what the KPI topic holds
 LOADER_LAG = 200  # KPI records: some are always on their way, and as many as a few seconds' events at a high rate
 ARCHIVE_SECONDS = 6.0  # the archive always has those of about two micro-batches before it
 BUSY = 2.0  # at a busy hour so many times the mean rate is sent
@@ -165,3 +170,24 @@ def seconds_until_archived(settings: Settings, *, patience: float = 90) -> float
     finally:
         connection.close()
     return round(time.monotonic() - began, 2)
+
+
+def wait_until_merged(settings: Settings) -> None:
+    """Wait until the loader has committed the offsets that are the ends of the KPI topic now.
+
+    Raises:
+        ServiceError: It does not get there, or the broker does not answer.
+    """
+    from kafka import TopicPartition
+
+    topic = settings.topic("kpis")
+    ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
+    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
+        try:
+            Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.2), stop=stop_after_delay(LOADER_SECONDS))(
+                lambda: [one for one, end in ends.items() if (reader.committed(one) or 0) < end]
+            )
+        except RetryError as error:
+            raise ServiceError(
+                f"the loader has not merged all KPI records after {LOADER_SECONDS:.0f} s", cure="rtlib logs loader"
+            ) from error
