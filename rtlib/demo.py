@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict
-from rtlib.pipeline import health, prepare
+from rtlib.pipeline import health, prepare, trigger
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.running import remembered
 from rtlib.services import ports, stack, supervise
@@ -92,7 +92,7 @@ def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     from rtlib import bench
 
     with scratch(settings, "bench") as own:
-        bench.choose_trigger(own, "real-time")  # before anything starts: it is refused where that cannot be
+        trigger.choose(own, "real-time")  # before anything starts: it is refused where that cannot be
         with running_stack(load_settings(home=own.home), {}, tell=tell) as running:
             return bench.run(running, quick=quick, tell=tell)
 

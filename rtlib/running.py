@@ -30,8 +30,10 @@ def is_running(home: Path) -> bool:
 
 
 def remember(home: Path, options: Mapping[str, object]) -> None:
-    """Write down what the stack is started with, until ``forget``."""
-    (home / "run.json").write_text(json.dumps(dict(options)))
+    """Write down what the stack is started with, until ``forget``. Who reads it meanwhile finds what was or what is."""
+    fresh = home / "run.json.next"
+    fresh.write_text(json.dumps(dict(options)))
+    fresh.replace(home / "run.json")
 
 
 def remembered(home: Path) -> dict[str, object]:

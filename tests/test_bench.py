@@ -23,9 +23,6 @@ from rtlib.bench.load import Planned, at_once
 from rtlib.bench.pace import Pace, events_read, pace
 from rtlib.bench.report import Ratio, Result, plot, save, table
 from rtlib.bench.step import Step
-from rtlib.bench.whole import choose_trigger
-from rtlib.config import Settings, load_settings
-from rtlib.errors import ConfigError
 from rtlib.warehouse.load import apply_batch
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -239,23 +236,6 @@ def test_a_pipeline_that_does_not_go_on_after_a_burst_does_not_hold() -> None:
 
 def test_throughput_is_what_was_counted_until_the_last_was() -> None:
     assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40, 0.0, 0.0).throughput == 500
-
-
-def test_the_next_trigger_is_written_down_beside_what_the_stack_was_told(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(json.dumps({"domain": "iot", "trigger": "real-time"}))
-    choose_trigger(Settings(home=tmp_path), "micro-batch")
-    told = load_settings(home=tmp_path)
-    assert (told.domain, told.trigger) == ("iot", "micro-batch")
-
-
-def test_a_mode_is_not_compared_with_itself_though_the_environment_chooses_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RTLIB_TRIGGER", "micro-batch")
-    with pytest.raises(ConfigError, match="RTLIB_TRIGGER=micro-batch in the environment keeps real-time") as told:
-        choose_trigger(Settings(home=tmp_path), "real-time")
-    assert "unset RTLIB_TRIGGER" in told.value.cure
-    choose_trigger(Settings(home=tmp_path), "micro-batch")
 
 
 def test_what_was_not_measured_is_null_in_the_json() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry, retry_if_result, stop_after_delay, wait_fixed
 from typer.testing import CliRunner
 
 from rtlib import cli
@@ -29,7 +29,7 @@ from rtlib.domains.measures import measures
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults import MENU, plan, soaks
 from rtlib.faults.expect import Seen
-from rtlib.faults.inject import goes_on_in_any_case, inject
+from rtlib.faults.inject import inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
 from rtlib.faults.watch import difference
 from rtlib.ledger import Ledger
@@ -37,7 +37,9 @@ from rtlib.pipeline.marks import Mark
 from rtlib.pipeline.recovery import _replaying, unread
 from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import QueryProgress, Tally
+from rtlib.services import still
 from rtlib.services.parts import PART_NAMES
+from rtlib.services.still import goes_on_in_any_case
 from rtlib.simulator import Simulator
 from rtlib.warehouse.serve import Counts
 
@@ -318,7 +320,7 @@ def test_queries_that_begin_afresh_must_tell_of_a_batch_and_quiet_ones_need_not(
 
 STOPPER = """
 import sys, time, psutil
-from rtlib.faults.inject import goes_on_in_any_case
+from rtlib.services.still import goes_on_in_any_case
 victim = psutil.Process(int(sys.argv[1]))
 with goes_on_in_any_case(victim):
     victim.suspend()
@@ -344,6 +346,20 @@ def test_a_stopped_process_goes_on_when_the_fault_is_over(victim: psutil.Process
         victim.suspend()
         assert until_it_is(victim, stopped=True)
     assert until_it_is(victim, stopped=False)
+
+
+def test_a_part_that_stands_still_takes_its_children_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    with subprocess.Popen((sys.executable, "-c", parent)) as started:
+        part = psutil.Process(started.pid)
+        Retrying(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(20))(part.children)
+        both = [part, *part.children()]
+        monkeypatch.setattr(still, "process_of", lambda settings, name: part)
+        with still.standing_still(Settings(), "stream"):
+            assert all(until_it_is(one, stopped=True) for one in both)
+        assert all(until_it_is(one, stopped=False) for one in both)
+        for one in both:
+            one.kill()
 
 
 def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:

@@ -14,6 +14,6 @@ whole     all of it, in one run
 """
 
 from rtlib.bench.report import Ratio, Result
-from rtlib.bench.whole import choose_trigger, run
+from rtlib.bench.whole import run
 
-__all__ = ["Ratio", "Result", "choose_trigger", "run"]
+__all__ = ["Ratio", "Result", "run"]

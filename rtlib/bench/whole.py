@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from rtlib.bench.bulk import copy_rate, insert_rate, merge_ms
 from rtlib.bench.clients import bare_loop_ms, confluent, hot_spots, kafka_python
@@ -23,10 +21,11 @@ from rtlib.bench.step import PATIENCE_SECONDS, Step, step
 from rtlib.broker.topics import keep_versions
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
-from rtlib.errors import ConfigError
 from rtlib.pipeline.recovery import wait_until_recovered
 from rtlib.pipeline.transforming import race
+from rtlib.pipeline.trigger import switch
 from rtlib.services import supervise
+from rtlib.services.still import standing_still
 from rtlib.simulator import Simulator
 
 Tell = Callable[[str], None]
@@ -73,8 +72,7 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     size = QUICK if quick else FULL
     supervise.stop_part(settings, "simulator")
     if load_settings(home=settings.home).trigger != "real-time":  # .env.local may say otherwise
-        with _switched(settings, "real-time"):
-            pass
+        switch(settings, "real-time")
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     paces = [pace()]
     tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
@@ -83,8 +81,8 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
     tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
-    with _switched(settings, "micro-batch"):
-        # Spark rests meanwhile, so that it does not share the machine with what is measured alone.
+    switch(settings, "micro-batch")
+    with standing_still(settings, "stream"):  # it would share the machine with what is measured alone
         alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
         alone += _transform(settings, tell) if size.grows else []
     _warm(settings, seconds=size.warm)
@@ -179,8 +177,7 @@ def _latencies(settings: Settings, name: str, *, seconds: float) -> tuple[Latenc
 def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
     """Once, twice and four times the base, then up until it is too much; ten times as much at once; more keys."""
     tell("back to real-time mode: how much is too much")
-    with _switched(settings, "real-time"):
-        pass
+    switch(settings, "real-time")
     # Under load Java compiles its code for about a minute, on the cores that are measured.
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
     steps = climb(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
@@ -218,32 +215,6 @@ def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None
     """A first query compiles its code; what is measured is the pipeline that has run a while."""
     wait_until_recovered(settings)
     _latency(settings, "warm", seconds=seconds, rate=rate)
-
-
-@contextmanager
-def _switched(settings: Settings, trigger: str) -> Iterator[None]:
-    """Start the streaming application again with another trigger; within, it rests."""
-    choose_trigger(settings, trigger)
-    supervise.stop_part(settings, "stream")
-    yield
-    supervise.start_part(settings, "stream")
-
-
-def choose_trigger(settings: Settings, trigger: str) -> None:
-    """Write down which trigger the streaming application has from its next start on.
-
-    Raises:
-        ConfigError: It will have another one, so that both sides of a comparison would be the same.
-    """
-    path = settings.home / "run.json"
-    told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**told, "trigger": trigger}))
-    effective = load_settings(home=settings.home).trigger
-    if effective != trigger:
-        raise ConfigError(
-            f"RTLIB_TRIGGER={effective} in the environment keeps {trigger} from being measured",
-            cure="unset RTLIB_TRIGGER, then rtlib bench",
-        )
 
 
 def _records(settings: Settings, count: int) -> list[bytes]:

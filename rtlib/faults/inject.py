@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -19,7 +15,8 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults.menu import Plan
-from rtlib.services import processes, supervise
+from rtlib.services import supervise
+from rtlib.services.still import goes_on_in_any_case, process_of
 
 DUTY_SECONDS = 0.6  # a slowed part stands still this long, then works half as long
 
@@ -43,7 +40,7 @@ def inject(settings: Settings, plan: Plan, *, stop: threading.Event) -> str:
 
 
 def _kill(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    victim = _process(settings, str(plan.fault.part))
+    victim = process_of(settings, str(plan.fault.part))
     if plan.details.get("victim") == "JVM":
         victim = next((one for one in victim.children(recursive=True) if "java" in one.name()), victim)
     victim.kill()
@@ -51,7 +48,7 @@ def _kill(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 
 def _pause(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    victim, seconds = _process(settings, str(plan.fault.part)), float(plan.details["seconds"])
+    victim, seconds = process_of(settings, str(plan.fault.part)), float(plan.details["seconds"])
     with goes_on_in_any_case(victim):
         victim.suspend()
         stop.wait(seconds)
@@ -59,7 +56,7 @@ def _pause(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 
 def _slow(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    victim, seconds = _process(settings, str(plan.fault.part)), float(plan.details["seconds"])
+    victim, seconds = process_of(settings, str(plan.fault.part)), float(plan.details["seconds"])
     ends = time.monotonic() + seconds
     with goes_on_in_any_case(victim):
         while time.monotonic() < ends and not stop.is_set():
@@ -70,25 +67,13 @@ def _slow(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     return f"process {victim.pid} worked a third of the time for {seconds:.0f} s"
 
 
-@contextmanager
-def goes_on_in_any_case(victim: psutil.Process) -> Iterator[None]:
-    """A process that is stopped within goes on at the end, also if the one that stopped it is killed meanwhile.
-
-    The supervisor takes a stopped process for a running one, so nobody else would wake it. A child that outlives its
-    parent reads the end of a pipe and sends the signal; it is the only one that does, so both ends are the same.
-    """
-    watch = f"import os, sys; sys.stdin.read(); os.kill({victim.pid}, {signal.SIGCONT:d})"
-    with subprocess.Popen((sys.executable, "-S", "-c", watch), stdin=subprocess.PIPE, start_new_session=True):
-        yield
-
-
 def _fill_disk(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     """A limit on the size of the files it writes acts on a process as a full disk does: the next write fails."""
     if not sys.platform.startswith("linux"):
         raise ConfigError(
             "a full disk can be simulated on Linux alone", cure="take another fault; rtlib fault lists them"
         )
-    victim = _process(settings, str(plan.fault.part))
+    victim = process_of(settings, str(plan.fault.part))
     _, hard = victim.rlimit(psutil.RLIMIT_FSIZE)
     victim.rlimit(psutil.RLIMIT_FSIZE, (1, hard))
     if not _gone(victim, seconds=30):
@@ -98,7 +83,7 @@ def _fill_disk(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 
 def _delete_checkpoints(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    _process(settings, "stream")  # must run
+    process_of(settings, "stream")  # must run
     try:
         supervise.stop_part(settings, "stream")
         shutil.rmtree(settings.home / "checkpoints" / settings.domain, ignore_errors=True)
@@ -122,17 +107,6 @@ def _burst(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     )
     told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     return f"{tally.records:,} records were sent besides the usual ones" + (f": {told}" if told else "")
-
-
-def _process(settings: Settings, part: str) -> psutil.Process:
-    """The part's process, which must belong to this state folder."""
-    state = supervise.states(settings).get(part)
-    if state is None or state.state != "RUNNING":
-        raise ServiceError(f"{part} is not running here, so it cannot be hurt", cure="rtlib up, or rtlib start " + part)
-    ours = {one.pid for name, one in processes.belonging_to(settings.home) if name == part}
-    if state.pid not in ours or state.pid == os.getpid():
-        raise ServiceError(f"process {state.pid} is not this state folder's {part}", cure="rtlib status")
-    return psutil.Process(state.pid)
 
 
 def _gone(process: psutil.Process, *, seconds: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,14 @@ def run(
     on_progress: Callable[[QueryProgress], None],
     on_heartbeat: Callable[[Heartbeat], None],
     stop: threading.Event,
-    outdated: Callable[[], bool] = lambda: False,
+    outdated: Callable[[], Collection[str]] = lambda: (),
     every_seconds: float = 1.0,
 ) -> None:
     """Run the queries until ``stop`` is set; a query that fails is started again on its checkpoint.
 
     Args:
         starts: For each query, what starts it.
-        outdated: True once when what the queries were started with has changed: all are started again.
+        outdated: Names, once, the queries for which something has changed since their start: they are started again.
         on_progress: Receives each batch's progress once.
         on_heartbeat: Receives a sign of life of each query about every second.
         stop: Ends the job.
@@ -51,7 +51,7 @@ def run(
         again = outdated()
         for name, query in list(queries.items()):
             try:
-                if again and query.isActive:
+                if name in again and query.isActive:
                     query.stop()
                     queries[name] = query = starts[name]()
                 if not query.isActive:

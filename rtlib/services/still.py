@@ -1,0 +1,58 @@
+"""Still: a part that stands still for a while, and goes on whatever becomes of the one that stopped it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.services import processes, supervise
+
+
+def process_of(settings: Settings, part: str) -> psutil.Process:
+    """The part's process, which must belong to this state folder.
+
+    Raises:
+        ServiceError: The part does not run here.
+    """
+    state = supervise.states(settings).get(part)
+    if state is None or state.state != "RUNNING":
+        raise ServiceError(f"{part} is not running here, so it cannot be hurt", cure="rtlib up, or rtlib start " + part)
+    ours = {one.pid for name, one in processes.belonging_to(settings.home) if name == part}
+    if state.pid not in ours or state.pid == os.getpid():
+        raise ServiceError(f"process {state.pid} is not this state folder's {part}", cure="rtlib status")
+    return psutil.Process(state.pid)
+
+
+@contextmanager
+def goes_on_in_any_case(victim: psutil.Process) -> Iterator[None]:
+    """A process that is stopped within goes on at the end, also if the one that stopped it is killed meanwhile.
+
+    The supervisor takes a stopped process for a running one, so nobody else would wake it. A child that outlives its
+    parent reads the end of a pipe and sends the signal; it is the only one that does, so both ends are the same.
+    """
+    watch = f"import os, sys; sys.stdin.read(); os.kill({victim.pid}, {signal.SIGCONT:d})"
+    with subprocess.Popen((sys.executable, "-S", "-c", watch), stdin=subprocess.PIPE, start_new_session=True):
+        yield
+
+
+@contextmanager
+def standing_still(settings: Settings, part: str) -> Iterator[None]:
+    """A part and all its children take no processor time within; what they hold they keep.
+
+    Raises:
+        ServiceError: The part does not run here.
+    """
+    first = process_of(settings, part)
+    with ExitStack() as ends:
+        for one in (first, *first.children(recursive=True)):
+            ends.enter_context(goes_on_in_any_case(one))
+            one.suspend()
+        yield
