@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
-from rtlib.services.parts import THRIFTY
+from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
 # costs open files and start-up time; no wait before the first consumer of a group gets its partitions.
@@ -68,7 +68,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     )
     if (folder / "data" / "meta.properties").exists():
         return
-    tool = (*_java(java, jars, heap_mb=128), "kafka.tools.StorageTool", "format", "-c", str(properties))
+    tool = (*_java(java, jars, heap_mb=128, once=True), "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
@@ -92,10 +92,11 @@ def _not_formatted(folder: Path, said: str) -> RtlibError:
     )
 
 
-def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:
+def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int, once: bool = False) -> tuple[str, ...]:
     log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     classpath = os.pathsep.join(str(jar) for jar in jars)
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, log_level, "-cp", classpath)
+    compiler = (FIRST_TIER,) if once else ()  # the broker itself runs long enough for the second to pay
+    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, *compiler, log_level, "-cp", classpath)
 
 
 def _cluster_id() -> str:

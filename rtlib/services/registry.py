@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtlib.config import Settings
-from rtlib.services.parts import THRIFTY
+from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
@@ -31,6 +31,7 @@ def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], 
         str(java),
         f"-Xmx{heap_mb}m",
         *THRIFTY,
+        FIRST_TIER,
         *(f"-D{name}={value}" for name, value in options.items()),
         "-jar",
         str(jars[0]),
