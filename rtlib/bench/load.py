@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 from rtlib.broker.framing import frame
 from rtlib.broker.registry import register
@@ -86,13 +86,17 @@ def send(settings: Settings, planned: Sequence[Planned]) -> float:
         "queue.buffering.max.messages": 2_000_000,
     }
     producer = Producer(options)
-    topic, worst = settings.topic("events"), 0.0
-    for one in planned:
-        while (ahead := one.at - time.time()) > 0:
-            producer.poll(0)
-            time.sleep(max(ahead, TOGETHER_SECONDS))
-        worst = max(worst, time.time() - one.at)
+    topic, worst, now = settings.topic("events"), 0.0, time.time()
+    for before, one in pairwise([planned[0], *planned]):
+        if one.at > now:  # all that was due at the last look is sent
+            now = time.time()
+            worst = max(worst, now - before.at)
+            while (ahead := one.at - now) > 0:
+                producer.poll(0)
+                time.sleep(max(ahead, TOGETHER_SECONDS))
+                now = time.time()
         producer.produce(topic, value=one.record, key=one.site.encode())
+    worst = max(worst, time.time() - planned[-1].at)
     left = producer.flush(60)
     if left:
         raise ServiceError(f"Kafka did not take {left:,} of {len(planned):,} events", cure="rtlib status")
