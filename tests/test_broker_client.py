@@ -1,14 +1,17 @@
-"""How clients sign in, for kafka-python and for Spark."""
+"""How clients sign in: kafka-python, librdkafka and Spark."""
 
 from __future__ import annotations
 
+import base64
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from rtlib.broker.client import client_options, spark_options
+from rtlib.broker.client import client_options, librdkafka_options, spark_options
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 
@@ -59,6 +62,39 @@ def test_msk_signs_in_by_iam_without_a_password(tmp_path: Path) -> None:
     options = spark_options(settings(tmp_path, **MSK))
     assert options["kafka.sasl.jaas.config"].startswith("software.amazon.msk.auth.iam.IAMLoginModule")
     assert "kafka.sasl.client.callback.handler.class" in options
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of nobody, and a region."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "no secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+@pytest.mark.parametrize("values", [{}, SCRAM, {**SCRAM, "kafka_sasl_mechanism": "PLAIN"}, MSK])
+def test_librdkafka_takes_the_options_as_they_are(tmp_path: Path, aws: None, values: dict[str, str]) -> None:
+    Consumer({**librdkafka_options(settings(tmp_path, **values)), "group.id": "any"}).close()
+
+
+def test_librdkafka_signs_in_as_the_others_do(tmp_path: Path) -> None:
+    assert "sasl.mechanism" not in librdkafka_options(settings(tmp_path))
+    options = librdkafka_options(settings(tmp_path, **SCRAM))
+    assert (options["bootstrap.servers"], options["security.protocol"]) == ("one:9096,two:9096", "SASL_SSL")
+    assert (options["sasl.mechanism"], options["sasl.username"]) == ("SCRAM-SHA-512", "ann")
+    assert options["sasl.password"] == SCRAM["kafka_password"]
+
+
+def test_librdkafka_signs_in_to_msk_by_a_token_that_is_signed_for_the_region_and_ends(
+    tmp_path: Path, aws: None
+) -> None:
+    options = librdkafka_options(settings(tmp_path, **MSK))
+    assert options["sasl.mechanism"] == "OAUTHBEARER"
+    token, ends = options["oauth_cb"]("")  # type: ignore[operator]
+    asked = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    assert asked.startswith("https://kafka.eu-west-1.amazonaws.com/?Action=kafka-cluster%3AConnect")
+    assert "AKIDEXAMPLE" in asked
+    assert 0 < ends - time.time() <= 900
 
 
 @pytest.mark.parametrize(

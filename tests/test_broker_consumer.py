@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,36 +114,32 @@ def test_what_is_no_kpi_is_refused_by_its_key(value: bytes | None) -> None:
         kpi_from_record(b"k", value, 0)
 
 
-@dataclass(frozen=True)
-class Told:
+def told(key: bytes, value: bytes | None) -> Message:
     """A record of the KPI topic."""
-
-    key: bytes
-    value: bytes | None
-    timestamp: int = 1_772_439_300_123
+    return Message(topic="kpis", key=key, value=value, timestamp=(1, 1_772_439_300_123))
 
 
-def newest(*records: Told) -> tuple[list[int], int]:
+def newest(*records: Message) -> tuple[list[int], int]:
     """How many events the newest KPIs count, and how many records were passed over."""
-    found, refused = newest_kpis(records)  # type: ignore[arg-type]
+    found, refused = newest_kpis(records)
     return sorted(one.events for one in found), len(refused)
 
 
 def test_of_each_key_the_newest_kpi_counts() -> None:
-    assert newest(Told(b"a", kpi(events=3)), Told(b"b", kpi(events=7)), Told(b"a", kpi(events=4))) == ([4, 7], 0)
+    assert newest(told(b"a", kpi(events=3)), told(b"b", kpi(events=7)), told(b"a", kpi(events=4))) == ([4, 7], 0)
 
 
 def test_a_tombstone_is_passed_over_and_does_not_hide_the_kpi_before_it() -> None:
-    assert newest(Told(b"a", kpi(events=3)), Told(b"a", kpi(events=4)), Told(b"a", None)) == ([4], 1)
+    assert newest(told(b"a", kpi(events=3)), told(b"a", kpi(events=4)), told(b"a", None)) == ([4], 1)
 
 
 def test_a_record_before_the_newest_is_not_even_read() -> None:
-    assert newest(Told(b"a", b"{broken"), Told(b"a", kpi(events=4))) == ([4], 0)
+    assert newest(told(b"a", b"{broken"), told(b"a", kpi(events=4))) == ([4], 0)
 
 
 @given(values=st.lists(st.none() | st.binary() | st.just(kpi(events=1)), max_size=8))
 def test_whatever_the_kpi_topic_holds_a_key_has_one_kpi_or_none(values: list[bytes | None]) -> None:
-    found, refused = newest(*(Told(b"a", value) for value in values))
+    found, refused = newest(*(told(b"a", value) for value in values))
     assert len(found) == (kpi(events=1) in values)
     assert refused == next((n for n, one in enumerate(reversed(values)) if one == kpi(events=1)), len(values))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from kafka import errors
 
-from rtlib.broker import client, registry, topics
+from rtlib.broker import client, reader, registry, topics
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import EventProducer
-from rtlib.broker.seam import broker_errors
+from rtlib.broker.reader import Reader
+from rtlib.broker.seam import broker_errors, librdkafka_error
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 
@@ -38,6 +41,7 @@ CALLS: list[Callable[[Settings], Any]] = [
     lambda settings: topics.end_offsets(settings, "any"),
     lambda settings: topics.first_offsets(settings, "any"),
     lambda settings: topics.delete_topics(settings, "any"),
+    lambda settings: topics.offsets_at(settings, "any", datetime.now(UTC)),
     lambda settings: consumer(settings, "any"),
     lambda settings: EventProducer(settings, schema={"type": "object"}, schema_id=1),
 ]
@@ -49,6 +53,15 @@ def test_a_broker_that_is_away_is_named_with_the_cure(nobody: Settings, call: Ca
         call(nobody)
     assert away.value.cure == "rtlib up"
     assert isinstance(away.value.__cause__, errors.KafkaError)
+
+
+def test_a_broker_that_is_away_is_named_to_who_reads_by_librdkafka_too(
+    nobody: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "ANSWER_SECONDS", 0.5)
+    with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
+        Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
+    assert away.value.cure == "rtlib up"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +92,28 @@ def test_each_kind_of_error_has_its_cure(tmp_path: Path, error: Exception, words
     with pytest.raises(ServiceError, match=words) as told, broker_errors(Settings(home=tmp_path, part="loader")):
         raise error
     assert cure in told.value.cure
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "cure"),
+    [
+        (KafkaError.SASL_AUTHENTICATION_FAILED, "refused the sign-in", "RTLIB_KAFKA_PASSWORD"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "does not allow", "rights"),
+        (KafkaError._ALL_BROKERS_DOWN, "does not answer", "rtlib up"),
+        (KafkaError.INVALID_REPLICATION_FACTOR, "refused", "rtlib logs broker"),
+    ],
+)
+def test_each_kind_of_librdkafkas_errors_has_the_same_cure(tmp_path: Path, code: int, words: str, cure: str) -> None:
+    told = librdkafka_error(Settings(home=tmp_path, part="loader"), KafkaException(KafkaError(code)))
+    assert words in str(told)
+    assert cure in told.cure
+
+
+def test_a_sign_in_by_iam_has_no_name_and_no_password_to_check() -> None:
+    msk = Settings(kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="AWS_MSK_IAM", part="loader")
+    told = librdkafka_error(msk, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
+    assert "AWS_DEFAULT_REGION" in told.cure
+    assert "PASSWORD" not in told.cure
 
 
 def test_a_broker_elsewhere_has_another_cure(tmp_path: Path) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from confluent_kafka import Message
 from snowflake.connector import SnowflakeConnection
 from warehouse_server import WarehouseServer
 
-from rtlib.broker import consumer, topics
+from rtlib.broker import reader, topics
+from rtlib.broker.reader import Partition
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import alerting, run_part
@@ -25,50 +26,40 @@ NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 SAID: list[tuple[str, Mapping[str, float]]] = []
 
 
-@dataclass(frozen=True)
-class Record:
-    """A record as the consumer gives it."""
-
-    topic: str
-    key: bytes
-    value: bytes | None
-    timestamp: int = round(NOW.timestamp() * 1000)
-
-
 @dataclass
 class Log:
-    """A consumer that reads its records once, and then tells the part to stop."""
+    """A reader that reads its records once, and then tells the part to stop."""
 
-    records: list[Record]
+    records: list[Message]
     stop: threading.Event
     committed: int = 0
     read: int = 0
-    partitions: list[TopicPartition] = field(default_factory=list)
 
-    def assign(self, partitions: list[TopicPartition]) -> None:
-        self.partitions = list(partitions)
-
-    def assignment(self) -> list[TopicPartition]:
-        return self.partitions
-
-    def poll(self, **_: Any) -> dict[TopicPartition, list[Record]]:
+    def poll(self, **_: Any) -> list[Message]:
         if self.read:
             self.stop.set()
-            return {}
+            return []
         self.read = len(self.records)
-        return {one: [r for r in self.records if r.topic == one.topic] for one in self.partitions}
+        return self.records
 
-    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return {one: sum(r.topic == one.topic for r in self.records) for one in partitions}
+    def ends(self) -> dict[Partition, int]:
+        return {("any", 0): len(self.records)}
 
-    def position(self, partition: TopicPartition) -> int:
-        return self.end_offsets([partition])[partition] if self.read else 0
+    def has_reached(self, ends: Mapping[Partition, int]) -> bool:
+        return all(self.read >= end for end in ends.values())
+
+    def behind(self, topic: str) -> int:
+        return sum(one.topic() == topic for one in self.records[self.read :])
 
     def commit(self) -> None:
         self.committed = self.read
 
     def close(self) -> None:
         pass
+
+
+def record(topic: str, key: bytes, value: bytes | None) -> Message:
+    return Message(topic=topic, key=key, value=value, timestamp=(1, round(NOW.timestamp() * 1000)))
 
 
 class Beat:
@@ -87,7 +78,7 @@ class Beat:
         pass
 
 
-def kpi(settings: Settings, minute: int) -> Record:
+def kpi(settings: Settings, minute: int) -> Message:
     begin = NOW - timedelta(minutes=10 - minute)
     site = load_domain(settings.domain).sites[0].id
     told = {
@@ -95,7 +86,7 @@ def kpi(settings: Settings, minute: int) -> Record:
         "window_end": (begin + timedelta(minutes=1)).isoformat(), "measures": {}, "events": 3, "late": 0,
         "first_event_at": begin.isoformat(), "last_event_at": (begin + timedelta(seconds=59)).isoformat(),
     }  # fmt: skip
-    return Record(settings.topic("kpis"), f"{begin.isoformat()}|{site}".encode(), json.dumps(told).encode())
+    return record(settings.topic("kpis"), f"{begin.isoformat()}|{site}".encode(), json.dumps(told).encode())
 
 
 @pytest.fixture
@@ -108,27 +99,27 @@ def settings(tmp_path: Path, warehouse_server: WarehouseServer, warehouse: Snowf
 def reading(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Log]:
     """A log of these records, for whichever part reads it."""
 
-    def log_of(*records: Record) -> Log:
+    def log_of(*records: Message) -> Log:
         log = Log(list(records), threading.Event())
         for module in (run_part, alerting):
             monkeypatch.setattr(module, "Sign", Beat)
             monkeypatch.setattr(module, "wait_for_topics", lambda settings: None)
         monkeypatch.setattr(topics, "end_offsets", lambda settings, topic: {0: len(records)})
-        monkeypatch.setattr(consumer, "consumer", lambda settings, **_: log)
+        monkeypatch.setattr(reader, "Reader", lambda settings, starts, **_: log)
         return log
 
     return log_of
 
 
-def misfits(settings: Settings) -> list[Record]:
+def misfits(settings: Settings) -> list[Message]:
     kpis = settings.topic("kpis")
-    return [Record(kpis, b"a tombstone", None), Record(kpis, b"broken", b"{"), Record(kpis, b"text", b'"hello"')]
+    return [record(kpis, b"a tombstone", None), record(kpis, b"broken", b"{"), record(kpis, b"text", b'"hello"')]
 
 
 def test_the_loader_passes_bad_records_over_counts_them_and_loads_the_others(
     settings: Settings, warehouse: SnowflakeConnection, reading: Callable[..., Log], caplog: pytest.LogCaptureFixture
 ) -> None:
-    unknown = Record(settings.topic("progress"), b"kpis", b"{}")
+    unknown = record(settings.topic("progress"), b"kpis", b"{}")
     log = reading(kpi(settings, 1), *misfits(settings), unknown, kpi(settings, 2))
     run_part.run_loader(settings, log.stop)
     assert query(warehouse, "select count(*) as n from SPEED.KPIS") == [{"n": 2}]
@@ -155,7 +146,6 @@ def test_the_alerting_service_passes_bad_records_over_counts_them_and_judges_the
     settings: Settings, reading: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = reading(kpi(settings, 1), *misfits(settings), kpi(settings, 2))
-    log.assign([TopicPartition(settings.topic("kpis"), 0)])
     monkeypatch.setattr(alerting, "_reader", lambda settings, until: log)
     watch = alerting.Watch(settings, threading.Event())
     try:

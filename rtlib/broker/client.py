@@ -1,4 +1,4 @@
-"""Client: how every Kafka client signs in, for kafka-python and for Spark's Kafka source and sink."""
+"""Client: how every Kafka client signs in: kafka-python, librdkafka, and Spark's Kafka source and sink."""
 
 from __future__ import annotations
 
@@ -60,6 +60,39 @@ def spark_options(settings: Settings) -> dict[str, str]:
     if mechanism == "AWS_MSK_IAM":
         options["kafka.sasl.client.callback.handler.class"] = MSK_CALLBACK
     return options
+
+
+def librdkafka_options(settings: Settings) -> dict[str, object]:
+    """The options that confluent-kafka's clients have in common.
+
+    librdkafka has no mechanism AWS_MSK_IAM; MSK takes the same signature as an OAUTHBEARER token too.
+
+    Raises:
+        ConfigError: The settings of the sign-in do not go together.
+    """
+    options: dict[str, object] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": f"rtlib-{settings.part or 'client'}",
+        "security.protocol": settings.kafka_security_protocol,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
+        "enable.metrics.push": False,
+    }
+    if mechanism := _mechanism(settings):
+        options["sasl.mechanism"] = "OAUTHBEARER" if mechanism == "AWS_MSK_IAM" else mechanism
+    if mechanism in ("PLAIN", "SCRAM-SHA-512"):
+        options["sasl.username"], options["sasl.password"] = _credentials(settings)
+    if mechanism == "AWS_MSK_IAM":
+        options["oauth_cb"] = lambda _: _msk_token()
+    return options
+
+
+def _msk_token() -> tuple[str, float]:
+    """A token, and when it ends (seconds since 1970); by the credentials and the region that boto finds."""
+    from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+    from botocore.session import Session
+
+    token, ends_ms = MSKAuthTokenProvider.generate_auth_token(Session().get_config_variable("region"))
+    return token, ends_ms / 1000
 
 
 def _mechanism(settings: Settings) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,8 +16,8 @@ from rtlib.errors import EventRefused
 from rtlib.records import Kpi, QueryProgress
 
 if TYPE_CHECKING:
+    from confluent_kafka import Message
     from kafka import KafkaConsumer
-    from kafka.consumer.fetcher import ConsumerRecord
 
 # What Python raises over a JSON object that is not what it should be.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -91,7 +91,7 @@ def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return told
 
 
-def newest_kpis(records: Iterable[ConsumerRecord]) -> tuple[list[Kpi], list[str]]:
+def newest_kpis(records: Sequence[Message]) -> tuple[list[Kpi], list[str]]:
     """The newest KPI of each key, as compaction would leave them, and why records on the way to it were passed over.
 
     Real-time mode writes a KPI record for every event, and only the newest of a window says how it stands: those
@@ -103,10 +103,11 @@ def newest_kpis(records: Iterable[ConsumerRecord]) -> tuple[list[Kpi], list[str]
     """
     newest: dict[bytes | None, Kpi] = {}
     refused: list[str] = []
-    for record in reversed(list(records)):
-        if record.key not in newest:
+    for record in reversed(records):
+        key = record.key()
+        if key not in newest:
             try:
-                newest[record.key] = kpi_from_record(record.key, record.value, record.timestamp)
+                newest[key] = kpi_from_record(key, record.value(), record.timestamp()[1])
             except EventRefused as error:
                 refused.append(error.reason)
     return list(newest.values()), refused

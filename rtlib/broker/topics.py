@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rtlib.broker.client import client_options
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 24 * 60 * 60 * 1000
 MIB = 1024 * 1024
+LATEST, EARLIEST = -1, -2  # in place of a timestamp, by Kafka's protocol (ListOffsets)
 MAX_EVENT_BYTES = 1_000_000
 MAX_REJECTED_BYTES = 8 * MIB  # larger than an event may be, so that an event that is too large is kept whole too
 
@@ -104,7 +106,7 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
     """
-    return _offsets(settings, topic, "LATEST")
+    return _offsets(settings, topic, LATEST)
 
 
 def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
@@ -113,7 +115,18 @@ def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
     """
-    return _offsets(settings, topic, "EARLIEST")
+    return _offsets(settings, topic, EARLIEST)
+
+
+def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, int]:
+    """The offset of the first record that each partition took at a moment or later; its end where there is none.
+
+    Raises:
+        ServiceError: The broker does not answer, or has no such topic.
+    """
+    ends = end_offsets(settings, topic)
+    found = _offsets(settings, topic, round(moment.timestamp() * 1000))
+    return {one: found[one] if found[one] >= 0 else end for one, end in ends.items()}
 
 
 def keep_versions(settings: Settings, topic: str, *, seconds: int) -> None:
@@ -155,12 +168,12 @@ def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
     }
 
 
-def _offsets(settings: Settings, topic: str, which: str) -> dict[int, int]:
-    from kafka import OffsetSpec, TopicPartition
+def _offsets(settings: Settings, topic: str, which: int) -> dict[int, int]:
+    from kafka import TopicPartition
 
     with _admin(settings) as admin:
         partitions = _partitions(admin, topic)
-        told = admin.list_partition_offsets({TopicPartition(topic, one): OffsetSpec[which] for one in partitions})
+        told = admin.list_partition_offsets({TopicPartition(topic, one): which for one in partitions})
     return {one.partition: int(told[one].offset) for one in sorted(told, key=lambda one: one.partition)}
 
 

@@ -28,10 +28,13 @@ from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
 
 if TYPE_CHECKING:
     import uvicorn
-    from kafka import KafkaConsumer, TopicPartition
+
+    from rtlib.broker.reader import Partition, Reader
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0  # forecast and plan are looked at once a minute
+LISTEN_SECONDS = 0.2  # how long it waits for records before it looks at what is due
+MANY = 20_000  # records in one look, at the most
 BACK = timedelta(minutes=10)  # how far back it begins where nothing was judged yet
 SEND_SECONDS = 10.0  # how soon the outbox is looked at though nobody said that it holds something
 COUNT_SECONDS = 5.0  # what a heartbeat tells of the outbox may be so old: the warehouse has better to do
@@ -97,7 +100,7 @@ class Watch:
         self._judge = Judge(settings.domain, rules_of(self._domain), self.memory)
         self._reader = _reader(settings, self.memory.until)
         self._next_look = datetime.now(UTC)
-        self._ends: Mapping[TopicPartition, int] | None = None
+        self._ends: Mapping[Partition, int] | None = None
         self._held: Mapping[str, float] = {}
         self._counted_at = float("-inf")
         self._skipped = Skipped(log)
@@ -125,15 +128,13 @@ class Watch:
         from rtlib.broker.consumer import newest_kpis
 
         before = self.memory.until
-        if self._ends is None:
-            self._ends = self._reader.end_offsets(self._reader.assignment())
-        for batch in self._reader.poll(timeout_ms=200, max_records=5_000).values():
-            newest, refused = newest_kpis(batch)
-            self._skipped.add(refused)
-            for kpi in newest:
-                self._judge.take(kpi)
+        self._ends = self._ends or self._reader.ends()
+        newest, refused = newest_kpis(self._reader.poll(seconds=LISTEN_SECONDS, most=MANY))
+        self._skipped.add(refused)
+        for kpi in newest:
+            self._judge.take(kpi)
         # Partitions come one after another while it catches up: it must have read all of what was there.
-        if any(self._reader.position(one) < end for one, end in self._ends.items()):
+        if not self._reader.has_reached(self._ends):
             return
         self._ends = None
         found = [*self._judge.judge(), *self._outside()]
@@ -224,23 +225,17 @@ def _row(alert: Alert, site: str, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reader(settings: Settings, until: datetime | None) -> KafkaConsumer:
+def _reader(settings: Settings, until: datetime | None) -> Reader:
     """A reader that begins before the first window that is still to be judged."""
-    from kafka import TopicPartition
-
-    from rtlib.broker.consumer import consumer
-    from rtlib.broker.topics import end_offsets
+    from rtlib.broker.reader import Reader
+    from rtlib.broker.topics import offsets_at
 
     topic = settings.topic("kpis")
-    # Windows are a minute long: five answers of the broker a second are soon enough, and spare it hundreds.
-    reader = consumer(settings, fetch_min_bytes=1_000_000, fetch_max_wait_ms=200)
-    partitions = [TopicPartition(topic, number) for number in end_offsets(settings, topic)]
-    reader.assign(partitions)
     begin = (until or datetime.now(UTC) - BACK) - timedelta(seconds=settings.window_seconds)
-    places = reader.offsets_for_times({one: int(begin.timestamp() * 1000) for one in partitions})
-    for one in partitions:
-        reader.seek(one, places[one].offset) if places[one] else reader.seek_to_end(one)
-    return reader
+    starts = {(topic, number): offset for number, offset in offsets_at(settings, topic, begin).items()}
+    # Windows are a minute long: five answers of the broker a second are soon enough, and spare it hundreds.
+    group = f"rtlib.{settings.domain}.alerts"
+    return Reader(settings, starts, group=group, together_bytes=1_000_000, together_ms=round(1000 * LISTEN_SECONDS))
 
 
 def send_pending(settings: Settings, stop: threading.Event, wake: threading.Event) -> None:

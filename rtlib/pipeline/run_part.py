@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,11 +16,10 @@ from rtlib.errors import ConfigError, EventRefused
 from rtlib.pipeline.beats import Sign, Skipped, wait_for_topics
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer
-    from kafka.consumer.fetcher import ConsumerRecord
+    from confluent_kafka import Message
     from snowflake.connector import SnowflakeConnection
 
-    from rtlib.records import Kpi, QueryProgress
+    from rtlib.records import Heartbeat, Kpi, QueryProgress
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     from rtlib.domains import load_domain
     from rtlib.pipeline.archive import Archivist
     from rtlib.pipeline.signs import SignWriter
+    from rtlib.pipeline.trigger import TriggerWatch
     from rtlib.pipeline.versions import SchemaIds
     from rtlib.services import jars
     from rtlib.streaming import job, queries
@@ -62,23 +63,31 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     domain = load_domain(settings.domain)
     spark = session(settings, jars=jars.paths(settings.home)["spark"])
     wait_for_topics(settings)
-    ids = SchemaIds(settings)
+    ids, trigger = SchemaIds(settings), TriggerWatch(settings)
     kafka = spark_options(settings)
     with Archivist(settings, stop=stop) as archivist, SignWriter(settings) as writer:
 
         def kpis() -> object:
             source = queries.records(spark, settings, kafka=kafka, per_trigger=None)
             rows = queries.kpi_rows(source, domain, settings, schema_ids=ids.known)
-            return queries.start_kpis(rows, settings, kafka=kafka)
+            return queries.start_kpis(rows, trigger.settings, kafka=kafka)
 
         def archive() -> object:
             source = queries.records(spark, settings, kafka=kafka, per_trigger=ARCHIVE_ROWS)
             return queries.start_archive(source, domain, settings, apply=archivist.apply, schema_ids=ids.known)
 
         starts = {queries.KPIS: kpis, queries.ARCHIVE: archive}
+
+        def outdated() -> Collection[str]:
+            other_trigger = trigger.changed()
+            return starts if ids.changed() else [queries.KPIS] if other_trigger else []
+
+        def beat(told: Heartbeat) -> None:
+            writer.heartbeat(replace(told, numbers=trigger.numbers) if told.part == queries.KPIS else told)
+
         try:
-            tell = {"on_progress": writer.progress, "on_heartbeat": writer.heartbeat}
-            job.run(starts, **tell, stop=stop, outdated=ids.changed)  # type: ignore[arg-type]
+            tell = {"on_progress": writer.progress, "on_heartbeat": beat}
+            job.run(starts, **tell, stop=stop, outdated=outdated)  # type: ignore[arg-type]
         finally:
             spark.stop()
 
@@ -91,7 +100,7 @@ ARCHIVE_ROWS = 60_000
 # rests (at the most so many seconds), so that one MERGE does for several and the machine is left to the queries.
 REST_SECONDS, RESTFUL = 1.0, 2_000  # records that are worth a second's rest
 MANY = 40_000  # at the most in one poll: what comes in several seconds, or a rest would put it behind
-FETCHED_BYTES = 4 * 1024 * 1024  # of a partition at once: some 10,000 KPI records
+TOGETHER_BYTES, TOGETHER_MS = 64 * 1024, 20  # what one answer of the broker should hold, or how long it may wait
 
 
 def loader_group(settings: Settings) -> str:
@@ -104,9 +113,8 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
 
     A record that is neither is passed over and counted: read again after a new start it would be no better.
     """
-    from kafka import TopicPartition
-
-    from rtlib.broker.consumer import consumer, newest_kpis
+    from rtlib.broker.consumer import newest_kpis
+    from rtlib.broker.reader import Reader
     from rtlib.broker.topics import end_offsets
     from rtlib.warehouse.connection import Warehouse
 
@@ -115,15 +123,17 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     kpis, progress = settings.topic("kpis"), settings.topic("progress")
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
-    reader = consumer(settings, group=loader_group(settings), max_partition_fetch_bytes=FETCHED_BYTES)
-    reader.assign([TopicPartition(one, number) for one in (kpis, progress) for number in end_offsets(settings, one)])
+    starts = {(one, number): None for one in (kpis, progress) for number in end_offsets(settings, one)}
+    reader = Reader(
+        settings, starts, group=loader_group(settings), together_bytes=TOGETHER_BYTES, together_ms=TOGETHER_MS
+    )  # fmt: skip
     sign = Sign("loader", settings)
     merged, skipped = 0, Skipped(log)
     try:
         while not stop.is_set():
-            found = [one for batch in reader.poll(timeout_ms=100, max_records=MANY).values() for one in batch]
-            newest, refused = newest_kpis(one for one in found if one.topic == kpis)
-            batches, unknown = _kpi_batches(one for one in found if one.topic == progress)
+            found = reader.poll(seconds=0.1, most=MANY)
+            newest, refused = newest_kpis([one for one in found if one.topic() == kpis])
+            batches, unknown = _kpi_batches(one for one in found if one.topic() == progress)
             passed_over = [*refused, *unknown]
             if newest or batches or passed_over:
                 skipped.add(passed_over)
@@ -132,7 +142,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                 merged += len(newest)
             stop.wait(min(REST_SECONDS, len(found) / RESTFUL))
             if sign.due():
-                lag = _behind(reader, kpis)
+                lag = reader.behind(kpis)
                 numbers = {"lag": lag, "merged": merged, "skipped": skipped.count}
                 sign.tell(f"{lag:,} KPI records behind{skipped.said}", numbers)
     finally:
@@ -141,16 +151,16 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
         warehouse.close()
 
 
-def _kpi_batches(found: Iterable[ConsumerRecord]) -> tuple[list[QueryProgress], list[str]]:
+def _kpi_batches(found: Iterable[Message]) -> tuple[list[QueryProgress], list[str]]:
     """What the kpis query tells of its batches, and why records under its name tell nothing."""
     from rtlib.broker.consumer import progress_from_record
     from rtlib.streaming.queries import KPIS
 
     batches, refused = [], []
     for one in found:
-        if one.key == KPIS.encode():
+        if one.key() == KPIS.encode():
             try:
-                batches.append(progress_from_record(one.value))
+                batches.append(progress_from_record(one.value()))
             except EventRefused as error:
                 refused.append(error.reason)
     return batches, refused
@@ -165,12 +175,6 @@ def _load(
 
     merge_kpis(connection, kpis)
     note_batches(connection, domain, batches)
-
-
-def _behind(reader: KafkaConsumer, topic: str) -> int:
-    """How many records of a topic a consumer has not read."""
-    ends = reader.end_offsets([one for one in reader.assignment() if one.topic == topic])
-    return sum(end - reader.position(partition) for partition, end in ends.items())
 
 
 def run_simulator(settings: Settings, stop: threading.Event) -> None:

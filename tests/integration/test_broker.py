@@ -5,27 +5,29 @@ from __future__ import annotations
 import copy
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, Message
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import RecordListTooLargeError
+from tenacity import retry, retry_if_result, stop_after_delay
 
 from rtlib.broker.client import client_options
 from rtlib.broker.consumer import consumer, decode
 from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
 from rtlib.broker.producer import EventProducer
+from rtlib.broker.reader import Partition, Reader
 from rtlib.broker.registry import latest, register, schema_by_id, subjects
 from rtlib.broker.rejected import from_record
-from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, topic_specs, topics
+from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topic_specs, topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
@@ -192,6 +194,76 @@ def test_readers_of_committed_records_do_not_see_an_aborted_transaction(own: Set
     readable = {one.partition: one.offset + 1 for one in read(own, "events")}
     assert sum(end_offsets(own, topic).values()) > sum(readable.values())  # the transactions' marks have offsets too
     assert list(contents(own, topic, since=readable)) == []
+
+
+@pytest.fixture
+def read_by(own: Settings) -> Iterator[Callable[[], Reader]]:
+    """Readers of the events topic, in a group of their own."""
+    made: list[Reader] = []
+    starts = {(own.topic("events"), number): None for number in range(4)}
+
+    def begin() -> Reader:
+        made.append(Reader(own, starts, group=own.topic("group"), together_bytes=1, together_ms=50))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()
+
+
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(20))
+def until_read(reader: Reader, ends: Mapping[Partition, int], found: list[Message]) -> bool:
+    found += reader.poll(seconds=0.2, most=2)
+    return reader.has_reached(ends)
+
+
+def test_a_reader_takes_every_committed_record_and_reaches_the_end_though_a_mark_of_a_transaction_is_last(
+    own: Settings, read_by: Callable[[], Reader]
+) -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name) as producer:
+        with producer.transaction():
+            for number in range(5):
+                producer.send(event(number))
+        with pytest.raises(KeyError), producer.transaction():
+            producer.send(event(9))
+            producer.flush(30)
+            raise KeyError("the learner's own")
+    reader, found = read_by(), list[Message]()
+    assert reader.behind(own.topic("events")) == sum(reader.ends().values()) > 5
+    until_read(reader, reader.ends(), found)
+    assert sorted(decode(one.value())["sequence"] for one in found) == [0, 1, 2, 3, 4]
+    told = {(one.partition, one.offset, one.key, one.timestamp) for one in read(own, "events")}
+    assert {(one.partition(), one.offset(), one.key(), one.timestamp()[1]) for one in found} == told
+    assert reader.behind(own.topic("events")) == 0
+
+
+def test_a_reader_goes_on_where_its_group_committed(
+    own: Settings, producer: EventProducer, read_by: Callable[[], Reader]
+) -> None:
+    producer.send(event(1))
+    producer.flush(30)
+    first = read_by()
+    until_read(first, first.ends(), [])
+    first.commit()
+    producer.send(event(2))
+    producer.flush(30)
+    second, found = read_by(), list[Message]()
+    assert second.behind(own.topic("events")) == 1
+    until_read(second, second.ends(), found)
+    assert [decode(one.value())["sequence"] for one in found] == [2]
+
+
+def test_a_moment_has_an_offset_in_each_partition_and_one_to_come_has_the_end(
+    own: Settings, producer: EventProducer
+) -> None:
+    producer.send(event(1))
+    producer.flush(30)
+    [only] = read(own, "events")
+    before, after = (datetime.fromtimestamp(only.timestamp / 1000 + by, UTC) for by in (-1, 60))
+    ends = end_offsets(own, own.topic("events"))
+    assert offsets_at(own, own.topic("events"), after) == ends
+    assert offsets_at(own, own.topic("events"), before) == {**ends, only.partition: 0}
 
 
 def test_a_second_producer_with_the_same_id_fences_off_the_first(own: Settings) -> None:
