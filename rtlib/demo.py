@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import signal
@@ -157,6 +158,8 @@ def serve_lab(settings: Settings, *, browser: bool) -> None:
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
     with ending_on_signal():
         command += [] if browser else ["--no-browser"]
+        # In a container everybody is root, and Jupyter would refuse; it listens on this machine alone, by a token.
+        command += ["--allow-root"] if os.geteuid() == 0 else []
         server = subprocess.Popen(command, cwd=notebooks(), env=_environment(settings))
         try:
             server.wait()

@@ -23,7 +23,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {}
 
     def start(command: list[str], **options: Any) -> None:
-        told.update(options)
+        told.update(options, command=command)
         raise Started
 
     monkeypatch.setattr(demo.subprocess, "Popen", start)
@@ -50,3 +50,14 @@ def test_a_terminal_in_jupyterlab_finds_the_command(given: dict[str, Any]) -> No
     first, *others = given["env"]["PATH"].split(os.pathsep)
     assert first == str(Path(sys.executable).parent)
     assert others == os.environ["PATH"].split(os.pathsep)
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_root_who_is_everybody_in_a_container_may_open_the_lessons(
+    given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, user: int, allowed: bool
+) -> None:
+    monkeypatch.setattr(demo.os, "geteuid", lambda: user)
+    with pytest.raises(Started):
+        demo.serve_lab(load_settings(), browser=False)
+    assert ("--allow-root" in given["command"]) is allowed
+    assert "--ServerApp.ip=127.0.0.1" in given["command"]
