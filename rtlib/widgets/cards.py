@@ -25,7 +25,7 @@ def header(board: KpiBoard, graph: Graph) -> str:
 def _events(board: KpiBoard) -> str:
     if board.events is None:
         return ""
-    return f'<span class="rt-events"><b>{board.events:,}</b> events archived so far</span>'
+    return f'<span class="rt-events"><b>{board.events:,}</b> live events archived so far</span>'
 
 
 def banner(graph: Graph) -> str:
