@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Partition = tuple[str, int]  # topic and number
-ANSWER_SECONDS = 30.0  # how long the broker may take to say where a partition ends, or a group is
-HELD_KB = 16 * 1024  # of each partition at the most, between what was fetched and what was read
+ANSWER_SECONDS = 10.0  # how long the broker may take to say where a partition ends, or a group is
+HELD_KB = 16 * 1024  # between what was fetched and what was read, at the most
 
 
 class Reader:
