@@ -352,14 +352,16 @@ def test_a_part_that_stands_still_takes_its_children_with_it(monkeypatch: pytest
     parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
     with subprocess.Popen((sys.executable, "-c", parent)) as started:
         part = psutil.Process(started.pid)
-        Retrying(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(20))(part.children)
-        both = [part, *part.children()]
-        monkeypatch.setattr(still, "process_of", lambda settings, name: part)
-        with still.standing_still(Settings(), "stream"):
-            assert all(until_it_is(one, stopped=True) for one in both)
-        assert all(until_it_is(one, stopped=False) for one in both)
-        for one in both:
-            one.kill()
+        try:
+            until_there = Retrying(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.05))
+            both = [part, *until_there.copy(stop=stop_after_delay(20))(part.children)]
+            monkeypatch.setattr(still, "process_of", lambda settings, name: part)
+            with still.standing_still(Settings(), "stream"):
+                assert all(until_it_is(one, stopped=True) for one in both)
+            assert all(until_it_is(one, stopped=False) for one in both)
+        finally:  # or a failure would wait until both end by themselves
+            for one in (*part.children(), part):
+                one.kill()
 
 
 def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rtlib.bench.costs import Clock, HotSpot, Speed, hottest
+from rtlib.broker.client import librdkafka_options
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS
 from rtlib.broker.topics import TopicSpec, create, delete_topics, end_offsets
@@ -68,7 +69,7 @@ def confluent(settings: Settings, records: Sequence[bytes]) -> Speed:
 
     with _topic(settings, "confluent") as topic:
         options = {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "queue.buffering.max.messages": 2_000_000}
-        producer = Producer({"bootstrap.servers": settings.bootstrap_servers, **options})
+        producer = Producer({**librdkafka_options(settings), **options})
         producer.produce(topic, records[0])
         producer.flush(30)
         clock = Clock()

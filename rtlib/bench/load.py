@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
+from rtlib.broker.client import librdkafka_options
 from rtlib.broker.framing import frame
 from rtlib.broker.registry import register
 from rtlib.config import Settings
@@ -80,7 +81,7 @@ def send(settings: Settings, planned: Sequence[Planned]) -> float:
     from confluent_kafka import Producer
 
     options = {
-        "bootstrap.servers": settings.bootstrap_servers,
+        **librdkafka_options(settings),
         # This client sends a request for each partition: at its usual 5 ms, 800 of them a second for these few records.
         "linger.ms": 25,
         "queue.buffering.max.messages": 2_000_000,

@@ -7,12 +7,11 @@ about 18 µs a record, librdkafka's 2 to 4: under load that is a tenth of everyt
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.broker.client import librdkafka_options
-from rtlib.broker.seam import librdkafka_error
+from rtlib.broker.seam import librdkafka_errors
 from rtlib.config import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Reader:
             "fetch.wait.max.ms": together_ms,
             "queued.max.messages.kbytes": HELD_KB,
         }
-        with self._errors():
+        with librdkafka_errors(self._settings):
             self._consumer = Consumer(options, logger=log)
             self._positions = {one: self._begin(one) if at is None else at for one, at in starts.items()}
             self._consumer.assign([_place(one, at) for one, at in self._positions.items()])
@@ -72,7 +71,7 @@ class Reader:
         Raises:
             ServiceError: The broker refused.
         """
-        with self._errors():
+        with librdkafka_errors(self._settings):
             first = self._consumer.poll(seconds)
             if first is None:
                 return []
@@ -86,7 +85,7 @@ class Reader:
         Raises:
             ServiceError: The broker does not take it.
         """
-        with self._errors():
+        with librdkafka_errors(self._settings):
             places = [_place(one, at) for one, at in self._positions.items()]
             self._consumer.commit(offsets=places, asynchronous=False)
 
@@ -96,7 +95,7 @@ class Reader:
         Raises:
             ServiceError: The broker does not answer.
         """
-        with self._errors():
+        with librdkafka_errors(self._settings):
             return {one: self._limits(one)[1] for one in self._positions}
 
     def has_reached(self, ends: Mapping[Partition, int]) -> bool:
@@ -104,8 +103,14 @@ class Reader:
         return all(self._positions[one] >= end for one, end in ends.items())
 
     def behind(self, topic: str) -> int:
-        """How many offsets of a topic are still to be read."""
-        return sum(max(0, end - self._positions[one]) for one, end in self.ends().items() if one[0] == topic)
+        """How many offsets of a topic are still to be read.
+
+        Raises:
+            ServiceError: The broker does not answer.
+        """
+        with librdkafka_errors(self._settings):
+            read = [(one, at) for one, at in self._positions.items() if one[0] == topic]
+            return sum(max(0, self._limits(one)[1] - at) for one, at in read)
 
     def close(self) -> None:
         """Leave the broker."""
@@ -132,15 +137,6 @@ class Reader:
             elif len(reached) < len(self._positions):
                 reached.setdefault(_partition(one), (one.offset() or 0) + 1)
         self._positions |= reached
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        from confluent_kafka import KafkaException
-
-        try:
-            yield
-        except KafkaException as error:
-            raise librdkafka_error(self._settings, error) from error
 
 
 def _partition(message: Message) -> Partition:

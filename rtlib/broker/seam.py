@@ -70,3 +70,18 @@ def broker_errors(settings: Settings) -> Iterator[None]:
         yield
     except KafkaError as error:
         raise broker_error(settings, error) from error
+
+
+@contextmanager
+def librdkafka_errors(settings: Settings) -> Iterator[None]:
+    """The same within which an error of confluent-kafka is raised.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused.
+    """
+    from confluent_kafka import KafkaException
+
+    try:
+        yield
+    except KafkaException as error:
+        raise librdkafka_error(settings, error) from error

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DAY_MS = 24 * 60 * 60 * 1000
 MIB = 1024 * 1024
-LATEST, EARLIEST = -1, -2  # in place of a timestamp, by Kafka's protocol (ListOffsets)
 MAX_EVENT_BYTES = 1_000_000
 MAX_REJECTED_BYTES = 8 * MIB  # larger than an event may be, so that an event that is too large is kept whole too
 
@@ -106,7 +105,9 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
     """
-    return _offsets(settings, topic, LATEST)
+    from kafka import OffsetSpec
+
+    return _offsets(settings, topic, OffsetSpec.LATEST)
 
 
 def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
@@ -115,7 +116,9 @@ def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer, or has no such topic.
     """
-    return _offsets(settings, topic, EARLIEST)
+    from kafka import OffsetSpec
+
+    return _offsets(settings, topic, OffsetSpec.EARLIEST)
 
 
 def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, int]:

@@ -33,7 +33,7 @@ class TriggerWatch:
     @property
     def numbers(self) -> Mapping[str, float]:
         """What the query's heartbeat tells of it."""
-        return {REAL_TIME: float(self.settings.trigger == "real-time")}
+        return _numbers(self.settings.trigger)
 
     def changed(self) -> bool:
         """True once when it is another one by now; settings that cannot be read change nothing."""
@@ -42,10 +42,12 @@ class TriggerWatch:
         except RtlibError as error:
             log.warning("the trigger is as it was known: %s", error)
             return False
-        before, self.settings = self.settings.trigger, self.settings.model_copy(update={"trigger": told})
-        if told != before:
-            log.info("the kpis query runs by the trigger %s, before: %s", told, before)
-        return told != before
+        before = self.settings.trigger
+        if told == before:
+            return False
+        self.settings = self.settings.model_copy(update={"trigger": told})
+        log.info("the kpis query runs by the trigger %s, before: %s", told, before)
+        return True
 
 
 def choose(settings: Settings, trigger: Trigger) -> None:
@@ -88,6 +90,8 @@ def switch(settings: Settings, trigger: Trigger) -> None:
 def _runs_by(reader: SignReader, trigger: Trigger, since: datetime) -> bool:
     reader.catch_up()
     beat = reader.heartbeats.get("kpis")
-    if beat is None or beat.at <= since or not beat.active:
-        return False
-    return beat.numbers.get(REAL_TIME) == float(trigger == "real-time")
+    return beat is not None and beat.active and beat.at > since and beat.numbers == _numbers(trigger)
+
+
+def _numbers(trigger: Trigger) -> dict[str, float]:
+    return {REAL_TIME: float(trigger == "real-time")}

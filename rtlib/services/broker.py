@@ -68,7 +68,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     )
     if (folder / "data" / "meta.properties").exists():
         return
-    tool = (*_java(java, jars, heap_mb=128, once=True), "kafka.tools.StorageTool", "format", "-c", str(properties))
+    tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
@@ -92,11 +92,10 @@ def _not_formatted(folder: Path, said: str) -> RtlibError:
     )
 
 
-def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int, once: bool = False) -> tuple[str, ...]:
+def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:
     log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     classpath = os.pathsep.join(str(jar) for jar in jars)
-    compiler = (FIRST_TIER,) if once else ()  # the broker itself runs long enough for the second to pay
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, *compiler, log_level, "-cp", classpath)
+    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, log_level, "-cp", classpath)
 
 
 def _cluster_id() -> str:

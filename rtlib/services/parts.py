@@ -15,7 +15,8 @@ HEAP_MB = {
     "laptop": {"broker": 512, "registry": 192, "stream": 1024},
     "small": {"broker": 288, "registry": 128, "stream": 640},
 }
-# Serial collector: half the memory. The first compiler tier alone: a faster start, for what has little to do.
+# Serial collector: half the memory. The first compiler tier alone: a faster start, for what has little to do; the
+# broker runs long enough for the second to pay.
 THRIFTY = ("-XX:+UseSerialGC", "-Xss512k", "-XX:-UsePerfData")
 FIRST_TIER = "-XX:TieredStopAtLevel=1"
 

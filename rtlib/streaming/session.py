@@ -21,8 +21,8 @@ LATER = (
     "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000 "
     "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
 )
-# Hadoop sets rights and follows links on a local disk by starting a process (chmod, readlink): some 45 a second for
-# these two queries. This manager follows no links, which halves that; its rename is atomic on a local disk too.
+# Hadoop sets rights and follows links on a local disk by starting a process (chmod, readlink): some 28 a second for
+# these two queries. This manager follows no links, which leaves 7; its rename is atomic on a local disk too.
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 HUGE_METHOD = 8_000  # bytes; what is longer Java leaves to its interpreter
 
