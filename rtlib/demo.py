@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -35,14 +35,16 @@ Tell = Callable[[str], None]
 DRAIN_SECONDS = 90.0
 
 
-def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> bool:
+def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle: Collection[str] = ()) -> bool:
     """Start the stack; False when it was running already, and then it is told what of the settings it does not have.
+
+    The parts that are named idle stay stopped until somebody starts them.
 
     Raises:
         ConfigError: It runs already, for another domain.
         RtlibError: It could not be started.
     """
-    began = stack.up(settings, checks=health.checks(), prepare=prepare, chosen=chosen, tell=tell)
+    began = stack.up(settings, checks=health.checks(), prepare=prepare, chosen=chosen, tell=tell, idle=idle)
     if not began:
         _tell_what_differs({**settings.of_a_run(), **chosen}, remembered(settings.home), tell=tell)
     return began
@@ -94,7 +96,8 @@ def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
 
     with scratch(settings, "bench") as own:
         trigger.choose(own, "real-time")  # before anything starts: it is refused where that cannot be
-        with running_stack(load_settings(home=own.home), {}, tell=tell) as running:
+        # The bench sends its own events.
+        with running_stack(load_settings(home=own.home), {}, tell=tell, idle=["simulator"]) as running:
             return bench.run(running, quick=quick, tell=tell)
 
 
@@ -201,12 +204,14 @@ def report(result: Ledger) -> str:
 
 
 @contextmanager
-def running_stack(settings: Settings, chosen: Mapping[str, object], *, tell: Tell) -> Iterator[Settings]:
+def running_stack(
+    settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle: Collection[str] = ()
+) -> Iterator[Settings]:
     """The stack, started if it was not running; what was begun is stopped at the end, whatever happens."""
     with ending_on_signal():
         began = False
         try:
-            began = start(settings, chosen, tell=tell)
+            began = start(settings, chosen, tell=tell, idle=idle)
             yield load_settings(home=settings.home)
         finally:
             if began:

@@ -364,6 +364,19 @@ def test_a_part_that_stands_still_takes_its_children_with_it(monkeypatch: pytest
                 one.kill()
 
 
+def test_a_child_that_ends_meanwhile_keeps_no_part_from_standing_still(
+    monkeypatch: pytest.MonkeyPatch, victim: psutil.Process, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with subprocess.Popen((sys.executable, "-c", "")) as short:
+        ended = psutil.Process(short.pid)
+    monkeypatch.setattr(victim, "children", lambda recursive: [ended])
+    monkeypatch.setattr(still, "process_of", lambda settings, name: victim)
+    with still.standing_still(Settings(), "stream"):
+        assert until_it_is(victim, stopped=True)
+    assert until_it_is(victim, stopped=False)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:
     command = (sys.executable, "-c", STOPPER, str(victim.pid))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopper:

@@ -28,6 +28,23 @@ ENDS_SLOWLY = (
     "print('ready', flush=True); [signal.pause() for _ in iter(int, 1)]"
 )
 LINGERS = Part("simulator", (sys.executable, "-c", ENDS_SLOWLY))
+# Ends once the other one has been asked to end as well, while the server still runs.
+ENDS_WITH_OTHER = """
+import os, pathlib, signal, sys, time
+me, other = (pathlib.Path(os.environ["RTLIB_HOME"]) / name for name in sys.argv[1:])
+def end(*_):
+    me.touch()
+    while not other.exists():
+        time.sleep(0.01)
+    os.kill(int((me.parent / "server").read_text()), 0)
+    print("ended well", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+SERVER = "import os, pathlib, signal; pathlib.Path(os.environ['RTLIB_HOME'], 'server').write_text(str(os.getpid()))"
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +93,7 @@ from rtlib import demo
 from rtlib.cli.common import say
 from rtlib.config import load_settings
 
-demo.start = lambda settings, chosen, tell: True  # the test has started it
+demo.start = lambda settings, chosen, tell, idle: True  # the test has started it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
 sys.stdin.isatty() and __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)
 with demo.running_stack(load_settings(), {}, tell=say):
@@ -103,6 +120,19 @@ def test_a_closed_terminal_ends_the_whole_stack() -> None:
         running.wait(timeout=60)
         assert running_for(settings.home) == []
         assert not is_running(settings.home)
+
+
+def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> None:
+    server = Part("broker", (sys.executable, "-c", f"{SERVER}; print('ready', flush=True); signal.pause()"), layer=0)
+    script = tmp_path / "ends_with_other.py"
+    script.write_text(ENDS_WITH_OTHER)
+    names = ("stream", "loader")
+    both = [Part(me, (sys.executable, str(script), me, other)) for me, other in (names, names[::-1])]
+    with supervisor(server, *both) as settings:
+        started = ("broker", *names)
+        until(lambda: all(stack.last_lines(settings, name, 1) == ["ready"] for name in started), seconds=30)
+        assert stack.down(settings, tell=lambda line: None)
+        assert [stack.last_lines(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
 def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:

@@ -91,7 +91,10 @@ def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float
         ready, done = threading.Event(), threading.Event()
 
         def read() -> None:
-            reader.poll(timeout_ms=2_000)
+            while not reader.assignment():
+                reader.poll(timeout_ms=10)
+            for partition in reader.assignment():
+                reader.position(partition)  # it knows where to begin before the first record is sent
             ready.set()
             while len(waits) < count and not done.is_set():
                 for batch in reader.poll(timeout_ms=200).values():

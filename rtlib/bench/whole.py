@@ -53,7 +53,7 @@ class Size:
 
 
 QUICK = Size(
-    seconds=8, warm=8, records=20_000, profiled=5_000, rows=20_000, inserts=60, loops=100, grows=False
+    seconds=8, warm=6, records=20_000, profiled=5_000, rows=20_000, inserts=60, loops=100, grows=False
 )  # fmt: skip
 FULL = Size(
     seconds=40, warm=8, records=150_000, profiled=20_000, rows=100_000, inserts=200, loops=500, grows=True

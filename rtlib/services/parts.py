@@ -28,12 +28,14 @@ class Part:
     Attributes:
         name: What it is called in ``rtlib status`` and ``rtlib logs``.
         command: The words of its command line.
+        layer: Parts of one end together, and before those of a lower one, which they need.
         autostart: Started with the supervisor; the others start once topics, schema and tables are there.
         stop_seconds: How long it may take to stop before it is killed.
     """
 
     name: str
     command: tuple[str, ...]
+    layer: int = 2
     autostart: bool = True
     stop_seconds: int = 15
 
@@ -55,12 +57,13 @@ def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]
     heap = HEAP_MB[settings.profile]
     python = (sys.executable, "-m")
     run = (*python, "rtlib", "run")
+    registry = registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])
     warehouse = (*python, "rtlib.services.fakesnow", "--port", str(settings.ports["warehouse"]))
     every = (
-        Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"])),
-        Part("registry", registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])),
-        Part("warehouse", (*warehouse, "--data", str(settings.home / "warehouse"))),
-        Part("receiver", (*run, "receiver")),
+        Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"]), layer=0),
+        Part("registry", registry, layer=1),
+        Part("warehouse", (*warehouse, "--data", str(settings.home / "warehouse")), layer=1),
+        Part("receiver", (*run, "receiver"), layer=1),
         Part("stream", (*run, "stream"), stop_seconds=25),
         Part("loader", (*run, "loader"), autostart=False),
         Part("alerts", (*run, "alerts"), autostart=False, stop_seconds=25),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ def up(
     prepare: Callable[[Settings], None],
     chosen: Mapping[str, object],
     tell: Tell,
+    idle: Collection[str] = (),
     timeout_seconds: float = 240.0,
 ) -> bool:
     """Start the stack and return when every part answers its health check.
@@ -67,6 +68,7 @@ def up(
         prepare: Makes topics, schema and tables; called once the servers answer.
         chosen: Settings given for this stack; they are remembered for other terminals, with those that held anyway.
         tell: Receives one line for each step.
+        idle: Parts that are not started with the others.
         timeout_seconds: How long all parts together may take to answer.
 
     Returns:
@@ -93,9 +95,9 @@ def up(
                     wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
             prepare(settings)
             tell("topics, schema and tables are there")
-            later = [name for name in running if name not in SERVERS]
+            later = [name for name in running if name not in SERVERS and name not in idle]
             for name in later:
-                supervise.start_part(settings, name)
+                supervise.start_part(settings, name, wait=False)
             for name in later:
                 wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
         except BaseException:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 
@@ -24,7 +24,9 @@ def process_of(settings: Settings, part: str) -> psutil.Process:
     """
     state = supervise.states(settings).get(part)
     if state is None or state.state != "RUNNING":
-        raise ServiceError(f"{part} is not running here, so it cannot be hurt", cure="rtlib up, or rtlib start " + part)
+        raise ServiceError(
+            f"{part} is not running here, so nothing can be done to it", cure="rtlib up, or rtlib start " + part
+        )
     ours = {one.pid for name, one in processes.belonging_to(settings.home) if name == part}
     if state.pid not in ours or state.pid == os.getpid():
         raise ServiceError(f"process {state.pid} is not this state folder's {part}", cure="rtlib status")
@@ -38,7 +40,10 @@ def goes_on_in_any_case(victim: psutil.Process) -> Iterator[None]:
     The supervisor takes a stopped process for a running one, so nobody else would wake it. A child that outlives its
     parent reads the end of a pipe and sends the signal; it is the only one that does, so both ends are the same.
     """
-    watch = f"import os, sys; sys.stdin.read(); os.kill({victim.pid}, {signal.SIGCONT:d})"
+    watch = (
+        "import contextlib, os, sys; sys.stdin.read()\n"
+        f"with contextlib.suppress(ProcessLookupError): os.kill({victim.pid}, {signal.SIGCONT:d})"
+    )
     with subprocess.Popen((sys.executable, "-S", "-c", watch), stdin=subprocess.PIPE, start_new_session=True):
         yield
 
@@ -54,5 +59,6 @@ def standing_still(settings: Settings, part: str) -> Iterator[None]:
     with ExitStack() as ends:
         for one in (first, *first.children(recursive=True)):
             ends.enter_context(goes_on_in_any_case(one))
-            one.suspend()
+            with suppress(psutil.NoSuchProcess):  # a child may have ended; who starts them stands still already
+                one.suspend()
         yield

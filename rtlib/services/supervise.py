@@ -42,17 +42,19 @@ def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapp
     run.mkdir(parents=True, exist_ok=True)
     logs.mkdir(parents=True, exist_ok=True)
     text = _HEAD.format(socket=_quoted(socket_path(settings.home)), run=_quoted(run), logs=_quoted(logs))
-    for place, part in enumerate(parts):
+    for part in parts:
         variables = {**environment, "RTLIB_PART": part.name, "RTLIB_HOME": str(settings.home)}
         text += _PROGRAM.format(
             name=part.name,
-            priority=place,
             command=_quoted(shlex.join(part.command)),
             environment=_quoted(",".join(f'{key}="{value}"' for key, value in sorted(variables.items()))),
             autostart=str(part.autostart).lower(),
             stop=part.stop_seconds,
             log=_quoted(logs / f"{part.name}.log"),
         )
+    for layer in sorted({part.layer for part in parts}):
+        names = ",".join(part.name for part in parts if part.layer == layer)
+        text += f"\n[group:layer-{layer}]\nprograms={names}\npriority={layer}\n"
     config = run / "supervisord.conf"
     config.write_text(text)
     return config
@@ -88,13 +90,13 @@ def supervisor_pid(settings: Settings) -> int | None:
         return int(ask.getPID()) if ask else None
 
 
-def start_part(settings: Settings, name: str) -> None:
-    """Start one part; nothing happens when it runs already.
+def start_part(settings: Settings, name: str, *, wait: bool = True) -> None:
+    """Start one part and wait until it has been up for a second, or do not; nothing happens when it runs already.
 
     Raises:
-        ServiceError: The supervisor does not run, or does not know the part.
+        ServiceError: The supervisor does not run, or does not know the part; or it ended at once, if waited for.
     """
-    _call(settings, "startProcess", name, fine="ALREADY_STARTED")
+    _call(settings, "startProcess", name, wait, fine="ALREADY_STARTED")
 
 
 def stop_part(settings: Settings, name: str) -> None:
@@ -113,15 +115,21 @@ def shut_down(settings: Settings) -> None:
             ask.shutdown()
 
 
-def _call(settings: Settings, method: str, name: str, *, fine: str) -> None:
+def _call(settings: Settings, method: str, name: str, *how: bool, fine: str) -> None:
     try:
         with _supervisor(settings) as ask:
             if ask is None:
                 raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
-            getattr(ask, method)(name)
+            getattr(ask, method)(_full_name(ask, name), *how)
     except Fault as fault:
         if fine not in fault.faultString:
             raise ServiceError(f"{method} {name}: {fault.faultString}", cure=f"rtlib logs {name}") from fault
+
+
+def _full_name(ask: Any, name: str) -> str:
+    """The name by which the supervisor knows a part: its group comes first."""
+    told: list[dict[str, Any]] = ask.getAllProcessInfo()
+    return next((f"{one['group']}:{name}" for one in told if one["name"] == name), name)
 
 
 @contextmanager
@@ -175,14 +183,13 @@ serverurl=unix://{socket}
 
 # A stop is asked of the part itself and not of its children: the streaming application ends its queries and then its
 # JVM. What is left after that is killed as a group.
-# priority: a shutdown ends the parts one after another, the highest first, so that nobody waits for a server that has
-# gone before it.
+# Each layer is a group: a shutdown ends them one after another, the highest first, so that nobody waits for a server
+# that has gone before it; the parts of one are asked all at once.
 # startretries is high because a part that waits for another may be restarted a few times; what fails for good is
 # seen by its health check, with the last lines of its log.
 _PROGRAM = """
 [program:{name}]
 command={command}
-priority={priority}
 environment={environment}
 autostart={autostart}
 autorestart=true

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rtlib.errors import StreamError
 from rtlib.records import Heartbeat, QueryProgress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Start = Callable[[], "StreamingQuery"]
+T = TypeVar("T")
 RESTARTS_PER_MINUTE = 5
 
 
@@ -44,11 +46,12 @@ def run(
     Raises:
         StreamError: A query failed again and again, or Spark itself is gone.
     """
-    queries = {name: start() for name, start in starts.items()}
+    queries = dict(zip(starts, _at_once(starts.values()), strict=True))
     told: dict[str, tuple[str, int]] = {}
     failures: list[float] = []
-    while not stop.wait(every_seconds):
-        again = outdated()
+    pause = 0.0  # the first look tells at once that they run
+    while not stop.wait(pause):
+        pause, again = every_seconds, outdated()
         for name, query in list(queries.items()):
             try:
                 if name in again and query.isActive:
@@ -63,8 +66,13 @@ def run(
                 raise
             except Exception as error:  # the JVM behind the session is gone: nothing of this process is of use
                 raise StreamError(f"Spark stopped answering: {type(error).__name__}: {error}") from error
-    for query in queries.values():
-        query.stop()
+    _at_once([query.stop for query in queries.values()])
+
+
+def _at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """What they return: a query that is planned, or waits for its batch to end, leaves a core to the others."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda call: call(), calls))
 
 
 def _tell(
