@@ -7,7 +7,7 @@ import math
 import time
 from cProfile import Profile
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from rtlib.bench.load import Planned, at_once
 from rtlib.bench.pace import Pace, events_read, pace
 from rtlib.bench.report import Ratio, Result, plot, save, table
 from rtlib.bench.step import Step
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.pipeline import recovery
 from rtlib.warehouse.load import apply_batch
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -261,6 +264,20 @@ def test_the_table_says_how_fast_the_machine_was_in_the_course_of_the_run() -> N
     text = table(replace(RESULT, paces=(Pace(100_000, 190_000), Pace(210_000, 300_000), Pace(150_000, 200_000))))
     assert "one core read 100,000 to 210,000 events/s from JSON, all at once 190,000 to 300,000, in 3 looks" in text
     assert "pace" not in table(RESULT)
+
+
+def test_a_pipeline_is_warm_when_each_query_has_ended_one_more_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, later = {"kpis": MINUTE}, MINUTE + timedelta(seconds=15)
+    looks = iter([known, {"kpis": later}, {"kpis": later, "archive": MINUTE}])
+    monkeypatch.setattr(recovery, "last_batches", lambda settings: next(looks))
+    recovery.wait_for_newer_batches(Settings(), known)
+    assert next(looks, None) is None
+
+
+def test_a_query_that_ends_no_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "last_batches", lambda settings: {"kpis": MINUTE})
+    with pytest.raises(ServiceError, match="no batch of kpis and archive is over"):
+        recovery.wait_for_newer_batches(Settings(), {"kpis": MINUTE}, seconds=0)
 
 
 def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> None:

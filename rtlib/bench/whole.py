@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 
@@ -21,7 +22,7 @@ from rtlib.bench.step import PATIENCE_SECONDS, Step, step
 from rtlib.broker.topics import keep_versions
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
-from rtlib.pipeline.recovery import wait_until_recovered
+from rtlib.pipeline.recovery import last_batches, wait_for_newer_batches, wait_until_recovered
 from rtlib.pipeline.transforming import race
 from rtlib.pipeline.trigger import switch
 from rtlib.services import supervise
@@ -212,15 +213,16 @@ def _costs(steps: Sequence[Step]) -> list[Ratio]:
 
 
 def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None:
-    """A first query compiles its code; what is measured is the pipeline that has run a while."""
+    """A first query compiles its code, and at the end of its first batch more of it; what is measured is the pipeline
+    that has run a while."""
     wait_until_recovered(settings)
+    known = last_batches(settings)
     _latency(settings, "warm", seconds=seconds, rate=rate)
+    wait_for_newer_batches(settings, known)
 
 
 def _records(settings: Settings, count: int) -> list[bytes]:
     """Framed events, as producers send them."""
-    from datetime import UTC, datetime
-
     simulator = Simulator(
         load_domain(settings.domain), seed=settings.seed, start=datetime.now(UTC), rate=1_000, shaped=False
     )

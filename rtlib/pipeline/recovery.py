@@ -23,7 +23,8 @@ from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
 PARTS = ("broker", "registry", "warehouse", "stream", "loader")
-BEATS = ("kpis", "archive", "loader")
+QUERIES = ("kpis", "archive")
+BEATS = (*QUERIES, "loader")
 
 
 def obstacle(
@@ -137,6 +138,33 @@ def wait_until_recovered(settings: Settings, *, seconds: float = 120) -> None:
     reason = patiently(obstacle, settings, since=since)
     if reason is not None:
         raise ServiceError(f"after {seconds:.0f} s the pipeline does not work yet: {reason}", cure="rtlib status")
+
+
+def last_batches(settings: Settings) -> dict[str, datetime]:
+    """For each query that has told of a batch, when the newest of them began.
+
+    Raises:
+        ServiceError: The broker does not answer.
+    """
+    return {name: batches[-1].at for name, batches in _signs(settings).progress.items()}
+
+
+def wait_for_newer_batches(settings: Settings, known: Mapping[str, datetime], *, seconds: float = 60) -> None:
+    """Wait until each query has told of a batch that began after the one known of it.
+
+    Raises:
+        ServiceError: One has not, or the broker does not answer.
+    """
+
+    def old() -> list[str]:
+        told = last_batches(settings)
+        return [query for query in QUERIES if query not in told or told[query] == known.get(query)]
+
+    try:
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(seconds))(old)
+    except RetryError as error:
+        names = " and ".join(error.last_attempt.result())
+        raise ServiceError(f"after {seconds:.0f} s no batch of {names} is over", cure="rtlib logs stream") from error
 
 
 def wait_until_settled(settings: Settings, *, seconds: float = 240) -> bool:
