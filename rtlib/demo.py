@@ -38,7 +38,7 @@ DRAIN_SECONDS = 90.0
 def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle: Collection[str] = ()) -> bool:
     """Start the stack; False when it was running already, and then it is told what of the settings it does not have.
 
-    The parts that are named idle stay stopped until somebody starts them.
+    Of the parts that start last, those named idle are left to somebody else to start.
 
     Raises:
         ConfigError: It runs already, for another domain.

@@ -276,7 +276,7 @@ def test_a_pipeline_is_warm_when_each_query_has_ended_one_more_batch(monkeypatch
 
 def test_a_query_that_ends_no_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "last_batches", lambda settings: {"kpis": MINUTE})
-    with pytest.raises(ServiceError, match="no batch of kpis and archive is over"):
+    with pytest.raises(ServiceError, match="after 0 s no batch of kpis and archive is over"):
         recovery.wait_for_newer_batches(Settings(), {"kpis": MINUTE}, seconds=0)
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from kafka import errors
 
 from rtlib.broker import client, reader, registry, topics
@@ -62,6 +63,30 @@ def test_a_broker_that_is_away_is_named_to_who_reads_by_librdkafka_too(
     with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
         Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
     assert away.value.cure == "rtlib up"
+
+
+class FirstGroup:
+    """A consumer of a broker that has no coordinator for groups until it is asked for the third time."""
+
+    asked = 0
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        FirstGroup.asked += 1
+        if FirstGroup.asked < 3:
+            raise KafkaException(KafkaError(KafkaError.NOT_COORDINATOR))
+        return [TopicPartition(places[0].topic, places[0].partition, 7)]
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        assert [one.offset for one in places] == [7]
+
+
+def test_a_broker_whose_first_group_this_is_is_waited_for(nobody: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confluent_kafka, "Consumer", FirstGroup)
+    found = Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
+    assert found.has_reached({("any", 0): 7}) and not found.has_reached({("any", 0): 8})
+    assert FirstGroup.asked == 3
 
 
 @pytest.mark.parametrize(

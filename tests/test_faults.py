@@ -369,12 +369,20 @@ def test_a_child_that_ends_meanwhile_keeps_no_part_from_standing_still(
 ) -> None:
     with subprocess.Popen((sys.executable, "-c", "")) as short:
         ended = psutil.Process(short.pid)
-    monkeypatch.setattr(victim, "children", lambda recursive: [ended])
+    monkeypatch.setattr(victim, "children", lambda: [ended])
     monkeypatch.setattr(still, "process_of", lambda settings, name: victim)
     with still.standing_still(Settings(), "stream"):
         assert until_it_is(victim, stopped=True)
     assert until_it_is(victim, stopped=False)
     assert capfd.readouterr().err == ""
+
+
+def test_a_part_that_has_just_ended_does_not_pass_for_one_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen((sys.executable, "-c", "")) as short:
+        ended = psutil.Process(short.pid)
+    monkeypatch.setattr(still, "process_of", lambda settings, name: ended)
+    with pytest.raises(ServiceError, match="stream has just ended"), still.standing_still(Settings(), "stream"):
+        pass
 
 
 def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:

@@ -79,6 +79,25 @@ def test_a_query_for_which_nothing_has_changed_goes_on_while_another_is_started_
     assert beats == 6
 
 
+def test_the_queries_start_and_stop_together_and_their_first_sign_of_life_comes_at_once() -> None:
+    both, over = threading.Barrier(2, timeout=20), threading.Event()
+
+    class Together(Query):
+        def stop(self) -> None:
+            both.wait()
+            super().stop()
+
+    def start(name: str) -> Callable[[], Query]:
+        def begin() -> Query:
+            both.wait()
+            return Together(name)
+
+        return begin
+
+    starts: Any = {"kpis": start("kpis"), "archive": start("archive")}
+    job.run(starts, on_progress=lambda one: None, on_heartbeat=lambda told: over.set(), stop=over, every_seconds=600.0)
+
+
 def test_a_query_that_failed_meanwhile_is_started_once() -> None:
     started, _ = running([("kpis", "archive"), ()], fail="kpis")
     assert sorted(one.name for one in started) == ["archive", "archive", "kpis", "kpis"]

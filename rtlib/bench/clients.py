@@ -83,19 +83,15 @@ def confluent(settings: Settings, records: Sequence[bytes]) -> Speed:
 
 def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float]:
     """Milliseconds from sending a record to reading it again, one every 10 ms, by kafka-python and nothing else."""
-    from kafka import KafkaProducer
+    from kafka import KafkaProducer, TopicPartition
 
     waits: list[float] = []
     with _topic(settings, "bare") as topic:
-        reader = consumer(settings, topic)
-        ready, done = threading.Event(), threading.Event()
+        reader, partition, done = consumer(settings), TopicPartition(topic, 0), threading.Event()
+        reader.assign([partition])
+        reader.position(partition)  # it knows where to begin before the first record is sent
 
         def read() -> None:
-            while not reader.assignment():
-                reader.poll(timeout_ms=10)
-            for partition in reader.assignment():
-                reader.position(partition)  # it knows where to begin before the first record is sent
-            ready.set()
             while len(waits) < count and not done.is_set():
                 for batch in reader.poll(timeout_ms=200).values():
                     now = time.time()
@@ -103,7 +99,6 @@ def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float
 
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
-        ready.wait(10)
         producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, **OPTIONS)
         for _ in range(count):
             producer.send(topic, value=record, key=str(time.time()).encode())

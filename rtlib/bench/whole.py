@@ -218,7 +218,8 @@ def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None
     wait_until_recovered(settings)
     known = last_batches(settings)
     _latency(settings, "warm", seconds=seconds, rate=rate)
-    wait_for_newer_batches(settings, known)
+    intervals = settings.real_time_interval_seconds + settings.archive_interval_seconds
+    wait_for_newer_batches(settings, known, seconds=intervals + PATIENCE_SECONDS)
 
 
 def _records(settings: Settings, count: int) -> list[bytes]:

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
 from rtlib.broker.client import librdkafka_options
 from rtlib.broker.seam import librdkafka_errors
 from rtlib.config import Settings
@@ -117,7 +119,13 @@ class Reader:
         self._consumer.close()
 
     def _begin(self, one: Partition) -> int:
-        committed = self._consumer.committed([_place(one)], timeout=ANSWER_SECONDS)[0].offset
+        patiently = Retrying(
+            retry=retry_if_exception(_has_no_coordinator_yet),
+            wait=wait_fixed(0.2),
+            stop=stop_after_delay(ANSWER_SECONDS),
+            reraise=True,
+        )
+        committed = patiently(self._consumer.committed, [_place(one)], timeout=ANSWER_SECONDS)[0].offset
         return int(committed) if committed >= 0 else self._limits(one)[0]
 
     def _limits(self, one: Partition) -> tuple[int, int]:
@@ -137,6 +145,18 @@ class Reader:
             elif len(reached) < len(self._positions):
                 reached.setdefault(_partition(one), (one.offset() or 0) + 1)
         self._positions |= reached
+
+
+def _has_no_coordinator_yet(error: BaseException) -> bool:
+    """A broker whose first group this is still makes the topic of the groups' offsets."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    none = (
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    )
+    return isinstance(error, KafkaException) and error.args[0].code() in none
 
 
 def _partition(message: Message) -> Partition:

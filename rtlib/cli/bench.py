@@ -30,7 +30,7 @@ FORESIGHT_RATIO = 1.10  # what a plan for a simulated domain may cost at most, a
 @bench.callback()
 def bench_pipeline(
     context: typer.Context,
-    quick: Annotated[bool, typer.Option("--quick", help="Two minutes or so; without growing load.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Less than two minutes; without growing load.")] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Write the table, the JSON and the plots to docs/bench.")
     ] = False,

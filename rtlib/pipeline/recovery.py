@@ -62,11 +62,12 @@ def obstacle(
 
 
 def _signs(settings: Settings) -> SignReader:
-    reader = SignReader(settings)
-    try:
-        reader.catch_up()
-    finally:
-        reader.close()
+    with broker_errors(settings):
+        reader = SignReader(settings)
+        try:
+            reader.catch_up()
+        finally:
+            reader.close()
     return reader
 
 
@@ -151,6 +152,11 @@ def last_batches(settings: Settings) -> dict[str, datetime]:
 
 def wait_for_newer_batches(settings: Settings, known: Mapping[str, datetime], *, seconds: float = 60) -> None:
     """Wait until each query has told of a batch that began after the one known of it.
+
+    Args:
+        settings: Which stack.
+        known: What ``last_batches`` told before.
+        seconds: How long that may take; a real-time batch alone lasts ``real_time_interval_seconds``.
 
     Raises:
         ServiceError: One has not, or the broker does not answer.

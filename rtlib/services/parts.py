@@ -28,7 +28,7 @@ class Part:
     Attributes:
         name: What it is called in ``rtlib status`` and ``rtlib logs``.
         command: The words of its command line.
-        layer: Parts of one end together, and before those of a lower one, which they need.
+        layer: Parts of the same layer end together, before those of lower layers, which they need.
         autostart: Started with the supervisor; the others start once topics, schema and tables are there.
         stop_seconds: How long it may take to stop before it is killed.
     """

@@ -60,7 +60,7 @@ def up(
     idle: Collection[str] = (),
     timeout_seconds: float = 240.0,
 ) -> bool:
-    """Start the stack and return when every part answers its health check.
+    """Start the stack and return when every part that is to run answers its health check.
 
     Args:
         settings: Where and how.
@@ -116,8 +116,11 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     began, starts = time.monotonic(), set[float]()
 
     def ask() -> str:
-        if (part := supervise.states(settings).get(name)) and part.started_at:
+        part = supervise.states(settings).get(name)
+        if part and part.started_at:
             starts.add(part.started_at)
+        if part and part.state != "RUNNING":  # the sign of life that the check finds may be an earlier process's
+            raise ServiceError(f"it is {part.state.lower()}")
         return check(settings)
 
     late = stop_after_delay(max(1.0, until - began))

@@ -57,8 +57,16 @@ def standing_still(settings: Settings, part: str) -> Iterator[None]:
     """
     first = process_of(settings, part)
     with ExitStack() as ends:
-        for one in (first, *first.children(recursive=True)):
-            ends.enter_context(goes_on_in_any_case(one))
-            with suppress(psutil.NoSuchProcess):  # a child may have ended; who starts them stands still already
-                one.suspend()
+        try:
+            _stop_all(first, ends)
+        except psutil.NoSuchProcess as error:
+            raise ServiceError(f"{part} has just ended", cure="rtlib status") from error
         yield
+
+
+def _stop_all(one: psutil.Process, ends: ExitStack) -> None:
+    ends.enter_context(goes_on_in_any_case(one))
+    one.suspend()
+    for child in one.children():  # asked now, when it starts no more of them
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself
+            _stop_all(child, ends)

@@ -91,7 +91,7 @@ def supervisor_pid(settings: Settings) -> int | None:
 
 
 def start_part(settings: Settings, name: str, *, wait: bool = True) -> None:
-    """Start one part and wait until it has been up for a second, or do not; nothing happens when it runs already.
+    """Start one part and, with ``wait``, wait until it has been up for a second; one that runs already is left alone.
 
     Raises:
         ServiceError: The supervisor does not run, or does not know the part; or it ended at once, if waited for.

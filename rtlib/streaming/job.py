@@ -70,7 +70,10 @@ def run(
 
 
 def _at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """What they return: a query that is planned, or waits for its batch to end, leaves a core to the others."""
+    """Make all calls at the same time and return what they return, in order; the first error of all is raised.
+
+    A query that is planned, or waits for its batch to end, leaves a core to the others.
+    """
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda call: call(), calls))
 
