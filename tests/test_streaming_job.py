@@ -59,23 +59,29 @@ def running(looks: list[tuple[str, ...]], *, fail: str = "") -> tuple[list[Query
     return started, len(beats)
 
 
+def names(started: list[Query]) -> list[str]:
+    """In the order of their starts, but for the first two, which start together."""
+    told = [one.name for one in started]
+    return [*sorted(told[:2]), *told[2:]]
+
+
 def test_queries_whose_start_has_not_changed_are_left_alone() -> None:
     started, beats = running([(), (), ()])
-    assert sorted(one.name for one in started) == ["archive", "kpis"]
+    assert names(started) == ["archive", "kpis"]
     assert beats == 6
     assert not any(one.isActive for one in started)
 
 
 def test_both_queries_are_stopped_and_started_again_once_when_what_they_were_started_with_has_changed() -> None:
     started, beats = running([(), ("kpis", "archive"), ()])
-    assert sorted(one.name for one in started) == ["archive", "archive", "kpis", "kpis"]
+    assert names(started) == ["archive", "kpis", "kpis", "archive"]
     assert beats == 6
     assert not any(one.isActive for one in started)
 
 
 def test_a_query_for_which_nothing_has_changed_goes_on_while_another_is_started_again() -> None:
     started, beats = running([(), ("kpis",), ()])
-    assert sorted(one.name for one in started) == ["archive", "kpis", "kpis"]
+    assert names(started) == ["archive", "kpis", "kpis"]
     assert beats == 6
 
 

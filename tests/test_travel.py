@@ -12,8 +12,9 @@ from rtlib import cli
 from rtlib.cli.travel import _moment
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.travel import QUERIES, history, knew_at
+from rtlib.pipeline.travel import history, knew_at
 from rtlib.records import QueryProgress
+from rtlib.streaming.queries import QUERIES
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -15,6 +15,7 @@ from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Heartbeat
+from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
     from rtlib.services.stack import Check
@@ -65,7 +66,7 @@ def warehouse(settings: Settings) -> str:
 def stream(settings: Settings) -> str:
     """Look for a fresh heartbeat of each query."""
     beats = _heartbeats(settings)
-    for query in ("kpis", "archive"):
+    for query in QUERIES:
         _fresh(beats.get(query), f"the {query} query")
     return "both queries run"
 

@@ -19,11 +19,11 @@ from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.run_part import loader_group
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import QueryProgress
+from rtlib.streaming.queries import QUERIES
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
 PARTS = ("broker", "registry", "warehouse", "stream", "loader")
-QUERIES = ("kpis", "archive")
 BEATS = (*QUERIES, "loader")
 
 

@@ -15,9 +15,7 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline.signs import HEARTBEAT_PREFIX
 from rtlib.records import QueryProgress
-from rtlib.streaming.queries import ARCHIVE, KPIS
-
-QUERIES = (KPIS, ARCHIVE)
+from rtlib.streaming.queries import QUERIES
 
 
 def history(settings: Settings, *, query: str | None = None) -> list[QueryProgress]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
-KPIS, ARCHIVE = "kpis", "archive"
+QUERIES = KPIS, ARCHIVE = "kpis", "archive"
 # What a broker does for a request costs more than what it does for a record, so records go together: those of 25 ms, or
 # 64 kB, to a query that waits for them, and those of 10 ms on their way to the KPI topic.
 READ_TOGETHER = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
