@@ -14,14 +14,14 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.running import is_running, remembered
+from rtlib.running import is_running, read_secret, remembered
 from rtlib.values import Address, Port, SparkMaster
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
 # What a stack does from its start to its end; another terminal, and a part that starts again, must not differ.
 OF_A_RUN = (
-    *("domain", "profile", "seed", "rate", "steady", "trigger", "spark_master"),
+    *("domain", "profile", "seed", "rate", "steady", "trigger", "spark_master", "shared"),
     *("late_share", "too_late_share", "out_of_order_share", "duplicate_share", "malformed_share"),
     *("window_seconds", "watermark_seconds", "future_seconds"),
     *("real_time_interval_seconds", "archive_interval_seconds"),
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: project_root() / ".rtlib", description="folder of all state")
     profile: Literal["laptop", "small"] = Field("laptop", description="memory: laptop (3 GB) or small (2 GB)")
     domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field("curbside", description="which domain runs")
+    shared: bool = Field(False, description="the machine has other users: Kafka and the registry ask for a sign-in")
     part: str = Field("", description="set by the supervisor: the name of the part this process is")
 
     seed: int = Field(7, ge=0, description="same seed, same random choices; times are the clock's")
@@ -173,6 +174,17 @@ class Settings(BaseSettings):
                 f"the stack is not running, so there is no local {name} (in {self.home})", cure="rtlib up"
             )
         return self.ports[name]
+
+    def local_secret(self, name: str) -> SecretStr:
+        """The secret that a local server (``warehouse``, ``receiver``, ...) asks for; drawn anew at each start.
+
+        Raises:
+            ServiceError: No stack of this state folder was ever started.
+        """
+        found = read_secret(self.home, name)
+        if found is None:
+            raise ServiceError(f"there is no secret for the local {name} in {self.home}", cure="rtlib down && rtlib up")
+        return SecretStr(found)
 
     @property
     def bootstrap_servers(self) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from rtlib import private
+
 SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 bytes; a little is kept for the lock beside it
 KNOCK_SECONDS = 2.0
+# Each local server that asks for a secret: clients find it in the state folder, which is the owner's alone.
+SECRET_NAMES = ("kafka", "receiver", "registry", "spark", "warehouse")
 
 
 def socket_path(home: Path) -> Path:
@@ -31,9 +36,7 @@ def is_running(home: Path) -> bool:
 
 def remember(home: Path, options: Mapping[str, object]) -> None:
     """Write down what the stack is started with, until ``forget``. Who reads it meanwhile finds what was or what is."""
-    fresh = home / "run.json.next"
-    fresh.write_text(json.dumps(dict(options)))
-    fresh.replace(home / "run.json")
+    private.write(home / "run.json", json.dumps(dict(options)))
 
 
 def remembered(home: Path) -> dict[str, object]:
@@ -43,6 +46,21 @@ def remembered(home: Path) -> dict[str, object]:
     except (FileNotFoundError, ValueError):
         return {}
     return options
+
+
+def make_secrets(home: Path) -> None:
+    """Draw a new secret for each local server of the stack that is about to start (``secrets.json``, mode 0600)."""
+    drawn = {name: secrets.token_urlsafe(32) for name in SECRET_NAMES}
+    private.write(home / "secrets.json", json.dumps(drawn, indent=2))
+
+
+def read_secret(home: Path, name: str) -> str | None:
+    """The secret of a local server; None when the stack has never been started."""
+    try:
+        found: str | None = json.loads((home / "secrets.json").read_text()).get(name)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
 
 
 def forget(home: Path) -> None:

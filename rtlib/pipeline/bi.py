@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtlib import transform
+from rtlib import private, transform
 from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, Visual, outdated, problems, with_columns
 from rtlib.bi import build as build_project
 from rtlib.bi.forms import copied, published
@@ -138,8 +138,8 @@ def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
             yield table.name, len(frame)
     finally:
         connection.close()
-    _note(settings).parent.mkdir(parents=True, exist_ok=True)
-    _note(settings).write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total}))
+    private.make_folder(_note(settings).parent)
+    private.write(_note(settings), json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total}))
 
 
 def observation(settings: Settings) -> Observation:

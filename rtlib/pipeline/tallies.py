@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from rtlib import private
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.records import Tally
@@ -44,11 +45,9 @@ def write_run(settings: Settings, run: Run) -> None:
     """Write a run's file in one step, so that a reader never sees half of it."""
     world = {one.name: getattr(run.simulator, one.name) for one in fields(run.simulator) if one.name != "domain"}
     path = _folder(settings) / f"{run.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
+    private.make_folder(path.parent)
     tally = {**asdict(run.tally), "last_sequence": dict(run.tally.last_sequence)}
-    draft.write_text(json.dumps({"simulator": world, "tally": tally, "closed": run.closed}, default=_told))
-    draft.replace(path)
+    private.write(path, json.dumps({"simulator": world, "tally": tally, "closed": run.closed}, default=_told))
 
 
 def runs(settings: Settings) -> list[Run]:

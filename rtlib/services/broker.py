@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.services.parts import FIRST_TIER, THRIFTY
@@ -59,12 +60,12 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
             f"the state folder {settings.home} has a comma in its name, which Kafka takes for two folders",
             cure="set RTLIB_HOME to a folder without a comma",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(folder)
     properties = folder / "server.properties"
     ports = settings.ports
-    properties.write_text(
+    private.write(
+        properties,
         PROPERTIES.format(port=ports["kafka"], controller=ports["kafka_controller"], data=_property(folder / "data")),
-        encoding="ascii",
     )
     if (folder / "data" / "meta.properties").exists():
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from rtlib import private
 from rtlib.config import USUAL_PORTS, Settings
 from rtlib.errors import EnvironmentProblem
 from rtlib.services import processes
@@ -71,13 +72,8 @@ def _refuse_if_busy(name: str, port: int) -> None:
 
 def write(home: Path, ports: dict[str, int]) -> None:
     """Write the chosen ports in one step, so that a reader never sees half a file."""
-    home.mkdir(parents=True, exist_ok=True)
-    draft = home / "ports.json.part"
-    try:
-        draft.write_text(json.dumps(ports, indent=2))
-        draft.replace(home / "ports.json")
-    finally:
-        draft.unlink(missing_ok=True)  # there only when the disk is full
+    private.make_folder(home)
+    private.write(home / "ports.json", json.dumps(ports, indent=2))
 
 
 def is_free(port: int) -> bool:

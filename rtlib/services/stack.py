@@ -12,9 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from rtlib import private
 from rtlib.config import Settings, load_settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
-from rtlib.running import forget, remember
+from rtlib.running import forget, make_secrets, remember
 from rtlib.services import jars, java, ports, processes, supervise
 from rtlib.services.broker import prepare_broker
 from rtlib.services.parts import parts
@@ -209,6 +210,8 @@ def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
     left = processes.end_leftovers(settings.home)
     if left:
         tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
+    if changed := private.close_to_others(settings.home):
+        tell(f"{changed} files and folders of {settings.home} were open to other users; they no longer are")
     return java.ensure_java(settings), jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
 
 
@@ -219,6 +222,7 @@ def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen
         forget(settings.home)  # what an earlier stack was started with, if a crash left it
         settings = load_settings(**chosen, home=settings.home)
         remember(settings.home, settings.of_a_run())
+        make_secrets(settings.home)
         prepare_broker(settings, java=found.path, jars=fetched["kafka"])
         _write_supervisor_config(settings, found.path, fetched, chosen)
     except OSError as error:
@@ -270,7 +274,7 @@ def _one_at_a_time(settings: Settings) -> Iterator[None]:
     """Two ``up`` at the same moment would choose the same ports: the second waits, then finds the stack running."""
     lock = FileLock(settings.home / "up.lock", timeout=180)
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        private.make_folder(settings.home)
         lock.acquire()
     except Timeout as error:
         raise ServiceError("another rtlib up has been busy for three minutes", cure="rtlib status") from error

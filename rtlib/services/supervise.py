@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.running import socket_path
@@ -35,12 +36,10 @@ def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapp
     Args:
         settings: The state folder.
         parts: What to run.
-        environment: Variables given to every part besides the inherited ones; no secrets, the file is readable.
+        environment: Variables given to every part besides the inherited ones; no secrets, an environment can be listed.
     """
-    run = settings.home / "run"
-    logs = settings.home / "logs"
-    run.mkdir(parents=True, exist_ok=True)
-    logs.mkdir(parents=True, exist_ok=True)
+    run = private.make_folder(settings.home / "run")
+    logs = private.make_folder(settings.home / "logs")
     text = _HEAD.format(socket=_quoted(socket_path(settings.home)), run=_quoted(run), logs=_quoted(logs))
     for part in parts:
         variables = {**environment, "RTLIB_PART": part.name, "RTLIB_HOME": str(settings.home)}
@@ -56,7 +55,7 @@ def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapp
         names = ",".join(part.name for part in parts if part.layer == layer)
         text += f"\n[group:layer-{layer}]\nprograms={names}\npriority={layer}\n"
     config = run / "supervisord.conf"
-    config.write_text(text)
+    private.write(config, text)
     return config
 
 
@@ -173,6 +172,7 @@ pidfile={run}/supervisord.pid
 nodaemon=false
 silent=true
 minfds=1024
+umask=077
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface

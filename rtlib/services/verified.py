@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from rtlib import private
 from rtlib.services.download import sha256_of
 
 NOTES = "verified.json"
@@ -54,9 +55,7 @@ class Verified:
             **self._read(),
             **{name: self._look(self._folder / name, sha256) for name, sha256 in hashes.items()},
         }
-        draft = self._folder / f"{NOTES}.part"
-        draft.write_text(json.dumps(self._known, indent=0))
-        draft.replace(self._folder / NOTES)
+        private.write(self._folder / NOTES, json.dumps(self._known, indent=0))
 
     def remember_all(self, files: Iterable[Path]) -> None:
         """Hash and note files that were made here, from something that was verified."""

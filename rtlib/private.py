@@ -1,0 +1,93 @@
+"""Private files: readable by their owner alone, and whole or absent after a crash or a power cut."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder (mode 0700) and its missing parents, and return it; an existing folder gets that mode.
+
+    Raises:
+        OSError: It cannot be made, or belongs to somebody else.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        with suppress(FileExistsError):  # another process was faster
+            one.mkdir(mode=FOLDER_MODE)
+    if path.stat().st_mode & 0o777 != FOLDER_MODE:
+        path.chmod(FOLDER_MODE)
+    return path
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file (mode 0600) in one step: a reader, or the machine after a power cut, sees the old or the new file.
+
+    The data is synced before the rename and the folder after it; otherwise a power cut may leave an empty file.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")  # made with mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def append(path: Path, content: str) -> None:
+    """Append to a file (mode 0600), which is made if it is missing.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written.
+    """
+    number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+    with os.fdopen(number, "a", encoding="utf-8") as file:
+        file.write(content)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename in this folder last over a power cut; a file system that cannot sync folders is left alone."""
+    with suppress(OSError):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def exposed(folder: Path) -> Iterator[Path]:
+    """What other users could read or change: the folder itself, and every file and folder in it, links left out."""
+    inside = (Path(place) / name for place, folders, files in os.walk(folder) for name in (*folders, *files))
+    for path in (folder, *inside):
+        with suppress(FileNotFoundError):  # a log that was rotated, a segment that was deleted
+            if path.lstat().st_mode & 0o077 and not path.is_symlink():
+                yield path
+
+
+def close_to_others(folder: Path) -> int:
+    """Take every right in this folder from other users; return how many files and folders had to be changed.
+
+    Raises:
+        OSError: Something in it belongs to somebody else.
+    """
+    changed = 0
+    for path in exposed(folder):
+        with suppress(FileNotFoundError):
+            path.chmod(path.stat().st_mode & 0o700)
+            changed += 1
+    return changed

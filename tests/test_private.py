@@ -1,0 +1,84 @@
+"""Private files: the owner's alone, and whole or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rtlib import private
+
+
+@pytest.fixture(autouse=True)
+def everybody_may_read_by_default() -> Iterator[None]:
+    """A umask that would leave files open."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_folder_and_its_missing_parents_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    made = private.make_folder(tmp_path / "home" / "logs")
+    assert (mode(made), mode(made.parent)) == (0o700, 0o700)
+
+
+def test_a_folder_that_was_open_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o755)
+    assert mode(private.make_folder(tmp_path / "home")) == 0o700
+
+
+def test_a_written_file_is_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    private.write(tmp_path / "secret", "s")
+    private.append(tmp_path / "log", "line\n")
+    assert (mode(tmp_path / "secret"), mode(tmp_path / "log")) == (0o600, 0o600)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private.write(tmp_path / "state", "old")
+
+    def full_disk(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        private.write(tmp_path / "state", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"state": "old"}
+
+
+def test_a_file_is_synced_before_it_replaces_the_old_one_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    sync = os.fsync
+
+    def note(number: int) -> None:
+        seen.append((Path(f"/proc/self/fd/{number}").readlink().name, (tmp_path / "state").exists()))
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", note)
+    private.write(tmp_path / "state", "new")
+    assert [exists for _, exists in seen] == [False, True]
+    assert seen[1][0] == tmp_path.name
+
+
+def test_what_others_could_read_is_found_and_closed_and_links_are_left_alone(tmp_path: Path) -> None:
+    home, outside = tmp_path / "home", tmp_path / "outside"
+    outside.write_text("not ours to change")
+    outside.chmod(0o644)
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "stream.log").write_text("")
+    (home / "run.sh").write_text("")
+    (home / "run.sh").chmod(0o755)
+    (home / "link").symlink_to(outside)
+    assert {path.name for path in private.exposed(home)} == {"home", "logs", "stream.log", "run.sh"}
+    assert private.close_to_others(home) == 4
+    assert list(private.exposed(home)) == []
+    assert (mode(home / "run.sh"), mode(outside)) == (0o700, 0o644)
