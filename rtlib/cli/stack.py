@@ -21,14 +21,25 @@ def doctor(
     as_json: Json = False,
     browser: Annotated[bool, typer.Option("--browser", help="Also look for a browser, which the tests need.")] = False,
     install: Annotated[bool, typer.Option("--install", help="Fetch what can be fetched.")] = False,
+    security: Annotated[
+        bool, typer.Option("--security", help="Check the promises of docs/security.md instead.")
+    ] = False,
 ) -> None:
-    """Check the machine, and say the exact cure for whatever is missing."""
+    """Check the machine, and say the exact cure for whatever is missing.
+
+    With --security it checks the running stack: file modes, listening sockets, secrets, and what each port refuses.
+    """
     from rtlib import doctor as machine
 
     settings = load_settings()
     if install:
         machine.install(settings, browser=browser)
-    found = machine.checks(settings, browser=browser)
+    if security:
+        from rtlib.security import checks
+
+        found = checks(settings)
+    else:
+        found = machine.checks(settings, browser=browser)
     if as_json:
         print_json({"checks": [asdict(one) for one in found], "ok": machine.exit_code(found) == 0})
     else:

@@ -1,0 +1,108 @@
+"""Security: checks the promises of docs/security.md on a running stack: sockets, secrets, modes, refused requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import psutil
+
+from rtlib import private
+from rtlib.config import Settings
+from rtlib.doctor import Check
+from rtlib.errors import ServiceError
+from rtlib.running import is_running
+from rtlib.services import processes
+
+SHOWN = 3  # findings named in a check; the rest are counted
+
+
+def checks(settings: Settings) -> list[Check]:
+    """Check the promises on the stack of this state folder; nothing is changed.
+
+    Raises:
+        ServiceError: The stack is not running.
+    """
+    if not is_running(settings.home):
+        raise ServiceError(
+            f"the stack of {settings.home} is not running, so its doors cannot be checked", cure="rtlib up"
+        )
+    return [_modes(settings.home), _listeners(settings.home), _secrets(settings.home)]
+
+
+def open_sockets(home: Path) -> list[str]:
+    """Listening sockets of the stack that other machines may reach: part and address of each.
+
+    A socket of UDP counts as listening: it takes what anybody sends.
+    """
+    found = set()
+    for part, process in processes.belonging_to(home):
+        try:
+            sockets = process.net_connections("inet")
+        except psutil.Error:
+            continue
+        for one in sockets:
+            listens = one.status == psutil.CONN_LISTEN or (one.type == 2 and not one.raddr)
+            if listens and one.laddr and not _is_loopback(one.laddr.ip):
+                found.add(f"{part} at {one.laddr.ip}:{one.laddr.port}")
+    return sorted(found)
+
+
+def leaked_secrets(home: Path) -> list[str]:
+    """Where a secret of this stack stands although it should not: command lines, the supervisor's files, logs."""
+    try:
+        secrets = {name: value.encode() for name, value in json.loads((home / "secrets.json").read_text()).items()}
+    except FileNotFoundError:
+        return []
+    return [
+        f"{name} in {place}" for place, text in _public_texts(home) for name, value in secrets.items() if value in text
+    ]
+
+
+def _public_texts(home: Path) -> Iterator[tuple[str, bytes]]:
+    for process in psutil.process_iter(["cmdline", "name"]):
+        words = process.info["cmdline"] or ()
+        yield f"the command line of {process.info['name']} ({process.pid})", "\0".join(words).encode(errors="replace")
+    for path in (*(home / "run").glob("*.conf"), *(home / "logs").glob("*")):
+        try:
+            yield str(path.relative_to(home)), path.read_bytes()
+        except OSError:  # a log that has just been rotated
+            continue
+
+
+def _modes(home: Path) -> Check:
+    found = [str(path) for path in private.exposed(home)]
+    if found:
+        return Check("files", False, f"other users may reach {_named(found)}", "rtlib down && rtlib up")
+    return Check("files", True, f"{home} and all in it are yours alone")
+
+
+def _listeners(home: Path) -> Check:
+    found = open_sockets(home)
+    if found:
+        cure = "stop it (rtlib down), and report it: docs/security.md says how"
+        return Check("sockets", False, f"other machines may reach {_named(found)}", cure)
+    return Check("sockets", True, "every listening socket is bound to loopback")
+
+
+def _secrets(home: Path) -> Check:
+    found = leaked_secrets(home)
+    if found:
+        return Check(
+            "secrets", False, f"a secret can be read: {_named(found)}", "rtlib down && rtlib up draws new ones"
+        )
+    return Check("secrets", True, "in no command line, configuration or log")
+
+
+def _named(found: Iterable[str]) -> str:
+    every = list(found)
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return ", ".join(every[:SHOWN]) + more
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return bool((mapped or parsed).is_loopback)
