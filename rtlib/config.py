@@ -192,6 +192,11 @@ class Settings(BaseSettings):
         return self.kafka_bootstrap_servers or f"127.0.0.1:{self.local_port('kafka')}"
 
     @property
+    def local_sign_in(self) -> bool:
+        """True when Kafka is the local one on a shared machine, so that its clients sign in with its secret."""
+        return self.shared and self.kafka_bootstrap_servers is None
+
+    @property
     def schema_registry_url(self) -> str:
         """Where the schema registry answers, in its Confluent-compatible form; a ServiceError likewise."""
         return self.registry_url or f"http://127.0.0.1:{self.local_port('registry')}/apis/ccompat/v7"

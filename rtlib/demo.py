@@ -44,7 +44,7 @@ def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle:
         ConfigError: It runs already, for another domain.
         RtlibError: It could not be started.
     """
-    began = stack.up(settings, checks=health.checks(), prepare=prepare, chosen=chosen, tell=tell, idle=idle)
+    began = stack.up(settings, checks=health.checks_at_start(), prepare=prepare, chosen=chosen, tell=tell, idle=idle)
     if not began:
         _tell_what_differs({**settings.of_a_run(), **chosen}, remembered(settings.home), tell=tell)
     return began

@@ -11,9 +11,11 @@ import pytest
 from confluent_kafka import Consumer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from rtlib.broker.client import client_options, librdkafka_options, spark_options
+from rtlib.broker.client import SignIn, broker_options, client_options, librdkafka_options, spark_options
+from rtlib.broker.registry import registry_options
 from rtlib.config import Settings
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, ServiceError
+from rtlib.running import make_secrets, read_secret
 
 SCRAM = {
     "kafka_bootstrap_servers": "one:9096,two:9096",
@@ -55,6 +57,48 @@ def test_spark_gets_the_password_quoted_for_java(tmp_path: Path) -> None:
     assert options["kafka.sasl.jaas.config"] == (
         'org.apache.kafka.common.security.scram.ScramLoginModule required username="ann" password="pass\\"word\\\\";'
     )
+
+
+def test_on_a_shared_machine_every_client_of_the_local_broker_signs_in_with_the_secret_of_this_start(
+    tmp_path: Path,
+) -> None:
+    make_secrets(tmp_path)
+    shared, secret = settings(tmp_path, shared=True), str(read_secret(tmp_path, "kafka"))
+    options = client_options(shared)
+    assert (options["security_protocol"], options["sasl_mechanism"]) == ("SASL_PLAINTEXT", "SCRAM-SHA-512")
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("rtlib", secret)
+    of_librdkafka = librdkafka_options(shared)
+    assert (of_librdkafka["sasl.mechanism"], of_librdkafka["sasl.password"]) == ("SCRAM-SHA-512", secret)
+    of_spark = spark_options(shared)
+    assert of_spark["kafka.security.protocol"] == "SASL_PLAINTEXT"
+    assert f'username="rtlib" password="{secret}";' in of_spark["kafka.sasl.jaas.config"]
+    broker = broker_options(shared)
+    assert (broker["sasl_mechanism"], broker["sasl_plain_username"]) == ("PLAIN", "broker")
+    assert broker["sasl_plain_password"] == read_secret(tmp_path, "kafka_broker") != secret
+
+
+def test_a_shared_machine_changes_nothing_for_a_broker_elsewhere(tmp_path: Path) -> None:
+    assert client_options(settings(tmp_path, **SCRAM, shared=True)) == client_options(settings(tmp_path, **SCRAM))
+
+
+def test_a_sign_in_does_not_show_its_password() -> None:
+    assert "hidden" not in repr(SignIn("SASL_SSL", "PLAIN", "ann", "hidden"))
+
+
+def test_the_local_registry_is_asked_with_the_secret_of_this_start(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="no secret for the local registry"):
+        registry_options(settings(tmp_path))
+    make_secrets(tmp_path)
+    options = registry_options(settings(tmp_path))
+    assert options["basic.auth.user.info"] == f"rtlib:{read_secret(tmp_path, 'registry')}"
+    assert "@" not in options["url"]
+
+
+def test_a_registry_elsewhere_never_gets_the_local_secret(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    assert registry_options(settings(tmp_path, registry_url="http://far")) == {"url": "http://far"}
+    known = settings(tmp_path, registry_url="http://far", registry_username="ann", registry_password="pass")
+    assert registry_options(known)["basic.auth.user.info"] == "ann:pass"
 
 
 def test_msk_signs_in_by_iam_without_a_password(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryError
 from kafka import errors
 
 from rtlib.broker import client, reader, registry, topics
@@ -20,6 +21,7 @@ from rtlib.broker.reader import Reader
 from rtlib.broker.seam import broker_errors, librdkafka_error
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.running import make_secrets
 
 
 def closed_port() -> int:
@@ -33,6 +35,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings that point at ports where nobody listens."""
     monkeypatch.setattr(client, "BOOTSTRAP_MS", 300)
     (tmp_path / "ports.json").write_text(f'{{"kafka": {closed_port()}, "registry": {closed_port()}}}')
+    make_secrets(tmp_path)
     return Settings(home=tmp_path, part="loader")
 
 
@@ -139,6 +142,16 @@ def test_a_sign_in_by_iam_has_no_name_and_no_password_to_check() -> None:
     told = librdkafka_error(msk, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
     assert "AWS_DEFAULT_REGION" in told.cure
     assert "PASSWORD" not in told.cure
+
+
+def test_the_local_broker_and_registry_get_new_secrets_by_a_new_start(tmp_path: Path) -> None:
+    local = Settings(home=tmp_path, shared=True, part="loader")
+    make_secrets(tmp_path)
+    told = librdkafka_error(local, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
+    assert told.cure == "rtlib down && rtlib up"
+    with pytest.raises(ServiceError, match="refused") as refused, registry._client(local):
+        raise SchemaRegistryError(401, 401, "no")
+    assert refused.value.cure == "rtlib down && rtlib up"
 
 
 def test_a_broker_elsewhere_has_another_cure(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_without_a_terminal_nothing_is_emptied_unless_it_is_asked_for(tmp_path: 
 @pytest.fixture
 def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder laid out for a stack that a variable of the first terminal made one for sensors."""
-    for name in ("prepare_broker", "_write_supervisor_config"):
+    for name in ("prepare_broker", "prepare_registry", "_write_supervisor_config"):
         monkeypatch.setattr(stack, name, lambda *words, **named: None)
     monkeypatch.setenv("RTLIB_DOMAIN", "iot")
     monkeypatch.setenv("RTLIB_WINDOW_SECONDS", "30")

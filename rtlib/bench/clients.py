@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rtlib.bench.costs import Clock, HotSpot, Speed, hottest
-from rtlib.broker.client import librdkafka_options
+from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS
 from rtlib.broker.topics import TopicSpec, create, delete_topics, end_offsets
@@ -47,7 +47,7 @@ def hot_spots(settings: Settings, records: Sequence[bytes]) -> list[HotSpot]:
 def _kafka_python(settings: Settings, topic: str, record: bytes) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer
 
-    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, **OPTIONS)
+    producer = KafkaProducer(**client_options(settings), **OPTIONS)
     try:
         producer.send(topic, record).get(30)  # the connection is there before the clock starts
         yield producer
@@ -99,7 +99,7 @@ def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float
 
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
-        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, **OPTIONS)
+        producer = KafkaProducer(**client_options(settings), **OPTIONS)
         for _ in range(count):
             producer.send(topic, value=record, key=str(time.time()).encode())
             time.sleep(1 / BARE_RATE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
+from rtlib.running import BROKER_USER, LOCAL_USER
 
 # A broker that was away for a moment is tried again each second; the default backs off to 30 s.
 RECONNECT_MS = 1_000
@@ -20,6 +22,16 @@ logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
 MSK_CALLBACK = "software.amazon.msk.auth.iam.IAMClientCallbackHandler"
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How a broker is reached: the security protocol, and with SASL the mechanism, its user and their password."""
+
+    protocol: str
+    mechanism: str | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
 def client_options(settings: Settings) -> dict[str, object]:
     """The arguments that KafkaProducer, KafkaConsumer and KafkaAdminClient have in common.
 
@@ -31,18 +43,17 @@ def client_options(settings: Settings) -> dict[str, object]:
     Raises:
         ConfigError: The settings of the sign-in do not go together.
     """
-    options: dict[str, object] = {
-        "bootstrap_servers": settings.bootstrap_servers.split(","),
-        "client_id": f"rtlib-{settings.part or 'client'}",
-        "security_protocol": settings.kafka_security_protocol,
-        "bootstrap_timeout_ms": BOOTSTRAP_MS,
-        "reconnect_backoff_max_ms": RECONNECT_MS,
-    }
-    if mechanism := _mechanism(settings):
-        options["sasl_mechanism"] = mechanism
-    if mechanism in ("PLAIN", "SCRAM-SHA-512"):
-        options["sasl_plain_username"], options["sasl_plain_password"] = _credentials(settings)
-    return options
+    return _kafka_python(settings, _sign_in(settings))
+
+
+def broker_options(settings: Settings) -> dict[str, object]:
+    """The same arguments for the local broker's own user, which exists before any other; on a shared machine only.
+
+    Raises:
+        ServiceError: The local broker does not run.
+    """
+    secret = settings.local_secret("kafka_broker").get_secret_value()
+    return _kafka_python(settings, SignIn("SASL_PLAINTEXT", "PLAIN", BROKER_USER, secret))
 
 
 def spark_options(settings: Settings) -> dict[str, str]:
@@ -51,13 +62,13 @@ def spark_options(settings: Settings) -> dict[str, str]:
     Raises:
         ConfigError: The settings of the sign-in do not go together.
     """
-    options = {"kafka.bootstrap.servers": settings.bootstrap_servers}
-    if settings.kafka_security_protocol != "PLAINTEXT":
-        options["kafka.security.protocol"] = settings.kafka_security_protocol
-    if mechanism := _mechanism(settings):
-        options["kafka.sasl.mechanism"] = mechanism
-        options["kafka.sasl.jaas.config"] = _jaas(settings, mechanism)
-    if mechanism == "AWS_MSK_IAM":
+    options, sign_in = {"kafka.bootstrap.servers": settings.bootstrap_servers}, _sign_in(settings)
+    if sign_in.protocol != "PLAINTEXT":
+        options["kafka.security.protocol"] = sign_in.protocol
+    if sign_in.mechanism:
+        options["kafka.sasl.mechanism"] = sign_in.mechanism
+        options["kafka.sasl.jaas.config"] = _jaas(sign_in)
+    if sign_in.mechanism == "AWS_MSK_IAM":
         options["kafka.sasl.client.callback.handler.class"] = MSK_CALLBACK
     return options
 
@@ -70,20 +81,40 @@ def librdkafka_options(settings: Settings) -> dict[str, object]:
     Raises:
         ConfigError: The settings of the sign-in do not go together.
     """
+    sign_in = _sign_in(settings)
     options: dict[str, object] = {
         "bootstrap.servers": settings.bootstrap_servers,
-        "client.id": f"rtlib-{settings.part or 'client'}",
-        "security.protocol": settings.kafka_security_protocol,
+        "client.id": _client_id(settings),
+        "security.protocol": sign_in.protocol,
         "reconnect.backoff.max.ms": RECONNECT_MS,
         "enable.metrics.push": False,
     }
-    if mechanism := _mechanism(settings):
-        options["sasl.mechanism"] = "OAUTHBEARER" if mechanism == "AWS_MSK_IAM" else mechanism
-    if mechanism in ("PLAIN", "SCRAM-SHA-512"):
-        options["sasl.username"], options["sasl.password"] = _credentials(settings)
-    if mechanism == "AWS_MSK_IAM":
+    if sign_in.mechanism:
+        options["sasl.mechanism"] = "OAUTHBEARER" if sign_in.mechanism == "AWS_MSK_IAM" else sign_in.mechanism
+    if sign_in.username:
+        options["sasl.username"], options["sasl.password"] = sign_in.username, sign_in.password
+    if sign_in.mechanism == "AWS_MSK_IAM":
         options["oauth_cb"] = lambda _: _msk_token()
     return options
+
+
+def _kafka_python(settings: Settings, sign_in: SignIn) -> dict[str, object]:
+    options: dict[str, object] = {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "client_id": _client_id(settings),
+        "security_protocol": sign_in.protocol,
+        "bootstrap_timeout_ms": BOOTSTRAP_MS,
+        "reconnect_backoff_max_ms": RECONNECT_MS,
+    }
+    if sign_in.mechanism:
+        options["sasl_mechanism"] = sign_in.mechanism
+    if sign_in.username:
+        options["sasl_plain_username"], options["sasl_plain_password"] = sign_in.username, sign_in.password
+    return options
+
+
+def _client_id(settings: Settings) -> str:
+    return f"rtlib-{settings.part or 'client'}"
 
 
 def _msk_token() -> tuple[str, float]:
@@ -93,6 +124,15 @@ def _msk_token() -> tuple[str, float]:
 
     token, ends_ms = MSKAuthTokenProvider.generate_auth_token(Session().get_config_variable("region"))
     return token, ends_ms / 1000
+
+
+def _sign_in(settings: Settings) -> SignIn:
+    """That of the local broker, which asks for one on a shared machine only; else that of the settings."""
+    if settings.local_sign_in:
+        return SignIn("SASL_PLAINTEXT", "SCRAM-SHA-512", LOCAL_USER, settings.local_secret("kafka").get_secret_value())
+    mechanism = _mechanism(settings)
+    username, password = _credentials(settings) if mechanism in ("PLAIN", "SCRAM-SHA-512") else ("", "")
+    return SignIn(settings.kafka_security_protocol, mechanism, username, password)
 
 
 def _mechanism(settings: Settings) -> str | None:
@@ -124,12 +164,12 @@ def _credentials(settings: Settings) -> tuple[str, str]:
     return settings.kafka_username, settings.kafka_password.get_secret_value()
 
 
-def _jaas(settings: Settings, mechanism: str) -> str:
+def _jaas(sign_in: SignIn) -> str:
     """The one line by which Java clients are told how to sign in."""
-    if mechanism == "AWS_MSK_IAM":
-        return f"{LOGIN_MODULES[mechanism]} required;"
-    username, password = (_quoted(text) for text in _credentials(settings))
-    return f"{LOGIN_MODULES[mechanism]} required username={username} password={password};"
+    module = LOGIN_MODULES[str(sign_in.mechanism)]
+    if not sign_in.username:
+        return f"{module} required;"
+    return f"{module} required username={_quoted(sign_in.username)} password={_quoted(sign_in.password)};"
 
 
 def _quoted(text: str) -> str:

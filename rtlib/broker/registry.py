@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rtlib.broker.compatibility import readable
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
+from rtlib.running import LOCAL_USER
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
@@ -31,20 +32,29 @@ class Registered:
     schema: Mapping[str, Any]
 
 
+def registry_options(settings: Settings) -> dict[str, str]:
+    """Where the registry is and how to sign in, as Confluent's ``SchemaRegistryClient`` takes it.
+
+    The local registry asks for the secret of this start; another one for what the settings have.
+
+    Raises:
+        ServiceError: The local registry is asked for, and it does not run.
+    """
+    options = {"url": settings.schema_registry_url}
+    if settings.registry_url is None:
+        options["basic.auth.user.info"] = f"{LOCAL_USER}:{settings.local_secret('registry').get_secret_value()}"
+    elif settings.registry_username and settings.registry_password:
+        secret = settings.registry_password.get_secret_value()
+        options["basic.auth.user.info"] = f"{settings.registry_username}:{secret}"
+    return options
+
+
 def registry_client(settings: Settings) -> SchemaRegistryClient:
     """Confluent's own client, for what this module does not do; close it, or use it in a ``with``."""
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
-    conf: dict[str, Any] = {
-        "url": settings.schema_registry_url,
-        "timeout": TIMEOUT_SECONDS,
-        "max.retries": 1,
-        "retries.wait.ms": 200,
-    }
-    if settings.registry_username and settings.registry_password:
-        secret = settings.registry_password.get_secret_value()
-        conf["basic.auth.user.info"] = f"{settings.registry_username}:{secret}"
-    return SchemaRegistryClient(conf)
+    waits: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "max.retries": 1, "retries.wait.ms": 200}
+    return SchemaRegistryClient({**registry_options(settings), **waits})
 
 
 def register(settings: Settings, subject: str, schema: Mapping[str, Any]) -> int:
@@ -157,7 +167,9 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
     from confluent_kafka.schema_registry import SchemaRegistryError
 
     where = settings.schema_registry_url
-    start = "rtlib up" if settings.registry_url is None else "check RTLIB_REGISTRY_URL"
+    local = settings.registry_url is None
+    start = "rtlib up" if local else "check RTLIB_REGISTRY_URL"
+    check = "rtlib down && rtlib up" if local else "check RTLIB_REGISTRY_USERNAME and RTLIB_REGISTRY_PASSWORD"
     try:
         with registry_client(settings) as client:
             yield client
@@ -166,7 +178,7 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
         raise ServiceError(f"the schema registry at {where} does not answer ({said})", cure=start) from error
     except SchemaRegistryError as error:
         sign_in = error.http_status_code in (401, 403)
-        cure = "check RTLIB_REGISTRY_USERNAME and RTLIB_REGISTRY_PASSWORD" if sign_in else "rtlib logs registry"
+        cure = check if sign_in else "rtlib logs registry"
         raise ServiceError(f"the schema registry at {where} refused: {error}", cure=cure) from error
 
 

@@ -45,6 +45,8 @@ def librdkafka_error(settings: Settings, error: KafkaException) -> ServiceError:
 def _told(settings: Settings, said: str, *, sign_in: bool, rights: bool, away: bool) -> ServiceError:
     where = settings.bootstrap_servers
     check = "check RTLIB_KAFKA_USERNAME, RTLIB_KAFKA_PASSWORD and RTLIB_KAFKA_SASL_MECHANISM"
+    if settings.local_sign_in:
+        check = "rtlib down && rtlib up"
     if settings.kafka_sasl_mechanism == "AWS_MSK_IAM":
         check = "check AWS_DEFAULT_REGION and your AWS credentials: aws sts get-caller-identity tells whose they are"
     start = "rtlib up" if settings.kafka_bootstrap_servers is None else "check RTLIB_KAFKA_BOOTSTRAP_SERVERS"

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
+from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline.signs import SignReader
@@ -39,6 +40,16 @@ def checks() -> Mapping[str, Check]:
         "simulator": simulator,
     }
     return every
+
+
+def checks_at_start() -> Mapping[str, Check]:
+    """The same while the stack starts: on a shared machine the broker has to be given its user first."""
+    return {**checks(), "broker": _broker_at_start}
+
+
+def _broker_at_start(settings: Settings) -> str:
+    ensure_user(settings)
+    return broker(settings)
 
 
 def broker(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
+from rtlib.running import BROKER_USER
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
@@ -21,10 +22,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=CLIENT
+listener.security.protocol.map=CLIENT:{protocol},CONTROLLER:{protocol}
 log.dirs={data}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -40,6 +42,22 @@ message.max.bytes=1048588
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.bytes=134217728
 """
+# Clients sign in by SCRAM, which never sends the password, so a process that took the port while the stack was down
+# learns nothing. Kafka keeps SCRAM users in its own metadata; Kafka's own connections, and the sign-in that creates
+# the user after each start, need a mechanism that works before that: PLAIN, with another secret.
+SIGN_IN = """\
+listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.client.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.client.plain.sasl.jaas.config={plain}
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+listener.name.controller.plain.sasl.jaas.config={plain}
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+"""
+PLAIN_LOGIN = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    'username="{user}" password="{secret}" user_{user}="{secret}";'
+)
 
 
 def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
@@ -62,17 +80,25 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
         )
     private.make_folder(folder)
     properties = folder / "server.properties"
-    ports = settings.ports
-    private.write(
-        properties,
-        PROPERTIES.format(port=ports["kafka"], controller=ports["kafka_controller"], data=_property(folder / "data")),
-    )
+    private.write(properties, _properties(settings, folder / "data"))
     if (folder / "data" / "meta.properties").exists():
         return
     tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
+
+
+def _properties(settings: Settings, data: Path) -> str:
+    """The broker's configuration; on a shared machine both of its ports ask for a sign-in."""
+    ports, protocol = settings.ports, "SASL_PLAINTEXT" if settings.shared else "PLAINTEXT"
+    text = PROPERTIES.format(
+        port=ports["kafka"], controller=ports["kafka_controller"], protocol=protocol, data=_property(data)
+    )
+    if not settings.shared:
+        return text
+    secret = settings.local_secret("kafka_broker").get_secret_value()
+    return text + SIGN_IN.format(plain=PLAIN_LOGIN.format(user=BROKER_USER, secret=secret))
 
 
 def _property(value: object) -> str:

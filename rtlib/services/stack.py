@@ -19,6 +19,7 @@ from rtlib.running import forget, make_secrets, remember
 from rtlib.services import jars, java, ports, processes, supervise
 from rtlib.services.broker import prepare_broker
 from rtlib.services.parts import parts
+from rtlib.services.registry import prepare_registry
 
 Check = Callable[[Settings], str]
 Tell = Callable[[str], None]
@@ -224,6 +225,7 @@ def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen
         remember(settings.home, settings.of_a_run())
         make_secrets(settings.home)
         prepare_broker(settings, java=found.path, jars=fetched["kafka"])
+        prepare_registry(settings)
         _write_supervisor_config(settings, found.path, fetched, chosen)
     except OSError as error:
         raise EnvironmentProblem(

@@ -11,6 +11,7 @@ from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 from live_stack import ask, until
 
+from rtlib.broker.registry import registry_options
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 
@@ -45,9 +46,8 @@ select kafka_partition as p, max(kafka_offset) + 1 as o from (
 
 def read_by_another_make(settings: Settings, topic: str, ends: dict[int, int]) -> tuple[int, set[Place]]:
     """Read up to these offsets with Confluent's client: how many records validate, and where those are that do not."""
-    deserialize = JSONDeserializer(
-        schema_str=None, schema_registry_client=SchemaRegistryClient({"url": settings.schema_registry_url})
-    )
+    registry = SchemaRegistryClient(registry_options(settings))
+    deserialize = JSONDeserializer(schema_str=None, schema_registry_client=registry)
     reader = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": uuid.uuid4().hex})
     reader.assign([TopicPartition(topic, partition, 0) for partition, end in ends.items() if end])
     good, misfits = 0, set()

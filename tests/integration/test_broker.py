@@ -25,7 +25,7 @@ from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.reader import Partition, Reader
-from rtlib.broker.registry import latest, register, schema_by_id, subjects
+from rtlib.broker.registry import latest, register, registry_options, schema_by_id, subjects
 from rtlib.broker.rejected import from_record
 from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topic_specs, topics
 from rtlib.config import Settings
@@ -369,7 +369,7 @@ def test_a_client_of_another_make_reads_and_validates_every_event(
     for number in range(50):
         producer.send(event(number))
     producer.flush(30)
-    registry = SchemaRegistryClient({"url": own.schema_registry_url})
+    registry = SchemaRegistryClient(registry_options(own))
     deserialize = JSONDeserializer(schema_str=None, schema_registry_client=registry)
     reader = Consumer(
         {"bootstrap.servers": own.bootstrap_servers, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}

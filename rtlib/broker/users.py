@@ -1,0 +1,30 @@
+"""Users: the one user of the local Kafka on a shared machine."""
+
+from __future__ import annotations
+
+from rtlib.broker.client import broker_options
+from rtlib.broker.seam import broker_errors
+from rtlib.config import Settings
+from rtlib.errors import ServiceError
+from rtlib.running import LOCAL_USER
+
+
+def ensure_user(settings: Settings) -> None:
+    """Have the local broker know the secret of this start; nothing to do where it asks for no sign-in.
+
+    Kafka keeps its SCRAM users in its metadata, where those of an earlier start, and of none, are found.
+
+    Raises:
+        ServiceError: The broker does not answer, or refused.
+    """
+    if not settings.local_sign_in:
+        return
+    from kafka import KafkaAdminClient
+    from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+
+    password = settings.local_secret("kafka").get_secret_value().encode()
+    user = UserScramCredentialUpsertion(LOCAL_USER, ScramMechanism.SCRAM_SHA_512, password)
+    with broker_errors(settings), KafkaAdminClient(**broker_options(settings)) as admin:
+        refused = admin.alter_user_scram_credentials([user])[LOCAL_USER]
+    if refused:
+        raise ServiceError(f"the broker did not take the user {LOCAL_USER}: {refused}", cure="rtlib logs broker")
