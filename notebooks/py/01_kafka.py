@@ -41,8 +41,7 @@ from rtlib.config import load_settings
 from rtlib.pipeline import health
 
 settings = load_settings()
-servers = settings.bootstrap_servers
-print(f"Kafka at {servers} {health.broker(settings)}; the registry {health.registry(settings)}")
+print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}; the registry {health.registry(settings)}")
 
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
@@ -52,7 +51,8 @@ def compare(guess, truth):
 # ## A topic is a log in partitions
 #
 # From here on it is `kafka-python`, as you would use it anywhere. These are all the names that we need of it, and one
-# client for orders that concern the broker itself.
+# client for orders that concern the broker itself. Every client takes the same few arguments: `client_options` returns
+# them as a dictionary, where Kafka is and, if it asks for one, how to sign in, and `**` hands them over.
 
 # %%
 import json
@@ -62,7 +62,10 @@ from uuid import uuid4
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-admin, topics = KafkaAdminClient(bootstrap_servers=servers), []
+from rtlib.broker.client import client_options
+
+connection = client_options(settings)
+admin, topics = KafkaAdminClient(**connection), []
 
 # %% [markdown]
 # Our topics have four partitions. A name ends in a random word, so that each run begins with an empty topic.
@@ -83,7 +86,7 @@ def new_topic():
 # it once. That is called *idempotent*.
 
 # %%
-producer = KafkaProducer(bootstrap_servers=servers, acks="all")
+producer = KafkaProducer(**connection, acks="all")
 
 
 def send(number, site):
@@ -135,7 +138,7 @@ compare(my_guess, (told.partition, told.offset))
 
 # %%
 def read(group):
-    reader = KafkaConsumer(topic, bootstrap_servers=servers, group_id=group, auto_offset_reset="earliest",
+    reader = KafkaConsumer(topic, **connection, group_id=group, auto_offset_reset="earliest",
                            enable_auto_commit=False, consumer_timeout_ms=3000)
     ends = reader.end_offsets([TopicPartition(topic, number) for number in range(4)])
     records = list(islice(reader, sum(ends.values())))
@@ -189,7 +192,7 @@ compare(my_guess, len(read(kitchen)))
 
 # %%
 def set_back(group):
-    reader = KafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    reader = KafkaConsumer(**connection, group_id=group, enable_auto_commit=False)
     reader.assign([TopicPartition(topic, number) for number in range(4)])
     print("committed:", {one.partition: reader.committed(one) for one in sorted(reader.assignment())})
     for one in reader.assignment():
@@ -224,12 +227,15 @@ order["additionalProperties"] = False
 
 # %% [markdown]
 # We use Confluent's own client, which speaks to this registry as to Confluent's, and tell it to take *backward
-# compatible* changes only: a reader with the new schema must understand older records.
+# compatible* changes only: a reader with the new schema must understand older records. The registry refuses a request
+# without its password, which is new at each start; `registry_options` returns it with the address.
 
 # %%
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-registry = SchemaRegistryClient({"url": settings.schema_registry_url})
+from rtlib.broker.registry import registry_options
+
+registry = SchemaRegistryClient(registry_options(settings))
 subject = f"{topic}-value"
 registry.set_compatibility(subject, "BACKWARD")
 schema_id = registry.register_schema(subject, Schema(json.dumps(order), "JSON"))
@@ -320,7 +326,7 @@ except SchemaRefused as refused:
 
 # %%
 def newest(topic, count):
-    tail = KafkaConsumer(bootstrap_servers=servers, consumer_timeout_ms=5000)
+    tail = KafkaConsumer(**connection, consumer_timeout_ms=5000)
     tail.assign([TopicPartition(topic, number) for number in tail.partitions_for_topic(topic)])
     ends = tail.end_offsets(tail.assignment())
     for partition, end in ends.items():
@@ -376,7 +382,7 @@ pd.DataFrame(rows, columns=columns).tail(8)
 # %%
 if rows:
     origin = TopicPartition(rows[-1]["topic"], int(rows[-1]["partition"]))
-    tail = KafkaConsumer(bootstrap_servers=servers, consumer_timeout_ms=5000)
+    tail = KafkaConsumer(**connection, consumer_timeout_ms=5000)
     tail.assign([origin])
     tail.seek(origin, int(rows[-1]["offset"]))
     original = next(tail).value

@@ -43,8 +43,7 @@ from rtlib.config import load_settings
 from rtlib.pipeline import health
 
 settings = load_settings()
-servers = settings.bootstrap_servers
-print(f"Kafka at {servers} {health.broker(settings)}")
+print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")
 
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
@@ -88,7 +87,10 @@ from uuid import uuid4
 
 from kafka import KafkaProducer
 
-topics, producer = [], KafkaProducer(bootstrap_servers=servers, acks="all")
+from rtlib.broker.client import client_options
+
+connection = client_options(settings)
+topics, producer = [], KafkaProducer(**connection, acks="all")
 
 def send(*times, site="oakland"):
     for time in times:
@@ -107,15 +109,17 @@ def send(*times, site="oakland"):
 # %%
 from kafka.admin import KafkaAdminClient, NewTopic
 
-admin, topic = KafkaAdminClient(bootstrap_servers=servers), f"rtlib.lesson.spark.{uuid4().hex[:8]}"
+admin, topic = KafkaAdminClient(**connection), f"rtlib.lesson.spark.{uuid4().hex[:8]}"
 admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
 topics.append(topic)
 
 # %% [markdown]
-# And the query over it.
+# And the query over it. Spark's own Kafka client takes what `client_options` holds by other names.
 
 # %%
-source = spark.readStream.format("kafka").option("kafka.bootstrap.servers", servers)
+from rtlib.broker.client import spark_options as kafka_options
+
+source = spark.readStream.format("kafka").options(**kafka_options(settings))
 records = source.option("subscribe", topic).option("startingOffsets", "earliest").load()
 fields = F.from_json(F.col("value").cast("string"), "site string, at timestamp")
 events = records.select(fields.alias("event")).select("event.*")
@@ -244,7 +248,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 # %%
 def newest(topic, count):
-    reader = KafkaConsumer(bootstrap_servers=servers, consumer_timeout_ms=3000)
+    reader = KafkaConsumer(**connection, consumer_timeout_ms=3000)
     reader.assign([TopicPartition(topic, number) for number in reader.partitions_for_topic(topic)])
     ends = reader.end_offsets(reader.assignment())
     for partition, end in ends.items():
@@ -294,7 +298,7 @@ out = kpis.select(value.alias("value")).writeStream.format("kafka").outputMode("
 import tempfile
 
 folder = tempfile.mkdtemp(prefix="lesson-")
-out = out.option("kafka.bootstrap.servers", servers).option("topic", topic).option("checkpointLocation", folder)
+out = out.options(**kafka_options(settings)).option("topic", topic).option("checkpointLocation", folder)
 batches = out.start()
 while len(batches.recentProgress) < measure_batches and not batches.awaitTermination(1):
     print(f"\r{len(batches.recentProgress)} of {measure_batches} batches", end="")

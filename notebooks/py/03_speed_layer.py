@@ -76,7 +76,9 @@ from itertools import islice
 
 from kafka import KafkaConsumer, TopicPartition
 
-topic, servers = settings.topic("kpis"), settings.bootstrap_servers
+from rtlib.broker.client import client_options
+
+topic = settings.topic("kpis")
 print(topic)
 
 # %% [markdown]
@@ -84,7 +86,7 @@ print(topic)
 
 # %%
 def newest(count):
-    reader = KafkaConsumer(bootstrap_servers=servers, consumer_timeout_ms=3000)
+    reader = KafkaConsumer(**client_options(settings), consumer_timeout_ms=3000)
     reader.assign([TopicPartition(topic, number) for number in reader.partitions_for_topic(topic)])
     ends = reader.end_offsets(reader.assignment())
     for partition, end in ends.items():

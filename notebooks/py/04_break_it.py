@@ -42,8 +42,7 @@ from rtlib.config import load_settings
 from rtlib.pipeline import health
 
 settings = load_settings()
-servers = settings.bootstrap_servers
-print(f"Kafka at {servers} {health.broker(settings)}")
+print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")
 
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
@@ -62,7 +61,10 @@ from uuid import uuid4
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-admin, topics = KafkaAdminClient(bootstrap_servers=servers), []
+from rtlib.broker.client import client_options
+
+connection = client_options(settings)
+admin, topics = KafkaAdminClient(**connection), []
 
 # %% [markdown]
 # A producer that knows transactions has an id of its own, by which Kafka knows it again when it comes back. Here each
@@ -72,7 +74,7 @@ admin, topics = KafkaAdminClient(bootstrap_servers=servers), []
 def new_producer():
     topics.append(f"rtlib.lesson.transactions.{uuid4().hex[:8]}")
     admin.create_topics([NewTopic(topics[-1], num_partitions=1, replication_factor=1)])
-    one = KafkaProducer(bootstrap_servers=servers, transactional_id=topics[-1], acks="all")
+    one = KafkaProducer(**connection, transactional_id=topics[-1], acks="all")
     one.init_transactions()
     return one
 
@@ -94,7 +96,7 @@ def write(*values, commit):
 
 # %%
 def read(isolation):
-    reader = KafkaConsumer(bootstrap_servers=servers, isolation_level=isolation, consumer_timeout_ms=3000)
+    reader = KafkaConsumer(**connection, isolation_level=isolation, consumer_timeout_ms=3000)
     reader.assign([TopicPartition(topics[-1], 0)])
     reader.seek_to_beginning()
     return [record.value.decode() for record in reader]
