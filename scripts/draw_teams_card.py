@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import uvicorn
+from pydantic import SecretStr
 
 from rtlib.alerts import Alert, Change, card, message, rules_of
+from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
 from rtlib.pipeline.alerting import advice, titled
@@ -44,15 +48,15 @@ def cards() -> Iterator[dict[str, Any]]:
 @contextmanager
 def shown() -> Iterator[str]:
     """The address of a receiver that took them."""
-    receiver = Receiver()
+    receiver, secret = Receiver(), SecretStr(token_urlsafe())
     for one in cards():
         status, why = receiver.take(message(one))
         assert status == 202, why
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(receiver.app(), log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        yield ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret).page.get_secret_value()
         server.should_exit = True
         thread.join(timeout=10)
 

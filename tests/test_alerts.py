@@ -22,8 +22,10 @@ from pydantic import SecretStr
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.alerts import QUIET, Alert, Change, Delivery, Rule, State, Teams, card, message, rules_of, step
+from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.card import MAX_BYTES
 from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.receiver_web import web_app
 from rtlib.alerts.rules import GAP
 from rtlib.alerts.teams import ATTEMPTS, LONGEST_BACKOFF, LONGEST_WAIT, _seconds
 from rtlib.domains import load_domain
@@ -221,20 +223,26 @@ def receiver(clock: Clock) -> Receiver:
 
 
 @pytest.fixture
-def url(receiver: Receiver) -> Iterator[SecretStr]:
+def address(receiver: Receiver) -> Iterator[ReceiverAddress]:
     """Where a real server listens with the receiver behind it."""
+    secret = SecretStr("top-secret")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(receiver.app(), log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, args=([free],), daemon=True)
         thread.start()
         wait: Callable[[], bool] = retry(
             retry=retry_if_result(lambda up: not up), wait=wait_fixed(0.02), stop=stop_after_delay(10)
         )(lambda: server.started)
         wait()
-        yield SecretStr(f"http://127.0.0.1:{free.getsockname()[1]}/webhook?sig=top-secret")
+        yield ReceiverAddress(f"http://127.0.0.1:{free.getsockname()[1]}", secret)
         server.should_exit = True
         thread.join(timeout=10)
+
+
+@pytest.fixture
+def url(address: ReceiverAddress) -> SecretStr:
+    return address.webhook
 
 
 @pytest.fixture

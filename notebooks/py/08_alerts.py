@@ -200,16 +200,20 @@ print(json.dumps(shown, indent=1)[:700], "…")
 print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
 
 # %% [markdown]
-# The address of a webhook is a secret: who knows it can write to the channel. Here it is the receiver of your stack,
-# and sending is one POST. Teams allows four messages a second. **Predict:** which status codes do six messages in a
-# row get? (202 means that it was taken, 429 that it was too much.)
+# The address of a webhook is a secret: who knows it can write to the channel. So it is kept where printing it shows
+# stars, and taken out only to send. Here it is the receiver of your stack, and sending is one POST of JSON. Teams
+# allows four messages a second. **Predict:** which status codes do six messages in a row get? (202 means that it was
+# taken, 429 that it was too much.)
 
 # %%
 import requests
 
-webhook = f"http://127.0.0.1:{settings.local_port('receiver')}/webhook"
+from rtlib.pipeline.receiver import receiver_address
+
+receiver = receiver_address(settings)
+url, json_type = receiver.webhook.get_secret_value(), {"Content-Type": "application/json"}
 my_guess = None  # for instance [202, 202, 202, 202, 202, 202]
-answers = [requests.post(webhook, data=message(shown), timeout=5) for _ in range(6)]
+answers = [requests.post(url, data=message(shown), headers=json_type, timeout=5) for _ in range(6)]
 compare(my_guess, [one.status_code for one in answers])
 print("asked to wait, in seconds:", answers[-1].headers.get("Retry-After"))
 assert answers[0].status_code == 202, "the first of them must be taken; wait a few seconds and run the cell again"
@@ -222,11 +226,9 @@ assert answers[0].status_code == 202, "the first of them must be taken; wait a f
 # %%
 import time
 
-from pydantic import SecretStr
-
 from rtlib.alerts import Teams
 
-teams, start = Teams(SecretStr(webhook)), time.monotonic()
+teams, start = Teams(receiver.webhook), time.monotonic()
 told = [teams.post(message(shown)) for _ in range(6)]
 print([one.taken for one in told], f"{time.monotonic() - start:.1f} s")
 assert all(one.taken for one in told), "a sender that waits as long as it is asked to loses nothing"
@@ -238,7 +240,7 @@ assert all(one.taken for one in told), "a sender that waits as long as it is ask
 # %%
 from IPython.display import IFrame
 
-IFrame(f"http://127.0.0.1:{settings.local_port('receiver')}/", width="100%", height=330)
+IFrame(receiver.page.get_secret_value(), width="100%", height=330)
 
 # %% [markdown]
 # ## Between finding and sending

@@ -1,7 +1,6 @@
-"""Receiver: stands in for Teams on this machine: the same answers, the same limits, and a page of what it took.
+"""Receiver: stands in for Teams on this machine: the same answers, the same limits, and it keeps what it took.
 
-The page draws the cards with the renderer that Microsoft publishes (the npm package adaptivecards, MIT; a copy is in
-``web``), so what is seen here is what the format means and not what we think it means.
+Whoever sent a card, only what ``sanitize`` allows of it is kept; ``receiver_web`` serves it and shows the page.
 """
 
 from __future__ import annotations
@@ -11,25 +10,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rtlib import private
 from rtlib.alerts.card import CONTENT_TYPE, MAX_BYTES
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
+from rtlib.alerts.sanitize import sanitize
 
 A_SECOND = 4
 KEPT = 200
-WEB = Path(__file__).with_name("web")
+ON_DISK = 2 * KEPT  # lines of the file before it is written anew with the newest
 
 
 class Receiver:
     """What was taken, newest last, and how to answer.
 
     A card whose title carries an ``id`` that was taken before is answered like any other and kept once: who did not
-    hear the answer sends it again. Teams itself has no such memory.
+    hear the answer sends it again. Teams itself has no such memory. (Whoever knows the webhook could use up an ``id``
+    before its alert comes: the address is a secret for that reason too.)
 
     Attributes:
         cards: The cards that were taken.
@@ -43,6 +40,7 @@ class Receiver:
     def __init__(self, file: Path | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self.cards: deque[dict[str, Any]] = deque(_kept(file), maxlen=KEPT)
+        self._lines = ON_DISK  # what an earlier process left is rewritten at the first card
         self.answers: deque[int] = deque()
         self._clock = clock
         self._times: deque[float] = deque()
@@ -64,9 +62,14 @@ class Receiver:
 
     def _keep(self, found: dict[str, Any]) -> None:
         self.cards.append(found)
-        if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(found) + "\n")
+        if self._file is None:
+            return
+        if self._lines >= ON_DISK:
+            private.write(self._file, "".join(map(_line, self.cards)))
+            self._lines = len(self.cards)
+        else:
+            private.append(self._file, _line(found))
+            self._lines += 1
 
     def _has_room(self) -> bool:
         now = self._clock()
@@ -74,33 +77,6 @@ class Receiver:
             self._times.popleft()
         self._times.append(now)
         return len(self._times) <= A_SECOND
-
-    def app(self) -> Starlette:
-        """The receiver as a web application: POST /webhook, GET /cards, and the page at /."""
-        from starlette.applications import Starlette
-        from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
-        from starlette.routing import Mount, Route
-        from starlette.staticfiles import StaticFiles
-
-        async def webhook(request: Request) -> Response:
-            status, why = self.take(await request.body())
-            headers = {"Retry-After": "1"} if status == 429 else {}
-            return PlainTextResponse(why, status_code=status, headers=headers)
-
-        async def cards(request: Request) -> Response:
-            return JSONResponse(list(self.cards))
-
-        async def page(request: Request) -> Response:
-            return FileResponse(WEB / "cards.html")
-
-        return Starlette(
-            routes=[
-                Route("/", page),
-                Route("/webhook", webhook, methods=["POST"]),
-                Route("/cards", cards),
-                Mount("/web", StaticFiles(directory=WEB)),
-            ]
-        )
 
 
 def _kept(file: Path | None) -> list[dict[str, Any]]:
@@ -110,24 +86,28 @@ def _kept(file: Path | None) -> list[dict[str, Any]]:
     found = []
     for line in file.read_text(encoding="utf-8").splitlines()[-KEPT:]:
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            found.append(sanitize(json.loads(line)))
+        except (ValueError, AttributeError, RecursionError):
             continue
     return found
 
 
+def _line(card: dict[str, Any]) -> str:
+    return json.dumps(card) + "\n"
+
+
 def _key(card: dict[str, Any]) -> str | None:
-    body = card.get("body")
-    first = body[0] if isinstance(body, list) and body and isinstance(body[0], dict) else {}
+    first = card["body"][0] if card["body"] else {}
     return first.get("id")
 
 
 def _card(body: bytes) -> dict[str, Any] | None:
+    """The card of a message, without what is not allowed; None when it is no such message, or nested too deeply."""
     try:
         told = json.loads(body)
         (attachment,) = told["attachments"]
-        content: dict[str, Any] = attachment["content"]
+        content = attachment["content"]
         good = told["type"] == "message" and attachment["contentType"] == CONTENT_TYPE
-        return content if good and content["type"] == "AdaptiveCard" else None
-    except (ValueError, KeyError, TypeError):
+        return sanitize(content) if good and content["type"] == "AdaptiveCard" else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

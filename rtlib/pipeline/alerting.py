@@ -1,4 +1,4 @@
-"""Alerting: the supervised service that watches the KPI stream, and the one that stands in for Teams.
+"""Alerting: the supervised service that watches the KPI stream and sends a card when somebody is needed.
 
 What is found goes into OPS.ALERTS in the transaction that notes how far the service has judged, and is sent from
 there. A crash at any moment therefore loses no alert and raises none twice; one that was sent and not yet noted as
@@ -22,13 +22,12 @@ from rtlib.alerts import Alert, Change, Judge, Memory, Teams, card, message, rul
 from rtlib.config import Settings
 from rtlib.domains import Domain, load_domain
 from rtlib.pipeline.beats import Sign, Skipped, wait_for_topics
+from rtlib.pipeline.receiver import receiver_address
 from rtlib.warehouse import alerts as table
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from rtlib.broker.reader import Partition, Reader
 
 log = logging.getLogger(__name__)
@@ -43,27 +42,7 @@ NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # what a c
 
 def webhook(settings: Settings) -> SecretStr:
     """Where cards go: to Teams if a webhook is set, else to the receiver of this stack."""
-    return settings.teams_webhook_url or SecretStr(f"http://127.0.0.1:{settings.local_port('receiver')}/webhook")
-
-
-def run_receiver(settings: Settings, stop: threading.Event) -> None:
-    """The local receiver, until it is told to stop."""
-    import uvicorn
-
-    from rtlib.alerts.receiver import Receiver
-
-    folder = settings.home / "receiver"
-    folder.mkdir(parents=True, exist_ok=True)
-    app = Receiver(folder / "cards.jsonl").app()
-    port = settings.ports["receiver"]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
-    threading.Thread(target=_end_with, args=(server, stop), daemon=True).start()
-    server.run()
-
-
-def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:
-    stop.wait()
-    server.should_exit = True
+    return settings.teams_webhook_url or receiver_address(settings).webhook
 
 
 def run_alerts(settings: Settings, stop: threading.Event) -> None:

@@ -14,6 +14,7 @@ from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.pipeline.receiver import receiver_address
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Heartbeat
 from rtlib.streaming.queries import QUERIES
@@ -99,9 +100,9 @@ def alerts(settings: Settings) -> str:
 
 def receiver(settings: Settings) -> str:
     """Ask the local receiver for the cards it took."""
-    url = f"http://127.0.0.1:{settings.local_port('receiver')}/cards"
+    address = receiver_address(settings)
     try:
-        answer = requests.get(url, timeout=5)
+        answer = requests.get(address.cards, headers=address.headers(), timeout=5)
         answer.raise_for_status()
     except requests.RequestException as error:
         raise ServiceError(

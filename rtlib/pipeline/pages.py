@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.errors import ServiceError
 from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES
+from rtlib.pipeline.receiver import receiver_address
 from rtlib.pipeline.subjects import choices
 from rtlib.pipeline.transforming import source_readings
 from rtlib.records import Reading
@@ -87,9 +89,13 @@ class Pages:
 
     @property
     def receiver(self) -> str | None:
-        """Where the local receiver shows the cards; None when they go to Teams."""
-        ours = self._settings.teams_webhook_url is None
-        return f"http://127.0.0.1:{self._settings.ports['receiver']}/" if ours else None
+        """Where the local receiver shows the cards, a link with its key; None when they go to Teams."""
+        if self._settings.teams_webhook_url is not None:
+            return None
+        try:
+            return receiver_address(self._settings).page.get_secret_value()
+        except ServiceError:  # the stack was stopped: nothing answers there, and the frame says so
+            return f"http://127.0.0.1:{self._settings.ports['receiver']}/"
 
     def plan(self) -> Plan:
         """Load, forecast and plan."""

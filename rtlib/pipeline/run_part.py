@@ -31,7 +31,8 @@ def run_part(name: str, settings: Settings) -> None:
         ConfigError: No part of this name runs in Python.
         RtlibError: What the part needs is not there; the supervisor starts it again.
     """
-    from rtlib.pipeline.alerting import run_alerts, run_receiver
+    from rtlib.pipeline.alerting import run_alerts
+    from rtlib.pipeline.receiver import run_receiver
 
     runs: dict[str, Callable[[Settings, threading.Event], None]] = {
         "stream": run_stream,

@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uvicorn
+from pydantic import SecretStr
 
 from rtlib.alerts import Alert, Change, card, message, rules_of
+from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.pipeline.pages import Plan, Quality
 from rtlib.pipeline.subjects import choices
@@ -106,10 +109,11 @@ def receiver_with_two_cards() -> str:
         told = Alert("curbside", domain.sites[0].id, rule, change, value, now, now, now, {"events": 240})
         advice = rule.advice if change is Change.RAISED else "Nothing more to do. Thank you."
         took.take(message(card(told, site=domain.sites[0].title, advice=advice, link="http://127.0.0.1/")))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(took.app(), log_level="error", lifespan="off"))
+    listening, secret = socket.create_server(("127.0.0.1", 0)), SecretStr("the receiver's secret")
+    server = uvicorn.Server(uvicorn.Config(web_app(took, secret), log_level="error", lifespan="off"))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    address = ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
+    return address.page.get_secret_value()
 
 
 def level(at: datetime) -> float:

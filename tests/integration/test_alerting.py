@@ -21,6 +21,7 @@ from rtlib.broker.client import client_options
 from rtlib.broker.topics import ensure_topics
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
+from rtlib.pipeline.receiver import receiver_address
 
 pytestmark = pytest.mark.integration
 
@@ -65,8 +66,8 @@ def tell(settings: Settings, kpi: str, values: list[float], *, first: datetime) 
 
 def cards(settings: Settings) -> list[str]:
     """The titles of this domain's cards that the receiver took."""
-    url = f"http://127.0.0.1:{settings.ports['receiver']}/cards"
-    titles = [one["body"][0] for one in requests.get(url, timeout=5).json()]
+    address = receiver_address(settings)
+    titles = [one["body"][0] for one in requests.get(address.cards, headers=address.headers(), timeout=5).json()]
     return [one["text"] for one in titles if one["id"].startswith(settings.domain)]
 
 
@@ -98,9 +99,9 @@ def test_a_surge_is_one_card_and_one_recovery_though_the_service_is_killed_in_be
 def test_where_nobody_takes_the_card_it_is_kept_with_the_reason(stack: Stack) -> None:
     settings = of_domain(stack, "ecommerce")
     first = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
-    nowhere = f"http://127.0.0.1:{settings.ports['receiver']}/no-such-place"
+    nowhere = receiver_address(settings).cards  # takes no POST
     with service(settings, RTLIB_TEAMS_WEBHOOK_URL=nowhere):
         tell(settings, "page_load", [BAD] * 4, first=first)
         until(lambda: any(one["status"] == "undelivered" for one in outbox(settings)), seconds=60)
     (told,) = outbox(settings)
-    assert (told["change"], told["reason"], int(told["attempts"])) == ("raised", "HTTP 404", 1)
+    assert (told["change"], told["reason"], int(told["attempts"])) == ("raised", "HTTP 401", 1)
