@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.ledger import Ledger, take, verdict
+from rtlib.ledger import Ledger, take, verdict, waiting
 from rtlib.pipeline import health, prepare, trigger
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.running import remembered
@@ -71,7 +71,7 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
         _count_down(seconds, tell)
         supervise.stop_part(running, "simulator")
         tell("the simulator has stopped; waiting until everything has arrived")
-        return _drained(running)
+        return _drained(running, tell)
 
 
 @contextmanager
@@ -200,7 +200,8 @@ def report(result: Ledger) -> str:
         f"{result.duplicates_removed:,} duplicates removed, {result.rejected:,} rejected"
     )
     named = [f"  lost: {one}" for one in result.lost_events] + [f"  doubled: {one}" for one in result.doubled_events]
-    return "\n".join([speed, batch, *named, *(f"  {one}" for one in result.differences), verdict(result)])
+    apart = [f"  {one}" for one in (*result.differences, *waiting(result))]
+    return "\n".join([speed, batch, *named, *apart, verdict(result)])
 
 
 @contextmanager
@@ -234,9 +235,10 @@ def ending_on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _drained(settings: Settings) -> Ledger:
+def _drained(settings: Settings, tell: Tell) -> Ledger:
     """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
-    wait_until_settled(settings, seconds=DRAIN_SECONDS)
+    if not wait_until_settled(settings, seconds=DRAIN_SECONDS):
+        tell(f"not everything has arrived after {DRAIN_SECONDS:.0f} s; the ledger says what is in flight")
     return take(settings)
 
 

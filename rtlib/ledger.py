@@ -7,21 +7,39 @@ that fit no schema carry no number of their own: they are counted. An event that
 is told from one that is missing there by what its own micro-batch knew. Kafka deletes what is a week old, and the
 simulator's account and RAW keep everything: then RAW alone is held against that account, and against Kafka only for
 what its log still holds.
+
+There are three verdicts. What is in flight is known from offsets, never from the time that has passed: what lies
+behind the offset that a part has reached may still come, and what lies before it and is missing is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from rtlib.config import Settings
 from rtlib.pipeline.agreements import differences, last_sequences, sent_by
 from rtlib.pipeline.evidence import Evidence, Tell, gather, held_sequences
+from rtlib.pipeline.in_flight import SIMULATOR, InFlight
 from rtlib.wording import quantity
 
 NAMED = 10  # identifiers told of each kind
 Names = dict[str, set[int]]
+
+
+class Verdict(StrEnum):
+    """What a ledger proves."""
+
+    RECONCILES = "reconciles"
+    NOT_FINAL = "not final yet"
+    DIFFERS = "does not reconcile"
+
+    @property
+    def exit_code(self) -> int:
+        """Of the commands that end with a ledger; no error of ``rtlib.errors`` has 9."""
+        return {Verdict.RECONCILES: 0, Verdict.DIFFERS: 1, Verdict.NOT_FINAL: 9}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,7 @@ class Ledger:
         lost_events: The first of them.
         doubled_events: The first of them.
         differences: What does not agree, in words; empty when everything does.
+        in_flight_at: What is in flight, by part, partition and offset; KPI records included.
     """
 
     taken_at: datetime
@@ -88,6 +107,7 @@ class Ledger:
     lost_events: tuple[Entry, ...]
     doubled_events: tuple[Entry, ...]
     differences: tuple[str, ...]
+    in_flight_at: tuple[InFlight, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -95,9 +115,22 @@ class Ledger:
         return not (self.lost or self.doubled or self.differences)
 
     @property
+    def verdict(self) -> Verdict:
+        """What this proves: nothing is final before something was sent, and all of it has arrived."""
+        if not self.agrees:
+            return Verdict.DIFFERS
+        is_open = self.running or self.in_flight or self.in_flight_at or not self.records_sent
+        return Verdict.NOT_FINAL if is_open else Verdict.RECONCILES
+
+    @property
     def reconciles(self) -> bool:
-        """True when all agrees, something was sent at all, and nothing is in flight after the simulator's end."""
-        return self.agrees and self.records_sent > 0 and (self.running or not self.in_flight)
+        """True when all agrees, and nothing is in flight any more."""
+        return self.verdict is Verdict.RECONCILES
+
+
+def told(ledger: Ledger) -> dict[str, object]:
+    """The ledger as one JSON object."""
+    return {**asdict(ledger), "reconciles": ledger.reconciles, "verdict": ledger.verdict}
 
 
 def take(settings: Settings, *, tell: Tell = lambda line: None) -> Ledger:
@@ -126,9 +159,10 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
     sent, topic = sent_by(evidence), evidence.topic
     lost, coming = _missing(evidence, held)
     twice = [Entry(one.event_id, one.producer_id, one.sequence, f"{one.rows} rows") for one in evidence.doubled]
-    over = [one for one in evidence.windows.different if one.kpi_events > one.raw_events]
-    if evidence.is_open:  # events of these windows may be counted already and not yet archived
-        over = []
+    over = [
+        one for one in evidence.windows.different if one.kpi_events > one.raw_events and not evidence.may_change(one)
+    ]
+    before_kafka = (InFlight(SIMULATOR, None, None, coming),) if coming else ()
     return Ledger(
         taken_at=evidence.taken_at,
         running=evidence.running,
@@ -152,6 +186,7 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
         lost_events=tuple(_identified(evidence, lost[:NAMED])),
         doubled_events=tuple(twice[:NAMED]),
         differences=tuple(differences(evidence)),
+        in_flight_at=(*before_kafka, *evidence.in_flight),
     )
 
 
@@ -197,8 +232,13 @@ def render(ledger: Ledger) -> str:
     lines = [f"{name:<20} {count:>12,}  {what}" for name, count, what in rows(ledger)]
     for title, entries in (("lost", ledger.lost_events), ("doubled", ledger.doubled_events)):
         lines += [f"  {title}: {one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
-    lines += [f"  {one}" for one in ledger.differences]
+    lines += [f"  {one}" for one in (*ledger.differences, *waiting(ledger))]
     return "\n".join([*lines, verdict(ledger)])
+
+
+def waiting(ledger: Ledger) -> list[str]:
+    """Each thing that is in flight, in words."""
+    return [f"in flight: {one}" for one in ledger.in_flight_at]
 
 
 def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
@@ -227,14 +267,16 @@ def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
 
 def verdict(ledger: Ledger) -> str:
     """One sentence."""
+    if ledger.verdict is Verdict.DIFFERS:
+        apart = f", {quantity(len(ledger.differences), 'differences')}" if ledger.differences else ""
+        return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled{apart}"
+    if ledger.verdict is Verdict.RECONCILES:
+        return "reconciles: nothing lost, nothing doubled"
     if ledger.records_sent == 0:
-        return "nothing was sent yet: there is nothing to prove"
-    if not ledger.agrees:
-        return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled"
-    in_flight = quantity(ledger.in_flight, "records")
-    so_far = f"so far nothing lost, nothing doubled, {in_flight} in flight: it is not final"
+        return "NOT FINAL YET: nothing was sent, so there is nothing to prove"
+    count = sum(one.count for one in ledger.in_flight_at) or ledger.in_flight
+    so_far = f"NOT FINAL YET: nothing lost and nothing doubled so far, {quantity(count, 'records')} in flight"
     if ledger.running:
-        return f"{so_far} before the simulator has stopped (rtlib stop simulator) and all has arrived"
-    if ledger.in_flight:
-        return f"{so_far} before they have arrived (rtlib status shows whether a part holds them up)"
-    return "reconciles: nothing lost, nothing doubled"
+        return f"{so_far}; it is final once the simulator has stopped (rtlib stop simulator) and all has arrived"
+    parts = ", ".join(sorted({one.part for one in ledger.in_flight_at}))
+    return f"{so_far}; it is final once all has arrived, which waits for: {parts} (rtlib status)"

@@ -49,7 +49,13 @@ CURBSIDE = load_domain("curbside")
 def good_ledger() -> Ledger:
     """One of which everything agrees."""
     counts = dict.fromkeys(Ledger.__dataclass_fields__, 0)
-    nothing: dict[str, Any] = {"lost_events": (), "doubled_events": (), "differences": (), "running": False}
+    nothing: dict[str, Any] = {
+        "lost_events": (),
+        "doubled_events": (),
+        "differences": (),
+        "in_flight_at": (),
+        "running": False,
+    }
     return Ledger(**{**counts, **nothing, "records_sent": 9})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -10,8 +11,10 @@ import pytest
 
 from rtlib import ledger
 from rtlib.domains import load_domain
-from rtlib.ledger import Ledger, judge
+from rtlib.errors import RtlibError
+from rtlib.ledger import Ledger, Verdict, judge
 from rtlib.pipeline.evidence import Evidence, Topic
+from rtlib.pipeline.in_flight import InFlight, Unmerged, window_of
 from rtlib.pipeline.tallies import Run
 from rtlib.records import Tally
 from rtlib.simulator import Flaw, Simulator, TallyKeeper
@@ -37,17 +40,20 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
 
     Kafka has deleted the first ``gone`` of them by now.
     """
-    topic, held, removed = Topic(first={0: gone}), dict[str, set[int]](), 0
+    topic, held, removed = Topic(first={0: gone} if gone else {}), dict[str, set[int]](), 0
     records = list(islice(run.simulator.records(), run.tally.records if in_kafka is None else in_kafka))
     reached = len(records) if archived is None else archived
     for place, sent in enumerate(records):
         topic.records += place >= gone
         topic.archived_records += gone <= place < reached
+        topic.waiting["archive", 0] += place >= max(gone, reached)
         if sent.event is None:
             topic.misfits += place >= gone
+            topic.archived_misfits += gone <= place < reached
             continue
         if place >= gone:
-            topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached)
+            window = sent.event.site, window_of(sent.event.occurred_at, 60)
+            topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached, window=window)
         if place < reached:
             held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
             removed += sent.flaw is Flaw.DUPLICATE
@@ -60,7 +66,7 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
         topic=topic,
         held={name: Held(len(one), len(one), max(one)) for name, one in held.items()},
         doubled=(),
-        progress=Progress({}, reached - gone),
+        progress=Progress({0: reached}, reached - gone),
         counts=Counts(rows, rows, removed, misfits, 1, 6, rows, 0),
         windows=WindowComparison(6, ()),
         rejected_before=sum(one.event is None for one in records[:gone]),
@@ -138,14 +144,6 @@ def test_a_window_with_too_few_events_and_no_late_one_does_not_reconcile() -> No
     assert taken.differences == ("plant-a 09:00: 10 archived, 8 counted, 1 behind the watermark",)
 
 
-def test_what_the_archive_has_not_reached_is_in_flight_and_not_lost() -> None:
-    evidence = replace(evidence_of(run_of(), archived=SENT - 30), running=True)
-    taken = judge(evidence, held_by(evidence))
-    assert (taken.lost, taken.in_flight) == (0, 30)
-    assert ledger.verdict(taken).startswith("so far nothing lost")
-    assert "rtlib stop simulator" in ledger.verdict(taken)
-
-
 IN_FLIGHT = 30
 
 
@@ -154,16 +152,116 @@ def stopped(**more: int) -> Evidence:
     return evidence_of(run_of(), archived=SENT - IN_FLIGHT, **more)
 
 
-def test_after_the_simulators_end_what_the_archive_has_not_reached_is_neither_lost_nor_doubled() -> None:
-    just_now = WindowDifference("plant-a", START + timedelta(minutes=59), 40, 40 + IN_FLIGHT, 0)
-    evidence = replace(stopped(), windows=WindowComparison(6, (just_now,)))
-    taken = judge(evidence, held_by(evidence))
+def with_window(evidence: Evidence, *, raw: int, kpi: int, late: int = 0, unreached: int = 0) -> Evidence:
+    """One window that differs, an hour old: no count may be excused by its youth."""
+    one = WindowDifference("plant-a", START, raw, kpi, late, unreached)
+    return replace(evidence, windows=WindowComparison(6, (one,), {0: 100}))
+
+
+def verdict_of(evidence: Evidence) -> Verdict:
+    return judge(evidence, held_by(evidence)).verdict
+
+
+def test_what_lies_behind_the_offset_of_the_archive_is_in_flight_and_named_by_partition_offset_and_count() -> None:
+    taken = judge(stopped(), held_by(stopped()))
     assert (taken.lost, taken.doubled, taken.differences, taken.in_flight) == (0, 0, (), IN_FLIGHT)
-    assert "30 records in flight: it is not final" in ledger.verdict(taken)
-    assert taken.agrees
+    assert taken.verdict is Verdict.NOT_FINAL
     assert not taken.reconciles  # it is no proof before they have arrived
-    evidence.topic.archived_records = evidence.topic.records
-    assert judge(evidence, held_by(evidence)).doubled == IN_FLIGHT  # nothing is on its way any more
+    assert [str(one) for one in taken.in_flight_at] == [
+        "archive: 30 records of partition 0 from offset 370 on: in Kafka and not yet in RAW"
+    ]
+    assert "in flight: archive: 30 records" in ledger.render(taken)
+    assert "30 records in flight; it is final once all has arrived, which waits for: archive" in ledger.verdict(taken)
+
+
+def test_what_is_missing_before_the_offset_of_the_archive_is_lost_at_once() -> None:
+    held = held_by(stopped())
+    held[sorted(held)[0]].remove(7)
+    taken = judge(stopped(), held)
+    assert (taken.verdict, taken.lost, taken.in_flight) == (Verdict.DIFFERS, 1, IN_FLIGHT)
+
+
+def test_an_event_that_raw_lacks_is_lost_though_its_second_copy_is_in_flight() -> None:
+    evidence = stopped()
+    held = held_by(evidence)
+    name = sorted(held)[0]
+    held[name].remove(7)
+    evidence.topic.add(name, 7, archived=False)
+    assert judge(evidence, held).lost == 1
+
+
+def test_an_event_whose_second_copy_alone_was_archived_is_not_in_flight() -> None:
+    topic = Topic()
+    for archived in (False, True):
+        topic.add("sim-one-0", 0, archived=archived)
+    assert topic.pending_events == 0
+
+
+def test_while_the_simulator_sends_nothing_is_final_and_the_verdict_says_how_it_becomes_so() -> None:
+    evidence = replace(evidence_of(run_of(closed=False)), running=True)
+    taken = judge(evidence, {})
+    assert (taken.verdict, taken.reconciles) == (Verdict.NOT_FINAL, False)
+    assert "rtlib stop simulator" in ledger.verdict(taken)
+
+
+def test_records_that_the_simulator_counts_and_kafka_lacks_are_in_flight_before_kafka_while_it_sends() -> None:
+    evidence = replace(evidence_of(run_of(closed=False), in_kafka=SENT - 20), running=True)
+    taken = judge(evidence, held_by(evidence))
+    assert taken.verdict is Verdict.NOT_FINAL
+    assert str(taken.in_flight_at[0]).endswith("records: sent by the simulator and not yet in Kafka")
+    assert judge(replace(evidence, running=False), held_by(evidence)).verdict is Verdict.DIFFERS
+
+
+def test_an_old_window_whose_events_wait_for_the_archive_is_in_flight_and_not_doubled() -> None:
+    evidence = with_window(stopped(), raw=10, kpi=12)
+    evidence.topic.pending_windows["plant-a", START] = 2
+    assert verdict_of(evidence) is Verdict.NOT_FINAL
+    evidence.topic.pending_windows["plant-a", START] = 1  # the other one is nowhere
+    taken = judge(evidence, held_by(evidence))
+    assert (taken.verdict, taken.doubled) == (Verdict.DIFFERS, 2)
+
+
+def test_an_old_window_whose_events_wait_for_the_kpi_query_is_in_flight_and_not_different() -> None:
+    evidence = with_window(evidence_of(run_of()), raw=10, kpi=8, unreached=2)
+    evidence.topic.waiting["kpis", 0] = 300
+    taken = judge(evidence, {})
+    assert taken.verdict is Verdict.NOT_FINAL
+    assert [str(one) for one in taken.in_flight_at] == [
+        "kpis: 300 records of partition 0 from offset 100 on: in Kafka and not yet in a batch that the KPI query has "
+        "reported"
+    ]
+    assert verdict_of(with_window(evidence, raw=10, kpi=8, unreached=1)) is Verdict.DIFFERS
+
+
+def test_an_old_window_whose_kpi_record_waits_for_the_loader_is_in_flight_and_not_different() -> None:
+    waiting = Unmerged((InFlight("loader", 1, 7, 3),), frozenset({("plant-a", START)}))
+    evidence = replace(with_window(evidence_of(run_of()), raw=10, kpi=8), unmerged=waiting)
+    taken = judge(evidence, {})
+    assert taken.verdict is Verdict.NOT_FINAL
+    assert [str(one) for one in taken.in_flight_at] == [
+        "loader: 3 KPI records of partition 1 from offset 7 on: in the KPI topic and not yet in SPEED"
+    ]
+    elsewhere = replace(waiting, windows=frozenset({("plant-b", START)}))
+    assert judge(replace(evidence, unmerged=elsewhere), {}).verdict is Verdict.DIFFERS
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("counted", [8, 12])
+def test_a_young_window_that_nothing_in_flight_explains_differs_at_once(running: bool, counted: int) -> None:
+    evidence = replace(with_window(stopped(), raw=10, kpi=counted), running=running, taken_at=START)
+    taken = judge(evidence, held_by(evidence))
+    assert taken.verdict is Verdict.DIFFERS
+    assert taken.differences == (f"plant-a 09:00: 10 archived, {counted} counted, 0 behind the watermark",)
+
+
+def test_rejected_records_that_wait_for_the_archive_are_in_flight_and_a_missing_one_differs() -> None:
+    evidence = stopped()
+    assert evidence.topic.misfits > evidence.topic.archived_misfits > 0
+    fewer = replace(evidence.counts, rejected=evidence.counts.rejected - 1)
+    assert verdict_of(evidence) is Verdict.NOT_FINAL
+    assert judge(replace(evidence, counts=fewer), held_by(evidence)).differences == (
+        f"malformed records in Kafka and rejected: {evidence.topic.misfits} and {fewer.rejected}",
+    )
 
 
 def test_an_event_that_raw_has_lost_or_doubled_is_found_while_others_are_in_flight() -> None:
@@ -177,18 +275,28 @@ def test_an_event_that_raw_has_lost_or_doubled_is_found_while_others_are_in_flig
     assert ledger.verdict(taken) == "DOES NOT RECONCILE: 1 lost, 1 doubled"
 
 
-@pytest.mark.parametrize(("running", "counted"), [(True, 12), (True, 8), (False, 8)])
-def test_a_window_that_ended_long_ago_must_agree_even_while_others_are_in_flight(running: bool, counted: int) -> None:
-    evidence = replace(stopped(), running=running, windows=window(10, counted, 0))
-    assert judge(evidence, held_by(evidence)).differences == (
-        f"plant-a 09:00: 10 archived, {counted} counted, 0 behind the watermark",
-    )
+@pytest.mark.parametrize("counts", [(10, 12), (10, 8)])
+def test_the_sentence_never_denies_a_difference(counts: tuple[int, int]) -> None:
+    taken = judge(with_window(evidence_of(run_of()), raw=counts[0], kpi=counts[1]), {})
+    assert "1 difference" in ledger.verdict(taken)
 
 
-def test_after_the_simulators_end_a_window_that_is_ahead_of_the_archive_has_time_until_all_is_read() -> None:
-    evidence = replace(stopped(), windows=window(10, 12, 0))
-    assert judge(evidence, held_by(evidence)).agrees
-    assert judge(replace(evidence_of(run_of()), windows=window(10, 12, 0)), {}).doubled == 2
+def test_each_verdict_has_its_own_exit_code_that_no_error_has() -> None:
+    errors = {one.exit_code for one in every_error(RtlibError)} | {2}
+    codes = {one: one.exit_code for one in Verdict}
+    assert codes == {Verdict.RECONCILES: 0, Verdict.DIFFERS: 1, Verdict.NOT_FINAL: 9}
+    assert 9 not in errors
+
+
+def every_error(kind: type[RtlibError]) -> set[type[RtlibError]]:
+    return {kind}.union(*(every_error(one) for one in kind.__subclasses__()))
+
+
+def test_as_json_a_ledger_keeps_its_keys_and_has_a_verdict() -> None:
+    shown = json.loads(json.dumps(ledger.told(judge(stopped(), held_by(stopped()))), default=str))
+    assert (shown["reconciles"], shown["verdict"], shown["in_flight"]) == (False, "not final yet", IN_FLIGHT)
+    assert shown["in_flight_at"] == [{"part": "archive", "partition": 0, "offset": 370, "count": IN_FLIGHT}]
+    assert set(Ledger.__dataclass_fields__) < set(shown)
 
 
 GONE = 150
@@ -248,7 +356,7 @@ def test_of_a_killed_simulator_whose_records_kafka_has_deleted_raw_tells_how_far
 
 def test_records_read_again_after_a_lost_checkpoint_are_no_duplicates() -> None:
     evidence = evidence_of(run_of())
-    taken = judge(replace(evidence, progress=Progress({}, 2 * SENT)), {})
+    taken = judge(replace(evidence, progress=Progress({0: SENT}, 2 * SENT)), {})
     assert taken.read_again == SENT
     assert taken.reconciles
 
@@ -355,7 +463,8 @@ def test_nothing_sent_proves_nothing() -> None:
     nothing = replace(evidence_of(run_of()), runs=(), topic=Topic(), held={})
     taken = judge(replace(nothing, counts=Counts(0, 0, 0, 0, 0, 0, 0, 0)), {})
     assert not taken.reconciles
-    assert ledger.verdict(taken) == "nothing was sent yet: there is nothing to prove"
+    assert taken.verdict is Verdict.NOT_FINAL
+    assert ledger.verdict(taken) == "NOT FINAL YET: nothing was sent, so there is nothing to prove"
 
 
 @pytest.mark.parametrize("name", list(Ledger.__dataclass_fields__))

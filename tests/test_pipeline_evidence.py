@@ -20,11 +20,13 @@ from rtlib import ledger
 from rtlib.broker.framing import frame
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.pipeline import evidence
+from rtlib.ledger import Verdict
+from rtlib.pipeline import evidence, in_flight
 from rtlib.pipeline.evidence import is_sending, is_settled, outstanding
 from rtlib.pipeline.tallies import Run, write_run
-from rtlib.records import Event, Kpi
+from rtlib.records import Event, Kpi, QueryProgress
 from rtlib.simulator import Sent, Simulator, TallyKeeper
+from rtlib.warehouse.batches import note_batches
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.load import Batch, apply_batch, merge_kpis
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
@@ -44,12 +46,24 @@ class LogRecord:
     sent: Sent
 
 
+@dataclass(frozen=True)
+class KpiRecord:
+    """A record of the KPI topic."""
+
+    partition: int
+    offset: int
+    key: bytes
+
+
 class World:
     """A run of 400 records: in a log, in RAW, and in SPEED; and what a test does to each."""
 
     def __init__(self, settings: Settings, warehouse: SnowflakeConnection) -> None:
         self.settings, self.warehouse = settings, warehouse
         self.first = dict.fromkeys(range(PARTITIONS), 0)
+        self.merged = dict.fromkeys(range(2), 0)  # how far the loader has come in the KPI topic
+        self.kpis: list[KpiRecord] = []
+        self.kpi_marks = 0
         self.markers: dict[int, int] = {}  # offsets after a partition's last record that nobody gets to read
         domain = load_domain(settings.domain)
         world = Simulator(domain, seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one")
@@ -75,8 +89,24 @@ class World:
         return dict(self.first)
 
     def end_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
+        """Of the events topic."""
         ends = {place: sum(one.partition == place for one in self.log) for place in range(PARTITIONS)}
         return {place: end + self.markers.get(place, 0) for place, end in ends.items()}
+
+    def kpi_ends(self) -> dict[int, int]:
+        ends = {place: sum(one.partition == place for one in self.kpis) for place in self.merged}
+        return {place: end + self.kpi_marks for place, end in ends.items()}
+
+    def kpi_contents(
+        self, settings: Settings, topic: str, *, since: Mapping[int, int]
+    ) -> Generator[KpiRecord, None, None]:
+        return (one for one in self.kpis if one.offset >= since[one.partition])
+
+    def report(self, records: list[LogRecord], number: int = 0) -> None:
+        """What the KPI query reports of its batch of this number, which ends with these records."""
+        ends = {str(one.partition): one.offset + 1 for one in records}
+        told = QueryProgress("kpis", number, START, 1, 1.0, 1.0, 0, 0, START, dict.fromkeys(ends, 0), ends)
+        note_batches(self.warehouse, self.settings.domain, [told])
 
     def archive(self, records: list[LogRecord], number: int) -> None:
         """Bring records into RAW, as the archive query does."""
@@ -139,6 +169,9 @@ def world(
     for name in ("contents", "first_offsets", "end_offsets"):
         monkeypatch.setattr(evidence, name, getattr(made, name))
     monkeypatch.setattr(evidence, "schema_ids", lambda settings, subject: {SCHEMA_ID})
+    monkeypatch.setattr(in_flight, "committed_offsets", lambda settings, group, topic: dict(made.merged))
+    monkeypatch.setattr(in_flight, "end_offsets", lambda settings, topic: made.kpi_ends())
+    monkeypatch.setattr(in_flight, "contents", made.kpi_contents)
     return made
 
 
@@ -148,6 +181,7 @@ def arrived(world: World) -> World:
     for number in range(8):
         world.archive(world.log[50 * number : 50 * (number + 1)], number)
     world.count(world.log)
+    world.report(world.log)
     return world
 
 
@@ -179,6 +213,7 @@ def test_a_lost_and_a_doubled_event_are_named_though_every_count_is_right(arrive
     shown = ledger.render(taken)
     assert lost.event_id in shown and doubled.event_id in shown
     assert "DOES NOT RECONCILE: 1 lost, 1 doubled" in shown
+    assert taken.verdict is Verdict.DIFFERS
 
 
 def test_right_after_the_simulators_end_nothing_is_doubled_and_the_verdict_says_what_is_in_flight(
@@ -188,8 +223,10 @@ def test_right_after_the_simulators_end_nothing_is_doubled_and_the_verdict_says_
     world.count(world.log)  # the speed path is ahead
     taken = ledger.take(world.settings)
     assert (taken.lost, taken.doubled, taken.in_flight, taken.running) == (0, 0, 30, False)
-    assert "30 records in flight: it is not final" in ledger.render(taken)
-    assert not taken.reconciles
+    assert "30 records in flight; it is final once all has arrived" in ledger.render(taken)
+    assert sum(one.count for one in taken.in_flight_at) == 30
+    assert {one.part for one in taken.in_flight_at} == {"archive"}
+    assert taken.verdict is Verdict.NOT_FINAL
     assert outstanding(world.settings) == "30 records on the way to RAW"
     world.archive(world.log[370:], 1)
     assert outstanding(world.settings) is None
@@ -201,6 +238,43 @@ def test_windows_that_are_not_counted_to_the_end_are_outstanding(world: World) -
     world.count([one for one in world.log if one.sent.event is not world.an_event(50)])
     assert outstanding(world.settings) == "1 window that SPEED and RAW count differently, by 1 event"
     assert not is_settled(world.settings)
+
+
+def test_a_window_that_the_kpi_query_has_not_reached_is_in_flight_and_one_that_it_has_reached_differs(
+    world: World,
+) -> None:
+    world.archive(world.log, 0)
+    world.count(world.log[:370])
+    world.report(world.log[:370])
+    taken = ledger.take(world.settings)
+    assert (taken.verdict, taken.differences) == (Verdict.NOT_FINAL, ())
+    assert {one.part for one in taken.in_flight_at} == {"kpis"}
+    assert sum(one.count for one in taken.in_flight_at) == 30
+    world.report(world.log, 1)
+    taken = ledger.take(world.settings)
+    assert taken.verdict is Verdict.DIFFERS
+    assert taken.differences and not taken.in_flight_at
+
+
+def test_a_window_whose_kpi_record_waits_for_the_loader_is_in_flight(world: World) -> None:
+    victim = world.an_event(50)
+    world.archive(world.log, 0)
+    world.count([one for one in world.log if one.sent.event is not victim])
+    world.report(world.log)
+    assert ledger.take(world.settings).verdict is Verdict.DIFFERS
+    begin = victim.occurred_at.replace(second=0, microsecond=0)
+    world.kpis = [KpiRecord(1, 0, f"{begin:%Y-%m-%dT%H:%M:%SZ}|{victim.site}".encode()), KpiRecord(1, 1, b"\xff")]
+    taken = ledger.take(world.settings)
+    assert taken.verdict is Verdict.NOT_FINAL
+    assert [str(one) for one in taken.in_flight_at] == [
+        "loader: 2 KPI records of partition 1 from offset 0 on: in the KPI topic and not yet in SPEED"
+    ]
+    assert outstanding(world.settings) == "2 KPI records on the way to SPEED"
+
+
+def test_the_marks_of_transactions_in_the_kpi_topic_are_not_waited_for(arrived: World) -> None:
+    arrived.kpi_marks = 1
+    assert ledger.take(arrived.settings).reconciles
 
 
 def test_the_marks_that_a_transaction_leaves_behind_the_last_record_are_not_waited_for(arrived: World) -> None:
@@ -249,7 +323,7 @@ def test_an_integer_with_a_decimal_point_is_a_misfit_as_it_is_for_the_stream(
 def read_all(log: list[LogRecord], world: World) -> evidence.Topic:
     """The topic as the ledger reads it, were these its records."""
     world.log = log
-    return evidence.read_topic(world.settings, archived={}, first=world.first)
+    return evidence.read_topic(world.settings, reached={}, first=world.first)
 
 
 # --- after Kafka has deleted the oldest records ---------------------------------------------------------------------

@@ -96,5 +96,13 @@ def test_the_exit_code_says_that_something_never_arrived(monkeypatch: pytest.Mon
     answers(monkeypatch, None)
     monkeypatch.setattr(ledger, "take", lambda settings, tell: replace(good_ledger(), in_flight=30))
     shown = CliRunner().invoke(cli.app, ["ledger"])
-    assert shown.exit_code == 1
-    assert "30 records in flight: it is not final" in shown.stdout
+    assert shown.exit_code == 9
+    assert "NOT FINAL YET: nothing lost and nothing doubled so far, 30 records in flight" in shown.stdout
+
+
+def test_the_exit_code_says_that_something_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(tmp_path))
+    answers(monkeypatch, None)
+    monkeypatch.setattr(ledger, "take", lambda settings, tell: replace(good_ledger(), in_flight=30, lost=1))
+    shown = CliRunner().invoke(cli.app, ["ledger"])
+    assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (1, "DOES NOT RECONCILE: 1 lost, 0 doubled")

@@ -134,8 +134,9 @@ def test_an_event_behind_the_watermark_of_the_batch_before_may_be_missing_and_no
     assert note_batches(warehouse, "curbside", told) == 3
     found = compare_windows(warehouse, "curbside")
     first = WindowDifference("a", NOON, raw_events=2, kpi_events=1, may_be_late=1)
-    second = WindowDifference("a", NOON + timedelta(minutes=1), raw_events=2, kpi_events=1, may_be_late=0)
+    second = WindowDifference("a", NOON + timedelta(minutes=1), raw_events=2, kpi_events=1, may_be_late=0, unreached=1)
     assert found.different == (first, second)
+    assert found.reported == {0: 10}  # nobody has told of partition 1
     assert first.explained
     assert found.unexplained == (second,)
 

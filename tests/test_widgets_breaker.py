@@ -130,7 +130,8 @@ def test_a_ledger_that_is_not_final_yet_is_neither_good_nor_bad() -> None:
     evidence = evidence_of(run_of(), archived=300)
     html = table(ledger.judge(evidence, held_by(evidence)))
     assert "rt-degraded" in html
-    assert "it is not final" in html
+    assert "NOT FINAL YET" in html
+    assert "from offset 300 on: in Kafka and not yet in RAW" in html
 
 
 def test_a_ledger_that_cannot_be_taken_says_why() -> None:

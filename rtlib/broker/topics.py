@@ -121,6 +121,21 @@ def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
     return _offsets(settings, topic, OffsetSpec.EARLIEST)
 
 
+def committed_offsets(settings: Settings, group: str, topic: str) -> dict[int, int]:
+    """The offset that a group has committed in each partition, or that of the first record where it has none.
+
+    Raises:
+        ServiceError: The broker does not answer, or has no such topic.
+    """
+    from kafka import TopicPartition
+
+    first = first_offsets(settings, topic)
+    with _admin(settings) as admin:
+        told = admin.list_group_offsets({group: [TopicPartition(topic, one) for one in first]})[group]
+    found = {one.partition: int(entry.offset) for one, entry in told.items()}
+    return {one: max(oldest, found.get(one, -1)) for one, oldest in first.items()}
+
+
 def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, int]:
     """The offset of the first record that each partition took at a moment or later; its end where there is none.
 

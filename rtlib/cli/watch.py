@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -31,9 +30,10 @@ def run_demo(
     """Start the stack, stream events and open the app. Ctrl-C stops everything it began.
 
     With --headless it streams for some seconds, holds every count against the simulator's own tally, prints one line
-    for each path, and exits 0 only if they agree.
+    for each path, and exits 0 only if they agree; 1 when they do not, 9 when something had not arrived in time.
     """
     from rtlib import demo
+    from rtlib.ledger import told
 
     for name, given in (("--json", as_json), ("--seconds", seconds is not None)):
         if given and not headless:
@@ -44,10 +44,10 @@ def run_demo(
         return
     result = demo.run_headless(settings, chosen, seconds=seconds or SECONDS, tell=say)
     if as_json:
-        print_json({**asdict(result), "reconciles": result.reconciles})
+        print_json(told(result))
     else:
         typer.echo(demo.report(result))
-    raise typer.Exit(0 if result.reconciles else 1)
+    raise typer.Exit(result.verdict.exit_code)
 
 
 @app.command("app")

@@ -146,7 +146,8 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
         done, samples = _hurt(settings, schedule(settings, seed=seed, seconds=seconds, faults=faults), seconds, tell)
         supervise.stop_part(settings, "simulator")
         tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
-        wait_until_settled(settings)
+        if not wait_until_settled(settings):
+            tell("  not everything has arrived in four minutes; the ledger says what is in flight")
         events, bound = account(settings, sent, since=since, seconds=seconds)
         return Soak(seed, seconds, done, samples, events, bound, take(settings))
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtlib.faults.soak import Soak
+from rtlib.ledger import waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def row(seed: int, soak: Soak) -> Row:
         state_bound=soak.state_bound,
         memory_growth=soak.memory_growth,
         faults=tuple(one.name for one in soak.faults),
-        differences=(*named, *taken.differences, *outgrown),
+        differences=(*named, *taken.differences, *waiting(taken), *outgrown),
         holds=soak.holds,
     )
 

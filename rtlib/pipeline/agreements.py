@@ -42,7 +42,7 @@ def _seen(evidence: Evidence, name: str, *, up_to: int) -> int:
 
 
 def differences(evidence: Evidence) -> Iterator[str]:
-    """Counts that do not agree. While something is on its way only those windows count that are closed by now."""
+    """Counts that do not agree, though nothing that is in flight could still make them agree."""
     for what, here, there, may_differ in _agreements(evidence, sent_by(evidence)):
         if here != there and not may_differ:
             yield f"{what}: {here:,} and {there:,}"
@@ -71,11 +71,13 @@ def _too_far(evidence: Evidence) -> Iterator[str]:
 def _agreements(evidence: Evidence, sent: Tally) -> Iterator[tuple[str, int, int, bool]]:
     """What should be equal: its name, the two counts, and whether they may differ for now.
 
-    Once Kafka has deleted its oldest records, what was sent is held against RAW, and Kafka against RAW from its first
-    record on; that each event in Kafka is in RAW is seen by its sequence.
+    The archive has at least what lies before its offsets, and at most what Kafka holds. Once Kafka has deleted its
+    oldest records, what was sent is held against RAW, and Kafka against RAW from its first record on; that each event
+    in Kafka is in RAW is seen by its sequence.
     """
-    topic, counts, is_open = evidence.topic, evidence.counts, evidence.is_open
+    topic, counts = evidence.topic, evidence.counts
     some_open = any(not run.closed for run in evidence.runs)
+    events_before, misfits_before = topic.pending_events, topic.misfits - topic.archived_misfits
 
     def excused(account: int, found: int) -> bool:
         return some_open and (evidence.running or found >= account)
@@ -83,11 +85,12 @@ def _agreements(evidence: Evidence, sent: Tally) -> Iterator[tuple[str, int, int
     yield from _of_closed_runs(evidence) if some_open else ()
     if topic.expired:
         kept = counts.rejected - evidence.rejected_before
-        may = excused(sent.events, counts.live_events) or is_open
+        may = excused(sent.events, counts.live_events) or _fits(sent.events, counts.live_events, events_before)
         yield "events sent and archived", sent.events, counts.live_events, may
-        may = excused(sent.malformed, counts.rejected) or is_open
+        may = excused(sent.malformed, counts.rejected) or _fits(sent.malformed, counts.rejected, misfits_before)
         yield "malformed records sent and rejected", sent.malformed, counts.rejected, may
-        yield "malformed records still in Kafka and rejected of those", topic.misfits, kept, is_open
+        may = _fits(topic.misfits, kept, misfits_before)
+        yield "malformed records still in Kafka and rejected of those", topic.misfits, kept, may
         return
     for what, account, found in (
         ("records sent and records in Kafka", sent.records, topic.records),
@@ -96,8 +99,15 @@ def _agreements(evidence: Evidence, sent: Tally) -> Iterator[tuple[str, int, int
         ("malformed records sent and in Kafka", sent.malformed, topic.misfits),
     ):
         yield what, account, found, excused(account, found)
-    yield "malformed records in Kafka and rejected", topic.misfits, counts.rejected, is_open
-    yield "events in Kafka and archived", topic.events, counts.live_events, is_open
+    may = _fits(topic.misfits, counts.rejected, misfits_before)
+    yield "malformed records in Kafka and rejected", topic.misfits, counts.rejected, may
+    may = _fits(topic.events, counts.live_events, events_before)
+    yield "events in Kafka and archived", topic.events, counts.live_events, may
+
+
+def _fits(account: int, found: int, in_flight: int) -> bool:
+    """True when no more is missing than is in flight, and nothing is there that nobody accounts for."""
+    return 0 <= account - found <= in_flight
 
 
 def _of_closed_runs(evidence: Evidence) -> Iterator[tuple[str, int, int, bool]]:
@@ -107,7 +117,8 @@ def _of_closed_runs(evidence: Evidence) -> Iterator[tuple[str, int, int, bool]]:
     events, copies = sum(one.events for one in tallies), evidence.topic.copies
     if evidence.topic.expired:
         archived = sum(evidence.held[one].sequences for one in names if one in evidence.held)
-        yield "events of finished runs sent and archived", events, archived, evidence.is_open
+        before = sum(len(evidence.topic.pending.get(one, ())) for one in names)
+        yield "events of finished runs sent and archived", events, archived, _fits(events, archived, before)
         return
     yield "events of finished runs sent and in Kafka", events, copies.events(*names), False
     again = copies.records(*names) - copies.events(*names)

@@ -7,6 +7,7 @@ whatever the archive says it has read must be in RAW, and whatever is in RAW mus
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
 from rtlib.pipeline.copies import Copies
+from rtlib.pipeline.in_flight import NOTHING, InFlight, Unmerged, Window, merged_offsets, unmerged, window_of
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, runs, written_at
+from rtlib.streaming.queries import ARCHIVE, KPIS
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.serve import Counts, WindowComparison, WindowDifference, compare_windows, counts
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 ALIVE_SECONDS = 5.0  # a simulator writes its tally every second
-YOUNG = timedelta(minutes=5)  # the time that a window has to be counted in full everywhere
 TELL_SECONDS, TELL_RECORDS = 5.0, 1_000  # how often it is told how much is read, and how often that is looked at
 
 
@@ -47,19 +49,25 @@ class Topic:
         records: All records that it still holds.
         archived_records: Those that the archive has read.
         misfits: Records that fit no schema.
+        archived_misfits: Those that the archive has read.
         copies: How often it holds each event.
         removed: Second copies among the archived records.
-        pending: Producer to the sequences that the archive has not reached yet.
+        pending: Producer to the sequences of which the archive has not read any copy yet.
+        pending_windows: Site and start of a window to how many of those events happened in it.
         first: Partition to the offset of the first record that it still holds.
+        waiting: Records that a reader has not reached yet, by the reader's name and the partition.
     """
 
     records: int = 0
     archived_records: int = 0
     misfits: int = 0
+    archived_misfits: int = 0
     removed: int = 0
     copies: Copies = field(default_factory=Copies)
     pending: dict[str, set[int]] = field(default_factory=dict)
+    pending_windows: Counter[Window] = field(default_factory=Counter)
     first: Mapping[int, int] = field(default_factory=dict)
+    waiting: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     @property
     def unread(self) -> int:
@@ -85,12 +93,21 @@ class Topic:
         """True when it holds this event."""
         return self.copies.holds(producer, sequence)
 
-    def add(self, producer: str, sequence: int, *, archived: bool) -> None:
-        """Count one event."""
+    @property
+    def pending_events(self) -> int:
+        """Distinct events of which the archive has not read any copy yet."""
+        return sum(map(len, self.pending.values()))
+
+    def add(self, producer: str, sequence: int, *, archived: bool, window: Window | None = None) -> None:
+        """Count one event, which happened in this window."""
         was_there = self.copies.add(producer, sequence)
         self.removed += was_there and archived
-        if not archived:
+        if archived and was_there and producer in self.pending:
+            self.pending[producer].discard(sequence)
+        elif not archived and not was_there:
             self.pending.setdefault(producer, set()).add(sequence)
+            if window is not None:
+                self.pending_windows[window] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,7 @@ class Evidence:
         counts: The warehouse's own counts.
         windows: Each window of SPEED.KPIS held against RAW.
         rejected_before: Rows of RAW.REJECTED whose records Kafka no longer holds.
+        unmerged: KPI records that the loader has not merged yet.
     """
 
     taken_at: datetime
@@ -120,20 +138,34 @@ class Evidence:
     counts: Counts
     windows: WindowComparison
     rejected_before: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """True while counts may differ: more is being sent, or the windows count what the archive has not read yet."""
-        return self.running or self.topic.unread > 0
+    unmerged: Unmerged = NOTHING
 
     def may_change(self, window: WindowDifference) -> bool:
-        """True for a window whose counts may still come together: it is young, or ahead of what the archive has read.
+        """True for a window whose counts may still meet, because what sets them apart is in flight.
 
-        While a simulator sends, something always is unread: then a window that is ahead must come together in time.
+        Offsets decide, never the time: a KPI record of the window waits for the loader, or events of it wait for the
+        archive (then SPEED may be ahead by those) or for the KPI query (then RAW may be).
         """
-        young = window.window_start >= self.taken_at - YOUNG
-        ahead = window.kpi_events > window.raw_events and not self.running
-        return self.is_open and (young or ahead)
+        if (window.site, window.window_start) in self.unmerged.windows:
+            return True
+        ahead = window.kpi_events - window.raw_events
+        pending = self.topic.pending_windows[window.site, window.window_start]
+        return -(window.may_be_late + window.unreached) <= ahead <= pending
+
+    @property
+    def in_flight(self) -> tuple[InFlight, ...]:
+        """What has been sent and has not arrived, by part and partition."""
+        return (*self._unread(ARCHIVE, self.progress.offsets), *self.unmerged.in_flight, *self._uncounted())
+
+    def _uncounted(self) -> Iterator[InFlight]:
+        """Records before the KPI query; of interest only while a window waits for them."""
+        behind = any(one.kpi_events < one.raw_events and self.may_change(one) for one in self.windows.unexplained)
+        yield from self._unread(KPIS, self.windows.reported) if behind else ()
+
+    def _unread(self, part: str, reached: Mapping[int, int]) -> Iterator[InFlight]:
+        for (reader, partition), count in sorted(self.topic.waiting.items()):
+            if reader == part and count:
+                yield InFlight(part, partition, reached.get(partition, self.topic.first.get(partition, 0)), count)
 
 
 def gather(settings: Settings, *, tell: Tell = lambda line: None) -> Evidence:
@@ -157,6 +189,7 @@ def gather(settings: Settings, *, tell: Tell = lambda line: None) -> Evidence:
 def _ask(settings: Settings, first: Mapping[int, int], tell: Tell) -> Evidence:
     taken_at = datetime.now(UTC)
     account = tuple(runs(settings))
+    merged = merged_offsets(settings)
     connection = connect(settings)
     try:
         progress = audit.archive_progress(connection, settings.domain, first=first)
@@ -167,19 +200,25 @@ def _ask(settings: Settings, first: Mapping[int, int], tell: Tell) -> Evidence:
         refused = audit.rejected_before(connection, settings.domain, first)
     finally:
         connection.close()
-    topic = read_topic(settings, archived=progress.offsets, first=first, tell=tell)
+    reached = {ARCHIVE: progress.offsets, KPIS: compared.reported}
+    topic = read_topic(settings, reached=reached, first=first, tell=tell)
+    waiting = unmerged(settings, merged)
     running = any(_is_alive(settings, run) for run in account)
-    return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared, refused)
+    return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared, refused, waiting)
 
 
 def read_topic(
-    settings: Settings, *, archived: Mapping[int, int], first: Mapping[int, int], tell: Tell = lambda line: None
+    settings: Settings,
+    *,
+    reached: Mapping[str, Mapping[int, int]],
+    first: Mapping[int, int],
+    tell: Tell = lambda line: None,
 ) -> Topic:
     """Count the events topic.
 
     Args:
         settings: Which domain.
-        archived: Partition to the offset after the last that the archive has read.
+        reached: For the archive and the KPI query, partition to the offset after the last that it has read.
         first: Partition to the offset of the first record that the topic holds.
         tell: Receives a line every few seconds.
     """
@@ -190,15 +229,20 @@ def read_topic(
     name = settings.topic("events")
     total = sum(end_offsets(settings, name).values()) - topic.expired
     for record in _counted(contents(settings, name), total, tell):
-        reached = record.offset < archived.get(record.partition, 0)
+        archived = record.offset < reached.get(ARCHIVE, {}).get(record.partition, 0)
         topic.records += 1
-        topic.archived_records += reached
+        topic.archived_records += archived
+        for reader, offsets in reached.items():
+            if record.offset >= offsets.get(record.partition, 0):
+                topic.waiting[reader, record.partition] += 1
         told = _fitting(record.value, fits, known)
         received = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
         if told is None or _happened(told) > received + ahead:
             topic.misfits += 1
+            topic.archived_misfits += archived
         else:
-            topic.add(told["producer_id"], told["sequence"], archived=reached)
+            window = told["site"], window_of(_happened(told), settings.window_seconds)
+            topic.add(told["producer_id"], told["sequence"], archived=archived, window=window)
     return topic
 
 
@@ -260,6 +304,9 @@ def outstanding(settings: Settings) -> str | None:
         behind = sum(abs(ends.get(one, 0) - reached.get(one, 0)) for one in ends.keys() | reached.keys())
         if behind and not _only_markers(settings, ends, reached):
             return f"{quantity(behind, 'records')} on the way to RAW"
+        waiting = unmerged(settings, merged_offsets(settings)).count
+        if waiting:
+            return f"{quantity(waiting, 'KPI records')} on the way to SPEED"
         compared = compare_windows(connection, settings.domain, window_seconds=settings.window_seconds)
     finally:
         connection.close()

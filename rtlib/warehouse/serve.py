@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +48,22 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class WindowDifference:
-    """A window whose two counts differ: archived, counted live, and how many of it arrived behind the watermark."""
+    """A window whose two counts differ.
+
+    Attributes:
+        site, window_start: Which window.
+        raw_events: Its archived events.
+        kpi_events: Its events by SPEED.KPIS.
+        may_be_late: Its archived events that arrived behind the watermark.
+        unreached: Its archived events behind the newest offset that a batch of the KPI query has reported.
+    """
 
     site: str
     window_start: datetime
     raw_events: int
     kpi_events: int
     may_be_late: int
+    unreached: int = 0
 
     @property
     def explained(self) -> bool:
@@ -69,10 +78,14 @@ class WindowDifference:
 
 @dataclass(frozen=True, slots=True)
 class WindowComparison:
-    """How many windows were compared, and those that differ."""
+    """How many windows were compared, those that differ, and how far the KPI query has reported.
+
+    ``reported`` maps a partition of the events topic to the offset after the last of the KPI query's newest batch.
+    """
 
     windows: int
     different: tuple[WindowDifference, ...]
+    reported: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def unexplained(self) -> tuple[WindowDifference, ...]:
@@ -155,11 +168,15 @@ def compare_windows(
     happened no later than that. By when Kafka received it one cannot tell: a query that catches up reads its
     partitions at different paces, and its watermark follows the fastest. A batch that nobody recorded (killed after
     its end) counts to the next that was, whose own watermark is an upper bound; a record that no batch has told of
-    yet explains nothing.
+    yet is not late: it is counted as unreached.
     """
+    # Asked first: a batch that ends in between makes fewer events unreached, and none of them late.
+    reported = query(connection, _REPORTED, (domain,))
     end = moment_text(before or datetime.max.replace(tzinfo=UTC))
     rows = query(
-        connection, _COMPARE.format(length=int(window_seconds)), (domain, HISTORY, domain, domain, domain, HISTORY, end)
+        connection,
+        _COMPARE.format(length=int(window_seconds)),
+        (domain, HISTORY, domain, domain, domain, HISTORY, domain, HISTORY, end),
     )
     different = [
         WindowDifference(
@@ -168,11 +185,13 @@ def compare_windows(
             raw_events=int(row["raw_events"]),
             kpi_events=int(row["kpi_events"]),
             may_be_late=int(row["may_be_late"]),
+            unreached=int(row["unreached"]),
         )
         for row in rows
         if int(row["raw_events"]) != int(row["kpi_events"])
     ]
-    return WindowComparison(windows=len(rows), different=tuple(different))
+    reach = {int(row["kafka_partition"]): int(row["offset_to"]) for row in reported}
+    return WindowComparison(windows=len(rows), different=tuple(different), reported=reach)
 
 
 _COUNTS = """
@@ -192,6 +211,12 @@ from (
     from SPEED.KPIS where domain = ? and window_end >= cast(? as timestamp_ntz)
 ) speed
 """
+
+# The newest batch counts, not the furthest: a query whose checkpoint was deleted reads everything again.
+_REPORTED = (
+    "select kafka_partition, offset_to from SPEED.BATCHES where domain = ? "
+    "qualify row_number() over (partition by kafka_partition order by began_at desc, batch_id desc) = 1"
+)
 
 _COMPARE = """
 with raw as (
@@ -239,9 +264,33 @@ late as (
         held.raw_events <> held.kpi_events
         and events.domain = ? and events.topic <> ? and events.occurred_at <= reach.watermark
     group by held.site, held.window_start
+),
+newest as (
+    select kafka_partition, offset_to
+    from batches
+    qualify row_number() over (partition by kafka_partition order by began_at desc, batch_id desc) = 1
+),
+ahead as (
+    select held.site, held.window_start, count(*) as events
+    from held
+    inner join RAW.EVENTS events
+        on events.site = held.site and time_slice(events.occurred_at, {length}, 'second') = held.window_start
+    left join newest on events.kafka_partition = newest.kafka_partition
+    where
+        held.raw_events <> held.kpi_events
+        and events.domain = ? and events.topic <> ? and events.kafka_offset >= coalesce(newest.offset_to, 0)
+    group by held.site, held.window_start
 )
-select held.site, held.window_start, held.raw_events, held.kpi_events, coalesce(late.events, 0) as may_be_late
-from held left join late on held.site = late.site and held.window_start = late.window_start
+select
+    held.site,
+    held.window_start,
+    held.raw_events,
+    held.kpi_events,
+    coalesce(late.events, 0) as may_be_late,
+    coalesce(ahead.events, 0) as unreached
+from held
+left join late on held.site = late.site and held.window_start = late.window_start
+left join ahead on held.site = ahead.site and held.window_start = ahead.window_start
 where held.window_start < cast(? as timestamp_ntz)
 order by 2, 1
 """

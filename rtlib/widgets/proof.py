@@ -9,8 +9,10 @@ import ipywidgets
 
 from rtlib import ledger as ledgers
 from rtlib.errors import RtlibError
-from rtlib.ledger import Ledger
+from rtlib.ledger import Ledger, Verdict
 from rtlib.widgets.look import css
+
+TONES = {Verdict.RECONCILES: "healthy", Verdict.NOT_FINAL: "degraded", Verdict.DIFFERS: "stopped"}
 
 
 def table(ledger: Ledger) -> str:
@@ -22,8 +24,8 @@ def table(ledger: Ledger) -> str:
     )
     entries = [*ledger.lost_events, *ledger.doubled_events]
     named = [f"{one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
-    wrong = "".join(f"<li>{escape(one)}</li>" for one in [*named, *ledger.differences])
-    tone = "healthy" if ledger.reconciles else "degraded" if ledger.agrees and ledger.in_flight else "stopped"
+    wrong = "".join(f"<li>{escape(one)}</li>" for one in [*named, *ledger.differences, *ledgers.waiting(ledger)])
+    tone = TONES[ledger.verdict]
     return (
         f'<div class="rt rt-ledger"><p class="rt-banner rt-{tone}">{escape(ledgers.verdict(ledger))}</p>'
         f"<table>{rows}</table><ul>{wrong}</ul></div>"

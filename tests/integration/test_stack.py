@@ -13,12 +13,15 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psutil
 import pytest
 from live_stack import Stack, ask, run_rtlib, running_for, state_folder, until
+from typer.testing import CliRunner
 
+from rtlib import cli
 from rtlib.broker.consumer import consumer
 from rtlib.broker.registry import latest, register
 from rtlib.broker.rejected import HEADERS, from_record
@@ -28,7 +31,8 @@ from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
 from rtlib.errors import SchemaRefused
 from rtlib.ledger import Ledger, take
-from rtlib.pipeline import health
+from rtlib.pipeline import health, settling
+from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Event, QueryProgress, Rejected
@@ -180,6 +184,28 @@ def is_gone(pid: int) -> bool:
 
 
 # --- after the simulator has stopped --------------------------------------------------------------------------------
+
+
+def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconciles_once_it_is_back(
+    stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(stack.home))
+    monkeypatch.setattr(settling, "settle", partial(settling.settle, patience=2.0))
+    supervise.stop_part(settings, "stream")
+    try:
+        before = sum(end_offsets(settings, settings.topic("events")).values())
+        until(lambda: sum(end_offsets(settings, settings.topic("events")).values()) > before + 100, seconds=60)
+        supervise.stop_part(settings, "simulator")
+        shown = CliRunner().invoke(cli.app, ["ledger", "--json"])
+        told = json.loads(shown.stdout)
+        assert (shown.exit_code, told["verdict"], told["lost"], told["doubled"]) == (9, "not final yet", 0, 0), told
+        waiting = [one["count"] for one in told["in_flight_at"] if one["part"] == "archive"]
+        assert sum(waiting) == told["in_flight"] > 100
+    finally:
+        supervise.start_part(settings, "stream")
+    until(lambda: is_settled(settings), seconds=120)
+    shown = CliRunner().invoke(cli.app, ["ledger"])
+    assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "reconciles: nothing lost, nothing doubled")
 
 
 @pytest.fixture(scope="module")
