@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Message
@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from rtlib.broker.consumer import decode, kpi_from_record, newest_kpis, progress_from_record, progress_to_json
 from rtlib.broker.framing import frame
+from rtlib.domains.kpi_rules import KpiRules
 from rtlib.errors import EventRefused
-from rtlib.records import QueryProgress
+from rtlib.records import Kpi, QueryProgress
 
 KPI = {
     "domain": "iot",
@@ -107,6 +108,9 @@ def kpi(**changes: Any) -> bytes:
         kpi(site=7),
         kpi(site="\ud800"),
         kpi(domain="a\0b"),
+        kpi(measures={"readings": float("nan")}),
+        kpi(site="n\u00f6rdlich").replace(b"\\u00f6", b"\xff"),
+        b'{"measures":' + b"[" * 7_000 + b"]" * 7_000 + b"}",
     ],
 )
 def test_what_is_no_kpi_is_refused_by_its_key(value: bytes | None) -> None:
@@ -114,14 +118,40 @@ def test_what_is_no_kpi_is_refused_by_its_key(value: bytes | None) -> None:
         kpi_from_record(b"k", value, 0)
 
 
+def test_a_record_far_larger_than_a_kpi_is_refused_before_it_is_read() -> None:
+    with pytest.raises(EventRefused, match="larger than 16,384 bytes"):
+        kpi_from_record(b"k", kpi(padding="x" * 20_000), 0)
+
+
+def test_a_reason_is_short_whatever_the_record_holds() -> None:
+    for value in (kpi(site=["x" * 9_000]), kpi(window_start="y" * 9_000)):
+        with pytest.raises(EventRefused) as refused:
+            kpi_from_record(b"k" * 5_000, value, 0)
+        assert len(refused.value.reason) < 400
+
+
+def test_a_refused_record_says_where_it_came_from() -> None:
+    _, refused = newest_kpis([told(b"a", b"{")], cast(KpiRules, Everything()))
+    shown = refused[0].rejected()
+    assert (shown.payload, shown.topic, shown.field) == (b"{", "kpis", "")
+    assert shown.reason.startswith("not a KPI record")
+
+
 def told(key: bytes, value: bytes | None) -> Message:
     """A record of the KPI topic."""
     return Message(topic="kpis", key=key, value=value, timestamp=(1, 1_772_439_300_123))
 
 
+class Everything:
+    """Rules that take every KPI."""
+
+    def check(self, kpi: Kpi, key: bytes | None) -> None:
+        pass
+
+
 def newest(*records: Message) -> tuple[list[int], int]:
     """How many events the newest KPIs count, and how many records were passed over."""
-    found, refused = newest_kpis(records)
+    found, refused = newest_kpis(records, cast(KpiRules, Everything()))
     return sorted(one.events for one in found), len(refused)
 
 

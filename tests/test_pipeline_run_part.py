@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from confluent_kafka import Message
@@ -16,10 +16,11 @@ from snowflake.connector import SnowflakeConnection
 from warehouse_server import WarehouseServer
 
 from rtlib.broker import reader, topics
+from rtlib.broker.consumer import RefusedKpi
 from rtlib.broker.reader import Partition
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.pipeline import alerting, run_part
+from rtlib.pipeline import alerting, refusals, run_part
 from rtlib.warehouse.connection import query
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -78,15 +79,33 @@ class Beat:
         pass
 
 
-def kpi(settings: Settings, minute: int) -> Message:
+class Published:
+    """Refused records that only are remembered."""
+
+    records: ClassVar[list[tuple[str, str]]] = []
+    unpublished = 7
+
+    def __init__(self, settings: Settings) -> None:
+        self.records.clear()
+
+    def publish(self, refused: Sequence[RefusedKpi]) -> None:
+        self.records.extend((one.field, one.reason) for one in refused)
+
+    def close(self) -> None:
+        pass
+
+
+def kpi(settings: Settings, minute: int, **changes: Any) -> Message:
     begin = NOW - timedelta(minutes=10 - minute)
-    site = load_domain(settings.domain).sites[0].id
+    domain = load_domain(settings.domain)
+    site, measures = domain.sites[0].id, {one.name: None for one in domain.kpis}
     told = {
         "domain": settings.domain, "site": site, "window_start": begin.isoformat(),
-        "window_end": (begin + timedelta(minutes=1)).isoformat(), "measures": {}, "events": 3, "late": 0,
+        "window_end": (begin + timedelta(minutes=1)).isoformat(), "measures": measures, "events": 3, "late": 0,
         "first_event_at": begin.isoformat(), "last_event_at": (begin + timedelta(seconds=59)).isoformat(),
+        **changes,
     }  # fmt: skip
-    return record(settings.topic("kpis"), f"{begin.isoformat()}|{site}".encode(), json.dumps(told).encode())
+    return record(settings.topic("kpis"), f"{begin:%Y-%m-%dT%H:%M:%SZ}|{site}".encode(), json.dumps(told).encode())
 
 
 @pytest.fixture
@@ -104,6 +123,7 @@ def reading(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         for module in (run_part, alerting):
             monkeypatch.setattr(module, "Sign", Beat)
             monkeypatch.setattr(module, "wait_for_topics", lambda settings: None)
+        monkeypatch.setattr(refusals, "Refusals", Published)
         monkeypatch.setattr(topics, "end_offsets", lambda settings, topic: {0: len(records)})
         monkeypatch.setattr(reader, "Reader", lambda settings, starts, **_: log)
         return log
@@ -116,7 +136,7 @@ def misfits(settings: Settings) -> list[Message]:
     return [record(kpis, b"a tombstone", None), record(kpis, b"broken", b"{"), record(kpis, b"text", b'"hello"')]
 
 
-def test_the_loader_passes_bad_records_over_counts_them_and_loads_the_others(
+def test_the_loader_refuses_bad_records_counts_them_and_loads_the_others(
     settings: Settings, warehouse: SnowflakeConnection, reading: Callable[..., Log], caplog: pytest.LogCaptureFixture
 ) -> None:
     unknown = record(settings.topic("progress"), b"kpis", b"{}")
@@ -124,17 +144,49 @@ def test_the_loader_passes_bad_records_over_counts_them_and_loads_the_others(
     run_part.run_loader(settings, log.stop)
     assert query(warehouse, "select count(*) as n from SPEED.KPIS") == [{"n": 2}]
     assert log.committed == len(log.records)  # or it would read them again and again
-    assert SAID[-1] == ("0 KPI records behind, 4 records passed over", {"lag": 0, "merged": 2, "skipped": 4})
-    assert "records passed over: 4" in caplog.text
+    said, numbers = SAID[-1]
+    assert said.startswith("0 KPI records behind, 4 records refused, the last: not a progress record")
+    assert numbers == {"lag": 0, "merged": 2, "skipped": 4, "unpublished": 7}
+    assert "records refused: 4" in caplog.text
+    assert len(Published.records) == 3  # those of the KPI topic
 
 
-def test_a_bad_record_alone_is_passed_over_for_good(settings: Settings, reading: Callable[..., Log]) -> None:
+IMPOSSIBLE = {"events": 9_000_000_000}
+
+
+def test_the_loader_refuses_what_no_domain_could_have_produced_and_loads_the_one_before_it(
+    settings: Settings, warehouse: SnowflakeConnection, reading: Callable[..., Log]
+) -> None:
+    log = reading(kpi(settings, 1), kpi(settings, 1, **IMPOSSIBLE))
+    run_part.run_loader(settings, log.stop)
+    assert query(warehouse, "select events as n from SPEED.KPIS") == [{"n": 3}]
+    assert Published.records == [("events", "not a number of events that a window can have")]
+    assert "1 record refused, the last: events: not a number of events" in SAID[-1][0]
+
+
+def test_the_alerting_service_refuses_the_same_and_publishes_nothing(
+    settings: Settings, reading: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = reading(kpi(settings, 1), kpi(settings, 1, **IMPOSSIBLE), kpi(settings, 2))
+    monkeypatch.setattr(alerting, "_reader", lambda settings, until: log)
+    Published.records.clear()
+    watch = alerting.Watch(settings, threading.Event())
+    try:
+        watch.step()
+        assert watch.numbers()["skipped"] == 1
+        assert "events: not a number of events" in watch.said
+        assert Published.records == []
+    finally:
+        watch.close()
+
+
+def test_a_bad_record_alone_is_refused_for_good(settings: Settings, reading: Callable[..., Log]) -> None:
     log = reading(*misfits(settings))
     run_part.run_loader(settings, log.stop)
     assert log.committed == 3
 
 
-def test_the_loader_says_nothing_of_records_passed_over_where_there_are_none(
+def test_the_loader_says_nothing_of_refused_records_where_there_are_none(
     settings: Settings, reading: Callable[..., Log]
 ) -> None:
     log = reading(kpi(settings, 1))
@@ -142,7 +194,7 @@ def test_the_loader_says_nothing_of_records_passed_over_where_there_are_none(
     assert SAID[-1][0] == "0 KPI records behind"
 
 
-def test_the_alerting_service_passes_bad_records_over_counts_them_and_judges_the_others(
+def test_the_alerting_service_refuses_bad_records_counts_them_and_judges_the_others(
     settings: Settings, reading: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = reading(kpi(settings, 1), *misfits(settings), kpi(settings, 2))
@@ -152,6 +204,6 @@ def test_the_alerting_service_passes_bad_records_over_counts_them_and_judges_the
         watch.step()
         assert watch.memory.until == NOW - timedelta(minutes=8)
         assert watch.numbers()["skipped"] == 3
-        assert watch.said.endswith(" UTC, 3 records passed over")
+        assert " UTC, 3 records refused, the last: not a KPI record" in watch.said
     finally:
         watch.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,15 +13,19 @@ from rtlib.broker.framing import unframe
 from rtlib.broker.seam import broker_errors
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
-from rtlib.records import Kpi, QueryProgress
+from rtlib.records import Kpi, QueryProgress, Rejected
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
     from kafka import KafkaConsumer
 
+    from rtlib.domains.kpi_rules import KpiRules
+
 # What Python raises over a JSON object that is not what it should be.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 BIGGEST = 2**63 - 1  # the largest integer of Spark, and of the warehouse's columns
+MAX_KPI_BYTES = 16 * 1024  # a KPI record has some 600
+LONGEST_REASON = 400  # characters of a reason that travel on
 YEARS = range(2000, 2101)  # those of events, and the year in which the window of the last one ends
 
 
@@ -91,25 +95,46 @@ def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return told
 
 
-def newest_kpis(records: Sequence[Message]) -> tuple[list[Kpi], list[str]]:
-    """The newest KPI of each key, as compaction would leave them, and why records on the way to it were passed over.
+@dataclass(frozen=True, slots=True)
+class RefusedKpi:
+    """A record of the KPI topic that is no KPI of the domain, and why; no ``field`` when all of it is at fault."""
+
+    reason: str
+    field: str
+    record: Message
+
+    def rejected(self) -> Rejected:
+        """The record for the rejected topic: untouched bytes, and where it came from."""
+        one = self.record
+        place = {"partition": _known(one.partition()), "offset": _known(one.offset())}
+        return Rejected(one.value() or b"", self.reason, self.field, one.topic() or "", **place)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}" if self.field else self.reason
+
+
+def newest_kpis(records: Sequence[Message], rules: KpiRules) -> tuple[list[Kpi], list[RefusedKpi]]:
+    """The newest KPI of each key, as compaction would leave them, and the records on the way to it that were refused.
 
     Real-time mode writes a KPI record for every event, and only the newest of a window says how it stands: those
-    before it are not read, and cost almost nothing. A record that is no KPI (a tombstone, for instance) does not
+    before it are not read, and cost almost nothing. A record that is refused (a tombstone, for instance) does not
     hide the one before it.
 
     Args:
         records: Records of the KPI topic, in the order of their offsets within a key.
+        rules: Which records the domain's query could have produced.
     """
     newest: dict[bytes | None, Kpi] = {}
-    refused: list[str] = []
+    refused: list[RefusedKpi] = []
     for record in reversed(records):
         key = record.key()
         if key not in newest:
             try:
-                newest[key] = kpi_from_record(key, record.value(), record.timestamp()[1])
+                kpi = kpi_from_record(key, record.value(), record.timestamp()[1])
+                rules.check(kpi, key)
+                newest[key] = kpi
             except EventRefused as error:
-                refused.append(error.reason)
+                refused.append(RefusedKpi(error.reason[:LONGEST_REASON], error.field, record))
     return list(newest.values()), refused
 
 
@@ -124,8 +149,10 @@ def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -
     Raises:
         EventRefused: It is not a KPI record.
     """
+    if value is not None and len(value) > MAX_KPI_BYTES:
+        raise EventRefused(f"larger than {MAX_KPI_BYTES:,} bytes")
     try:
-        told = json.loads(value or b"")
+        told = _STRICT.decode((value or b"").decode())
         return Kpi(
             domain=_text(told["domain"]),
             site=_text(told["site"]),
@@ -139,7 +166,7 @@ def kpi_from_record(key: bytes | None, value: bytes | None, timestamp_ms: int) -
             emitted_at=datetime.fromtimestamp(timestamp_ms / 1000, tz=UTC),
         )
     except UNREADABLE as error:
-        raise EventRefused(f"not a KPI record ({_said(error)}); its key is {key!r}") from error
+        raise EventRefused(f"not a KPI record ({_said(error)[:200]}); its key is {(key or b'')[:80]!r}") from error
 
 
 def progress_from_record(value: bytes | None) -> QueryProgress:
@@ -185,6 +212,10 @@ def _text(told: Any) -> str:
     return told.encode().decode()
 
 
+def _known(number: int | None) -> int:
+    return -1 if number is None else number
+
+
 def _count(told: Any) -> int:
     if type(told) is not int or not 0 <= told <= BIGGEST:
         raise ValueError(f"{told!r} is no count")
@@ -203,6 +234,9 @@ def _rfc3339(moment: datetime) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant)  # made once: json.loads would make one for each record
 
 
 def _said(error: Exception) -> str:

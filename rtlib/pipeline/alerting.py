@@ -23,6 +23,7 @@ from rtlib.config import Settings
 from rtlib.domains import Domain, load_domain
 from rtlib.pipeline.beats import Sign, Skipped, wait_for_topics
 from rtlib.pipeline.receiver import receiver_address
+from rtlib.pipeline.refusals import kpi_rules
 from rtlib.warehouse import alerts as table
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
@@ -83,6 +84,7 @@ class Watch:
         self._held: Mapping[str, float] = {}
         self._counted_at = float("-inf")
         self._skipped = Skipped(log)
+        self._rules = kpi_rules(settings)
 
     @property
     def said(self) -> str:
@@ -91,7 +93,7 @@ class Watch:
         return f"{until}{self._skipped.said}"
 
     def numbers(self) -> dict[str, float]:
-        """What its heartbeat carries: alerts that are up, records passed over, and what became of the outbox."""
+        """What its heartbeat carries: alerts that are up, records refused, and what became of the outbox."""
         if time.monotonic() - self._counted_at > COUNT_SECONDS:
             self._held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
             self._counted_at = time.monotonic()
@@ -108,7 +110,7 @@ class Watch:
 
         before = self.memory.until
         self._ends = self._ends or self._reader.ends()
-        newest, refused = newest_kpis(self._reader.poll(seconds=LISTEN_SECONDS, most=MANY))
+        newest, refused = newest_kpis(self._reader.poll(seconds=LISTEN_SECONDS, most=MANY), self._rules)
         self._skipped.add(refused)
         for kpi in newest:
             self._judge.take(kpi)

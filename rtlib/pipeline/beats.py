@@ -41,22 +41,24 @@ class Sign:
 
 
 class Skipped:
-    """Counts the records that a part passes over because they say nothing: read again they would be no better."""
+    """Counts the records that a part refuses: read again they would be no better."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
+        self._last = ""
         self.count = 0
 
-    def add(self, refused: Sequence[str]) -> None:
-        """Count records, by why each was passed over; the part's log has the last of them."""
+    def add(self, refused: Sequence[object]) -> None:
+        """Count records, by why each was refused; the part's log has the last of them."""
         if refused:
             self.count += len(refused)
-            self._log.warning("records passed over: %d, the last: %.300s", len(refused), refused[-1])
+            self._last = f"{refused[-1]!s:.300}"
+            self._log.warning("records refused: %d, the last: %s", len(refused), self._last)
 
     @property
     def said(self) -> str:
         """The end of what a heartbeat says; nothing where there was none."""
-        return f", {quantity(self.count, 'records')} passed over" if self.count else ""
+        return f", {quantity(self.count, 'records')} refused, the last: {self._last:.120}" if self.count else ""
 
 
 def wait_for_topics(settings: Settings) -> None:

@@ -135,6 +135,7 @@ class BrokerProbe:
         readings = (
             Reading("behind", beat.numbers.get("lag"), "records", beat.at),
             Reading("rows written", beat.numbers.get("merged"), "rows", beat.at),
+            Reading("refused", beat.numbers.get("skipped"), "records", beat.at),
         )
         return _by_heartbeat(beat, now, readings)
 
@@ -147,6 +148,7 @@ def _alerts(beat: Heartbeat | None, now: datetime) -> Observation:
         Reading("delivered", beat.numbers.get("delivered"), "cards", beat.at),
         Reading("not delivered", beat.numbers.get("undelivered"), "cards", beat.at),
         Reading("waiting", beat.numbers.get("pending"), "cards", beat.at),
+        Reading("refused", beat.numbers.get("skipped"), "KPI records", beat.at),
     )
     return _by_heartbeat(beat, now, readings)
 

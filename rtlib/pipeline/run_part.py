@@ -112,15 +112,17 @@ def loader_group(settings: Settings) -> str:
 def run_loader(settings: Settings, stop: threading.Event) -> None:
     """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets.
 
-    A record that is neither is passed over and counted: read again after a new start it would be no better.
+    A record that is neither, or that the domain's query could not have produced, is refused and counted: read again
+    after a new start it would be no better. Refused KPI records are published with their reason.
     """
     from rtlib.broker.consumer import newest_kpis
     from rtlib.broker.reader import Reader
     from rtlib.broker.topics import end_offsets
+    from rtlib.pipeline.refusals import Refusals, kpi_rules
     from rtlib.warehouse.connection import Warehouse
 
     wait_for_topics(settings)
-    warehouse = Warehouse(settings)
+    warehouse, rules, refusals = Warehouse(settings), kpi_rules(settings), Refusals(settings)
     kpis, progress = settings.topic("kpis"), settings.topic("progress")
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
@@ -133,22 +135,24 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             found = reader.poll(seconds=0.1, most=MANY)
-            newest, refused = newest_kpis([one for one in found if one.topic() == kpis])
+            newest, refused = newest_kpis([one for one in found if one.topic() == kpis], rules)
             batches, unknown = _kpi_batches(one for one in found if one.topic() == progress)
-            passed_over = [*refused, *unknown]
-            if newest or batches or passed_over:
-                skipped.add(passed_over)
+            if newest or batches or refused or unknown:
+                skipped.add([*refused, *unknown])
+                refusals.publish(refused)
                 warehouse.run(partial(_load, domain=settings.domain, kpis=newest, batches=batches))
                 reader.commit()
                 merged += len(newest)
             stop.wait(min(REST_SECONDS, len(found) / RESTFUL))
             if sign.due():
                 lag = reader.behind(kpis)
-                numbers = {"lag": lag, "merged": merged, "skipped": skipped.count}
+                counts = {"skipped": skipped.count, "unpublished": refusals.unpublished}
+                numbers = {"lag": lag, "merged": merged, **counts}
                 sign.tell(f"{lag:,} KPI records behind{skipped.said}", numbers)
     finally:
         sign.close()
         reader.close()
+        refusals.close()
         warehouse.close()
 
 

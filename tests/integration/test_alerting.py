@@ -60,7 +60,9 @@ def tell(settings: Settings, kpi: str, values: list[float], *, first: datetime) 
             "measures": {name: value if name == kpi else None for name in names}, "events": 100, "late": 0,
             "first_event_at": begin.isoformat(), "last_event_at": (begin + timedelta(seconds=59)).isoformat(),
         }  # fmt: skip
-        producer.send(settings.topic("kpis"), key=f"{begin}|{site}".encode(), value=json.dumps(told).encode())
+        producer.send(
+            settings.topic("kpis"), key=f"{begin:%Y-%m-%dT%H:%M:%SZ}|{site}".encode(), value=json.dumps(told).encode()
+        )
     producer.close()
 
 

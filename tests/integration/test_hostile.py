@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -13,16 +13,20 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
+from kafka import KafkaProducer
 from live_stack import Stack, until
 
+from rtlib.broker.client import client_options
 from rtlib.broker.contents import contents
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
 from rtlib.broker.rejected import from_record
+from rtlib.broker.seam import broker_errors
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import take
+from rtlib.pipeline import health
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import Tally
@@ -94,6 +98,41 @@ def test_whatever_bytes_come_each_is_counted_and_the_pipeline_goes_on(
     until(lambda: set(wanted) <= set(rejected(settings)), seconds=60)
     there = rejected(settings)
     assert all(there[one] for one in wanted)
+
+
+def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_and_shown_by_its_readers(
+    stack: Stack, settings: Settings
+) -> None:
+    kpis, begin = settings.topic("kpis"), datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+    domain = load_domain(settings.domain)
+    site, key = domain.sites[0].id, f"{begin:%Y-%m-%dT%H:%M:%SZ}|"
+    good = {
+        "domain": domain.name, "site": site, "window_start": begin.isoformat(), "events": 1, "late": 0,
+        "window_end": (begin + timedelta(minutes=1)).isoformat(), "first_event_at": begin.isoformat(),
+        "last_event_at": begin.isoformat(), "measures": {one.name: None for one in domain.kpis},
+    }  # fmt: skip
+    huge = {**good, "measures": {one.name: 9e99 for one in domain.kpis}}
+    nowhere = {**good, "site": "atlantis"}
+    deep = b'{"measures":' + b"[" * 7_000 + b"}"
+    forged = {
+        f"measures.{domain.kpis[0].name}": (site, hostile.as_json(huge)),
+        "site": ("atlantis", hostile.as_json(nowhere)),
+        "": ("deep", deep),
+    }
+    with broker_errors(settings):
+        producer = KafkaProducer(**client_options(settings))
+        for name, value in forged.values():
+            producer.send(kpis, key=f"{key}{name}".encode(), value=value)
+        producer.close()
+
+    def published() -> dict[str, list[bytes]]:
+        told = [from_record(one.value, one.headers) for one in contents(settings, settings.topic("rejected"))]
+        return {name: [one.payload for one in told if one.topic == kpis and one.field == name] for name in forged}
+
+    until(lambda: all(published().values()), seconds=60)
+    assert published() == {name: [value] for name, (_, value) in forged.items()}
+    for part in (health.loader, health.alerts):
+        until(lambda part=part: "records refused, the last: " in part(settings), seconds=60)
 
 
 def test_after_all_of_it_nothing_is_lost_and_every_part_is_well(stack: Stack, settings: Settings) -> None:

@@ -242,7 +242,9 @@ def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: L
     for record in records(settings, "rejected"):
         assert [name for name, _ in record.headers] == list(HEADERS)
         told = from_record(record.value, record.headers)
-        assert told.reason and told.topic == settings.topic("events")
+        assert told.reason and told.topic in (settings.topic("events"), settings.topic("kpis"))
+        if told.topic == settings.topic("kpis"):  # refused by the loader, and no event
+            continue
         if told.offset >= 0:  # what a producer refused never had a place among the events, and is in this topic alone
             published[told.partition, told.offset] = told
     rows = ask(settings, "select kafka_partition as p, kafka_offset as o, payload, reason, field from RAW.REJECTED")

@@ -1,0 +1,85 @@
+"""Refused KPI records go to the rejected topic with their reason, and no flood of them fills the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+
+from rtlib.broker.consumer import RefusedKpi
+from rtlib.broker.rejected import from_record
+from rtlib.config import Settings
+from rtlib.pipeline.refusals import Allowance, Refusals
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Producer:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, Any]] = []
+        self.flushed = 0
+
+    def send(self, topic: str, *, value: bytes, headers: Any) -> None:
+        self.sent.append((topic, value, headers))
+
+    def flush(self, timeout: float) -> None:
+        self.flushed += 1
+
+
+def refused(value: bytes) -> RefusedKpi:
+    return RefusedKpi("not a site of the domain", "site", Message(topic="rtlib.iot.kpis", key=b"k", value=value))
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Refusals, Producer, Clock]:
+    clock, producer = Clock(), Producer()
+    made = Refusals(Settings(home=tmp_path, domain="iot"), Allowance(per_second=500, most=1_000, clock=clock))
+    monkeypatch.setattr(made, "_connected", lambda: producer)
+    return made, producer, clock
+
+
+def test_a_refused_record_is_published_whole_with_reason_field_and_source(
+    publisher: tuple[Refusals, Producer, Clock],
+) -> None:
+    made, producer, _ = publisher
+    made.publish([refused(b"{}")])
+    (topic, value, headers) = producer.sent[0]
+    told = from_record(value, headers)
+    assert topic == "rtlib.iot.rejected"
+    assert (told.payload, told.reason, told.field, told.topic) == (
+        b"{}", "not a site of the domain", "site", "rtlib.iot.kpis",
+    )  # fmt: skip
+    assert producer.flushed == 1
+
+
+def test_a_flood_is_counted_and_not_published_until_time_has_passed(
+    publisher: tuple[Refusals, Producer, Clock],
+) -> None:
+    made, producer, clock = publisher
+    made.publish([refused(b"x")] * 10_000)
+    sent = len(producer.sent)
+    assert sent == 4
+    assert made.unpublished == 10_000 - sent
+    clock.now = 1.0
+    made.publish([refused(b"x")] * 10_000)
+    assert len(producer.sent) - sent == 2  # by their bytes
+
+
+def test_a_record_larger_than_the_allowance_is_only_counted(publisher: tuple[Refusals, Producer, Clock]) -> None:
+    made, producer, _ = publisher
+    made.publish([refused(b"x" * 2_000), refused(b"x")])
+    assert [len(value) for _, value, _ in producer.sent] == [1]
+    assert made.unpublished == 1
+
+
+def test_where_nothing_was_refused_nobody_is_asked(tmp_path: Path) -> None:
+    made = Refusals(Settings(home=tmp_path, domain="iot"))
+    made.publish([])
+    made.close()
