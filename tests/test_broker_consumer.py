@@ -55,8 +55,9 @@ def test_an_event_is_decoded_from_its_frame() -> None:
         (b"[1]", "not a JSON object"),
         (b'{"value": NaN}', "not a JSON object"),
         (b'{"value": -Infinity}', "not a JSON object"),
-        (b'{"a":' * 100_000, "not a JSON object"),
-        (b'{"sequence": ' + b"9" * 10_000 + b"}", "not a JSON object"),
+        (b'{"a":' * 1_000, "nested deeper than 8 levels"),
+        (b'{"a":' * 100_000, "larger than 8,192 bytes"),
+        (b'{"sequence": ' + b"9" * 5_000 + b"}", "not a JSON object"),
     ],
 )
 def test_what_is_not_a_json_object_is_refused_with_its_reason(payload: bytes, reason: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from kafka import OffsetSpec, TopicPartition
 
 from rtlib.broker import topics
-from rtlib.broker.topics import MAX_EVENT_BYTES, TopicSpec, end_offsets, first_offsets, topic_specs
+from rtlib.broker.topics import MAX_RECORD_BYTES, TopicSpec, end_offsets, first_offsets, topic_specs
 from rtlib.config import Settings
 
 
@@ -38,7 +38,7 @@ def test_partitions_and_cleaning_are_as_the_contract_says(tmp_path: Path) -> Non
 
 
 def test_an_event_that_is_too_large_fits_the_rejected_topic(tmp_path: Path) -> None:
-    assert int(specs(tmp_path)["rejected"].configs["max.message.bytes"]) > 5 * MAX_EVENT_BYTES
+    assert int(specs(tmp_path)["rejected"].configs["max.message.bytes"]) > 5 * MAX_RECORD_BYTES
 
 
 def test_a_cluster_asks_for_two_replicas_in_sync_and_a_laptop_does_not(tmp_path: Path) -> None:

@@ -16,10 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from rtlib.broker.consumer import decode
 from rtlib.broker.framing import frame
 from rtlib.broker.validation import compile_schema
 from rtlib.config import DOMAINS, Settings
 from rtlib.domains import load_domain
+from rtlib.errors import EventRefused
+from rtlib.limits import MAX_EVENT_BYTES, MAX_EVENT_DEPTH, TOO_DEEP, TOO_LARGE
 from rtlib.simulator import Simulator
 from rtlib.simulator.breakage import BREAKAGES, broken
 
@@ -261,3 +264,36 @@ def test_whatever_bytes_come_spark_and_the_producers_side_agree(spark: SparkSess
         if hostile.fits(record, validate, 1) != (one.reason is None or one.reason == "more than 60 s in the future")
     ]
     assert disagree == []
+
+
+def sized(size: int) -> bytes:
+    """A record of this size, too large only by a text that its schema does not bound."""
+    short = record(producer_id="p")
+    return record(producer_id="p" * (size - len(short) + 1))
+
+
+BOUNDARIES = {
+    "the largest event": (sized(MAX_EVENT_BYTES), None),
+    "one byte more": (sized(MAX_EVENT_BYTES + 1), TOO_LARGE),
+    "900 kB in one field": (sized(900_000), TOO_LARGE),
+    "900 kB that are no JSON": (FRAME + b"x" * 900_000, TOO_LARGE),
+    "nested too deep": (record(attributes=json.loads("[" * MAX_EVENT_DEPTH + "]" * MAX_EVENT_DEPTH)), TOO_DEEP),
+    "brackets without end": (FRAME + b"[" * 8_000, TOO_DEEP),
+    "escapes without end": (record(producer_id='"' * 3_500, value="text"), "not a number"),
+}
+
+
+def test_spark_and_python_draw_the_limits_of_size_and_depth_at_the_same_place(spark: SparkSession) -> None:
+    validate = compile_schema(load_domain("curbside").schema)
+
+    def reason(value: bytes) -> str | None:
+        try:
+            validate(decode(value))
+        except EventRefused as refused:
+            return refused.reason
+        return None
+
+    values = [value for value, _ in BOUNDARIES.values()]
+    expected = [why for _, why in BOUNDARIES.values()]
+    assert [one.reason for one in verdicts(spark, "curbside", values)] == expected
+    assert [reason(one) for one in values] == expected

@@ -13,6 +13,7 @@ from rtlib.broker.framing import unframe
 from rtlib.broker.seam import broker_errors
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
+from rtlib.limits import MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE, too_deep
 from rtlib.records import Kpi, QueryProgress, Rejected
 
 if TYPE_CHECKING:
@@ -73,13 +74,20 @@ def decode(record: bytes | None) -> dict[str, Any]:
         {'site': 'north'}
 
     Raises:
-        EventRefused: The frame is broken, or what is in it is not a JSON object in UTF-8.
+        EventRefused: The frame is broken, it is larger or nested deeper than an event may be, or what is in it is not
+            a JSON object in UTF-8.
     """
     _, payload = unframe(record)
+    if len(record or b"") > MAX_EVENT_BYTES:
+        raise EventRefused(TOO_LARGE)
     try:
-        told = json.loads(payload.decode(), parse_constant=_no_constant, object_pairs_hook=_no_field_twice)
+        text = payload.decode()
     except UnicodeDecodeError as error:
         raise EventRefused("not valid UTF-8") from error
+    if too_deep(text):
+        raise EventRefused(TOO_DEEP)
+    try:
+        told = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_field_twice)
     except (ValueError, RecursionError) as error:
         raise EventRefused("not a JSON object") from error
     if not isinstance(told, dict):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rtlib.broker.client import client_options
 from rtlib.broker.encoding import encode, encode_anyhow
-from rtlib.broker.framing import frame
+from rtlib.broker.framing import FRAME, frame
 from rtlib.broker.rejected import Headers, to_record
 from rtlib.broker.seam import broker_error, broker_errors
-from rtlib.broker.topics import MAX_EVENT_BYTES, MAX_REJECTED_BYTES
+from rtlib.broker.topics import MAX_RECORD_BYTES, MAX_REJECTED_BYTES
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, EventRefused, ServiceError
+from rtlib.limits import MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE, too_deep
 from rtlib.records import Event, Rejected
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ class EventProducer:
             self._validate(told)
             payload = encode(told)
         except EventRefused as refused:
-            return self._reject(event.site, encode_anyhow(told), refused.reason, refused.field)
+            return self._refuse(event.site, encode_anyhow(told), refused)
+        if len(payload) + FRAME.size > MAX_EVENT_BYTES:
+            return self._reject(event.site, payload, TOO_LARGE, "")
         return self.send_payload(event.site, payload)
 
     def send_payload(self, key: str, payload: bytes) -> Rejected | None:
@@ -216,11 +219,19 @@ class EventProducer:
             error.add_note(str(told))
 
     def _send(self, key: str, record: bytes, payload: bytes) -> Rejected | None:
-        if len(record) > MAX_EVENT_BYTES:
-            return self._reject(key, payload, f"larger than {MAX_EVENT_BYTES:,} bytes", "")
+        if len(record) > MAX_RECORD_BYTES:
+            return self._reject(key, payload, f"larger than {MAX_RECORD_BYTES:,} bytes", "")
         self._hand_over(self._topic, key, record)
         self.sent += 1
         return None
+
+    def _refuse(self, key: str, payload: bytes, refused: EventRefused) -> Rejected:
+        """Reject an event that does not fit; size and depth are the reasons that the streaming queries find first."""
+        if len(payload) + FRAME.size > MAX_EVENT_BYTES:
+            return self._reject(key, payload, TOO_LARGE, "")
+        if too_deep(payload.decode(errors="replace")):
+            return self._reject(key, payload, TOO_DEEP, "")
+        return self._reject(key, payload, refused.reason, refused.field)
 
     def _reject(self, key: str, payload: bytes, reason: str, field: str) -> Rejected:
         room = MAX_REJECTED_BYTES - OVERHEAD

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 DAY_MS = 24 * 60 * 60 * 1000
 MIB = 1024 * 1024
-MAX_EVENT_BYTES = 1_000_000
-MAX_REJECTED_BYTES = 8 * MIB  # larger than an event may be, so that an event that is too large is kept whole too
+MAX_RECORD_BYTES = 1_000_000  # of the events topic: far more than an event may have, so that misfits are kept whole
+MAX_REJECTED_BYTES = 8 * MIB  # what no topic of events takes is kept whole too
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class TopicSpec:
     configs: dict[str, str] = field(default_factory=dict)
 
 
+# What is written compressed is kept as it is, and must fit the limit so: a megabyte of zstd may hold a gigabyte, which
+# would come as one record to every reader.
+_WHOLE = {"compression.type": "uncompressed"}
+MAX_BATCH_BYTES = 256 * 1024  # of KPI and progress records: some hundreds go in one batch, none is near to that
 # Kafka's own clock stamps each record (LogAppendTime): "when Kafka received it" must not depend on a device's clock.
 _STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
@@ -40,19 +44,24 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
 
     ``events`` has four partitions, keyed by site, so that a site's events stay in order. ``kpis`` is compacted: the
     newest record of a key stays, the older ones go; keys of windows a week old go too. ``rejected`` takes records
-    of up to 8 MiB. ``progress`` has one partition and keeps a day, at most 64 MiB.
+    of up to 8 MiB. ``progress`` has one partition and keeps a day, at most 64 MiB. None keeps compressed records.
     """
     week = {"retention.ms": str(7 * DAY_MS)}
     safe = {"min.insync.replicas": "2"} if settings.kafka_replication_factor >= 3 else {}
     kept = {"cleanup.policy": "compact,delete", "min.cleanable.dirty.ratio": "0.2", "segment.bytes": str(32 * MIB)}
     recent = {"retention.ms": str(DAY_MS), "retention.bytes": str(64 * MIB), "segment.bytes": str(16 * MIB)}
-    size = {"max.message.bytes": str(MAX_REJECTED_BYTES)}
+    every = {**_WHOLE, **safe}
     return (
-        TopicSpec(settings.topic("events"), 4, {**week, **_STAMPED, **safe}),
-        TopicSpec(settings.topic("kpis"), 2, {**week, **_STAMPED, **safe, **kept}),
-        TopicSpec(settings.topic("rejected"), 1, {**week, **_STAMPED, **safe, **size}),
-        TopicSpec(settings.topic("progress"), 1, {**recent, **safe}),
+        TopicSpec(settings.topic("events"), 4, {**week, **_STAMPED, **every, **_at_most(MIB)}),
+        TopicSpec(settings.topic("kpis"), 2, {**week, **_STAMPED, **every, **kept, **_at_most(MAX_BATCH_BYTES)}),
+        TopicSpec(settings.topic("rejected"), 1, {**week, **_STAMPED, **every, **_at_most(MAX_REJECTED_BYTES)}),
+        TopicSpec(settings.topic("progress"), 1, {**recent, **every, **_at_most(MAX_BATCH_BYTES)}),
     )
+
+
+def _at_most(size: int) -> dict[str, str]:
+    """The limit of a batch of records, which is the limit of a record too."""
+    return {"max.message.bytes": str(size)}
 
 
 def ensure_topics(settings: Settings) -> list[str]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
 
 from rtlib.broker.client import client_options
+from rtlib.broker.record_fetch import RecordFetch
 from rtlib.broker.rejected import to_record
+from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import MAX_REJECTED_BYTES
 from rtlib.config import Settings
-from rtlib.errors import WarehouseError
+from rtlib.errors import ServiceError, WarehouseError
 from rtlib.records import Rejected
 from rtlib.streaming.queries import ARCHIVE, ArchiveBatch
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.load import Batch, apply_batch
+from rtlib.warehouse.load import Batch, apply_batch, by_bytes
 
 if TYPE_CHECKING:
+    import pandas as pd
     from kafka import KafkaProducer
 
 
@@ -38,6 +43,7 @@ class Archivist:
         options = {**client_options(settings), "max_request_size": MAX_REJECTED_BYTES}
         self._producer: KafkaProducer = KafkaProducer(**options)
         self._stop = stop
+        self._one_at_a_time = threading.Lock()  # a query that was stopped in a batch may begin it again before its end
 
     def __enter__(self) -> Self:
         return self
@@ -57,35 +63,56 @@ class Archivist:
 
         Raises:
             WarehouseError: The warehouse refused it, and the application is stopping.
+            ServiceError: The broker does not answer for a large record, and the application is stopping.
+            StreamError: Kafka has deleted a large record before it was archived.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type(WarehouseError),
+            retry=retry_if_exception_type((WarehouseError, ServiceError)),
             wait=wait_exponential(multiplier=0.5, max=5),
             stop=stop_when_event_set(self._stop),
             reraise=True,
         )
-        job = Batch(
-            query=ARCHIVE,
-            domain=self._settings.domain,
-            batch_id=batch.batch_id,
-            events=batch.events,
-            rejected=batch.rejected,
-            offsets_from=batch.offsets_from,
-            offsets_to=batch.offsets_to,
-        )
-        retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
-        self._publish(batch)
-
-    def _publish(self, batch: ArchiveBatch) -> None:
-        for row in batch.rejected.to_dict("records"):
-            refused = Rejected(
-                payload=bytes(row["payload"] or b""),
-                reason=row["reason"],
-                field=row["field"] or "",
-                topic=row["topic"],
-                partition=int(row["kafka_partition"]),
-                offset=int(row["kafka_offset"]),
+        with self._one_at_a_time, RecordFetch(self._settings, self._settings.topic("events")) as fetch:
+            whole = partial(with_payloads, fetch)
+            job = Batch(
+                query=ARCHIVE,
+                domain=self._settings.domain,
+                batch_id=batch.batch_id,
+                events=batch.events,
+                rejected=batch.rejected,
+                offsets_from=batch.offsets_from,
+                offsets_to=batch.offsets_to,
+                whole=whole,
             )
-            value, headers = to_record(refused)
-            self._producer.send(self._settings.topic("rejected"), value=value, headers=headers)
-        self._producer.flush(timeout=60)
+            retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
+            for rows in by_bytes(batch.rejected):
+                retrying(self._publish, rows, whole)
+
+    def _publish(self, rows: pd.DataFrame, whole: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        """Publish some misfits and wait until they are taken: kafka-python's buffer has no bound of its own."""
+        topic, sent = self._settings.topic("rejected"), []
+        with broker_errors(self._settings):
+            for row in whole(rows).to_dict("records"):
+                refused = Rejected(
+                    payload=bytes(row["payload"] or b""),
+                    reason=row["reason"],
+                    field=row["field"] or "",
+                    topic=row["topic"],
+                    partition=int(row["kafka_partition"]),
+                    offset=int(row["kafka_offset"]),
+                )
+                value, headers = to_record(refused)
+                sent.append(self._producer.send(topic, value=value, headers=headers))
+            self._producer.flush(timeout=60)
+            for one in sent:
+                one.get(timeout=0)  # raises what the broker refused
+
+
+def with_payloads(fetch: RecordFetch, rows: pd.DataFrame) -> pd.DataFrame:
+    """Misfits with the payloads that the query left out, read from the topic."""
+    missing = rows[rows["payload"].isna() & (rows["payload_bytes"] > 0)]
+    if missing.empty:
+        return rows
+    places = zip(missing["kafka_partition"].astype(int), missing["kafka_offset"].astype(int), strict=True)
+    found = dict(zip(missing.index, fetch.values(places), strict=True))
+    return rows.assign(payload=[found.get(place, one) for place, one in rows["payload"].items()])

@@ -18,6 +18,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
+from rtlib.limits import DEEP, MAX_EVENT_BYTES, TAKEN_AWAY, TOO_DEEP, TOO_LARGE
 from rtlib.streaming.shape import shape
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def judged(
     """
     from pyspark.sql import functions as F
 
-    text = F.expr(f"try_validate_utf8(substring(value, {FRAME_BYTES + 1}))")
+    small = F.length("value") <= MAX_EVENT_BYTES  # what is larger is neither decoded nor parsed
+    text = F.when(small, F.expr(f"try_validate_utf8(substring(value, {FRAME_BYTES + 1}))"))
     parsed = records.select(
         F.col("value").alias("payload"),
         "topic",
@@ -119,7 +121,9 @@ def _rules(schema: Schema, future_seconds: int, schema_ids: Collection[int] | No
     from pyspark.sql import functions as F
 
     yield from _frame_rules(schema_ids)
+    yield "", TOO_LARGE, F.length("payload") > MAX_EVENT_BYTES
     yield "", "not valid UTF-8", F.col("text").isNull()
+    yield "", TOO_DEEP, _too_deep(F.col("text"))
     yield "", "not a JSON object", F.col("raw").isNull()
     yield from _object_rules(schema, raw=F.col("raw"), typed=F.col("event"), prefix="")
     yield _ahead(future_seconds)
@@ -141,6 +145,15 @@ def _frame_rules(schema_ids: Collection[int] | None) -> Iterator[Rule]:
     if schema_ids is not None:
         known = [struct.pack(">I", one) for one in sorted(schema_ids)]
         yield "", "a schema id that is not this topic's", ~F.expr("substring(payload, 2, 4)").isin(known)
+
+
+def _too_deep(text: Column) -> Column:
+    """``limits.too_deep`` as a column."""
+    from pyspark.sql import functions as F
+
+    for one in TAKEN_AWAY:
+        text = F.regexp_replace(text, one, "")
+    return text.rlike(DEEP)
 
 
 def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) -> Iterator[Rule]:

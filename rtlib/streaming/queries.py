@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtlib.config import Settings
 from rtlib.domains import Domain, KpiSpec
+from rtlib.limits import MAX_EVENT_BYTES
 from rtlib.streaming.contract import judged
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ QUERIES = KPIS, ARCHIVE = "kpis", "archive"
 # 64 kB, to a query that waits for them, and those of 10 ms on their way to the KPI topic.
 READ_TOGETHER = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
 SEND_TOGETHER = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
+# Each task reads one partition: this is what it holds of it besides the record that it works on.
+READ_AT_MOST = {"kafka.fetch.max.bytes": "2097152", "kafka.max.partition.fetch.bytes": "1048576"}
 UNTOLD = {"kafka.enable.metrics.push": "false"}  # the client would ask itself each time whether the broker wants them
+REJECTED = [
+    *("payload", "payload_bytes", "reason", "field"),
+    *("topic", "kafka_partition", "kafka_offset", "received_at"),
+]
 RFC3339 = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 
 
@@ -31,7 +38,8 @@ class ArchiveBatch:
     Attributes:
         batch_id: Spark's number of the batch; the same batch, tried again, has the same number.
         events: The records that fit their schema: a row for each, duplicates included.
-        rejected: Those that do not: ``payload`` (bytes), ``reason``, ``field``, topic, partition and offset.
+        rejected: Those that do not: ``payload`` (bytes; None where it is larger than an event may be), its size
+            ``payload_bytes``, ``reason``, ``field``, topic, partition and offset.
         offsets_from: Partition to the first offset of the batch.
         offsets_to: Partition to the offset after its last.
     """
@@ -52,7 +60,7 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
         kafka: The ``kafka.*`` options of the source: servers and sign-in.
         per_trigger: At most this many records in a micro-batch; real-time mode takes no limit.
     """
-    reader = spark.readStream.format("kafka").options(**READ_TOGETHER, **UNTOLD, **kafka)
+    reader = spark.readStream.format("kafka").options(**READ_TOGETHER, **READ_AT_MOST, **UNTOLD, **kafka)
     reader = reader.option("subscribe", settings.topic("events"))
     reader = reader.option("startingOffsets", "earliest").option("failOnDataLoss", "true")
     reader = reader.option("kafka.isolation.level", "read_committed")  # what a producer took back never happened
@@ -135,9 +143,13 @@ def start_archive(
             apply(_archive_batch(rows, batch_id))
 
     judgement = judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
-    # Of a record that fits, its fields are kept; its bytes need not travel to the driver.
+    # Of a record that fits, its fields travel to the driver; of one that does not, its bytes, unless they are so many
+    # that a batch of them would fill the driver's memory.
+    size, refused = F.length("payload"), F.col("reason").isNotNull()
     return (
-        judgement.withColumn("payload", F.when(F.col("reason").isNotNull(), F.col("payload")))
+        judgement.withColumn("payload_bytes", size)
+        .withColumn("payload", F.when(refused & (size <= MAX_EVENT_BYTES), F.col("payload")))
+        .withColumn("attributes", F.when(~refused, F.col("attributes")))
         .writeStream.queryName(ARCHIVE)
         .foreachBatch(hand_over)
         .option("checkpointLocation", checkpoint(settings, ARCHIVE))
@@ -156,10 +168,8 @@ def _archive_batch(rows: Any, batch_id: int) -> ArchiveBatch:
     refused = rows["reason"].notna()
     return ArchiveBatch(
         batch_id=batch_id,
-        events=rows[~refused].drop(columns=["payload", "field", "reason"]),
-        rejected=rows.loc[
-            refused, ["payload", "reason", "field", "topic", "kafka_partition", "kafka_offset", "received_at"]
-        ],
+        events=rows[~refused].drop(columns=["payload", "payload_bytes", "field", "reason"]),
+        rejected=rows.loc[refused, REJECTED].sort_values(["kafka_partition", "kafka_offset"]),
         offsets_from={str(partition): int(first) for partition, first in spans["min"].items()},
         offsets_to={str(partition): int(last) + 1 for partition, last in spans["max"].items()},
     )

@@ -24,6 +24,7 @@ LATER = (
 # Hadoop sets rights and follows links on a local disk by starting a process (chmod, readlink): some 28 a second for
 # these two queries. This manager follows no links, which leaves 7; its rename is atomic on a local disk too.
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+ARROW_BYTES = 4 * 1024 * 1024  # of rows that go to Python together
 HUGE_METHOD = 8_000  # bytes; what is longer Java leaves to its interpreter
 
 
@@ -56,6 +57,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         # A stage whose code would be longer runs as several smaller ones instead.
         "spark.sql.codegen.hugeMethodLimit": str(HUGE_METHOD),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BYTES),
         "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS,
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
