@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 24 * 60 * 60 * 1000
 MIB = 1024 * 1024
+SIZE_ANSWER_MS = 5_000  # a broker that takes longer is asked again later
 MAX_RECORD_BYTES = 1_000_000  # of the events topic: far more than an event may have, so that misfits are kept whole
 MAX_REJECTED_BYTES = 8 * MIB  # what no topic of events takes is kept whole too
 
@@ -154,6 +155,78 @@ def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, in
     ends = end_offsets(settings, topic)
     found = _offsets(settings, topic, round(moment.timestamp() * 1000))
     return {one: found[one] if found[one] >= 0 else end for one, end in ends.items()}
+
+
+class TopicSize:
+    """How far a topic reaches and how many bytes it has, asked again and again on a connection that stays open.
+
+    Args:
+        settings: Where the broker is.
+        topic: Which topic; it is there.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._client: KafkaAdminClient | None = None
+        self._numbers: list[int] = []
+
+    def begin(self) -> int:
+        """The sum of the partitions' first offsets.
+
+        Raises:
+            ServiceError: The broker does not answer.
+        """
+        from kafka import OffsetSpec
+
+        return self._sum(OffsetSpec.EARLIEST)
+
+    def end(self) -> int:
+        """The sum of the offsets after the partitions' last records.
+
+        Raises:
+            ServiceError: The broker does not answer.
+        """
+        from kafka import OffsetSpec
+
+        return self._sum(OffsetSpec.LATEST)
+
+    def size(self) -> int:
+        """The size of the partitions' files in bytes, of one copy of each.
+
+        Raises:
+            ServiceError: The broker does not answer, or does not tell.
+        """
+        with broker_errors(self._settings):
+            told = self._admin().describe_log_dirs([self._topic])
+        sizes: dict[int, int] = {}
+        for folder in (one for broker in told for one in broker["log_dirs"]):
+            for partition in (one for topic in folder["topics"] for one in topic["partitions"]):
+                number = partition["partition_index"]
+                sizes[number] = max(sizes.get(number, 0), partition["partition_size"])
+        return sum(sizes.values())
+
+    def close(self) -> None:
+        """Leave the broker."""
+        if self._client is not None:
+            self._client.close()
+
+    def _sum(self, which: int) -> int:
+        from kafka import TopicPartition
+
+        with broker_errors(self._settings):
+            admin = self._admin()
+            asked = {TopicPartition(self._topic, one): which for one in self._numbers}
+            return sum(int(one.offset) for one in admin.list_partition_offsets(asked).values())
+
+    def _admin(self) -> KafkaAdminClient:
+        from kafka import KafkaAdminClient
+
+        if self._client is None:
+            options = {**client_options(self._settings), "request_timeout_ms": SIZE_ANSWER_MS}
+            self._client = KafkaAdminClient(**options)
+        if not self._numbers:
+            self._numbers = _partitions(self._client, self._topic)
+        return self._client
 
 
 def keep_versions(settings: Settings, topic: str, *, seconds: int) -> None:

@@ -43,6 +43,7 @@ class Archivist:
         options = {**client_options(settings), "max_request_size": MAX_REJECTED_BYTES}
         self._producer: KafkaProducer = KafkaProducer(**options)
         self._stop = stop
+        self._done: object = None
         self._one_at_a_time = threading.Lock()  # a query that was stopped in a batch may begin it again before its end
 
     def __enter__(self) -> Self:
@@ -72,7 +73,10 @@ class Archivist:
             stop=stop_when_event_set(self._stop),
             reraise=True,
         )
+        this = (batch.batch_id, dict(batch.offsets_from), dict(batch.offsets_to))
         with self._one_at_a_time, RecordFetch(self._settings, self._settings.topic("events")) as fetch:
+            if this == self._done:  # Spark had no time to write that it was done, for the query was started again
+                return
             whole = partial(with_payloads, fetch)
             job = Batch(
                 query=ARCHIVE,
@@ -87,6 +91,7 @@ class Archivist:
             retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
             for rows in by_bytes(batch.rejected):
                 retrying(self._publish, rows, whole)
+            self._done = this
 
     def _publish(self, rows: pd.DataFrame, whole: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         """Publish some misfits and wait until they are taken: kafka-python's buffer has no bound of its own."""

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -54,6 +55,7 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     from rtlib.broker.client import spark_options
     from rtlib.domains import load_domain
     from rtlib.pipeline.archive import Archivist
+    from rtlib.pipeline.batch_size import BatchSize
     from rtlib.pipeline.signs import SignWriter
     from rtlib.pipeline.trigger import TriggerWatch
     from rtlib.pipeline.versions import SchemaIds
@@ -66,7 +68,11 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     wait_for_topics(settings)
     ids, trigger = SchemaIds(settings), TriggerWatch(settings)
     kafka = spark_options(settings)
-    with Archivist(settings, stop=stop) as archivist, SignWriter(settings) as writer:
+    with (
+        closing(BatchSize(settings)) as size,
+        Archivist(settings, stop=stop) as archivist,
+        SignWriter(settings) as writer,
+    ):
 
         def kpis() -> object:
             source = queries.records(spark, settings, kafka=kafka, per_trigger=None)
@@ -74,14 +80,24 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
             return queries.start_kpis(rows, trigger.settings, kafka=kafka)
 
         def archive() -> object:
-            source = queries.records(spark, settings, kafka=kafka, per_trigger=ARCHIVE_ROWS)
-            return queries.start_archive(source, domain, settings, apply=archivist.apply, schema_ids=ids.known)
+            source = queries.records(spark, settings, kafka=kafka, per_trigger=size.rows)
+            return queries.start_archive(source, domain, settings, apply=apply, schema_ids=ids.known)
+
+        def apply(batch: queries.ArchiveBatch) -> None:
+            size.begin()
+            try:
+                archivist.apply(batch)
+            finally:
+                size.end(batch.offsets_to)
 
         starts = {queries.KPIS: kpis, queries.ARCHIVE: archive}
 
         def outdated() -> Collection[str]:
             other_trigger = trigger.changed()
-            return starts if ids.changed() else [queries.KPIS] if other_trigger else []
+            other_size = size.changed()
+            if ids.changed():
+                return starts
+            return [*([queries.KPIS] if other_trigger else ()), *([queries.ARCHIVE] if other_size else ())]
 
         def beat(told: Heartbeat) -> None:
             writer.heartbeat(replace(told, numbers=trigger.numbers) if told.part == queries.KPIS else told)
@@ -91,10 +107,6 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
             job.run(starts, **tell, stop=stop, outdated=outdated)  # type: ignore[arg-type]
         finally:
             spark.stop()
-
-
-# A micro-batch is collected by the driver, so its size is bounded: some 30 MB at this many records.
-ARCHIVE_ROWS = 60_000
 
 
 # Under load most records are overtaken at once by a newer one of their key. The more there were, the longer the loader

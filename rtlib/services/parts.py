@@ -15,6 +15,17 @@ HEAP_MB = {
     "laptop": {"broker": 512, "registry": 192, "stream": 1024},
     "small": {"broker": 288, "registry": 128, "stream": 640},
 }
+# What each part may have resident, in MB, children included; what has more is named by ``rtlib status``.
+MEMORY_MB = {
+    "laptop": {
+        **{"broker": 520, "registry": 300, "warehouse": 420, "receiver": 90},
+        **{"stream": 1300, "loader": 110, "alerts": 210, "simulator": 122},
+    },
+    "small": {
+        **{"broker": 330, "registry": 220, "warehouse": 330, "receiver": 80},
+        **{"stream": 730, "loader": 95, "alerts": 170, "simulator": 93},
+    },
+}
 # Serial collector: half the memory. The first compiler tier alone: a faster start, for what has little to do; the
 # broker runs long enough for the second to pay.
 THRIFTY = ("-XX:+UseSerialGC", "-Xss512k", "-XX:-UsePerfData")

@@ -18,7 +18,7 @@ from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.running import forget, make_secrets, remember
 from rtlib.services import jars, java, ports, processes, supervise
 from rtlib.services.broker import prepare_broker
-from rtlib.services.parts import parts
+from rtlib.services.parts import MEMORY_MB, parts
 from rtlib.services.registry import prepare_registry
 
 Check = Callable[[Settings], str]
@@ -30,7 +30,10 @@ SERVERS = ("broker", "registry", "warehouse", "receiver")
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """A part as ``rtlib status`` shows it; ``said`` is what its health check answered, or why it did not."""
+    """A part as ``rtlib status`` shows it; ``said`` is what its health check answered, or why it did not.
+
+    A part that is over its memory works, and is healthy; ``said`` then ends with how much it has and with the cure.
+    """
 
     name: str
     state: str
@@ -39,6 +42,8 @@ class PartStatus:
     pid: int
     uptime_seconds: float
     resident_mb: float
+    limit_mb: float = 0.0
+    over_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +257,10 @@ def _part_status(
     healthy, said = _ask(checks[state.name], settings) if running else (False, state.said or state.state.lower())
     uptime = time.time() - state.started_at if running else 0.0
     size = round(sizes.get(state.name, 0.0), 1)
-    return PartStatus(state.name, state.state, healthy, said, state.pid, round(uptime, 1), size)
+    limit = MEMORY_MB[settings.profile].get(state.name, 0)
+    if over := 0 < limit < size:
+        said = f"{said}; over its memory, {size:,.0f} of {limit:,} MB: rtlib restart {state.name} gives it back"
+    return PartStatus(state.name, state.state, healthy, said, state.pid, round(uptime, 1), size, limit, over)
 
 
 def _ask(check: Check, settings: Settings) -> tuple[bool, str]:
