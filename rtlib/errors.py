@@ -8,6 +8,7 @@ RtlibError
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
 ├── WarehouseError     the warehouse refused a statement or did not answer
+│   ├── WarehouseDamaged      its file cannot be read as it was written
 │   └── WarehouseUnreachable  it did not answer, or no longer knows this session
 └── StreamError        the streaming application could not start or stopped
 """
@@ -85,6 +86,27 @@ class WarehouseError(RtlibError):
 
 class WarehouseUnreachable(WarehouseError):
     """You meet it when the warehouse does not answer, or has forgotten the session; later it may."""
+
+
+class WarehouseDamaged(WarehouseError):
+    """You meet it when the local warehouse's file cannot be read: cut short, a page overwritten, a torn log."""
+
+    CURE = "rtlib rebuild warehouse"
+    # DuckDB's own words, and those by which the local warehouse refuses a sign-in because of them.
+    SIGNS = (
+        "Could not read enough bytes",
+        "Corrupt database file",
+        "Failure while replaying WAL",
+        "data may be corrupt",
+        "exists, but it is not a valid DuckDB database file",
+        "the warehouse's file is damaged",
+    )
+    OTHER_REASONS = ("Out of Memory", "No space left", "Permission denied")
+
+    @classmethod
+    def is_meant_by(cls, text: str) -> bool:
+        """True when these are the words of a damaged file, and not of a full disk or too little memory."""
+        return any(sign in text for sign in cls.SIGNS) and not any(one in text for one in cls.OTHER_REASONS)
 
 
 class StreamError(RtlibError):

@@ -14,7 +14,7 @@ from live_stack import clean_environment, run_rtlib, running_for, supervisor, un
 
 from rtlib import demo
 from rtlib.config import OF_A_RUN, Settings, load_settings
-from rtlib.errors import ConfigError, ServiceError
+from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged
 from rtlib.running import is_running, remember, remembered
 from rtlib.services import processes, stack, supervise
 from rtlib.services.java import Java
@@ -73,6 +73,25 @@ def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> N
 def test_a_part_that_runs_is_waited_for() -> None:
     with supervisor(WAITS) as settings, pytest.raises(ServiceError, match="simulator does not answer: the simulator"):
         stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, tell=lambda line: None)
+
+
+DAMAGED = WarehouseDamaged("the warehouse's file is damaged: RAW.EVENTS", cure=WarehouseDamaged.CURE)
+
+
+def is_damaged(settings: Settings) -> str:
+    raise DAMAGED
+
+
+def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
+    with supervisor(WAITS) as settings:
+        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        with pytest.raises(WarehouseDamaged):
+            stack.wait_healthy(
+                settings, "simulator", is_damaged, until=time.monotonic() + 10_000, tell=lambda line: None
+            )
+        (told,) = stack.status(settings, checks={"simulator": is_damaged}).parts
+    assert not told.healthy
+    assert told.said == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
 
 
 # --- what was begun is ended -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rtlib.config import Settings
-from rtlib.errors import RtlibError
+from rtlib.errors import RtlibError, WarehouseDamaged
 from rtlib.graph import KpiBoard
 from rtlib.records import Observation, Status
 
@@ -96,6 +96,8 @@ class Monitor:
     def _note_failure(self, names: tuple[str, ...], error: Exception) -> None:
         """Say that these parts do not answer, and keep their last numbers with the time they were true."""
         said = error.what if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, WarehouseDamaged):  # the reason is cut off below; the cure must not be
+            said = f"{said[:140]}; cure: {error.cure}"
         now = datetime.now(UTC)
         for name in names:
             before = self._seen.get(name) or Observation(Status.STOPPED, said, now)

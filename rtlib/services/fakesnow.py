@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rtlib.services import fakesnow_mends
+from rtlib.services.warehouse_file import FileWatch
 
 DATABASE = "RTLIB"
 MEMORY_MB = 160
@@ -107,7 +108,10 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     server.logger.setLevel(logging.CRITICAL)  # what it would say is said once, by the mends
     fakesnow_mends.apply()
-    instance = server.shared_fs = open_files(data)
+    watch = FileWatch(data, DATABASE)
+    cursor: Any = import_module("fakesnow.cursor").FakeSnowflakeCursor
+    cursor.execute = watch.noting_damage(cursor.execute)
+    server.shared_fs = watch.open(lambda: open_files(data))
     seen: dict[str, float] = {}
     stop = threading.Event()
 
@@ -117,7 +121,7 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
             sweep(data / "stages", older_than_seconds=idle_seconds)
 
     threading.Thread(target=keep_house, name="housekeeper", daemon=True).start()
-    app = fakesnow_mends.Watched(fakesnow_mends.application(server), server.sessions, seen)
+    app = fakesnow_mends.Watched(watch.refusing(fakesnow_mends.application(server)), server.sessions, seen)
     # Uvicorn ends in order at a TERM and then sends it once more, which without this would end the process here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -126,8 +130,7 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
         stop.set()
         for session in list(server.sessions.values()):
             session.close()
-        instance.duck_conn.execute(f"CHECKPOINT {DATABASE}")
-        instance.duck_conn.close()
+        watch.close()
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from rtlib import private
 from rtlib.config import Settings, load_settings
-from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
+from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError, WarehouseDamaged
 from rtlib.running import forget, make_secrets, remember
 from rtlib.services import jars, java, ports, processes, supervise
 from rtlib.services.broker import prepare_broker
@@ -85,6 +85,7 @@ def up(
         EnvironmentProblem: No Java, a busy port that was asked for, a full disk.
         DownloadError: A jar could not be fetched.
         ServiceError: A part does not answer; with the last lines of its log.
+        WarehouseDamaged: The warehouse's file cannot be read.
     """
     with _one_at_a_time(settings):
         if supervise.supervisor_pid(settings) is not None:
@@ -119,6 +120,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     Raises:
         ServiceError: It did not answer in time, or ended again and again; the message ends with the last lines of its
             log.
+        WarehouseDamaged: It is the warehouse, and its file cannot be read: waiting would not change that.
     """
     began, starts = time.monotonic(), set[float]()
 
@@ -134,7 +136,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     retrying = Retrying(
         stop=lambda state: late(state) or len(starts) > STARTS,
         wait=wait_fixed(0.2),
-        retry=retry_if_exception_type(RtlibError),
+        retry=retry_if_exception(_may_pass),
     )
     try:
         said = retrying(ask)
@@ -147,6 +149,10 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
             cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
         ) from error
     tell(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged)
 
 
 def down(settings: Settings, *, tell: Tell) -> bool:
@@ -266,6 +272,8 @@ def _part_status(
 def _ask(check: Check, settings: Settings) -> tuple[bool, str]:
     try:
         return True, check(settings)
+    except WarehouseDamaged as error:
+        return False, f"{error.what}; cure: {error.cure}"
     except RtlibError as error:
         return False, error.what
 

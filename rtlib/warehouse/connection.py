@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
-from rtlib.errors import ConfigError, ServiceError, WarehouseError, WarehouseUnreachable
+from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged, WarehouseError, WarehouseUnreachable
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -33,6 +33,7 @@ def connect(settings: Settings) -> SnowflakeConnection:
     Raises:
         ConfigError: A Snowflake account is set without a user, or without a key pair or token.
         WarehouseUnreachable: The warehouse does not answer.
+        WarehouseDamaged: The local warehouse's file cannot be read.
         WarehouseError: It refuses the sign-in.
     """
     import snowflake.connector
@@ -51,6 +52,8 @@ def connect(settings: Settings) -> SnowflakeConnection:
     except (Error, OSError) as error:
         if _is_unreachable(error):
             raise WarehouseUnreachable(f"{where} does not answer: {_said(error)}", cure=_cure(settings)) from error
+        if settings.local_warehouse and WarehouseDamaged.is_meant_by(str(error)):
+            raise WarehouseDamaged(_damage_in(error), cure=WarehouseDamaged.CURE) from error
         cure = "check account, user, role and credentials; RTLIB_SNOWFLAKE_… in .env.local"
         raise WarehouseError(f"{where} refused the sign-in: {_said(error)}", cure=cure) from error
     connection.errorhandler = _raise_but_in_timers
@@ -61,6 +64,7 @@ def execute(connection: SnowflakeConnection, sql: str, parameters: Sequence[obje
     """Run a statement and return how many rows it touched (-1 where the warehouse does not say).
 
     Raises:
+        WarehouseDamaged: The local warehouse's file cannot be read there.
         WarehouseError: The warehouse refused it or did not answer.
     """
     return int(_run(connection, sql, parameters).rowcount or 0)
@@ -154,6 +158,8 @@ def _run(connection: SnowflakeConnection, sql: str, parameters: Sequence[object]
         if _is_unreachable(error):
             cure = LOCAL_CURE if local else "check the network; the statement may be tried again"
             raise WarehouseUnreachable(f"no answer to '{kind} …': {_said(error)}", cure=cure) from error
+        if local and WarehouseDamaged.is_meant_by(str(error)):
+            raise WarehouseDamaged(f"'{kind} …' failed: {_said(error)}", cure=WarehouseDamaged.CURE) from error
         cure = "rtlib logs warehouse" if local else "check the role's rights and the query history"
         raise WarehouseError(f"the warehouse refused '{kind} …': {_said(error)}", cure=cure) from error
 
@@ -253,6 +259,12 @@ def _raise_but_in_timers(connection: Any, cursor: Any, kind: Any, values: dict[s
 
 def _cure(settings: Settings) -> str:
     return LOCAL_CURE if settings.local_warehouse else "check the account's name and the network"
+
+
+def _damage_in(error: Exception) -> str:
+    """The warehouse's sentence about its file, without what the connector puts before it."""
+    said = _said(error)
+    return said[max(0, said.find("the warehouse's file")) :]
 
 
 def _said(error: Exception) -> str:
