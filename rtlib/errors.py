@@ -31,6 +31,10 @@ class RtlibError(Exception):
         self.cure = cure
         super().__init__(f"{what}\n  Cure: {cure}" if cure else what)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence and the cure. IPython asks for it instead of a traceback."""
+        return f"{type(self).__name__}: {self}".splitlines()
+
 
 class ConfigError(RtlibError):
     """You meet it when a setting or an argument has a value that cannot work."""

@@ -12,14 +12,14 @@ from test_ledger import evidence_of, held_by, run_of
 from rtlib import lessons
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline import own_spark
+from rtlib.pipeline import evidence, own_spark
 from rtlib.services.java import Java
 
 
 def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of()
-    monkeypatch.setattr(lessons, "gather", lambda settings: evidence_of(run))
-    monkeypatch.setattr(lessons, "held_sequences", lambda settings, names: held_by(evidence_of(run)))
+    monkeypatch.setattr(evidence, "gather", lambda settings: evidence_of(run))
+    monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: held_by(evidence_of(run)))
     taken = lessons.ledger_without_one_event(Settings())
     (hidden,) = taken.lost_events
     assert (taken.lost, taken.doubled, hidden.sequence) == (1, 0, 0)
@@ -28,8 +28,8 @@ def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: 
 
 def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = replace(evidence_of(run_of()), held={})
-    monkeypatch.setattr(lessons, "gather", lambda settings: nothing)
-    monkeypatch.setattr(lessons, "held_sequences", lambda settings, names: {})
+    monkeypatch.setattr(evidence, "gather", lambda settings: nothing)
+    monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: {})
     with pytest.raises(ConfigError, match="holds no event") as caught:
         lessons.ledger_without_one_event(Settings())
     assert caught.value.cure == "wait a few seconds, then try again"

@@ -43,6 +43,15 @@
 wait_seconds = 60
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 00_start.ipynb done.ipynb -p wait_seconds 90`. The next
+# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+wait_seconds = check("00_start", wait_seconds=wait_seconds)
+
+# %% [markdown]
 # Often you are asked to **predict** before you run a cell. Replace `None` by your guess; being wrong is the quickest
 # way to learn something, and nobody is counting. This small function only says whether guess and truth agree.
 

@@ -33,6 +33,15 @@
 orders = 12
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 01_kafka.ipynb done.ipynb -p orders 30`. The next line
+# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+orders = check("01_kafka", orders=orders)
+
+# %% [markdown]
 # We ask where Kafka and the registry are, and whether they answer. If they do not, the last line of the error says what
 # to type. And once more the small function that compares your guess with the truth.
 

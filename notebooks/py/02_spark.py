@@ -36,6 +36,15 @@ delay = "30 seconds"
 measure_batches = 12
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 02_spark.ipynb done.ipynb -p delay "45 seconds"`. The next
+# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+delay, measure_batches = check("02_spark", delay=delay, measure_batches=measure_batches)
+
+# %% [markdown]
 # Where Kafka is, and the function that compares your guess with the truth.
 
 # %%

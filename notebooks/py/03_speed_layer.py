@@ -34,6 +34,15 @@
 rows = 5_000
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 03_speed_layer.ipynb done.ipynb -p rows 20000`. The next
+# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+rows = check("03_speed_layer", rows=rows)
+
+# %% [markdown]
 # The connection is the one of `snowflake-connector-python`, and a cursor is a cursor as everywhere in Python's
 # databases. Values go in place of the question marks; never put them into the text of a statement yourself, or one day
 # a site will be called `x'; drop table`. `ask` makes a table of an answer.

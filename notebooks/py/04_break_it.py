@@ -35,6 +35,15 @@ second_fault = "duplicate-storm"
 seed = 4
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 04_break_it.ipynb done.ipynb -p first_fault kill-broker`.
+# The next line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+first_fault, second_fault, seed = check("04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
+
+# %% [markdown]
 # We ask whether Kafka answers, and define the function that compares your guess with the truth.
 
 # %%

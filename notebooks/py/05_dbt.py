@@ -35,6 +35,15 @@ days = 7
 per_day = 5_000
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 05_dbt.ipynb done.ipynb -p days 14`. The next line checks
+# them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+days, per_day = check("05_dbt", days=days, per_day=per_day)
+
+# %% [markdown]
 # The warehouse holds what the pipeline has archived since it was started, which is hardly a business yet. So we load
 # some history, straight into `RAW.EVENTS`. It is simulated from the same domain with the same busy and quiet hours.
 # Run the cell again and it loads nothing, and tomorrow it loads one day: a day that has history already is left as it

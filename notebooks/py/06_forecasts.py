@@ -38,6 +38,17 @@ asked_days = 25
 workers = 2
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 06_forecasts.ipynb done.ipynb -p domain_name iot`. The
+# next line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+domain_name, interval_minutes, asked_days, workers = check(
+    "06_forecasts", domain_name=domain_name, interval_minutes=interval_minutes, asked_days=asked_days, workers=workers
+)
+
+# %% [markdown]
 # As before, predict before you run a cell: replace `None` by your guess.
 
 # %%

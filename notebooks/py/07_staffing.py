@@ -35,6 +35,15 @@ per_day = 200_000
 seed = 7
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 07_staffing.ipynb done.ipynb -p domain_name iot`. The next
+# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+domain_name, per_day, seed = check("07_staffing", domain_name=domain_name, per_day=per_day, seed=seed)
+
+# %% [markdown]
 # As before, predict before you run a cell: replace `None` by your guess.
 
 # %%

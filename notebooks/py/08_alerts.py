@@ -35,6 +35,15 @@ surge = False
 seed = 7
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 08_alerts.ipynb done.ipynb -p surge True`. The next line
+# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+surge, seed = check("08_alerts", surge=surge, seed=seed)
+
+# %% [markdown]
 # We ask whether the receiver and the warehouse answer; if one does not, the last line of the error says what to type.
 # And, as before, predict before you run a cell: replace `None` by your guess.
 

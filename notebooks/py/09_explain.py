@@ -36,6 +36,15 @@ level = "newcomer"
 language = "English"
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 09_explain.ipynb done.ipynb -p part alerts`. The next line
+# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+part, level, language = check("09_explain", part=part, level=level, language=language)
+
+# %% [markdown]
 # As before, predict before you run a cell: replace `None` by your guess.
 
 # %%

@@ -34,6 +34,15 @@
 page_name = "live"
 
 # %% [markdown]
+# Papermill runs a lesson with other values, as in `papermill 10_bi.ipynb done.ipynb -p page_name trend`. The next line
+# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+
+# %%
+from rtlib.lessons import check
+
+page_name = check("10_bi", page_name=page_name)
+
+# %% [markdown]
 # We ask whether the warehouse answers. And, as before, predict before you run a cell: replace `None` by your guess.
 
 # %%

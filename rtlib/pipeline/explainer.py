@@ -16,13 +16,15 @@ from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.explain.facts import Fact, Facts, Level, facts_of
 from rtlib.explain.gemini import Answer, ask
+from rtlib.explain.language import CODES
 from rtlib.explain.template import explain, noted
 from rtlib.graph import Graph, Node
 from rtlib.pipeline.monitor import Monitor, monitor
 from rtlib.pipeline.subjects import is_subject, subject
 
-__all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
+__all__ = ["Explanation", "LANGUAGES", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
 
+LANGUAGES = tuple(sorted(one.capitalize() for one in CODES.values()))  # those in which an answer can be checked
 ENGLISH = ("english", "en", "")
 LOOK_SECONDS = 8.0  # by then every probe has told something, or does not answer
 
