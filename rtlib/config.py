@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: project_root() / ".rtlib", description="folder of all state")
     profile: Literal["laptop", "small"] = Field("laptop", description="memory: laptop (3 GB) or small (2 GB)")
     domain: Literal["curbside", "ecommerce", "gaming", "iot"] = Field("curbside", description="which domain runs")
-    shared: bool = Field(False, description="the machine has other users: Kafka and the registry ask for a sign-in")
+    shared: bool = Field(False, description="the machine has other users: Kafka asks for a sign-in too")
     part: str = Field("", description="set by the supervisor: the name of the part this process is")
 
     seed: int = Field(7, ge=0, description="same seed, same random choices; times are the clock's")

@@ -1,4 +1,4 @@
-"""Values: what a port, a Spark master and an address to call must look like; and what JSON can hold."""
+"""Values: what a port, a Spark master and an address to call must look like; secrets; and what JSON can hold."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def _callable(address: SecretStr) -> SecretStr:
 Port = Annotated[int, Field(ge=1, le=65_535)]
 SparkMaster = Annotated[str, AfterValidator(_known_to_spark)]
 Address = Annotated[SecretStr, AfterValidator(_callable)]
+
+
+class Hidden(str):
+    """A secret for a client that takes nothing but a text; a notebook that shows the client's options shows stars."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
 
 
 def finite(told: Any) -> Any:

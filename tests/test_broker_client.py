@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from rtlib.broker.client import SignIn, broker_options, client_options, librdkafka_options, spark_options
+from rtlib.broker.client import broker_options, client_options, librdkafka_options, spark_options
 from rtlib.broker.registry import registry_options
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, ServiceError
@@ -81,8 +81,13 @@ def test_a_shared_machine_changes_nothing_for_a_broker_elsewhere(tmp_path: Path)
     assert client_options(settings(tmp_path, **SCRAM, shared=True)) == client_options(settings(tmp_path, **SCRAM))
 
 
-def test_a_sign_in_does_not_show_its_password() -> None:
-    assert "hidden" not in repr(SignIn("SASL_SSL", "PLAIN", "ann", "hidden"))
+def test_options_that_a_notebook_shows_do_not_show_the_secret(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    shared = settings(tmp_path, shared=True)
+    ways = (client_options, broker_options, librdkafka_options, spark_options, registry_options)
+    shown = " ".join(repr(options(shared)) for options in ways)
+    assert shown.count("'**********'") == len(ways)
+    assert not any(str(read_secret(tmp_path, name)) in shown for name in ("kafka", "kafka_broker", "registry"))
 
 
 def test_the_local_registry_is_asked_with_the_secret_of_this_start(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.running import BROKER_USER, LOCAL_USER
+from rtlib.values import Hidden
 
 # A broker that was away for a moment is tried again each second; the default backs off to 30 s.
 RECONNECT_MS = 1_000
@@ -29,7 +30,7 @@ class SignIn:
     protocol: str
     mechanism: str | None = None
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: Hidden = Hidden("")
 
 
 def client_options(settings: Settings) -> dict[str, object]:
@@ -52,7 +53,7 @@ def broker_options(settings: Settings) -> dict[str, object]:
     Raises:
         ServiceError: The local broker does not run.
     """
-    secret = settings.local_secret("kafka_broker").get_secret_value()
+    secret = Hidden(settings.local_secret("kafka_broker").get_secret_value())
     return _kafka_python(settings, SignIn("SASL_PLAINTEXT", "PLAIN", BROKER_USER, secret))
 
 
@@ -129,9 +130,10 @@ def _msk_token() -> tuple[str, float]:
 def _sign_in(settings: Settings) -> SignIn:
     """That of the local broker, which asks for one on a shared machine only; else that of the settings."""
     if settings.local_sign_in:
-        return SignIn("SASL_PLAINTEXT", "SCRAM-SHA-512", LOCAL_USER, settings.local_secret("kafka").get_secret_value())
+        secret = Hidden(settings.local_secret("kafka").get_secret_value())
+        return SignIn("SASL_PLAINTEXT", "SCRAM-SHA-512", LOCAL_USER, secret)
     mechanism = _mechanism(settings)
-    username, password = _credentials(settings) if mechanism in ("PLAIN", "SCRAM-SHA-512") else ("", "")
+    username, password = _credentials(settings) if mechanism in ("PLAIN", "SCRAM-SHA-512") else ("", Hidden(""))
     return SignIn(settings.kafka_security_protocol, mechanism, username, password)
 
 
@@ -155,13 +157,13 @@ def _mechanism(settings: Settings) -> str | None:
     return mechanism
 
 
-def _credentials(settings: Settings) -> tuple[str, str]:
+def _credentials(settings: Settings) -> tuple[str, Hidden]:
     if settings.kafka_username is None or settings.kafka_password is None:
         raise ConfigError(
             f"{settings.kafka_sasl_mechanism} needs a name and a password",
             cure="set RTLIB_KAFKA_USERNAME and RTLIB_KAFKA_PASSWORD",
         )
-    return settings.kafka_username, settings.kafka_password.get_secret_value()
+    return settings.kafka_username, Hidden(settings.kafka_password.get_secret_value())
 
 
 def _jaas(sign_in: SignIn) -> str:
@@ -169,7 +171,7 @@ def _jaas(sign_in: SignIn) -> str:
     module = LOGIN_MODULES[str(sign_in.mechanism)]
     if not sign_in.username:
         return f"{module} required;"
-    return f"{module} required username={_quoted(sign_in.username)} password={_quoted(sign_in.password)};"
+    return Hidden(f"{module} required username={_quoted(sign_in.username)} password={_quoted(sign_in.password)};")
 
 
 def _quoted(text: str) -> str:

@@ -13,6 +13,7 @@ from rtlib.broker.compatibility import readable
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
 from rtlib.running import LOCAL_USER
+from rtlib.values import Hidden
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
@@ -42,10 +43,10 @@ def registry_options(settings: Settings) -> dict[str, str]:
     """
     options = {"url": settings.schema_registry_url}
     if settings.registry_url is None:
-        options["basic.auth.user.info"] = f"{LOCAL_USER}:{settings.local_secret('registry').get_secret_value()}"
+        options["basic.auth.user.info"] = Hidden(f"{LOCAL_USER}:{settings.local_secret('registry').get_secret_value()}")
     elif settings.registry_username and settings.registry_password:
         secret = settings.registry_password.get_secret_value()
-        options["basic.auth.user.info"] = f"{settings.registry_username}:{secret}"
+        options["basic.auth.user.info"] = Hidden(f"{settings.registry_username}:{secret}")
     return options
 
 
