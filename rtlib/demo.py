@@ -9,23 +9,27 @@ import signal
 import subprocess
 import sys
 import time
-import webbrowser
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
+from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from rtlib import private
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict, waiting
 from rtlib.pipeline import health, prepare, trigger
+from rtlib.pipeline.receiver import receiver_address
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.running import remembered
 from rtlib.services import ports, stack, supervise
+from rtlib.services.open_address import open_address
 from rtlib.widgets import page
 
 if TYPE_CHECKING:
@@ -135,34 +139,42 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
     """
     with ending_on_signal():
         settings = _with_free_app_port(settings)
-        token = secrets.token_urlsafe(16)
-        port = settings.ports["app"]
+        token, port, config = secrets.token_urlsafe(32), settings.ports["app"], settings.home / "run" / "app"
+        host = urlsplit(settings.app_url).hostname if settings.app_url else None
+        page.write_config(config, token=SecretStr(token), host=host)
         url = f"http://127.0.0.1:{port}/?token={token}"
         voila = subprocess.Popen(
-            page.command(notebooks() / "app.ipynb", port=port, token=token),
+            page.command(notebooks() / "app.ipynb", port=port, closed=True),
             cwd=notebooks(),
-            env=_environment(settings),
+            env=_environment(settings, config=config),
         )
         try:
-            _wait_until_served(voila, url)
+            _wait_until_served(voila, f"http://127.0.0.1:{port}/login")
             tell(f"\nthe app is at {url}\nCtrl-C stops it")
             if browser:
-                webbrowser.open(url)
+                open_address(SecretStr(url), folder=config)
             code = voila.wait()
             raise ServiceError(f"Voilà ended by itself with exit code {code}", cure="rtlib app, and read what it says")
         except KeyboardInterrupt:
             tell("\nstopping")
         finally:
             _end(voila)
+            shutil.rmtree(config, ignore_errors=True)
 
 
 def serve_lab(settings: Settings, *, browser: bool) -> None:
-    """Open JupyterLab on the lessons until Ctrl-C."""
+    """Open JupyterLab on the lessons until Ctrl-C.
+
+    It makes its own token, opens the browser by a file of its owner's, and keeps the token out of its log.
+    """
+    from jupyter_core.paths import jupyter_runtime_dir
+
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
     with ending_on_signal():
         command += [] if browser else ["--no-browser"]
         # In a container everybody is root, and Jupyter would refuse; it listens on this machine alone, by a token.
         command += ["--allow-root"] if os.geteuid() == 0 else []
+        command += page.kernel_sockets(Path(jupyter_runtime_dir()))
         server = subprocess.Popen(command, cwd=notebooks(), env=_environment(settings))
         try:
             server.wait()
@@ -172,9 +184,24 @@ def serve_lab(settings: Settings, *, browser: bool) -> None:
             _end(server)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def open_cards(settings: Settings, *, tell: Tell, browser: bool) -> None:
+    """Open the page of the cards that the local receiver took.
+
+    Raises:
+        ConfigError: Cards go to Teams.
+        ServiceError: The stack does not run.
+    """
+    if settings.teams_webhook_url is not None:
+        raise ConfigError("cards go to Teams (RTLIB_TEAMS_WEBHOOK_URL is set)", cure="open the channel in Teams")
+    link = receiver_address(settings).page
+    tell(f"the cards are at {link.get_secret_value()}")
+    if browser:
+        open_address(link, folder=private.make_folder(settings.home / "run"))
+
+
+def _environment(settings: Settings, *, config: Path | None = None) -> dict[str, str]:
     """For a server whose kernels work in another folder: they are told the state folder by its whole path."""
-    return {**page.environment(inherited_environment()), "RTLIB_HOME": str(settings.home)}
+    return {**page.environment(inherited_environment(), config=config), "RTLIB_HOME": str(settings.home)}
 
 
 def notebooks() -> Path:
@@ -268,7 +295,7 @@ def _wait_until_served(voila: subprocess.Popen[bytes], url: str) -> None:
     def ask() -> None:
         if voila.poll() is not None:
             raise ServiceError(f"Voilà did not start (exit code {voila.returncode})", cure="rtlib doctor")
-        requests.get(url.partition("?")[0] + "login", timeout=2, allow_redirects=False)
+        requests.get(url, timeout=2, allow_redirects=False)
 
     try:
         retrying(ask)

@@ -61,6 +61,16 @@ def open_app(
 
 
 @app.command()
+def cards(
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, but open no browser.")] = False,
+) -> None:
+    """Open the page with the cards that the local receiver took in the place of Teams."""
+    from rtlib import demo
+
+    demo.open_cards(load_settings(), tell=say, browser=not no_browser)
+
+
+@app.command()
 def lab(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve it, but open no browser.")] = False,
 ) -> None:

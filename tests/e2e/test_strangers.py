@@ -1,0 +1,329 @@
+"""Pages of other origins, in the browser of a person who has everything open: they get nothing and change nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+from urllib.parse import quote
+
+import psutil
+import pytest
+import requests
+import uvicorn
+from app_page import QUIET
+from conftest import environment, free_port, until_served, write_notebook
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+from pydantic import SecretStr
+from warehouse_server import WarehouseServer
+
+from rtlib.alerts.address import ReceiverAddress
+from rtlib.alerts.receiver import Receiver
+from rtlib.alerts.receiver_web import web_app
+from rtlib.services.browser import find_browser
+from rtlib.warehouse.connection import query
+from rtlib.widgets import page
+
+pytestmark = pytest.mark.e2e
+
+EVIL = "evil.example"  # for the browser a name of this machine
+TOKEN = "the-token-of-the-app"
+MESSAGE = {
+    "type": "message",
+    "attachments": [
+        {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {"type": "AdaptiveCard", "body": [{"type": "TextBlock", "id": "x", "text": "of a stranger"}]},
+        }
+    ],
+}
+# Everything a page can send without asking; what it can read of the answers is returned.
+ATTACK = """async ({url, body}) => {
+  const got = [];
+  const within = (seconds, work) => Promise.race([work, new Promise(done => setTimeout(done, 1000 * seconds))]);
+  for (const given of [
+    {mode: "no-cors", credentials: "include"}, {credentials: "include"}, {method: "DELETE", credentials: "include"},
+    {method: "POST", mode: "no-cors", credentials: "include", headers: {"Content-Type": "text/plain"}, body},
+    {method: "POST", credentials: "include", headers: {"Content-Type": "application/json"}, body},
+    {method: "POST", mode: "no-cors", credentials: "include", body: new URLSearchParams({body})},
+  ]) {
+    try {
+      const answer = await fetch(url, given), text = await answer.text();
+      if (answer.ok) got.push(`${given.method ?? "GET"} ${answer.status} ${text.slice(0, 200)}`);
+    } catch {}
+  }
+  await within(5, new Promise(done => {
+    const frame = document.createElement("iframe"), form = document.createElement("form");
+    frame.name = "hidden" + Math.random();
+    Object.assign(form, {action: url, method: "POST", enctype: "text/plain", target: frame.name});
+    form.append(Object.assign(document.createElement("input"), {name: body, value: ""}));
+    document.body.append(frame, form);
+    frame.onload = done;
+    form.submit();
+  }));
+  await within(5, new Promise(done => {
+    const frame = Object.assign(document.createElement("iframe"), {src: url});
+    frame.onload = done;
+    document.body.append(frame);
+  }));
+  for (const kind of ["img", "script"]) await within(5, new Promise(done => {
+    const one = document.createElement(kind);
+    one.onload = () => { got.push(kind); done(); };
+    one.onerror = done;
+    one.src = url;
+    document.body.append(one);
+  }));
+  const ws = url.replace("http", "ws");
+  for (const made of [() => new EventSource(url, {withCredentials: true}), () => new WebSocket(ws)])
+    await within(5, new Promise(done => {
+      const one = made();
+      one.onopen = () => { got.push(one.constructor.name); one.close(); done(); };
+      one.onerror = () => { one.close(); done(); };
+    }));
+  return got;
+}"""
+
+
+class Open(BaseHTTPRequestHandler):
+    """The stranger's own server, which answers whatever it is asked and keeps what was sent to it."""
+
+    seen: ClassVar[list[tuple[str, str, str]]] = []
+
+    def do_GET(self) -> None:  # noqa: N802
+        self._answer("")
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+    def _answer(self, body: str) -> None:
+        self.seen.append((self.command, self.headers["Content-Type"] or "", body))
+        self.send_response(200)
+        kinds = {"script": "text/javascript"}  # anything else would be kept from a page of another origin
+        events = self.headers["Accept"] == "text/event-stream"
+        kind = "text/event-stream" if events else kinds.get(self.headers["Sec-Fetch-Dest"] or "", "text/html")
+        self.send_header("Content-Type", kind)
+        self.send_header("Access-Control-Allow-Origin", self.headers["Origin"] or "*")
+        self.send_header("Access-Control-Allow-Credentials", "true")
+        self.end_headers()
+        self.wfile.write(b"" if kind == "text/javascript" else b"<!doctype html><body>")
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[int]:
+    """The port of a stranger's server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Open)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[tuple[Receiver, ReceiverAddress]]:
+    took, secret, listening = Receiver(), SecretStr("the-secret"), socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(web_app(took, secret), log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    yield took, ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@dataclass
+class App:
+    """Voilà as ``rtlib app`` starts it."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: str
+    kernel: str = ""
+
+    def kernels(self) -> set[int]:
+        return {one.pid for one in psutil.Process(self.process.pid).children(recursive=True)}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder, port = tmp_path_factory.mktemp("app"), free_port()
+    notebook = write_notebook(folder, "import os; print('asked for', os.environ['QUERY_STRING'] or 'nothing')")
+    (folder / "picture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page.write_config(folder / "run", token=SecretStr(TOKEN), host="proxy.example")
+    log = folder / "voila.log"
+    variables = page.environment(environment(folder), config=folder / "run")
+    with log.open("w") as out:
+        command = page.command(notebook, port=port, closed=True)
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=variables)
+    url = f"http://127.0.0.1:{port}"
+    until_served(f"{url}/voila/static/", process)
+    yield App(url, process, str(log))
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def owner(app: App, receiver: tuple[Receiver, ReceiverAddress]) -> Iterator[BrowserContext]:
+    """The owner's browser, with the app and the cards open."""
+    found = find_browser()
+    assert found is not None, "no browser: 'rtlib doctor --browser --install' finds or installs one"
+    with sync_playwright() as playwright:
+        # New browsers protect this machine from pages elsewhere; the servers must not depend on that.
+        unprotected = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
+        options = [*QUIET, f"--host-resolver-rules=MAP {EVIL} 127.0.0.1", unprotected]
+        browser = playwright.chromium.launch(executable_path=str(found), args=options)
+        context = browser.new_context()
+        opened = context.new_page()
+        opened.goto(f"{app.url}/?token={TOKEN}&node=alerts")
+        opened.get_by_text("asked for").wait_for(timeout=60_000)
+        app.kernel = json.loads(opened.locator("#jupyter-config-data").inner_text())["kernelId"]
+        context.new_page().goto(receiver[1].page.get_secret_value())
+        yield context
+        browser.close()
+
+
+def foreign_page(owner: BrowserContext, origin: str, strangers_port: int) -> Page:
+    """A page of this origin. Where a server of ours listens, the page came before the name was bound to it."""
+    opened = owner.new_page()
+    address = f"{origin}/of-a-stranger"
+
+    def fill(route: Route) -> None:
+        route.fulfill(body="<!doctype html><body>", content_type="text/html")
+
+    if not origin.endswith(f":{strangers_port}"):
+        owner.route(address, fill)
+    opened.goto(address)
+    owner.unroute_all()
+    return opened
+
+
+def attack(opened: Page, urls: list[str], body: str) -> list[str]:
+    """What the page got."""
+    return [f"{url}: {got}" for url in urls for got in opened.evaluate(ATTACK, {"url": url, "body": body})]
+
+
+def origins(stranger: int, base: str) -> list[tuple[str, str]]:
+    """Pages that try it, and by which address they ask the server: another port, another name, a name bound anew."""
+    port = base.rpartition(":")[2]
+    return [
+        (f"http://127.0.0.1:{stranger}", base),
+        (f"http://{EVIL}:{stranger}", base),
+        (f"http://{EVIL}:{port}", f"http://{EVIL}:{port}"),
+    ]
+
+
+def test_a_server_that_refuses_nothing_would_be_reached(owner: BrowserContext, stranger: int) -> None:
+    for origin in (f"http://{EVIL}:{stranger}", f"http://127.0.0.1:{free_port()}"):
+        Open.seen.clear()
+        opened = foreign_page(owner, origin, stranger)
+        got = attack(opened, [f"http://127.0.0.1:{stranger}/"], "a-body")
+        opened.close()
+        assert {"GET 200 <!doctype html><body>", "script", "EventSource"} <= {one.partition("/: ")[2] for one in got}
+        kinds = {(kind, body) for method, kind, body in Open.seen if method == "POST"}
+        assert {("text/plain", "a-body"), ("text/plain", "a-body=\r\n")} <= kinds
+        assert ("application/x-www-form-urlencoded;charset=UTF-8", "body=a-body") in kinds
+
+
+def test_no_other_page_reads_or_sends_a_card(
+    owner: BrowserContext, receiver: tuple[Receiver, ReceiverAddress], stranger: int
+) -> None:
+    took, address = receiver
+    webhook = address.webhook.get_secret_value().removeprefix(address.base)  # even if it had the secret
+    for origin, base in origins(stranger, address.base):
+        opened = foreign_page(owner, origin, stranger)
+        paths = ["/", "/cards", "/webhook", webhook, "/web/cards.js"]
+        assert attack(opened, [base + path for path in paths if origin != address.base], json.dumps(MESSAGE)) == []
+        opened.close()
+    assert not took.cards
+
+
+def test_no_other_page_reads_the_app_or_starts_or_ends_a_kernel(owner: BrowserContext, app: App, stranger: int) -> None:
+    before = app.kernels()
+    assert before
+    for origin, base in origins(stranger, app.url):
+        opened = foreign_page(owner, origin, stranger)
+        kernel = f"/api/kernels/{app.kernel}"
+        paths = ["/", kernel, f"{kernel}/channels", f"/voila/api/shutdown/{app.kernel}", "/voila/files/picture.svg"]
+        assert attack(opened, [base + path for path in paths], "{}") == []
+        opened.close()
+    assert app.kernels() == before
+
+
+def test_no_other_page_reaches_the_warehouse(
+    owner: BrowserContext, warehouse_server: WarehouseServer, stranger: int
+) -> None:
+    base = f"http://127.0.0.1:{warehouse_server.port}"
+    name = quote("X'; CREATE TABLE RTLIB.MAIN.OF_A_STRANGER (A INT); --")
+    body = json.dumps({"data": {"SESSION_PARAMETERS": {}}})
+    for origin, asked in origins(stranger, base):
+        opened = foreign_page(owner, origin, stranger)
+        paths = [f"/session/v1/login-request?databaseName={name}", "/queries/v1/query-request"]
+        assert attack(opened, [asked + path for path in paths], body) == []
+        opened.close()
+    connection = warehouse_server.connect()
+    found = query(connection, "select table_name from information_schema.tables where table_name = 'OF_A_STRANGER'")
+    connection.close()
+    assert found == []
+
+
+def test_the_token_leaves_the_address_and_is_on_no_command_line_in_no_log_and_in_no_kernel(
+    owner: BrowserContext, app: App
+) -> None:
+    opened = owner.pages[0]
+    assert opened.url == f"{app.url}/?node=alerts"
+    assert opened.get_by_text("asked for").inner_text().strip() == "asked for node=alerts"
+    requests.get(f"{app.url}/nowhere?token={TOKEN}", headers={"Host": EVIL}, timeout=10)
+    requests.get(f"{app.url}/voila/files/nowhere?token={TOKEN}", timeout=10)
+    processes = [psutil.Process(app.process.pid), *psutil.Process(app.process.pid).children(recursive=True)]
+    told = [" ".join(one.cmdline()) + json.dumps(one.environ()) for one in processes]
+    with open(app.log) as log:  # noqa: PTH123
+        assert not any(TOKEN in one for one in [*told, log.read()])
+
+
+def test_the_key_leaves_the_address_of_the_cards_and_a_reload_still_shows_them(
+    owner: BrowserContext, receiver: tuple[Receiver, ReceiverAddress]
+) -> None:
+    opened = owner.pages[1]
+    assert opened.url == f"{receiver[1].base}/"
+    opened.reload()
+    opened.get_by_text("Waiting for the first card").wait_for()
+
+
+def test_the_cookies_of_the_app_and_of_the_cards_have_names_of_their_own(owner: BrowserContext) -> None:
+    names = [one["name"] for one in owner.cookies() if one["name"] != "_xsrf"]
+    assert len(set(names)) == len(names) == 2
+    assert all(one["httpOnly"] for one in owner.cookies() if one["name"] != "_xsrf")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/kernels/{kernel}", {}, 403),
+        ("/voila/files/picture.svg", {}, 403),
+        ("/?token=another", {}, 302),  # to the page where a person types it
+        ("/?token={token}", {"Host": EVIL}, 403),
+        ("/?token={token}", {"Origin": "http://127.0.0.1:1"}, 403),
+        ("/?token={token}", {"Origin": "null"}, 403),
+        ("/?token={token}", {"Host": "proxy.example"}, 302),  # the name that RTLIB_APP_URL gave it
+    ],
+)
+def test_the_app_answers_the_owner_alone(
+    owner: BrowserContext, app: App, path: str, headers: dict[str, str], status: int
+) -> None:
+    before = app.kernels()
+    url = app.url + path.format(kernel=app.kernel, token=TOKEN)
+    answer = requests.get(url, headers=headers, timeout=10, allow_redirects=False)
+    assert answer.status_code == status
+    assert app.kernels() == before
+
+
+def test_a_kernel_listens_on_no_port_that_others_could_read(owner: BrowserContext, app: App) -> None:
+    """Its one port takes what forked children print, each message with an id that only they know."""
+    for pid in app.kernels():
+        listening = [one.laddr for one in psutil.Process(pid).net_connections("inet") if one.status == "LISTEN"]
+        assert [one.ip for one in listening] == ["127.0.0.1"]
