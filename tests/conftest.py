@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
     from snowflake.connector import SnowflakeConnection
 
 
@@ -64,3 +65,18 @@ def own_warehouse(tmp_path: Path) -> Iterator[Callable[[], WarehouseServer]]:
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One Spark session for a file of tests, as the streaming application makes it; its Java serves the whole run."""
+    from rtlib.config import Settings
+    from rtlib.services.java import ensure_java
+    from rtlib.streaming.session import session
+
+    chosen = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", str(ensure_java(chosen).path.parent.parent))
+        made = session(chosen, jars=())
+        yield made
+        made.stop()

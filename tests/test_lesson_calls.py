@@ -39,7 +39,10 @@ def test_a_spark_of_ones_own_has_the_stacks_java_and_connector(tmp_path: Path, m
     monkeypatch.setenv("JAVA_HOME", "/elsewhere")
     java = Java(tmp_path / "jdk" / "bin" / "java", "17.0.1")
     monkeypatch.setattr(own_spark.java, "find_java", lambda settings: java)
+    monkeypatch.setattr(own_spark.guard, "compiled", lambda home: home / "compiled")
     options = own_spark.spark_options(Settings(home=tmp_path))
     assert os.environ["JAVA_HOME"] == str(tmp_path / "jdk")
     assert "spark-sql-kafka" in options["spark.jars"]
-    assert options["spark.driver.bindAddress"] == options["spark.driver.host"] == "127.0.0.1"
+    protection = own_spark.guard.options(tmp_path, scratch=tmp_path / "spark-lessons", java_options="")
+    assert options.keys() > protection.keys()
+    assert own_spark.guard.JAVA_OPTION in options["spark.driver.extraJavaOptions"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,7 +19,7 @@ from jsonschema import Draft7Validator
 from rtlib.broker.consumer import decode
 from rtlib.broker.framing import frame
 from rtlib.broker.validation import compile_schema
-from rtlib.config import DOMAINS, Settings
+from rtlib.config import DOMAINS
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
 from rtlib.limits import MAX_EVENT_BYTES, MAX_EVENT_DEPTH, TOO_DEEP, TOO_LARGE
@@ -67,20 +67,6 @@ class Verdict:
     reason: str | None
     field: str | None
     row: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One Spark session for this file, as the streaming application makes it."""
-    from rtlib.services.java import ensure_java
-    from rtlib.streaming.session import session
-
-    chosen = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(ensure_java(chosen).path.parent.parent))
-        made = session(chosen, jars=())
-        yield made
-        made.stop()
 
 
 def verdicts(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import StreamError
+from rtlib.streaming import guard
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,21 +38,23 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     Two shuffle partitions, because real-time mode holds one task slot for every task of every stage all the time:
     four for reading, two for each of the two stateful stages, and the archive query needs some as well.
 
+    On this machine nobody else can use it (see ``guard``). Elsewhere executors must reach the driver, and the cluster's
+    own configuration decides who else does.
+
     Args:
         settings: ``spark_master`` and the memory profile.
         jars: The Kafka connector's files; local paths, because resolving coordinates adds seconds to every start.
 
     Raises:
-        StreamError: The session did not start.
+        StreamError: The session did not start, or would be open to others.
     """
     from pyspark.sql import SparkSession
 
+    here, scratch = settings.spark_master.startswith("local"), settings.home / "spark-local"
     java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATER}"
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": DRIVER_MEMORY[settings.profile],
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
         "spark.driver.extraJavaOptions": java_options,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -61,17 +67,25 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS,
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
-        "spark.local.dir": str(settings.home / "spark-local"),
+        "spark.local.dir": str(scratch),
     }
-    if not settings.spark_master.startswith("local"):
-        del options["spark.driver.bindAddress"], options["spark.driver.host"]  # executors must reach the driver
+    if here:
+        shutil.rmtree(scratch, ignore_errors=True)  # what a Spark that was killed has left
+        options |= guard.options(settings.home, scratch=scratch, java_options=java_options)
     builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
     for name, value in options.items():
         builder = builder.config(name, value)
+    umask = os.umask(0o077)  # Spark's Java inherits it
     try:
-        return builder.getOrCreate()
+        spark = builder.getOrCreate()
     except Exception as error:
         raise StreamError(
             f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
             cure="rtlib doctor checks Java and memory; rtlib logs stream shows what Spark said",
         ) from error
+    finally:
+        os.umask(umask)
+    if here:
+        private.close_to_others(scratch)  # Spark lets everybody execute the jars that it copies there
+        guard.check(spark)
+    return spark

@@ -1,0 +1,133 @@
+"""Guard: what keeps other users and machines out of a Spark that runs on this machine.
+
+Spark authenticates its RPC servers when asked to. The servers of real-time mode's streaming shuffle do not take part:
+they listen on every interface and take anybody for a reader. ``LoopbackGuard.java``, an extension of Netty, moves them
+to 127.0.0.1 and lets only this process connect. It is compiled on the machine, by the compiler among Spark's jars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtlib import private
+from rtlib.config import environment_java_home
+from rtlib.errors import StreamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SOURCE = Path(__file__).with_name("LoopbackGuard.java")
+EXTENSION = "rtlib.LoopbackGuard"
+SERVICE = "META-INF/services/io.netty.bootstrap.ChannelInitializerExtension"
+COMPILER = "org.codehaus.commons.compiler.samples.CompilerDemo"
+COMPILE_SECONDS = 120  # a second on an idle machine
+JAVA_OPTION = "-Dio.netty.bootstrap.extensions=serviceload"
+
+
+def options(home: Path, *, scratch: Path, java_options: str) -> dict[str, str]:
+    """The Spark options that close a Spark on this machine to everybody but the process that starts it.
+
+    There is no secret to hand over: with a local master Spark draws its own, which stays in memory.
+
+    Args:
+        home: The state folder, which holds the compiled extension.
+        scratch: Where Spark and its libraries keep temporary files; made here, for its owner alone.
+        java_options: Other options of its Java.
+
+    Raises:
+        StreamError: The extension could not be compiled.
+    """
+    private.make_folder(scratch)
+    return {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.extraClassPath": str(compiled(home)),
+        "spark.driver.extraJavaOptions": f'{java_options} {JAVA_OPTION} "-Djava.io.tmpdir={scratch}"',
+        "spark.authenticate": "true",
+        "spark.network.crypto.enabled": "true",
+        "spark.network.crypto.saslFallback": "false",
+        # Hadoop sets the rights of its files itself, whatever the process's umask is.
+        "spark.hadoop.fs.permissions.umask-mode": "077",
+        "spark.local.dir": str(scratch),
+    }
+
+
+def compiled(home: Path) -> Path:
+    """The folder with the compiled extension, for Spark's class path; compiled at the first call.
+
+    Raises:
+        StreamError: It could not be compiled.
+    """
+    key = hashlib.sha256(SOURCE.read_bytes() + version("pyspark").encode()).hexdigest()[:16]
+    folder = home / "jars" / "spark-guard" / key  # beside the downloads, which a reset keeps
+    if not folder.exists():
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=private.make_folder(folder.parent)))
+        try:
+            _compile(draft)
+            with suppress(OSError):  # another process was faster
+                draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _compile(folder: Path) -> None:
+    jars = _spark_jars()
+    names = ("janino-*.jar", "commons-compiler-*.jar")
+    tools = os.pathsep.join(str(jar) for name in names for jar in jars.glob(name))
+    netty = os.pathsep.join(str(jar) for jar in jars.glob("netty-*.jar"))
+    java = environment_java_home()
+    command = (str(java / "bin" / "java") if java else "java", "-XX:TieredStopAtLevel=1", "-cp", tools, COMPILER)
+    try:
+        done = subprocess.run(
+            (*command, "-d", str(folder), "-classpath", netty, str(SOURCE)),
+            capture_output=True, text=True, timeout=COMPILE_SECONDS,
+        )  # fmt: skip
+        said = (done.stdout + done.stderr).strip()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if not (folder / EXTENSION.replace(".", "/")).with_suffix(".class").exists():
+        raise StreamError(
+            f"{SOURCE.name} could not be compiled, and without it real-time mode would listen on every interface: "
+            f"{said.splitlines()[0] if said else 'no reason given'}",
+            cure="rtlib doctor checks Java; make install repairs Spark's package",
+        )
+    (folder / SERVICE).parent.mkdir(parents=True)
+    private.write(folder / SERVICE, EXTENSION)
+    private.close_to_others(folder)
+
+
+def _spark_jars() -> Path:
+    found = find_spec("pyspark")
+    if found is None or not found.submodule_search_locations:
+        raise StreamError("pyspark is not installed", cure="make install")
+    return Path(found.submodule_search_locations[0]) / "jars"
+
+
+def check(spark: SparkSession) -> None:
+    """Open a server as the streaming shuffle does, and see that it listens on 127.0.0.1 alone.
+
+    Raises:
+        StreamError: It listens on other interfaces too; the session is stopped.
+    """
+    network = spark._jvm.org.apache.spark.network  # type: ignore[union-attr]
+    settings = network.util.TransportConf("probe", network.util.MapConfigProvider.EMPTY)
+    server = network.TransportContext(settings, network.server.NoOpRpcHandler()).createServer()
+    address = server.channelFuture().channel().localAddress().getAddress()
+    private_one, shown = address.isLoopbackAddress(), address.toString()
+    server.close()
+    if not private_one:
+        spark.stop()
+        raise StreamError(
+            f"Spark did not load {EXTENSION}: real-time mode would listen on {shown}, open to other machines",
+            cure="rtlib down && rtlib reset, then rtlib up",
+        )

@@ -1,0 +1,165 @@
+"""A Spark on this machine is closed to everybody but the process that started it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
+
+import psutil
+import pytest
+import spark_stranger as stranger
+
+from rtlib import private
+from rtlib.errors import StreamError
+from rtlib.streaming import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture
+def shuffle_server(spark: SparkSession) -> Iterator[Any]:
+    """A server opened as each writer of the streaming shuffle opens its own: no host, no authentication."""
+    server = transport(spark).createServer()
+    yield server
+    server.close()
+
+
+def transport(spark: SparkSession) -> Any:
+    """What makes Spark's servers and clients; its handler refuses every request, in words."""
+    network = spark._jvm.org.apache.spark.network  # type: ignore[union-attr]
+    settings = network.util.TransportConf("test", network.util.MapConfigProvider.EMPTY)
+    return network.TransportContext(settings, network.server.NoOpRpcHandler())
+
+
+def listening(spark: SparkSession) -> dict[int, str]:
+    """Port to address of every server of Spark's Java."""
+    java = psutil.Process(spark.sparkContext._gateway.proc.pid)  # type: ignore[union-attr]
+    found = [one.laddr for one in java.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    return {one.port: one.ip for one in found}
+
+
+# --- the streaming shuffle, which Spark does not protect ------------------------------------------------------------
+
+
+def test_a_server_for_every_interface_listens_on_this_machine_alone(spark: SparkSession, shuffle_server: Any) -> None:
+    servers = listening(spark)
+    assert shuffle_server.getPort() in servers
+    assert {address.removeprefix("::ffff:") for address in servers.values()} == {"127.0.0.1"}
+
+
+def test_a_client_of_the_same_process_reaches_such_a_server(spark: SparkSession, shuffle_server: Any) -> None:
+    client = transport(spark).createClientFactory().createClient("127.0.0.1", shuffle_server.getPort())
+    request = spark._jvm.java.nio.ByteBuffer.allocate(8)  # type: ignore[union-attr]
+    with pytest.raises(Exception, match="Cannot handle messages"):  # the handler's own words, so it was asked
+        client.sendRpcSync(request, 30_000)
+
+
+@pytest.mark.parametrize("message", [stranger.reader_of_the_shuffle(0), stranger.open_block("app", "rdd_0_0")])
+def test_a_stranger_of_such_a_server_is_hung_up_on(shuffle_server: Any, message: bytes) -> None:
+    assert stranger.answer(shuffle_server.getPort(), message) is None
+
+
+def test_a_session_whose_servers_would_be_open_is_stopped() -> None:
+    spark = MagicMock()
+    server = spark._jvm.org.apache.spark.network.TransportContext.return_value.createServer.return_value
+    address = server.channelFuture.return_value.channel.return_value.localAddress.return_value.getAddress.return_value
+    address.isLoopbackAddress.return_value = False
+    address.toString.return_value = "0.0.0.0/0.0.0.0"
+    with pytest.raises(StreamError, match=r"listen on 0\.0\.0\.0/0\.0\.0\.0, open to other machines") as caught:
+        guard.check(spark)
+    assert caught.value.cure
+    spark.stop.assert_called_once_with()
+
+
+# --- Spark's own servers --------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_gets_no_file_and_no_block_from_any_port(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("for executors alone")
+    context = spark.sparkContext
+    context.addFile(str(tmp_path / "secret.txt"))
+    held = context.broadcast("for executors alone")
+    block = stranger.open_block(context.applicationId, f"broadcast_{held._jbroadcast.id()}_piece0")  # type: ignore[union-attr]
+    python_gateway = spark.sparkContext._gateway.gateway_parameters.port  # type: ignore[union-attr]
+    answers = {
+        port: [stranger.answer(port, message) for message in (stranger.stream_request("/files/secret.txt"), block)]
+        for port in listening(spark)
+        if port != python_gateway
+    }
+    assert len(answers) >= 2  # the driver and its block manager
+    given = {stranger.RPC_RESPONSE, stranger.STREAM_RESPONSE}
+    assert not [port for port, kinds in answers.items() if given & set(kinds)], answers
+
+
+def test_no_secret_is_on_a_command_line(spark: SparkSession) -> None:
+    hadoop = spark._jvm.org.apache.hadoop  # type: ignore[union-attr]
+    credentials = hadoop.security.UserGroupInformation.getCurrentUser().getCredentials()
+    secret = bytes(credentials.getSecretKey(hadoop.io.Text("sparkCookie"))).decode()
+    token = spark.sparkContext._gateway.gateway_parameters.auth_token  # type: ignore[union-attr]
+    assert len(secret) >= 32
+    assert len(token) >= 32
+    words = [word for process in psutil.process_iter() for word in _words(process)]
+    assert not [word for word in words if secret in word or token in word]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_files_that_spark_writes_are_their_owners_alone(spark: SparkSession, tmp_path: Path) -> None:
+    place = spark._jvm.org.apache.hadoop.fs.Path(str(tmp_path / "checkpoint" / "offsets" / "0"))  # type: ignore[union-attr]
+    place.getFileSystem(spark._jsc.hadoopConfiguration()).create(place).close()
+    assert (tmp_path / "checkpoint" / "offsets" / "0").exists()
+    assert not list(private.exposed(tmp_path / "checkpoint"))
+
+
+def test_temporary_files_of_spark_and_its_libraries_are_their_owners_alone(spark: SparkSession) -> None:
+    scratch = spark.conf.get("spark.local.dir")
+    assert scratch
+    assert spark._jvm.java.lang.System.getProperty("java.io.tmpdir") == scratch  # type: ignore[union-attr]
+    assert list(Path(scratch).iterdir())
+    assert not list(private.exposed(Path(scratch)))
+
+
+# --- what a session is started with ---------------------------------------------------------------------------------
+
+
+def test_the_options_ask_for_authentication_and_keep_temporary_files_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "compiled", lambda home: home / "compiled")
+    options = guard.options(tmp_path, scratch=tmp_path / "a scratch", java_options="-Xss512k")
+    assert options["spark.authenticate"] == options["spark.network.crypto.enabled"] == "true"
+    assert options["spark.network.crypto.saslFallback"] == "false"
+    assert options["spark.hadoop.fs.permissions.umask-mode"] == "077"
+    assert "secret" not in " ".join(options)  # Spark's Java would be started with it on its command line
+    java = options["spark.driver.extraJavaOptions"]
+    assert java == f'-Xss512k -Dio.netty.bootstrap.extensions=serviceload "-Djava.io.tmpdir={tmp_path / "a scratch"}"'
+    assert (tmp_path / "a scratch").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_extension_is_compiled_once_and_its_folder_is_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = guard.compiled(tmp_path)
+    assert (folder / "rtlib" / "LoopbackGuard.class").exists()
+    assert (folder / guard.SERVICE).read_text() == "rtlib.LoopbackGuard"
+    assert not list(private.exposed(folder))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no java"))
+    assert guard.compiled(tmp_path) == folder
+    assert [one.name for one in folder.parent.iterdir()] == [folder.name]
+
+
+def test_without_a_java_to_compile_it_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no java"))
+    with pytest.raises(StreamError, match=r"LoopbackGuard.java could not be compiled.*no java") as caught:
+        guard.compiled(tmp_path)
+    assert "rtlib doctor" in (caught.value.cure or "")
+    assert not list((tmp_path / "jars" / "spark-guard").iterdir())
