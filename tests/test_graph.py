@@ -178,10 +178,24 @@ def test_history_keeps_the_newest_values_and_counts_a_repeated_reading_once() ->
         (0.0042, "s", "0.0042 s"),
         (-0.5, "", "-0.50"),
         (97.0, "%", "97%"),
+        (99_999_999, "events", "99,999,999 events"),
+        (99_999_999.7, "events", "1 × 10⁸ events"),
+        (1_234_567_890, "events", "1.23 × 10⁹ events"),
+        (-9e99, "USD", "-9 × 10⁹⁹ USD"),
+        (1.7e308, "%", "1.7 × 10³⁰⁸%"),
+        (10**400, "rows", "–"),
     ],
 )
 def test_a_quantity_is_written_with_the_digits_a_person_wants(value: float | None, unit: str, written: str) -> None:
     assert wording.quantity(value, unit) == written
+
+
+@given(value=st.floats() | st.integers())
+def test_a_number_is_never_longer_than_its_box_and_its_tooltip_is_exact(value: float) -> None:
+    written, whole = wording.number(value), wording.whole(value)
+    assert len(written) <= 14
+    assert "nan" not in written.lower() and "inf" not in written.lower()
+    assert whole == "" or float(whole.replace(",", "")) == float(value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rtlib.graph import Graph, History, KpiBoard, KpiCard, Severity, build
 from rtlib.records import Observation, Reading, Status
 from rtlib.widgets import architecture, canvas, cards, look, panel
 from rtlib.widgets.architecture import ArchitectureGraph, faces
-from rtlib.widgets.chart import Line, chart
+from rtlib.widgets.chart import Band, Line, chart
 from rtlib.widgets.dashboard import Dashboard
 from rtlib.widgets.spark import sparkline
 
@@ -339,3 +339,30 @@ def test_words_under_a_chart_neither_lie_over_its_scale_nor_are_cut_at_its_end(b
     assert words
     assert min(words) - 20 > max(scale)
     assert max(words) + 20 < 900
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_a_chart_and_a_sparkline_leave_out_what_is_not_finite(odd: float) -> None:
+    moments = [NOW + timedelta(minutes=n) for n in range(4)]
+    layers = [
+        Band("band", "rt-band", moments, [0.0, odd, 1.0, 2.0], [1.0, odd, 2.0, 3.0]),
+        Line("line", "rt-actual", moments, [1.0, odd, 2.0, 3.0]),
+    ]
+    drawn = chart("load", "orders", layers) + sparkline([1.0, odd, 2.0, 3.0])
+    assert not re.search(r"\b(nan|inf)\b", drawn)
+
+
+def test_numbers_of_any_size_are_drawn_within_the_frame_and_an_axis_has_short_ones() -> None:
+    moments = [NOW + timedelta(minutes=n) for n in range(3)]
+    drawn = chart("load", "orders", [Line("line", "rt-actual", moments, [0.0, 9e99, 1e99])])
+    shown = re.findall(r'text-anchor="end">([^<]*)<title>', drawn)
+    assert "2 × 10⁹⁹" in shown
+    assert max(map(len, shown)) <= 8
+    heights = [float(one) for one in re.findall(r"[ML][0-9.]+ (-?[0-9.]+)", drawn)]
+    assert heights and all(0 <= one <= 205 for one in heights)
+    assert not re.search(r"\b(nan|inf)\b", sparkline([-1.7e308, 1.7e308, 0.0]))
+
+
+def test_a_value_has_all_its_digits_as_a_tooltip_and_what_is_no_number_has_none() -> None:
+    assert 'title="1,234,567,890">1.23 × 10⁹<' in cards.value(1_234_567_890, "USD")
+    assert cards.value(float("inf"), "share") == cards.value(None, "share")

@@ -74,7 +74,7 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     return [
         *now,
         ("Since", f"{_clock(alert.since)} ({lasted} min)"),
-        *([("Made of", f"{events:,} events")] if isinstance(events, int) else []),
+        *([("Made of", wording.quantity(events, "events"))] if isinstance(events, int) else []),
     ]
 
 

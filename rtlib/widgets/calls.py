@@ -140,7 +140,7 @@ def messages(rows: Sequence[Mapping[str, Any]]) -> str:
         return '<div class="rt"><p>Nobody was called yet: no KPI stayed behind its threshold.</p></div>'
     told = "".join(
         f'<tr class="rt-{escape(one["change"])}"><td>{one["judged_at"]:%H:%M}</td><td>{_word(one)}</td>'
-        f"<td>{escape(one['title'])}</td><td>{escape(_value(one))}</td>"
+        f'<td>{escape(one["title"])}</td><td title="{_whole(one)}">{escape(_value(one))}</td>'
         f"<td>{escape(_delivery(one))}</td></tr>"
         for one in rows
     )
@@ -163,6 +163,10 @@ def _word(row: Mapping[str, Any]) -> str:
 def _value(row: Mapping[str, Any]) -> str:
     gone = row["evidence"].get("unmeasured_since")
     return "no longer measured" if gone else wording.quantity(row["value"], row["unit"])
+
+
+def _whole(row: Mapping[str, Any]) -> str:
+    return "" if row["evidence"].get("unmeasured_since") else wording.whole(row["value"])
 
 
 def _delivery(row: Mapping[str, Any]) -> str:

@@ -25,7 +25,8 @@ def header(board: KpiBoard, graph: Graph) -> str:
 def _events(board: KpiBoard) -> str:
     if board.events is None:
         return ""
-    return f'<span class="rt-events"><b>{board.events:,}</b> live events archived so far</span>'
+    archived = f'<b title="{wording.whole(board.events)}">{wording.number(board.events)}</b>'
+    return f'<span class="rt-events">{archived} live events archived so far</span>'
 
 
 def banner(graph: Graph) -> str:
@@ -49,7 +50,7 @@ def card(one: KpiCard, *, now: datetime) -> str:
     return (
         f'<div class="rt-card rt-{one.severity.value}{" rt-old" if old else ""}" data-kpi="{escape(one.name)}">'
         f'<div class="rt-name" title="{escape(one.title)}">{escape(one.title)}<span class="rt-word">{word}</span></div>'
-        f'<div class="rt-value"><span>{value(one.value, one.unit)}</span>{sparkline(one.history)}</div>'
+        f'<div class="rt-value">{value(one.value, one.unit)}{sparkline(one.history)}</div>'
         f'<div class="rt-age">{when}</div></div>'
     )
 
@@ -60,14 +61,17 @@ def _this_minute(age: float) -> str:
 
 def value(measured: float | None, unit: str) -> str:
     """A number, large, with its unit, small; a share is shown in per cent."""
-    shown = measured * 100 if unit == "share" and measured is not None else measured
+    shown = wording.finite(measured)
+    shown = shown * 100 if unit == "share" and shown is not None else shown
     written = wording.number(shown)
     told = (
         ""
         if written == wording.NOTHING
         else f' <span class="rt-unit">{escape("%" if unit == "share" else unit)}</span>'
     )
-    return f'<span class="rt-number">{written}</span>{told}'
+    return (
+        f'<span class="rt-amount"><span class="rt-number" title="{wording.whole(shown)}">{written}</span>{told}</span>'
+    )
 
 
 def pulse(beat: int) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
+from rtlib import wording
+
 WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
+AXIS_LONGEST = 100_000
 HALF = 22.0  # of the widest word under the horizontal axis
 
 
@@ -69,22 +72,27 @@ class _Frame:
         return LEFT + (moment - self.begin).total_seconds() / span * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
+        """Where a value stands; one that is not finite lies at the bottom."""
+        value = wording.finite(value) or 0.0
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
 def _tops(layers: Sequence[Line | Band]) -> Iterator[float]:
     for one in layers:
-        yield from one.high if isinstance(one, Band) else (value for value in one.values if value is not None)
+        values = one.high if isinstance(one, Band) else one.values
+        yield from (value for value in map(wording.finite, values) if value is not None)
 
 
 def _drawn(layer: Line | Band, frame: _Frame) -> str:
     if isinstance(layer, Band):
-        there = [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, layer.high, strict=True)]
-        back = [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, layer.low, strict=True)]
+        there, back = (
+            [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, edge, strict=True)]
+            for edge in (layer.high, layer.low)
+        )
         return f'<polygon class="{escape(layer.style)}" points="{" ".join([*there, *reversed(back)])}"/>'
     path, pen, height = "", "M", 0.0
     for at, value in zip(layer.times, layer.values, strict=True):
-        if value is None:
+        if value is None or wording.finite(value) is None:
             pen = "M"
             continue
         if layer.stepped and pen == "L":
@@ -99,7 +107,7 @@ def _grid(frame: _Frame) -> Iterator[str]:
     for value in _nice(frame.top):
         y = frame.y(value)
         yield f'<path class="rt-rule" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>'
-        yield f'<text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{value:,.10g}</text>'
+        yield f'<text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{_axis(value)}</text>'
     hours = (frame.end - frame.begin).total_seconds() / 3600
     step = next((one for one in HOURS if hours / one <= 10), 24)
     at = frame.begin.replace(minute=0, second=0, microsecond=0)
@@ -109,6 +117,11 @@ def _grid(frame: _Frame) -> Iterator[str]:
             x = min(max(frame.x(at), LEFT + HALF), WIDTH - RIGHT - HALF)  # neither under the 0 nor cut at the end
             yield f'<text x="{x:.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{told}</text>'
         at += timedelta(hours=1)
+
+
+def _axis(value: float) -> str:
+    """A number that fits left of the axis, with all its digits as a tooltip."""
+    return f"{wording.number(value, longest=AXIS_LONGEST)}<title>{wording.whole(value)}</title>"
 
 
 def _nice(top: float) -> list[float]:

@@ -120,7 +120,7 @@ def live(board: KpiBoard) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(site.title)}</th>'
         + "".join(
-            f'<td class="rt-{one.severity.value}"><div class="rt-cell"><span>{value(one.value, one.unit)}</span>'
+            f'<td class="rt-{one.severity.value}"><div class="rt-cell">{value(one.value, one.unit)}'
             f'{sparkline(one.history)}<span class="rt-word">{SEVERITY[one.severity]}</span></div></td>'
             for one in site.cards
         )
@@ -167,7 +167,7 @@ def plan(told: Plan, *, now: datetime) -> str:
 def quality(told: Quality) -> str:
     """Counts, why records were rejected, dbt's tests and the reconciliation of both layers."""
     first = list(told.reasons.items())[:8]
-    reasons = "".join(f"<tr><td>{count:,}</td><td>{escape(why)}</td></tr>" for why, count in first)
+    reasons = "".join(f"<tr><td>{count(many)}</td><td>{escape(why)}</td></tr>" for why, many in first)
     tests = "dbt has not run yet: <code>rtlib dbt build</code>"
     if told.report:
         failed = "".join(f"<li>{escape(one.said)}</li>" for one in told.report.failed)
@@ -179,9 +179,9 @@ def quality(told: Quality) -> str:
     )
     return (
         f'<div class="rt rt-quality"><section><h2>Counts</h2><table class="rt-table">'
-        f"<tr><td>{told.events:,}</td><td>events in the warehouse</td></tr>"
-        f"<tr><td>{told.duplicates:,}</td><td>duplicates removed</td></tr>"
-        f"<tr><td>{told.rejected:,}</td><td>records rejected</td></tr></table>"
+        f"<tr><td>{count(told.events)}</td><td>events in the warehouse</td></tr>"
+        f"<tr><td>{count(told.duplicates)}</td><td>duplicates removed</td></tr>"
+        f"<tr><td>{count(told.rejected)}</td><td>records rejected</td></tr></table>"
         f"<p>The proof that none was lost or doubled: <code>rtlib ledger</code>.</p></section>"
         f'<section><h2>Why records were rejected</h2><table class="rt-table">{reasons or "<tr><td>None was.</td></tr>"}'
         f"</table></section><section><h2>Tests</h2><p>{tests}</p>"
@@ -191,6 +191,11 @@ def quality(told: Quality) -> str:
         f"<b>{told.not_measured:,}</b> were never measured: the speed layer holds nothing of them. "
         f"<b>{told.unexplained:,}</b> differ for no known reason.</p></section></div>"
     )
+
+
+def count(many: int) -> str:
+    """A count, with all its digits as a tooltip."""
+    return f'<span title="{wording.whole(many)}">{wording.number(many)}</span>'
 
 
 def _percent(share: float | None) -> str:

@@ -52,7 +52,7 @@ def _tile(node: Node, reading: Reading, graph: Graph, history: History) -> str:
     return (
         f'<div class="rt-tile" data-reading="{escape(reading.name)}">'
         f'<div class="rt-name" title="{escape(reading.name)}">{escape(reading.name)}</div>'
-        f'<div class="rt-value"><span>{value(reading.value, reading.unit)}</span>'
+        f'<div class="rt-value">{value(reading.value, reading.unit)}'
         f"{sparkline(history.values(node.id, reading.name))}</div>"
         f'<div class="rt-age">{f"last seen {age}" if node.stale else age}</div></div>'
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+
+from rtlib import wording
 
 WIDTH, HEIGHT, EDGE = 100.0, 24.0, 2.0
 
@@ -15,7 +16,9 @@ def sparkline(values: Sequence[float | None], *, dim: bool = False) -> str:
         values: Oldest first; None where nothing was measured.
         dim: True when the numbers are old.
     """
-    finite = [value if value is not None and math.isfinite(value) else None for value in values]
+    finite = [
+        None if value is None else value / 4 for value in map(wording.finite, values)
+    ]  # or a span may be infinite
     known = [value for value in finite if value is not None]
     lines = "".join(_line(run) for run in _runs(_points(finite, known)))
     css = "rt-spark rt-old" if dim else "rt-spark"

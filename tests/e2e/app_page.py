@@ -42,6 +42,10 @@ WIDE = """() => {
   return box._cyreg.cy.nodes('[kind="card"]').filter(node => node._private.rscratch.labelWidth > node.width() - 2)
     .map(node => [node.data('title'), node._private.rscratch.labelWidth]);
 }"""
+# Elements of the page that hold more than their box; what cuts its text and says so by an ellipsis counts as well.
+TOO_LONG = """() => [...document.querySelectorAll('.rt-app .rt *')]
+  .filter(one => one.offsetParent && one.scrollWidth > one.clientWidth && one.clientWidth > 0)
+  .map(one => [one.className, one.textContent.slice(0, 60), one.scrollWidth, one.clientWidth])"""
 CHOICE = ".rt-choice select"
 PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", CHOICE]
 BOXES = """parts => Object.fromEntries(parts.map(name => {
@@ -73,6 +77,10 @@ class AppPage:
     def wide_titles(self) -> list[Any]:
         """Titles on the canvas that are wider than their cards, with their widths; in whatever font they are drawn."""
         return self.page.evaluate(WIDE)
+
+    def too_long(self) -> list[Any]:
+        """Elements whose content is wider than their box, with both widths."""
+        return self.page.evaluate(TOO_LONG)
 
     def wait_for_node(self, node: str, **data: str) -> None:
         """Wait until a node's data is so."""

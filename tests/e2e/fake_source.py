@@ -85,7 +85,8 @@ class FakeSource:
 
     Args:
         script: A JSON file, read again each time: ``{"loader": {"status": "stopped", "reason": "…", "since": …}}``.
-            ``since`` (seconds of the epoch) is when its numbers stopped moving. ``{"raise": "…"}`` makes it fail.
+            ``since`` (seconds of the epoch) is when its numbers stopped moving. ``{"raise": "…"}`` makes it fail, and
+            ``{"every_number": 9e99}`` makes all its numbers this one.
     """
 
     def __init__(self, script: Path) -> None:
@@ -96,13 +97,24 @@ class FakeSource:
         asked = self._asked()
         if "raise" in asked:
             raise RuntimeError(asked["raise"])
-        return {probe: self._observation(probe, asked.get(probe, {})) for probe in SCRIPT if not asked.get("nothing")}
+        shared = {"value": asked["every_number"]} if "every_number" in asked else {}
+        return {
+            probe: self._observation(probe, {**shared, **asked.get(probe, {})})
+            for probe in SCRIPT
+            if not asked.get("nothing")
+        }
 
     def kpis(self) -> KpiBoard:
         now = datetime.now(UTC)
         old = self._asked().get("kpis", {})
         at = datetime.fromtimestamp(old["since"], UTC) if "since" in old else now - timedelta(seconds=0.6)
         t = (now - self._began).total_seconds()
+        every = self._asked().get("every_number")
+        if every is not None:
+            old_and_new = (0.0, every, -every) * 8
+            cards = tuple(KpiCard(n, title, unit, every, sev, at, old_and_new) for n, title, unit, _, _, sev in CARDS)
+            sites = tuple(SiteBoard(site.title, cards) for site in load_domain("curbside").sites)
+            return KpiBoard("Curb-side pick-up", cards, events=int(every), sites=sites)
         cards = tuple(
             KpiCard(
                 name, title, unit, base + swing * math.sin(t / 3), severity, at,
@@ -121,7 +133,9 @@ class FakeSource:
         at = datetime.fromtimestamp(asked["since"], UTC) if "since" in asked else now - timedelta(seconds=0.4)
         t = (at - self._began).total_seconds()
         readings = tuple(
-            Reading(name, _measured(unit, start + growth * t + swing * math.sin(t + place)), unit, at)
+            Reading(
+                name, asked.get("value", _measured(unit, start + growth * t + swing * math.sin(t + place))), unit, at
+            )
             for place, (name, unit, start, growth, swing) in enumerate(SCRIPT[probe])
         )
         status = Status(asked.get("status", "healthy"))

@@ -53,6 +53,35 @@ def test_the_picture_is_lettered_in_the_font_the_app_brings_along_whatever_the_m
     assert app.wide_titles() == []
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(9e99, "9 × 10⁹⁹"), (-1.2345e-3, "-0.0012"), (99_999_999.0, "99,999,999"), (-1.23456e25, "-1.23 × 10²⁵")],
+)
+def test_no_number_is_longer_than_its_box_and_a_tooltip_has_all_its_digits(
+    app: AppPage, served: Served, number: float, shown: str
+) -> None:
+    served.play(every_number=number)
+    app.click_node("dwh")
+    places = ('[data-kpi="orders"] .rt-number', '[data-reading="duplicates removed"] .rt-number')
+    for place in places:
+        app.page.locator(f"{place}:text-is('{shown}')").wait_for(timeout=20_000)
+        assert float(app.page.locator(place).get_attribute("title").replace(",", "")) == number
+    assert app.too_long() == []
+    assert app.wide_titles() == []
+    app.page.locator(".rt-nav button", has_text="Live").click()
+    app.page.locator(f".rt-sites .rt-number:text-is('{shown}')").first.wait_for(timeout=20_000)
+    assert app.too_long() == []
+    app.page.locator(".rt-nav button", has_text="Graph").click()
+
+
+def test_what_is_no_number_never_reaches_the_page(app: AppPage, served: Served) -> None:
+    served.play(**{probe: {"value": float("nan")} for probe in ("dwh", "speed")}, dbt={"value": float("inf")})
+    app.click_node("dwh")
+    app.page.locator('[data-reading="events"] .rt-number:text-is("–")').wait_for(timeout=20_000)
+    told = app.page.locator(".rt-app").inner_text().lower()
+    assert "nan" not in told.split() and "inf" not in told.split()
+
+
 @pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt", "powerbi"])
 def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage, node: str) -> None:
     told = app.click_node(node)
