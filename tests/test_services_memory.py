@@ -8,9 +8,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.services import processes, stack, supervise
-from rtlib.services.parts import MEMORY_MB, PART_NAMES
-
-PROMISED_MB = {"laptop": 3 * 1024, "small": 2 * 1024}
+from rtlib.services.parts import MEMORY_MB, PART_NAMES, PROMISED_MB
 
 
 @pytest.mark.parametrize("profile", PROMISED_MB)

@@ -15,7 +15,7 @@ from warehouse_server import WarehouseServer
 
 from rtlib.errors import WarehouseError
 from rtlib.services.fakesnow import forget_idle_sessions, sweep
-from rtlib.services.fakesnow_mends import Newest
+from rtlib.services.fakesnow_mends import RESULT_BYTES_KEPT, Newest
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import apply_batch
 from rtlib.warehouse.schema import migrate
@@ -146,6 +146,17 @@ def test_sessions_that_are_silent_for_long_are_closed() -> None:
     assert set(sessions) == set(seen) == {"busy", "new"}
 
 
+def test_of_too_many_sessions_those_are_closed_that_were_silent_for_longest() -> None:
+    class Session:
+        def close(self) -> None: ...
+
+    now = time.monotonic()
+    sessions: dict[str, Any] = {f"session-{number}": Session() for number in range(10)}
+    seen = {name: now - number for number, name in enumerate(sessions)}
+    assert forget_idle_sessions(sessions, seen, idle_seconds=50, most=7) == ["session-9", "session-8", "session-7"]
+    assert set(sessions) == set(seen) == {f"session-{number}" for number in range(7)}
+
+
 def test_old_files_on_stages_are_swept_and_new_ones_stay(tmp_path: Path) -> None:
     old, new = tmp_path / "a" / "old.json", tmp_path / "b" / "new.json"
     for path in (old, new):
@@ -164,6 +175,16 @@ def test_the_newest_answers_are_kept_and_older_ones_forgotten() -> None:
     for number in range(5):
         kept[number] = number * 10
     assert dict(kept) == {3: 30, 4: 40}
+
+
+def test_large_answers_are_forgotten_sooner_but_for_the_newest() -> None:
+    class Table:
+        nbytes = RESULT_BYTES_KEPT // 2 + 1
+
+    kept: Newest = Newest(size=4)
+    for number in range(4):
+        kept[number] = (Table(), number)
+    assert list(kept) == [3]
 
 
 def test_it_leaves_no_folder_among_the_temporary_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,13 @@ from rtlib.records import Event, Rejected
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
+    from kafka.producer.future import FutureRecordMetadata
 
 OVERHEAD = 4096  # room for headers and the record's own fields beside a payload of the largest size
 # kafka-python's buffer has no bound of its own, so the records that wait for an answer are counted: some 40 MB.
 MAX_WAITING = 50_000
+# A record that is larger than an event takes the room of this many bytes each.
+ROOM_BYTES = 1024
 MAX_BLOCK_SECONDS = 90  # longer than a broker takes to come back
 DELIVERY_SECONDS = 120.0
 OPTIONS: dict[str, object] = {
@@ -250,8 +253,19 @@ class EventProducer:
         with broker_errors(self._settings):
             future = self.kafka.send(topic, value=value, key=encoded, headers=headers)
         self._handed += 1
+        if len(value) > MAX_EVENT_BYTES:
+            self._take_room(future, len(value) // ROOM_BYTES)
         future.add_callback(self._on_ack if headers is None else self._on_rejection_ack)
         future.add_errback(self._on_failure)
+
+    def _take_room(self, future: FutureRecordMetadata, places: int) -> None:
+        """Count a large record as so many, until it is answered."""
+
+        def give_back(_: object) -> None:
+            self._answered += places
+
+        self._handed += places
+        future.add_both(give_back)
 
     # The three below run in the sender's thread, one at a time.
     def _on_ack(self, _: object) -> None:

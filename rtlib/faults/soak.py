@@ -7,7 +7,8 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -17,8 +18,10 @@ from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.faults.inject import inject
 from rtlib.faults.menu import MENU, Plan, plan
+from rtlib.faults.peak import Peak, peak_memory
 from rtlib.faults.watch import FAULT
 from rtlib.ledger import Ledger, take
+from rtlib.pipeline.flood import Flooded, flood
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.pipeline.signs import newest_progress
 from rtlib.pipeline.tallies import runs, written_at
@@ -27,6 +30,9 @@ from rtlib.services import processes, supervise
 Tell = Callable[[str], None]
 SAMPLE_SECONDS = 5.0
 STEADY_BATCH = 2  # a query's first batch forgets nothing, for it has no watermark, and the second begins to
+LARGE_A_SECOND = 200
+PATIENCE_SECONDS = 240  # how long after the end of a soak everything may take to arrive
+FLOOD_PATIENCE_SECONDS = 1800  # more arrives than can be archived meanwhile; it waits on the broker's disk
 GROWTH = 1.5  # what a number that does not grow may differ by, between the middle and the end of a run
 
 
@@ -58,6 +64,8 @@ class Soak:
         events: Events that were sent while it lasted, those of faults included.
         state_bound: How many rows the state may have however long it runs: one for each event that is younger than
             what the watermark and its intervals take, at this rate, for each event of a fault, and a fifth more.
+        peak: The most memory, when large records were sent; it is judged instead of the growth then.
+        flooded: The large records that were sent besides.
     """
 
     seed: int
@@ -67,6 +75,8 @@ class Soak:
     events: int
     state_bound: int
     ledger: Ledger
+    peak: Peak | None = None
+    flooded: Flooded | None = None
 
     @property
     def steady(self) -> tuple[Sample, ...]:
@@ -96,8 +106,8 @@ class Soak:
 
     @property
     def memory_holds(self) -> bool:
-        """True when memory did not grow."""
-        return self.memory_growth <= GROWTH
+        """True when memory did not grow, or stayed within what is allowed under large records."""
+        return self.memory_growth <= GROWTH if self.peak is None else self.peak.holds
 
     @property
     def holds(self) -> bool:
@@ -113,7 +123,9 @@ class Soak:
             judged += "; no steady batch told of any"
         return (
             f"state: {self.state_rows:,} rows at the most, {judged}",
-            f"memory: x{self.memory_growth:g} from the middle third of the run to its last, x{GROWTH:g} allowed",
+            f"memory: x{self.memory_growth:g} from the middle third of the run to its last, x{GROWTH:g} allowed"
+            if self.peak is None
+            else self.peak.render(),
         )
 
 
@@ -131,10 +143,11 @@ def schedule(settings: Settings, *, seed: int, seconds: float, faults: int) -> l
     return [(at, plan(name, seed=seed, domain=domain)) for at, name in zip(moments, names, strict=True)]
 
 
-def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell) -> Soak:
+def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell, record_bytes: int = 0) -> Soak:
     """Hurt the running stack at seeded moments, stop the simulator at the end, let everything arrive, take the ledger.
 
-    A simulator that ran before runs again afterwards.
+    A simulator that ran before runs again afterwards. With ``record_bytes`` as many bytes each have the records that
+    are sent besides, ``LARGE_A_SECOND`` of them; they are no events.
 
     Raises:
         ServiceError: The stack does not run, or a part did not come back.
@@ -142,17 +155,45 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
     before = supervise.states(settings).get("simulator")
     sent, since = _sent(settings), time.time()
     supervise.start_part(settings, "simulator")
+    plans = schedule(settings, seed=seed, seconds=seconds, faults=faults)
     try:
-        done, samples = _hurt(settings, schedule(settings, seed=seed, seconds=seconds, faults=faults), seconds, tell)
-        supervise.stop_part(settings, "simulator")
-        tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
-        if not wait_until_settled(settings):
-            tell("  not everything has arrived in four minutes; the ledger says what is in flight")
+        with peak_memory(settings) as peak:
+            with _large_records(settings, record_bytes, seconds) as flooded:
+                done, samples = _hurt(settings, plans, seconds, tell)
+            supervise.stop_part(settings, "simulator")
+            tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
+            patience = FLOOD_PATIENCE_SECONDS if record_bytes else PATIENCE_SECONDS
+            if not wait_until_settled(settings, seconds=patience):
+                tell(f"  not everything has arrived in {patience / 60:.0f} minutes; the ledger says what is in flight")
         events, bound = account(settings, sent, since=since, seconds=seconds)
-        return Soak(seed, seconds, done, samples, events, bound, take(settings))
+        ledger = take(settings)
+        if not record_bytes:
+            return Soak(seed, seconds, done, samples, events, bound, ledger)
+        return Soak(seed, seconds, done, samples, events, bound, ledger, peak, *flooded)
     finally:
         if before is not None and before.state == "RUNNING":
             supervise.start_part(settings, "simulator")
+
+
+@contextmanager
+def _large_records(settings: Settings, record_bytes: int, seconds: float) -> Iterator[list[Flooded]]:
+    """Send large records while the block runs, if any; how many were taken is in the list afterwards."""
+    found: list[Flooded] = []
+    stop = threading.Event()
+    if not record_bytes:
+        yield found
+        return
+
+    def send() -> None:
+        found.append(flood(settings, record_bytes=record_bytes, rate=LARGE_A_SECOND, seconds=seconds, stop=stop))
+
+    thread = threading.Thread(target=send, name="flood", daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join(timeout=90)
 
 
 def _hurt(

@@ -9,9 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import consumer, progress_from_record, progress_to_json
+from rtlib.broker.consumer import UNREADABLE, consumer, progress_from_record, progress_to_json
 from rtlib.config import Settings
+from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress
+from rtlib.services.parts import PART_NAMES
+from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
@@ -21,6 +24,7 @@ HEARTBEAT_PREFIX = "heartbeat|"
 # more after that. A sign that comes twice does no harm; one request at a time keeps them in order.
 SIGN_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 KEPT = 120  # progress records kept of each query
+KNOWN = frozenset({*PART_NAMES, *QUERIES})  # whose signs are kept: anybody may write to the topic, under any name
 
 
 class SignWriter:
@@ -80,7 +84,7 @@ class SignReader:
         end = self._end()
         while self._reader.position(self._partition) < end:
             for record in self._reader.poll(timeout_ms=500).get(self._partition, []):
-                self._take((record.key or b"").decode(), record.value)
+                self._take((record.key or b"").decode(errors="replace"), record.value)
 
     def close(self) -> None:
         """Leave the broker."""
@@ -89,14 +93,23 @@ class SignReader:
     def _end(self) -> int:
         return int(self._reader.end_offsets([self._partition])[self._partition])
 
-    def _take(self, key: str, value: bytes) -> None:
-        if key.startswith(HEARTBEAT_PREFIX):
-            told = json.loads(value)
-            self.heartbeats[told["part"]] = Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
-        elif value:
-            progress = progress_from_record(value)
-            kept = [*self.progress.get(progress.query, []), progress]
-            self.progress[progress.query] = kept[-KEPT:]
+    def _take(self, key: str, value: bytes | None) -> None:
+        """Note a sign; one that nobody here could have written is passed over."""
+        try:
+            if key.startswith(HEARTBEAT_PREFIX):
+                beat = _heartbeat(value)
+                if beat.part in KNOWN:
+                    self.heartbeats[beat.part] = beat
+            elif key in QUERIES:
+                kept = [*self.progress.get(key, []), progress_from_record(value)]
+                self.progress[key] = kept[-KEPT:]
+        except (*UNREADABLE, EventRefused):
+            return
+
+
+def _heartbeat(value: bytes | None) -> Heartbeat:
+    told = json.loads(value or b"")
+    return Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
 
 
 def newest_progress(settings: Settings, query: str) -> QueryProgress | None:

@@ -26,6 +26,8 @@ DATABASE = "RTLIB"
 MEMORY_MB = 160
 THREADS = 2
 IDLE_SECONDS = 900.0
+MOST_SESSIONS = 64
+LOOK_SECONDS = 5.0  # how often sessions are counted
 
 
 def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
@@ -68,21 +70,28 @@ def open_files(data: Path, *, memory_mb: int = MEMORY_MB) -> Any:
     return instance
 
 
-def forget_idle_sessions(sessions: dict[str, Any], seen: dict[str, float], *, idle_seconds: float) -> list[str]:
+def forget_idle_sessions(
+    sessions: dict[str, Any], seen: dict[str, float], *, idle_seconds: float, most: int = MOST_SESSIONS
+) -> list[str]:
     """Close the sessions that have not asked anything for a while, as Snowflake does.
 
-    A client that was killed never closes its session, and what it had begun would hold old rows for ever.
+    A client that was killed never closes its session, and what it had begun would hold old rows for ever. Where there
+    are too many, those that were silent for longest are closed as well.
 
     Args:
         sessions: The server's sessions by token.
         seen: When each token was last used, in seconds of ``time.monotonic``.
         idle_seconds: How long a session may be silent.
+        most: How many may be open.
 
     Returns:
         The tokens that were closed.
     """
     now = time.monotonic()
-    idle = [token for token in list(sessions) if now - seen.setdefault(token, now) > idle_seconds]
+    by_silence = list(sessions)  # at once: the server changes it meanwhile
+    by_silence.sort(key=lambda token: seen.setdefault(token, now))
+    spare = len(by_silence) - most
+    idle = [token for place, token in enumerate(by_silence) if place < spare or now - seen[token] > idle_seconds]
     for token in idle:
         sessions.pop(token).close()
         seen.pop(token, None)
@@ -116,7 +125,7 @@ def serve(data: Path, *, port: int, idle_seconds: float = IDLE_SECONDS) -> None:
     stop = threading.Event()
 
     def keep_house() -> None:
-        while not stop.wait(min(60.0, idle_seconds)):
+        while not stop.wait(min(LOOK_SECONDS, idle_seconds)):
             forget_idle_sessions(server.sessions, seen, idle_seconds=idle_seconds)
             sweep(data / "stages", older_than_seconds=idle_seconds)
 

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
+RESULT_BYTES_KEPT = 32 * 1024 * 1024
 TRANSLATIONS_KEPT = 200
 LONGEST_KEPT = 20_000  # characters of a statement that is remembered
 # What a statement's translation may depend on besides its text, the database and the schema.
@@ -28,7 +29,7 @@ NOT_BY_TEXT_ALONE = re.compile(r"identifier\s*\(|result_scan|last_query_id|rando
 
 
 class Newest(OrderedDict[Any, Any]):
-    """A mapping that forgets its oldest entries.
+    """A mapping that forgets its oldest entries: by their number, and results by their bytes too, but for the newest.
 
     fakesnow keeps every result of every query for ever; Snowflake forgets them too, after a day.
     """
@@ -41,8 +42,12 @@ class Newest(OrderedDict[Any, Any]):
     def __setitem__(self, key: Any, value: Any) -> None:
         with self._lock:
             super().__setitem__(key, value)
-            while len(self) > self._size:
+            while len(self) > self._size or (len(self) > 1 and self._bytes() > RESULT_BYTES_KEPT):
                 self.popitem(last=False)
+
+    def _bytes(self) -> int:
+        """What the results among the values hold: fakesnow keeps each as a tuple that begins with its Arrow table."""
+        return sum(getattr(one[0], "nbytes", 0) for one in self.values() if isinstance(one, tuple) and one)
 
 
 def application(server: Any) -> Any:

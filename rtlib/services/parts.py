@@ -15,6 +15,7 @@ HEAP_MB = {
     "laptop": {"broker": 512, "registry": 192, "stream": 1024},
     "small": {"broker": 288, "registry": 128, "stream": 640},
 }
+PROMISED_MB = {"laptop": 3 * 1024, "small": 2 * 1024}
 # What each part may have resident, in MB, children included; what has more is named by ``rtlib status``.
 MEMORY_MB = {
     "laptop": {
