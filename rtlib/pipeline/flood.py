@@ -7,12 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import cycle
 
 from rtlib.broker.client import librdkafka_options
 from rtlib.broker.framing import frame
 from rtlib.broker.seam import librdkafka_errors
 from rtlib.config import Settings
+from rtlib.domains import load_domain
+from rtlib.pipeline.tallies import Run, write_run
+from rtlib.records import Tally
+from rtlib.simulator import Simulator
 
 HELD_KB = 16 * 1024  # waiting for the broker: the flood must not be what fills the memory
 DELIVERY_SECONDS = 60
@@ -72,7 +77,15 @@ def flood(settings: Settings, *, record_bytes: int, rate: float, seconds: float,
             except BufferError:
                 producer.poll(0.1)
         producer.flush(DELIVERY_SECONDS)
+    _account(settings, answers[True])
     return Flooded(answers[True], answers[False], answers[True] * record_bytes)
+
+
+def _account(settings: Settings, taken: int) -> None:
+    """Enter them in the account of what was sent, as records that fit no schema."""
+    now = datetime.now(UTC)
+    world = Simulator(load_domain(settings.domain), seed=1, start=now, rate=1, run=f"flood-{now.timestamp():.6f}")
+    write_run(settings, Run(world, Tally(malformed=taken), closed=True))
 
 
 def _records(size: int) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,16 @@ from typing import Any
 
 import hostile
 import pytest
+from confluent_kafka import KafkaError, Producer
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 from kafka import KafkaProducer
-from live_stack import Stack, until
+from live_stack import Stack, ask, until
 
-from rtlib.broker.client import client_options
+from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.contents import contents
+from rtlib.broker.framing import frame
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
 from rtlib.broker.rejected import from_record
@@ -26,6 +29,7 @@ from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import take
+from rtlib.limits import TOO_LARGE
 from rtlib.pipeline import health
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.tallies import Run, write_run
@@ -82,6 +86,39 @@ def test_an_event_of_five_megabytes_is_rejected_whole_before_kafka_refuses_it(st
     assert (producer.sent, producer.rejected) == (0, 1)
     until(lambda: rejected(settings).get(record), seconds=30)
     assert rejected(settings)[record] == "larger than 1,000,000 bytes"
+
+
+def test_large_records_come_whole_through_the_archive_though_its_memory_would_not_hold_them_all(
+    stack: Stack, settings: Settings
+) -> None:
+    schema_id = register(settings, subject(settings), load_domain(settings.domain).schema)
+    event = a_good_event(settings)
+    records = [
+        frame(schema_id, hostile.as_json({**event, "attributes": {"note": f"{n}" * 450_000}})) for n in range(10, 30)
+    ]
+    records += [frame(schema_id, b"%d, and no JSON " % number + b"\xfe" * 900_000) for number in range(20)]
+    attack(settings, records)
+    until(lambda: set(records) <= set(rejected(settings)), seconds=120)
+    there = rejected(settings)
+    assert {there[one] for one in records} == {TOO_LARGE}
+    rows = ask(settings, "select payload from RAW.REJECTED where length(payload) > 1000000")
+    held = {base64.b64decode(row["payload"]) for row in rows}
+    assert set(records) <= held
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_compressed_record_that_would_be_far_larger_for_its_readers_is_refused_by_kafka(
+    stack: Stack, settings: Settings, codec: str
+) -> None:
+    answers: list[Any] = []
+    options = {"compression.type": codec, "message.max.bytes": 100 * hostile.MEGABYTE}
+    producer = Producer({**librdkafka_options(settings), **options})
+    for topic in ("events", "kpis", "progress"):
+        producer.produce(
+            settings.topic(topic), b"x" * 50 * hostile.MEGABYTE, on_delivery=lambda e, _: answers.append(e)
+        )
+        assert producer.flush(30) == 0
+    assert [error.code() for error in answers] == [KafkaError.MSG_SIZE_TOO_LARGE] * 3
 
 
 @how(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
