@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,3 +194,21 @@ def test_an_argument_below_one_is_named(name: str) -> None:
 def test_quantile_levels_rise_and_hold_the_interval() -> None:
     assert (np.diff(LEVELS) > 0).all()
     assert {0.1, 0.5, 0.9} <= set(LEVELS.tolist())
+
+
+@pytest.mark.parametrize("value", ["7", 2.0, True, None, 10**9], ids=repr)
+def test_a_horizon_that_is_no_number_of_days_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match="horizon is "):
+        outlooks([a_grid()], horizon=value, origins=2, models=QUICK, workers=1)
+
+
+def test_two_series_with_one_name_are_refused_because_one_would_take_the_others_place() -> None:
+    with pytest.raises(ConfigError, match="two series called 'site'"):
+        outlooks([a_grid(), a_grid(seed=2)], origins=2, models=QUICK, workers=1)
+
+
+def test_nothing_to_forecast_or_to_forecast_with_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no series"):
+        outlooks([], models=QUICK, workers=1)
+    with pytest.raises(ConfigError, match="no model"):
+        outlooks([a_grid()], models=(), workers=1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from forecast_series import MONDAY, a_frame, a_grid
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from rtlib.errors import ConfigError
 from rtlib.forecast import grids
@@ -75,6 +78,9 @@ def test_moments_come_back_day_by_day() -> None:
     ]  # fmt: skip
 
 
+FEW = [{"unique_id": "site", "ds": at, "y": 2.0} for at in pd.date_range(MONDAY, periods=28, freq="12h")]
+
+
 def wrong(**columns: Any) -> pd.DataFrame:
     frame = a_frame().astype({"y": float})
     for name, value in columns.items():
@@ -98,6 +104,138 @@ def test_what_cannot_be_forecast_from_is_refused_with_a_cure(frame: pd.DataFrame
     with pytest.raises(ConfigError, match=told) as caught:
         grids(frame, interval_minutes=30)
     assert caught.value.cure
+
+
+def as_objects(**columns: Any) -> pd.DataFrame:
+    """The frame with columns of plain objects, and other values in its row 100."""
+    frame = a_frame().astype(object)
+    for name, value in columns.items():
+        frame.at[100, name] = value
+    return frame
+
+
+AWARE = [pd.Timestamp(one).tz_localize("Europe/Berlin") for one in pd.date_range(MONDAY, periods=28 * 48, freq="30min")]
+EMPTY_SERIES = pd.concat([a_frame(), a_frame(name="quiet").assign(y=np.nan)])
+
+
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        (as_objects(unique_id=None), r"row 100 has no unique_id \(None\): ds = 2026-01-07 02:00:00, y = \d+"),
+        (as_objects(unique_id=float("nan")), r"row 100 has no unique_id \(nan\)"),
+        (as_objects(unique_id=pd.NA).astype({"unique_id": "category"}), "row 100 has no unique_id"),
+        (EMPTY_SERIES, "series 'quiet' has no value: y is missing in all of its 1344 rows"),
+        (a_frame().assign(y=None), "series 'site' has no value"),
+        (as_objects(y="many"), "series 'site', row 100: y = 'many' is str"),
+        (as_objects(y="12"), "y = '12' is str"),
+        (as_objects(y=True), "y = True is bool"),
+        (a_frame().assign(y=True), "y = True is bool"),
+        (as_objects(y=1 + 2j), "is complex"),
+        (as_objects(y=[1, 2]), r"y = \[1, 2\] is list"),
+        (as_objects(y=pd.Timestamp("2026-01-01")), "is Timestamp"),
+        (as_objects(y=Decimal("Infinity")), "is negative or infinite"),
+        (wrong(y=1e300), "is beyond every count"),
+        (as_objects(ds="yesterday night"), "series 'site', row 100: ds = 'yesterday night' is no moment"),
+        (as_objects(ds=None), "ds = None is no moment"),
+        (wrong(ds=pd.NaT), "row 100: ds is missing"),
+        (as_objects(ds=1_767_571_200), "ds = 1767571200 is no moment"),
+        (a_frame().assign(ds=range(1344)), "ds = 0 is no moment"),
+        (as_objects(ds=datetime(1600, 1, 1)), "ds = 1600-01-01 00:00:00 is no moment between 1900 and 2200"),
+        (as_objects(ds=date(9999, 1, 1)), "ds = 9999-01-01 is no moment between 1900 and 2200"),
+        (as_objects(ds="9999-12-31T23:30:00"), "is no moment between"),
+        (
+            a_frame().astype({"ds": "datetime64[s]"}).assign(ds=lambda one: one["ds"] - np.timedelta64(426 * 365, "D")),
+            "is not between 1900 and 2200",
+        ),
+        (
+            a_frame().assign(ds=[AWARE[0], *AWARE[1:-1], AWARE[-1].tz_localize(None)]),
+            "has no time zone, and others have",
+        ),
+        (
+            pd.concat([a_frame(), a_frame().assign(ds=lambda one: one["ds"] - pd.Timedelta(days=36_500))]),
+            "has no value between",
+        ),
+        (pd.concat([a_frame(), a_frame()["y"]], axis=1), "2 columns 'y'"),
+        (a_frame().iloc[:1], "too short: 1 days"),
+        (a_frame().to_dict("list"), "the series come as dict"),
+        (None, "the series come as NoneType"),
+    ],
+)
+def test_what_would_vanish_or_end_in_a_traceback_of_pandas_is_refused_in_one_sentence(frame: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        grids(frame, interval_minutes=30)
+    assert "\n" not in caught.value.what
+    assert len(caught.value.what) < 250
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        a_frame().assign(y=lambda one: [Decimal(int(y)) for y in one["y"]]),
+        a_frame().astype({"y": "Int64"}),
+        a_frame().astype({"y": "int16"}),
+        a_frame().astype({"unique_id": "category"}),
+        a_frame().assign(ds=lambda one: one["ds"].map(lambda at: at.isoformat())),
+        a_frame().assign(ds=lambda one: one["ds"].astype(object)),
+        a_frame().astype({"ds": "datetime64[s]"}),
+        a_frame().assign(ds=lambda one: one["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata")),
+        a_frame().assign(
+            ds=lambda one: [
+                at.tz_localize("UTC").tz_convert(("Asia/Tokyo", "UTC")[place % 2]) for place, at in enumerate(one["ds"])
+            ]
+        ),
+        a_frame().set_index(np.arange(1344)[::-1]),
+        pd.concat(
+            [a_frame(), pd.DataFrame({"unique_id": ["site"], "ds": [pd.Timestamp("2026-02-02")], "y": [np.nan]})]
+        ),
+    ],
+)
+def test_what_means_the_same_makes_the_same_grid(frame: pd.DataFrame) -> None:
+    (grid,), (plain,) = grids(frame, interval_minutes=30), grids(a_frame(), interval_minutes=30)
+    assert (grid.days, grid.slots, grid.unique_id) == (plain.days, plain.slots, plain.unique_id)
+    assert np.array_equal(grid.values, plain.values)
+
+
+def test_series_whose_names_are_numbers_are_known_by_their_text() -> None:
+    frame = pd.concat([a_frame().assign(unique_id=10), a_frame().assign(unique_id="b")])
+    assert [one.unique_id for one in grids(frame, interval_minutes=30)] == ["10", "b"]
+
+
+@pytest.mark.parametrize("minutes", [0, -30, 7, 30.5, "30", None, True, float("nan")])
+def test_an_interval_that_cannot_be_is_refused(minutes: Any) -> None:
+    with pytest.raises(ConfigError, match="an interval of"):
+        grids(a_frame(), interval_minutes=minutes)
+
+
+messy = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.datetimes(),
+    st.dates(),
+    st.decimals(),
+    st.binary(max_size=3),
+    st.just(pd.NaT),
+    st.just(pd.NA),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@given(row=st.fixed_dictionaries({"unique_id": messy, "ds": messy, "y": messy}))
+@example(row={"unique_id": "site", "ds": datetime(2026, 2, 2), "y": Decimal("sNaN")})
+def test_whatever_stands_in_a_row_it_is_used_or_refused_with_a_cure(row: dict[str, Any]) -> None:
+    frame = pd.DataFrame([*FEW, row], dtype=object)
+    try:
+        made = grids(frame, interval_minutes=720)
+    except ConfigError as error:
+        assert error.cure and "\n" not in error.what
+    else:
+        counted = {one.unique_id: np.nansum(one.values) for one in made}
+        assert set(counted) == {"site"}  # a series of one day is too short
+        assert counted["site"] >= 56
 
 
 def test_an_interval_that_does_not_divide_a_day_is_refused() -> None:

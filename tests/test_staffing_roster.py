@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import doctest
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rtlib.staffing.requirement
@@ -27,6 +29,7 @@ from rtlib.staffing import (
     service_of,
     shift_menu,
 )
+from rtlib.staffing.whatif import Demand, changed, what_if
 
 HALF_HOURS = 48
 
@@ -126,6 +129,61 @@ def test_a_contact_that_is_no_number_is_refused_and_not_taken_for_none() -> None
     with pytest.raises(ConfigError, match="not known") as caught:
         people_needed(a_role(), [3.0, float("nan")], interval_minutes=30)
     assert "rtlib backfill" in caught.value.cure
+
+
+@pytest.mark.parametrize("wrong", [None, "many", True, float("inf"), -float("inf"), [3], b"3"], ids=repr)
+def test_contacts_that_are_no_count_are_refused_with_their_interval(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="interval 1 has .* contacts") as caught:
+        people_needed(a_role(), [3.0, wrong], interval_minutes=30)
+    assert caught.value.cure
+
+
+def test_contacts_as_a_warehouse_returns_them_are_taken() -> None:
+    asked = people_needed(a_role(), [Decimal("12.5"), np.float64(12.5), -3], interval_minutes=30)
+    assert asked == people_needed(a_role(), [12.5, 12.5, 0], interval_minutes=30)
+
+
+@pytest.mark.parametrize("wrong", [None, "many", True, 2.5, -1, float("nan"), float("inf"), 10**9, [3]], ids=repr)
+def test_a_need_that_is_no_number_of_people_is_refused_with_its_interval(wrong: Any) -> None:
+    day: list[Any] = a_day()
+    day[17] = wrong
+    with pytest.raises(ConfigError, match="interval 17 needs .* people") as caught:
+        roster(a_role(), day, interval_minutes=30)
+    assert caught.value.cure
+
+
+def test_a_roster_for_no_day_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no day to plan for"):
+        hedged_roster(a_role(), [], interval_minutes=30)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"service_level": 0},
+        {"service_level": 1},
+        {"service_level": 1.2},
+        {"service_level": float("nan")},
+        {"service_level": "high"},
+        {"shrinkage": 1},
+        {"shrinkage": -0.1},
+        {"cost_ratio": 0},
+        {"cost_ratio": float("inf")},
+        {"cost_ratio": True},
+    ],
+    ids=repr,
+)
+def test_a_figure_of_a_role_outside_its_bounds_is_refused(figures: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(figures))} is .*") as caught:
+        changed(a_role(), **figures)
+    assert caught.value.cure.startswith("give a number ")
+
+
+def test_a_demand_whose_columns_are_not_its_levels_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"shape \(48, 3\) for 2 levels"):
+        what_if(a_role(), Demand(np.ones((48, 3)), (0.1, 0.9), 30))
+    with pytest.raises(ConfigError, match="level is 1.5"):
+        what_if(a_role(), Demand(np.ones((48, 2)), (0.1, 0.9), 30), level=1.5)
 
 
 # --- shifts ---------------------------------------------------------------------------------------------------------

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtlib.errors import ConfigError
+from rtlib.forecast.table import checked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Numbers = NDArray[np.float64]
-COLUMNS = ("unique_id", "ds", "y")
-DAY_MINUTES = 24 * 60
 LEAST_DAYS = 14  # a model has to see every weekday twice
+LONGEST_GAP = 366  # days; what lies before a longer silence says nothing of what is to come, or its year is mistyped
+MOST_CELLS = 20_000_000  # days times slots of one series; 160 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,67 +73,50 @@ def grids(
 ) -> tuple[Grid, ...]:
     """Bring a table of series into grids, one for each ``unique_id``, in their order.
 
-    A row that is not there is a value that is missing, not a 0. Slots that a series never has, and days without a
-    single value, count as closed.
+    A row that is not there, or whose ``y`` is missing, is a value that is missing, not a 0. Slots that a series never
+    has, and days without a single value, count as closed.
 
     Args:
-        frame: Columns ``unique_id``, ``ds`` (the beginning of an interval, without a time zone or in UTC) and ``y``
-            (0 or more).
+        frame: Columns ``unique_id``, ``ds`` (the beginning of an interval: moments without a time zone, or with one
+            and then taken to UTC; text in ISO 8601) and ``y`` (0 or more).
         interval_minutes: How long an interval is; divides a day.
         holidays: For each ``unique_id`` the days that are unlike others of their weekday, past and to come, and which
             share of the series has them; a series that is not in it has none.
 
     Raises:
-        ConfigError: A column is missing, two rows say something about the same interval, a value is negative or no
-            number, a moment is no beginning of an interval, or a series is too short.
+        ConfigError: A column is missing, a row has no series, a series has no value, two rows say something about the
+            same interval, a value is negative or no number, a moment is no beginning of an interval or of a year that
+            cannot be, or a series is too short, too large or silent for more than a year.
     """
-    if interval_minutes <= 0 or DAY_MINUTES % interval_minutes:
-        raise ConfigError(f"an interval of {interval_minutes} minutes", cure="give one that divides a day, as 30")
-    lacking = [name for name in COLUMNS if name not in frame.columns]
-    if lacking:
-        raise ConfigError(f"the table has no column {lacking[0]!r}", cure=f"give the columns {', '.join(COLUMNS)}")
-    if frame.empty:
-        raise ConfigError("the table has no rows: there is nothing to forecast from", cure="rtlib backfill")
-    told = _checked(frame, interval_minutes)
+    told = checked(frame, interval_minutes)
     made = (_grid(str(name), rows, interval_minutes) for name, rows in told.groupby("unique_id", sort=True))
     return tuple(replace(one, holidays=dict((holidays or {}).get(one.unique_id, {}))) for one in made)
 
 
-def _checked(frame: pd.DataFrame, interval_minutes: int) -> pd.DataFrame:
-    import pandas as pd
-
-    told = pd.DataFrame({"unique_id": frame["unique_id"], "ds": _naive(frame["ds"]), "y": frame["y"].astype(float)})
-    told = told[told["y"].notna()]
-    _refuse(told, told.duplicated(["unique_id", "ds"]), "is there twice", "add the rows of an interval up first")
-    _refuse(told, ~np.isfinite(told["y"]) | (told["y"] < 0), "is negative or infinite", "counts are 0 or more")
-    minutes = (told["ds"] - told["ds"].dt.normalize()) / pd.Timedelta(minutes=1)
-    off = minutes % interval_minutes != 0
-    _refuse(told, off, f"does not begin an interval of {interval_minutes} minutes", "round ds down to its interval")
-    return told.assign(day=told["ds"].dt.date, slot=minutes.astype(int))
-
-
-def _naive(moments: pd.Series) -> pd.Series:
-    import pandas as pd
-
-    read = pd.to_datetime(moments)
-    return read.dt.tz_convert("UTC").dt.tz_localize(None) if read.dt.tz is not None else read
-
-
-def _refuse(told: pd.DataFrame, wrong: pd.Series, what: str, cure: str) -> None:
-    if wrong.any():
-        row = told[wrong].iloc[0]
-        raise ConfigError(f"series {row['unique_id']!r}, {row['ds']}: y = {row['y']:g} {what}", cure=cure)
-
-
 def _grid(name: str, rows: pd.DataFrame, interval_minutes: int) -> Grid:
+    _check_extent(name, sorted(rows["day"].unique()), rows["slot"].nunique())
     table = rows.pivot(index="day", columns="slot", values="y").sort_index()
-    if len(table) < LEAST_DAYS:
-        raise ConfigError(
-            f"series {name!r} is too short: {len(table)} days, and {LEAST_DAYS} are needed",
-            cure="rtlib backfill loads four weeks of history",
-        )
     slots, days = tuple(int(one) for one in table.columns), tuple(table.index)
     return Grid(name, interval_minutes, slots, days, table.to_numpy(dtype=float))
+
+
+def _check_extent(name: str, days: Sequence[date], slots: int) -> None:
+    if len(days) < LEAST_DAYS:
+        raise ConfigError(
+            f"series {name!r} is too short: {len(days)} days, and {LEAST_DAYS} are needed",
+            cure="rtlib backfill loads four weeks of history",
+        )
+    if len(days) * slots > MOST_CELLS:
+        raise ConfigError(
+            f"series {name!r} is too large: {len(days):,} days of {slots:,} intervals",
+            cure="give fewer days, or longer intervals",
+        )
+    before, after = max(zip(days, days[1:], strict=False), key=lambda pair: pair[1] - pair[0])
+    if (after - before).days > LONGEST_GAP:
+        raise ConfigError(
+            f"series {name!r} has no value between {before} and {after}",
+            cure="mend the years, or leave out what lies before the gap",
+        )
 
 
 def moments(days: Sequence[date], slots: Sequence[int]) -> pd.DatetimeIndex:

@@ -9,7 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from rtlib.forecast.grid import DAY_MINUTES, Grid, Numbers
+from rtlib.forecast.grid import Grid, Numbers
+from rtlib.forecast.table import DAY_MINUTES
 
 HALF_LIFE_DAYS = 30  # so old a day counts half
 # What may be tried: minutes over which neighbours are averaged, and how much more a day of the same weekday counts.

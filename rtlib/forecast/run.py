@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Tell = Callable[[int, int, str], None]  # how many tasks are done, of how many, and what was done last
+MOST = 1_000  # days ahead, origins, days between them, processes: no more of any
 CHUNK = 16  # origins in one task: enough to be worth sending, few enough to share out
 
 
@@ -104,11 +105,13 @@ def outlooks(
         tell: Called after each piece of work.
 
     Raises:
-        ConfigError: A series is too short, or horizon, origins, step or workers is below 1.
+        ConfigError: A series is too short, there is none, two have the same name, no model is given, or horizon,
+            origins, step or workers is no whole number from 1 to ``MOST``.
     """
     for name, value in (("horizon", horizon), ("origins", origins), ("step", step), ("workers", workers)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}", cure="give 1 or more")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+            raise ConfigError(f"{name} is {value!r}", cure=f"give a whole number from 1 to {MOST}")
+    _check_names(grids, models)
     before = {one.unique_id: default_origins(one, horizon=horizon, count=origins, step=step) for one in grids}
     tasks = [
         _Task(grid, model, some, horizon)
@@ -118,6 +121,16 @@ def outlooks(
     ]
     said = _work(tasks, workers, tell)
     return tuple(_outlook(grid, before[grid.unique_id], horizon, models, said) for grid in grids)
+
+
+def _check_names(grids: Sequence[Grid], models: Sequence[Model]) -> None:
+    """Results are kept by the names of series and models: of two with the same name one would be lost."""
+    for kind, names in (("series", [one.unique_id for one in grids]), ("model", [one.name for one in models])):
+        if not names:
+            raise ConfigError(f"there is no {kind} to forecast with", cure=f"give at least one {kind}")
+        twice = next((one for one in names if names.count(one) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"there are two {kind} called {twice!r}", cure="give each a name of its own")
 
 
 def _chunks(origins: tuple[int, ...]) -> Iterable[tuple[int, ...]]:

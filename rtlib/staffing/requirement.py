@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, isnan
+from math import ceil
 from typing import NamedTuple
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
+from rtlib.staffing.inputs import known_contacts
 from rtlib.staffing.patience import agents_needed_a, erlang_a
 from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load
 
@@ -85,18 +86,14 @@ def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes
         interval_minutes: How long an interval is.
 
     Raises:
-        ConfigError: A number is NaN or infinite, or a load is beyond all call centres.
+        ConfigError: A count is no number, NaN or infinite, or a load is beyond all call centres.
     """
-    if any(isnan(one) for one in contacts):
-        raise ConfigError(
-            "an interval's contacts are not known (NaN): the forecast knew too few errors for its quantiles",
-            cure="give it more history: rtlib backfill",
-        )
+    counts = known_contacts(contacts)
     promise = Promise(
         role.aht_seconds, role.service_level, role.within_seconds, role.patience_seconds, interval_minutes
     )
     known = _known(promise)
-    asked = [round(max(0.0, one), 2) for one in contacts]
+    asked = [round(one, 2) for one in counts]
     found = {one: known.agents(one) for one in sorted(set(asked))}
     return tuple(max(role.least, found[one]) for one in asked)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
+from rtlib.staffing.inputs import check_needs
 from rtlib.staffing.requirement import paid_hour
 from rtlib.staffing.shifts import Shift, shift_menu
 
@@ -58,7 +59,8 @@ def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> R
         interval_minutes: How long an interval is; divides an hour.
 
     Raises:
-        ConfigError: The intervals are not those of a day, no shift fits, or nothing was found in time.
+        ConfigError: The intervals are not those of a day, a need is no number of people, no shift fits, or nothing was
+            found in time.
     """
     return hedged_roster(role, [needed], interval_minutes=interval_minutes)
 
@@ -76,15 +78,19 @@ def hedged_roster(role: Staffing, possible: Sequence[Sequence[int]], *, interval
         interval_minutes: How long an interval is; divides an hour.
 
     Raises:
-        ConfigError: The intervals are not those of a day, no shift fits, or nothing was found in time.
+        ConfigError: The intervals are not those of a day, a need is no number of people, no shift fits, or nothing was
+            found in time.
     """
     menu = shift_menu(role, interval_minutes=interval_minutes)
+    if not len(possible):
+        raise ConfigError("there is no day to plan for", cure="give at least one")
     for needed in possible:
         if len(needed) * interval_minutes != 24 * 60:
             raise ConfigError(
                 f"{len(needed)} intervals of {interval_minutes} minutes are no day",
                 cure=f"give {24 * 60 // interval_minutes} numbers, one for each interval from midnight",
             )
+        check_needs(needed)
     counts = _solve(role, menu, possible, interval_minutes / 60)
     chosen = tuple((one, number) for one, number in zip(menu, counts, strict=True) if number)
     places = range(24 * 60 // interval_minutes)

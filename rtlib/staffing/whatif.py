@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtlib.domains import Staffing
+from rtlib.errors import ConfigError
+from rtlib.staffing.inputs import check_share
 from rtlib.staffing.requirement import critical_fractile, hour_cost, paid_hour, people_needed
 
 Numbers = NDArray[np.float64]
@@ -60,14 +62,35 @@ def changed(
         service_level: The share of contacts to be taken in time.
         cost_ratio: What an hour too few costs, as a multiple of an hour too many.
         shrinkage: The share of paid time that goes elsewhere.
+
+    Raises:
+        ConfigError: A figure is outside its bounds.
     """
+    if service_level is not None:
+        check_share("service_level", service_level, low=0, high=1, includes_low=False)
+    if shrinkage is not None:
+        check_share("shrinkage", shrinkage, low=0, high=1, includes_low=True)
+    if cost_ratio is not None:
+        check_share("cost_ratio", cost_ratio, low=0, high=float("inf"), includes_low=False)
     told = role if service_level is None else replace(role, service_level=service_level)
     told = told if shrinkage is None else replace(told, shrinkage=shrinkage)
     return told if cost_ratio is None else replace(told, missing_cost=(1 + cost_ratio) * paid_hour(told))
 
 
 def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> WhatIf:
-    """Plan a day for one quantile of its demand, by default the one that the role's costs ask for."""
+    """Plan a day for one quantile of its demand, by default the one that the role's costs ask for.
+
+    Raises:
+        ConfigError: The level is not between 0 and 1, the demand has not one column for each of its levels, or a count
+            in it is not known.
+    """
+    if level is not None:
+        check_share("level", level, low=0, high=1, includes_low=False)
+    if demand.contacts.ndim != 2 or demand.contacts.shape[1] != len(demand.levels):
+        raise ConfigError(
+            f"the demand has the shape {demand.contacts.shape} for {len(demand.levels)} levels",
+            cure="give one row for each interval and one column for each level",
+        )
     under, over = hour_cost(role)
     chosen = critical_fractile(under=under, over=over) if level is None else level
     needed = _people(role, demand, demand.at(chosen))
