@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
+from rtlib.running import make_secrets
 from rtlib.transform.project import STREAM, exports, profile_folder, project, secrets_needed
 from rtlib.transform.run import arguments
 
@@ -212,4 +213,17 @@ def test_what_is_exported_holds_no_secret_and_names_those_that_are_missing() -> 
 def test_no_password_is_written_in_the_project() -> None:
     raw = yaml.safe_load((DBT / "profiles.yml").read_text(encoding="utf-8"))["rtlib"]["outputs"]
     assert raw["snowflake"]["password"].startswith("{{ env_var(")
-    assert raw["local"]["password"] == "unused"
+    assert raw["local"]["password"].startswith("{{ env_var('DBT_ENV_SECRET_")
+
+
+def test_the_local_warehouses_secret_reaches_dbt_by_either_way_and_no_other_user(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    settings = Settings(home=tmp_path, part="loader")
+    secret = settings.local_secret("warehouse").get_secret_value()
+    assert exports(settings)["DBT_ENV_SECRET_RTLIB_WAREHOUSE"] == secret
+    with profile_folder(settings) as folder:
+        file = folder / "profiles.yml"
+        assert yaml.safe_load(file.read_text(encoding="utf-8"))["rtlib"]["outputs"]["local"]["password"] == secret
+        assert file.stat().st_mode & 0o077 == 0
+    abroad = settings.model_copy(update={"snowflake_account": "acme-1", "snowflake_user": "u"})
+    assert secret not in str(exports(abroad))

@@ -13,6 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rtlib.config import Settings
 from rtlib.errors import WarehouseUnreachable
+from rtlib.running import make_secrets
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -27,6 +28,8 @@ class WarehouseServer:
             self.port = free.getsockname()[1]
         home.mkdir(parents=True, exist_ok=True)
         (home / "ports.json").write_text(json.dumps({"warehouse": self.port}))
+        make_secrets(home)
+        self.home = home
         self.settings = Settings(home=home, part="warehouse")  # as a part, for no supervisor runs it
         self.data = home / "warehouse"
 
@@ -34,7 +37,7 @@ class WarehouseServer:
         """Start it and wait until it answers a query."""
         from rtlib.warehouse.connection import query
 
-        words = (sys.executable, "-m", "rtlib.services.fakesnow", "--port", str(self.port), "--data", str(self.data))
+        words = (sys.executable, "-m", "rtlib.services.fakesnow", "--port", str(self.port), "--home", str(self.home))
         self.process = subprocess.Popen(words)
         patiently = Retrying(
             retry=retry_if_exception_type(WarehouseUnreachable),

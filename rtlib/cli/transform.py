@@ -77,11 +77,17 @@ def lineage(name: NodeName = None, as_json: Json = False) -> None:
 
 
 @dbt.command()
-def env() -> None:
-    """Print what a stock dbt needs to do the same, for: eval "$(rtlib dbt env)"."""
+def env(as_json: Json = False) -> None:
+    """Print what a stock dbt needs to do the same, for: eval "$(rtlib dbt env)".
+
+    The local warehouse's secret is among it: repeat it after each rtlib up, which draws a new one.
+    """
     from rtlib.pipeline import transforming
 
     variables, secrets = transforming.exports(load_settings())
+    if as_json:
+        print_json({"variables": variables, "not_printed": list(secrets)})
+        return
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
     for name in secrets:

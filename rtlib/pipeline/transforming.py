@@ -68,7 +68,7 @@ def models(settings: Settings) -> tuple[Lineage, BuildReport | None]:
 
 
 def exports(settings: Settings) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables a stock ``dbt`` needs, and the names of those that are secret and have to be set by hand."""
+    """The variables a stock ``dbt`` needs, and the names of Snowflake's secrets, which have to be set by hand."""
     return transform.exports(settings), transform.secrets_needed(settings)
 
 

@@ -6,18 +6,14 @@ server's process alone.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import re
 import threading
-import time
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
-from weakref import WeakValueDictionary
 
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
@@ -48,55 +44,6 @@ class Newest(OrderedDict[Any, Any]):
     def _bytes(self) -> int:
         """What the results among the values hold: fakesnow keeps each as a tuple that begins with its Arrow table."""
         return sum(getattr(one[0], "nbytes", 0) for one in self.values() if isinstance(one, tuple) and one)
-
-
-def application(server: Any) -> Any:
-    """The server's routes, with a sign-in that gives a session its master token.
-
-    Without one the connector never tells fakesnow that a session is over.
-    """
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
-
-    async def sign_in(request: Request) -> JSONResponse:
-        answer = json.loads((await server.login_request(request)).body)
-        answer["data"]["masterToken"] = answer["data"]["token"]
-        return JSONResponse(answer)
-
-    return Starlette(routes=[Route("/session/v1/login-request", sign_in, methods=["POST"]), *server.routes])
-
-
-class Watched:
-    """The server, with an eye on its sessions.
-
-    It notes when each last asked something. It lets one ask one thing at a time: fakesnow mixes up the answers when
-    two threads share a connection. And it ends a session that its client ends: fakesnow only forgets it, while
-    Snowflake rolls back what it had begun.
-    """
-
-    def __init__(self, app: Any, sessions: dict[str, Any], seen: dict[str, float]) -> None:
-        self._app = app
-        self._sessions = sessions
-        self._seen = seen
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass one request on."""
-        words = dict(scope.get("headers", ())).get(b"authorization", b"")
-        token = words.decode("latin-1")[17:-1]
-        session = self._sessions.get(token)
-        if session is None:
-            await self._app(scope, receive, send)
-            return
-        self._seen[token] = time.monotonic()
-        turn = self._turns.setdefault(token, asyncio.Lock())
-        async with turn:
-            if scope["path"] == "/session" and b"delete=true" in scope["query_string"]:
-                self._seen.pop(token, None)
-                session.close()
-            await self._app(scope, receive, send)
 
 
 def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:

@@ -71,10 +71,11 @@ def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]
     run = (*python, "rtlib", "run")
     registry = registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])
     warehouse = (*python, "rtlib.services.fakesnow", "--port", str(settings.ports["warehouse"]))
+    database = ("--database", settings.snowflake_database)
     every = (
         Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"]), layer=0),
         Part("registry", registry, layer=1),
-        Part("warehouse", (*warehouse, "--data", str(settings.home / "warehouse")), layer=1),
+        Part("warehouse", (*warehouse, "--home", str(settings.home), *database), layer=1),
         Part("receiver", (*run, "receiver"), layer=1),
         Part("stream", (*run, "stream"), stop_seconds=25),
         Part("loader", (*run, "loader"), autostart=False),

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 LOG.setLevel(logging.INFO)
 CLEAN = "clean"  # the file that a clean stop leaves behind
-LOGIN = "/session/v1/login-request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +130,6 @@ class FileWatch:
                 raise
 
         return execute_and_note
-
-    def refusing(self, app: Any) -> Any:
-        """The server's application; it refuses sign-ins while the file is damaged."""
-
-        async def refuse_or_pass(scope: Any, receive: Any, send: Any) -> None:
-            from starlette.responses import JSONResponse
-
-            if self.damage and scope.get("path") == LOGIN:
-                # 390100 is Snowflake's number for a sign-in that is refused.
-                answer = {"data": {}, "success": False, "code": "390100", "message": self.damage}
-                await JSONResponse(answer)(scope, receive, send)
-            else:
-                await app(scope, receive, send)
-
-        return refuse_or_pass
 
     def _read_all(self) -> None:
         with self._lock:

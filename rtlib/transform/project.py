@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rtlib import private
 from rtlib.config import PREFIX, Settings, project_root
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, ServiceError
 
 PROFILE = "profiles.yml"
 _PLAIN = (
@@ -18,6 +19,8 @@ _PLAIN = (
 )  # fmt: skip
 STREAM = ("window_seconds", "watermark_seconds")  # settings that the models share with the stream
 _SECRET = ("snowflake_private_key_passphrase", "snowflake_token")
+# dbt takes a variable whose name begins so in a profile alone, and leaves its value out of its log.
+LOCAL_SECRET = "DBT_ENV_SECRET_RTLIB_WAREHOUSE"
 
 
 def project() -> Path:
@@ -40,7 +43,9 @@ def target(settings: Settings) -> Path:
 
 
 def exports(settings: Settings) -> dict[str, str]:
-    """The variables that let a stock ``dbt`` do the same as ``build``; secrets are not among them.
+    """The variables that let a stock ``dbt`` do the same as ``build``.
+
+    The local warehouse's secret is among them, which ends with its stack; those of a Snowflake account are not.
 
     Raises:
         ServiceError: The warehouse is the local one, and no stack of this state folder runs.
@@ -49,6 +54,7 @@ def exports(settings: Settings) -> dict[str, str]:
     return {
         **_variables(settings, (*_PLAIN, *STREAM)),
         **port,
+        **_local_secret(settings),
         "DBT_PROJECT_DIR": str(project()),
         "DBT_PROFILES_DIR": str(project()),
         "DBT_TARGET_PATH": str(target(settings).resolve()),
@@ -71,14 +77,15 @@ def profile_folder(settings: Settings) -> Iterator[Path]:
     """A folder with the project's profile in it, its variables filled in from the settings.
 
     The environment stays as it is: settings may come from ``.env.local`` or from code. The folder is readable to its
-    owner alone and is gone afterwards, because a token may be in it.
+    owner alone and is gone afterwards, because a secret is in it.
     """
     import yaml
 
     text = (project() / PROFILE).read_text(encoding="utf-8")
-    filled = _filled(yaml.safe_load(text), _variables(settings, (*_PLAIN, *_SECRET)))
+    variables = {**_variables(settings, (*_PLAIN, *_SECRET)), **_local_secret(settings)}
+    filled = _filled(yaml.safe_load(text), variables)
     with TemporaryDirectory(prefix="rtlib-") as name:
-        (Path(name) / PROFILE).write_text(yaml.safe_dump(filled), encoding="utf-8")
+        private.write(Path(name) / PROFILE, yaml.safe_dump(filled))
         yield Path(name)
 
 
@@ -89,6 +96,16 @@ def _variables(settings: Settings, names: tuple[str, ...]) -> dict[str, str]:
     if "snowflake_account" in names and settings.local_warehouse:
         told["warehouse_port"] = str(settings.ports["warehouse"])
     return {PREFIX + name.upper(): value for name, value in told.items()}
+
+
+def _local_secret(settings: Settings) -> dict[str, str]:
+    """The password of the local warehouse; none before the first start, when there is nothing to sign in to."""
+    if not settings.local_warehouse:
+        return {}
+    try:
+        return {LOCAL_SECRET: settings.local_secret("warehouse").get_secret_value()}
+    except ServiceError:
+        return {}
 
 
 def _text(value: Any) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 LOCAL_ACCOUNT = "fakesnow"
+LOCAL_USER = "learner"
 LOCAL_HOST = "127.0.0.1"
 LOCAL_RETRY_SECONDS = 2
 LOCAL_CURE = "rtlib status; rtlib up"
@@ -42,20 +43,16 @@ def connect(settings: Settings) -> SnowflakeConnection:
     # What matters of these is in the error that is raised.
     for name in ("snowflake.connector", "snowflake.connector.vendored.urllib3", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    port = _local_port(settings) if settings.local_warehouse else None
-    options = {**_common(settings), **(_snowflake(settings) if port is None else _local(settings, port))}
     where = "the local warehouse" if settings.local_warehouse else f"Snowflake account {settings.snowflake_account}"
     try:
-        if port is not None:
-            _knock(port)
-        connection = snowflake.connector.connect(**options)
+        options = _local(settings) if settings.local_warehouse else _snowflake(settings)
+        connection = snowflake.connector.connect(**{**_common(settings), **options})
     except (Error, OSError) as error:
         if _is_unreachable(error):
             raise WarehouseUnreachable(f"{where} does not answer: {_said(error)}", cure=_cure(settings)) from error
         if settings.local_warehouse and WarehouseDamaged.is_meant_by(str(error)):
             raise WarehouseDamaged(_damage_in(error), cure=WarehouseDamaged.CURE) from error
-        cure = "check account, user, role and credentials; RTLIB_SNOWFLAKE_… in .env.local"
-        raise WarehouseError(f"{where} refused the sign-in: {_said(error)}", cure=cure) from error
+        raise WarehouseError(f"{where} refused the sign-in: {_said(error)}", cure=_sign_in_cure(settings)) from error
     connection.errorhandler = _raise_but_in_timers
     return connection
 
@@ -178,19 +175,17 @@ def _common(settings: Settings) -> dict[str, object]:
     }
 
 
-def _local_port(settings: Settings) -> int:
-    """The port of this stack's warehouse; that no stack runs may pass, as any other silence may."""
+def _local(settings: Settings) -> dict[str, object]:
     try:
-        return settings.local_port("warehouse")
-    except ServiceError as error:
+        port = settings.local_port("warehouse")
+        _knock(port)
+        secret = settings.local_secret("warehouse")
+    except ServiceError as error:  # no stack runs: it may come, as after any other silence
         raise WarehouseUnreachable(error.what, cure=LOCAL_CURE) from error
-
-
-def _local(settings: Settings, port: int) -> dict[str, object]:
     return {
         "account": LOCAL_ACCOUNT,
-        "user": "learner",
-        "password": "unused",  # the connector asks for one; fakesnow looks at none
+        "user": LOCAL_USER,
+        "password": secret.get_secret_value(),
         "host": LOCAL_HOST,
         "port": port,
         "protocol": "http",
@@ -265,6 +260,12 @@ def _damage_in(error: Exception) -> str:
     """The warehouse's sentence about its file, without what the connector puts before it."""
     said = _said(error)
     return said[max(0, said.find("the warehouse's file")) :]
+
+
+def _sign_in_cure(settings: Settings) -> str:
+    if settings.local_warehouse:
+        return "rtlib down && rtlib up, which draws a new secret"
+    return "check account, user, role and credentials; RTLIB_SNOWFLAKE_… in .env.local"
 
 
 def _said(error: Exception) -> str:
