@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from rtlib import demo
 from rtlib.config import load_settings
+from rtlib.errors import ConfigError
 
 
 class Started(Exception):
@@ -61,3 +63,21 @@ def test_root_who_is_everybody_in_a_container_may_open_the_lessons(
         demo.serve_lab(load_settings(), browser=False)
     assert ("--allow-root" in given["command"]) is allowed
     assert "--ServerApp.ip=127.0.0.1" in given["command"]
+
+
+def test_the_app_s_token_is_in_a_file_of_its_owner_s_and_not_in_the_command(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(Started):
+        demo.serve_app(load_settings(), tell=print, browser=False)
+    file = tmp_path / "state" / "run" / "app" / "voila.json"
+    token = json.loads(file.read_text())["Voila"]["token"]
+    assert len(token) >= 32
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not any(token in one for one in [*given["command"], *given["env"].values()])
+
+
+def test_where_cards_go_to_teams_there_is_no_page_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", "https://teams.example.com/x")
+    with pytest.raises(ConfigError, match="cards go to Teams"):
+        demo.open_cards(load_settings(home=tmp_path), tell=print, browser=False)

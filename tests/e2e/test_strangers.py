@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -20,6 +22,7 @@ from app_page import QUIET
 from conftest import environment, free_port, until_served, write_notebook
 from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 from pydantic import SecretStr
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from warehouse_server import WarehouseServer
 
 from rtlib.alerts.address import ReceiverAddress
@@ -327,3 +330,53 @@ def test_a_kernel_listens_on_no_port_that_others_could_read(owner: BrowserContex
     for pid in app.kernels():
         listening = [one.laddr for one in psutil.Process(pid).net_connections("inet") if one.status == "LISTEN"]
         assert [one.ip for one in listening] == ["127.0.0.1"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, int]]:
+    """JupyterLab as ``rtlib lab`` starts it: its address, its token, and its process."""
+    folder = tmp_path_factory.mktemp("lab")
+    runtime = folder / "run"
+    variables = {**environment(folder), "JUPYTER_RUNTIME_DIR": str(runtime), "RTLIB_HOME": str(folder / "home")}
+    with (folder / "lab.log").open("w") as out:
+        command = [sys.executable, "-m", "rtlib", "lab", "--no-browser"]
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=variables)
+
+    @retry(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.2), stop=stop_after_delay(90))
+    def started() -> list[Path]:
+        return list(runtime.glob("jpserver-*.json"))
+
+    try:
+        told = json.loads(started()[0].read_text())
+        yield told["url"].rstrip("/"), told["token"], process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_the_lessons_server_answers_the_owner_alone_and_its_kernels_listen_on_no_port(
+    lab: tuple[str, str, int],
+) -> None:
+    url, token, pid = lab
+    owner = requests.Session()
+    assert owner.get(f"{url}/api/kernels", headers={"Authorization": f"token {token}"}, timeout=30).json() == []
+    cookie = "; ".join(f"{one.name}={one.value}" for one in owner.cookies)
+    for headers, status in (
+        ({}, 403),
+        ({"Authorization": "token another"}, 403),
+        ({"Authorization": f"token {token}", "Host": EVIL}, 403),
+        ({"Cookie": cookie, "Origin": f"http://{EVIL}"}, 404),
+        ({"Cookie": cookie, "Origin": "http://127.0.0.1:1"}, 404),
+        ({"Cookie": cookie, "Content-Type": "text/plain"}, 403),  # as a form or a page without CORS sends it
+    ):
+        answer = requests.post(f"{url}/api/kernels", data="{}", headers=headers, timeout=30)
+        assert answer.status_code == status, headers
+    signed_in = {"Authorization": f"token {token}"}
+    assert requests.get(f"{url}/api/kernels", headers=signed_in, timeout=30).json() == []
+    requests.post(f"{url}/api/kernels", data="{}", headers=signed_in, timeout=30).raise_for_status()
+    servers = psutil.Process(pid).children(recursive=True)
+    (kernel,) = [one for one in servers if "ipykernel_launcher" in one.cmdline()]
+    info = json.loads(Path(kernel.cmdline()[-1]).read_text())
+    assert info["transport"] == "ipc"
+    assert Path(info["ip"]).parent.stat().st_mode & 0o777 == 0o700
+    assert not any(token in " ".join(one.cmdline()) for one in [psutil.Process(pid), *servers])

@@ -1,0 +1,75 @@
+"""Listeners: every server of the stack that listens somewhere, and whom it answers.
+
+``docs/architecture.md`` prints this table. The tests hold that each chosen port has a row, and, on running servers,
+that the rows are true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NONE = "–"  # the protocol has no such thing
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One row.
+
+    Attributes:
+        name: The name of its port in ``ports.json``, or of a server whose port is chosen by others.
+        protocol: What is spoken there.
+        clients: Who has a reason to connect.
+        host: What becomes of a request whose ``Host`` is not this machine.
+        origin: What becomes of a request of a page of another origin.
+        secret: What a client must know.
+    """
+
+    name: str
+    protocol: str
+    clients: str
+    host: str
+    origin: str
+    secret: str
+
+    @property
+    def is_http(self) -> bool:
+        """True where web pages could send requests."""
+        return self.protocol == "HTTP"
+
+
+LISTENERS = (
+    Listener("kafka", "Kafka", "the parts, lessons, Kafka clients of the owner", NONE, NONE,
+             "on a shared machine SASL/SCRAM with the secret `kafka`; else none"),
+    Listener("kafka_controller", "Kafka", "the broker itself", NONE, NONE,
+             "on a shared machine SASL with the secret `kafka`; else none"),
+    Listener("registry", "HTTP", "the parts, lessons", "403", "403", "basic authentication with the secret `registry`"),
+    Listener("warehouse", "HTTP", "the parts, lessons, dbt", "403", "403", "a sign-in with the secret `warehouse`"),
+    Listener("receiver", "HTTP", "`alerts`, the owner's browser", "403", "403",
+             "to send: the secret `receiver` in the path; to read: a key made of it, in the path, cookie or header"),
+    Listener("app", "HTTP", "the owner's browser", "403", "403", "a token made at each start, then a cookie"),
+    Listener("lab", "HTTP", "the owner's browser", "403", "403 or 404", "a token that Jupyter makes, then a cookie"),
+    Listener("kernels of app and lab", "ZeroMQ on unix sockets", "the app's or lab's server", NONE, NONE,
+             "a folder of mode 0700, and messages signed with the key of a file of mode 0600"),
+    Listener("supervisor", "HTTP on a unix socket", "`rtlib`", NONE, NONE, "a socket of mode 0700"),
+    Listener("Spark driver", "Spark RPC", "executors", NONE, NONE, "`spark.authenticate` with the secret `spark`"),
+    Listener("Spark block manager", "Spark RPC", "executors", NONE, NONE,
+             "`spark.authenticate` with the secret `spark`"),
+    Listener("Spark streaming shuffle", "Spark RPC", "executors", NONE, NONE,
+             "`spark.authenticate` with the secret `spark`"),
+)  # fmt: skip
+
+
+def listener(name: str) -> Listener:
+    """The row of a server.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return {one.name: one for one in LISTENERS}[name]
+
+
+def as_markdown() -> str:
+    """The table as documents print it."""
+    head = ("listener", "protocol", "clients", "foreign `Host`", "foreign `Origin`", "secret")
+    rows = [(one.name, one.protocol, one.clients, one.host, one.origin, one.secret) for one in LISTENERS]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
