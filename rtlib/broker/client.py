@@ -53,6 +53,7 @@ def broker_options(settings: Settings) -> dict[str, object]:
     Raises:
         ServiceError: The local broker does not run.
     """
+    _quiet_on_loopback()
     secret = Hidden(settings.local_secret("kafka_broker").get_secret_value())
     return _kafka_python(settings, SignIn("SASL_PLAINTEXT", "PLAIN", BROKER_USER, secret))
 
@@ -130,11 +131,17 @@ def _msk_token() -> tuple[str, float]:
 def _sign_in(settings: Settings) -> SignIn:
     """That of the local broker, which asks for one on a shared machine only; else that of the settings."""
     if settings.local_sign_in:
+        _quiet_on_loopback()
         secret = Hidden(settings.local_secret("kafka").get_secret_value())
         return SignIn("SASL_PLAINTEXT", "SCRAM-SHA-512", LOCAL_USER, secret)
     mechanism = _mechanism(settings)
     username, password = _credentials(settings) if mechanism in ("PLAIN", "SCRAM-SHA-512") else ("", Hidden(""))
     return SignIn(settings.kafka_security_protocol, mechanism, username, password)
+
+
+def _quiet_on_loopback() -> None:
+    """Take away kafka-python's warning, at each connection, that a sign-in is not encrypted: it leaves no machine."""
+    logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
 
 
 def _mechanism(settings: Settings) -> str | None:

@@ -125,6 +125,11 @@ def test_no_secret_shows_in_a_process_list_a_log_a_checkpoint_or_the_supervisors
     assert kept == WHERE_SECRETS_ARE
 
 
+def test_no_log_warns_at_each_connection_that_a_sign_in_on_loopback_is_not_encrypted(shared: Stack) -> None:
+    logs = "".join(path.read_text() for path in (shared.home / "logs").glob("*.log"))
+    assert "in the clear" not in logs
+
+
 def holds(path: Path, secrets: list[bytes]) -> bool:
     try:
         content = path.read_bytes()
