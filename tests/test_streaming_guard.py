@@ -95,6 +95,31 @@ def test_a_stranger_gets_no_file_and_no_block_from_any_port(spark: SparkSession,
     assert not [port for port, kinds in answers.items() if given & set(kinds)], answers
 
 
+def test_java_calls_python_and_a_stranger_does_not(spark: SparkSession) -> None:
+    gateway: Any = spark.sparkContext._gateway
+    called = Called()
+    thread = spark._jvm.java.lang.Thread(called)  # type: ignore[union-attr]
+    thread.start()
+    thread.join(30_000)
+    assert called.times == 1
+    number = next(name for name, one in gateway.gateway_property.pool.dict.items() if one is called)
+    asked = f"c\n{number}\nrun\ne\n".encode()
+    assert stranger.answer(gateway._callback_server.port, asked) is None
+    assert called.times == 1
+
+
+class Called:
+    """What Java may call, as it calls the function of a micro-batch."""
+
+    times = 0
+
+    def run(self) -> None:
+        self.times += 1
+
+    class Java:
+        implements = ("java.lang.Runnable",)
+
+
 def test_no_secret_is_on_a_command_line(spark: SparkSession) -> None:
     hadoop = spark._jvm.org.apache.hadoop  # type: ignore[union-attr]
     credentials = hadoop.security.UserGroupInformation.getCurrentUser().getCredentials()
@@ -124,8 +149,10 @@ def test_temporary_files_of_spark_and_its_libraries_are_their_owners_alone(spark
     scratch = spark.conf.get("spark.local.dir")
     assert scratch
     assert spark._jvm.java.lang.System.getProperty("java.io.tmpdir") == scratch  # type: ignore[union-attr]
-    assert list(Path(scratch).iterdir())
-    assert not list(private.exposed(Path(scratch)))
+    inside = list(Path(scratch).rglob("*"))
+    assert inside
+    assert not [one for one in inside if one.stat().st_mode & 0o066]
+    assert Path(scratch).stat().st_mode & 0o777 == 0o700
 
 
 # --- what a session is started with ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rtlib import private
 from rtlib.config import environment_java_home
@@ -131,3 +131,22 @@ def check(spark: SparkSession) -> None:
             f"Spark did not load {EXTENSION}: real-time mode would listen on {shown}, open to other machines",
             cure="rtlib down && rtlib reset, then rtlib up",
         )
+
+
+def close_callbacks(spark: SparkSession) -> None:
+    """Have Python's own server, which Spark calls for each batch of ``foreachBatch``, ask for the gateway's token.
+
+    PySpark starts it with none, and anybody could call a batch's function. Java would send its token, but py4j forgets
+    it when it learns the server's port. If a new version has it elsewhere, Spark's calls are refused: nothing is open.
+    """
+    from py4j.java_gateway import JavaObject
+    from pyspark.java_gateway import ensure_callback_server_started
+
+    gateway: Any = spark.sparkContext._gateway
+    token = gateway.gateway_parameters.auth_token
+    gateway.callback_server_parameters.auth_token = token
+    ensure_callback_server_started(gateway)
+    caller = JavaObject("GATEWAY_SERVER", gateway._gateway_client).getCallbackClient()
+    field = caller.getClass().getSuperclass().getDeclaredField("authToken")
+    field.setAccessible(True)
+    field.set(caller, token)

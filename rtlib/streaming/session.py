@@ -88,4 +88,5 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     if here:
         private.close_to_others(scratch)  # Spark lets everybody execute the jars that it copies there
         guard.check(spark)
+        guard.close_callbacks(spark)
     return spark

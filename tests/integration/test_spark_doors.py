@@ -1,0 +1,66 @@
+"""The doors of the running stack: real-time mode runs, and nothing listens beyond this machine or to strangers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+import spark_stranger as stranger
+from live_stack import Stack, until
+
+from rtlib import private
+from rtlib.services import processes
+
+pytestmark = pytest.mark.integration
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def servers(process: psutil.Process) -> dict[int, str]:
+    """Port to address of each TCP server of a process."""
+    found = [one.laddr for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    return {one.port: one.ip for one in found}
+
+
+def spark_java(stack: Stack) -> psutil.Process:
+    """Spark's Java, while it runs real-time mode: one server for each writer of its shuffles."""
+
+    def found() -> psutil.Process | None:
+        parts = [one for part, one in processes.belonging_to(stack.home) if part == "stream"]
+        return next((one for one in parts if "java" in one.name() and len(servers(one)) >= 7), None)
+
+    java = until(found, seconds=120)
+    assert java is not None
+    return java
+
+
+def test_nothing_of_the_stack_listens_beyond_this_machine_while_real_time_mode_runs(stack: Stack) -> None:
+    spark_java(stack)
+    for part, process in processes.belonging_to(stack.home):
+        beyond = {port: address for port, address in servers(process).items() if address not in LOOPBACK}
+        assert not beyond, f"{part}: {' '.join(process.cmdline())[:200]}"
+
+
+def test_no_server_of_spark_serves_a_stranger(stack: Stack) -> None:
+    java = spark_java(stack)
+    jar = next(one.name for one in (stack.home / "jars").glob("commons-pool2-*.jar"))
+    asked = (stranger.stream_request(f"/jars/{jar}"), stranger.reader_of_the_shuffle(0))
+    served = {port: [_answer(port, message) for message in asked] for port in servers(java)}
+    given = [port for port, kinds in served.items() if stranger.STREAM_RESPONSE in kinds]
+    assert not given, served
+    # Only py4j's gateway waits for more: its protocol has lines, and it hangs up on the first without the token.
+    assert sum("waits" in kinds for kinds in served.values()) <= 1, served
+
+
+def _answer(port: int, message: bytes) -> object:
+    try:
+        return stranger.answer(port, message, seconds=3)
+    except TimeoutError:
+        return "waits"
+
+
+def test_sparks_files_are_their_owners_alone(stack: Stack) -> None:
+    folders = [stack.home / name for name in ("checkpoints", "spark-local", "spark-warehouse")]
+    present = [one for one in folders if one.exists()]
+    assert len(present) >= 2
+    assert not [str(path) for folder in present for path in private.exposed(Path(folder))]
