@@ -139,13 +139,13 @@ def close_callbacks(spark: SparkSession) -> None:
     PySpark starts it with none, and anybody could call a batch's function. Java would send its token, but py4j forgets
     it when it learns the server's port. If a new version has it elsewhere, Spark's calls are refused: nothing is open.
     """
-    from py4j.java_gateway import JavaObject
+    from py4j.java_gateway import JavaObject  # type: ignore[import-untyped]
     from pyspark.java_gateway import ensure_callback_server_started
 
     gateway: Any = spark.sparkContext._gateway
     token = gateway.gateway_parameters.auth_token
     gateway.callback_server_parameters.auth_token = token
-    ensure_callback_server_started(gateway)
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
     caller = JavaObject("GATEWAY_SERVER", gateway._gateway_client).getCallbackClient()
     field = caller.getClass().getSuperclass().getDeclaredField("authToken")
     field.setAccessible(True)
