@@ -48,6 +48,10 @@ def healthy(*numbers: tuple[str, float | None, str], ago: float = 0.5) -> Observ
     return Observation(Status.HEALTHY, "it answers", NOW, tuple(Reading(*one, at) for one in numbers))
 
 
+POWER = re.compile(r"(-?\d(?:\.\d+)?) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
 def allowed(node: Node, graph: Graph) -> list[float]:
     """Every number the node has: its readings, and its age in any unit it may be written in."""
     ages = [] if node.age_seconds is None else [int(node.age_seconds / unit) for unit in (1, 60, 3600, 86400)]
@@ -67,6 +71,10 @@ def test_every_number_in_an_explanation_was_measured(
     graph = build(observations, now=NOW)
     node = graph.node(node_id)
     text = explain(node, graph=graph, level=level).replace(node.component.plain, "")
+    for mantissa, power in POWER.findall(text):
+        size = 10.0 ** int(power.translate(PLAIN))
+        assert any(abs(float(mantissa) * size - one) <= 0.00501 * size for one in allowed(node, graph)), text
+    text = POWER.sub("", text)
     wrong = [token for token in NUMBER.findall(text) if not is_said_right(token, allowed(node, graph))]
     assert wrong == [], text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from confluent_kafka import Message
 from rtlib.broker.consumer import RefusedKpi
 from rtlib.broker.rejected import from_record
 from rtlib.config import Settings
+from rtlib.pipeline.broker_probe import _alerts
 from rtlib.pipeline.refusals import Allowance, Refusals
+from rtlib.records import Heartbeat
 
 
 class Clock:
@@ -83,3 +86,13 @@ def test_where_nothing_was_refused_nobody_is_asked(tmp_path: Path) -> None:
     made = Refusals(Settings(home=tmp_path, domain="iot"))
     made.publish([])
     made.close()
+
+
+@pytest.mark.parametrize(("skipped", "place"), [(0, None), (3, 1)])
+def test_the_node_of_the_alerts_shows_refused_records_among_its_first_numbers(skipped: int, place: int | None) -> None:
+    now = datetime.now(UTC)
+    beat = Heartbeat("alerts", True, "judged until noon, 3 records refused, the last: site", now, {"skipped": skipped})
+    seen = _alerts(beat, now)
+    names = [one.name for one in seen.readings]
+    assert (names.index("refused") if "refused" in names else None) == place
+    assert "refused, the last: site" in seen.reason

@@ -143,12 +143,13 @@ class BrokerProbe:
 def _alerts(beat: Heartbeat | None, now: datetime) -> Observation:
     if beat is None:
         return Observation(Status.STOPPED, "it has not started since the topic was made", now)
+    refused = Reading("refused", beat.numbers.get("skipped"), "KPI records", beat.at)
     readings = (
         Reading("up now", beat.numbers.get("up"), "alerts", beat.at),
+        *([refused] if refused.value else []),  # the panel shows the first few
         Reading("delivered", beat.numbers.get("delivered"), "cards", beat.at),
         Reading("not delivered", beat.numbers.get("undelivered"), "cards", beat.at),
         Reading("waiting", beat.numbers.get("pending"), "cards", beat.at),
-        Reading("refused", beat.numbers.get("skipped"), "KPI records", beat.at),
     )
     return _by_heartbeat(beat, now, readings)
 

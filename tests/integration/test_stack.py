@@ -32,7 +32,6 @@ from rtlib.domains.measures import measures
 from rtlib.errors import SchemaRefused
 from rtlib.ledger import Ledger, take
 from rtlib.pipeline import health, settling
-from rtlib.pipeline.evidence import is_settled
 from rtlib.pipeline.prepare import subject
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Event, QueryProgress, Rejected
@@ -190,6 +189,7 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
     stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(stack.home))
+    patient, lines = settling.settle, list[str]()
     monkeypatch.setattr(settling, "settle", partial(settling.settle, patience=2.0))
     supervise.stop_part(settings, "stream")
     try:
@@ -203,7 +203,7 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
         assert sum(waiting) == told["in_flight"] > 100
     finally:
         supervise.start_part(settings, "stream")
-    until(lambda: is_settled(settings), seconds=120)
+    assert patient(settings, tell=lines.append, patience=180), lines
     shown = CliRunner().invoke(cli.app, ["ledger"])
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "reconciles: nothing lost, nothing doubled")
 
