@@ -66,11 +66,11 @@ def test_a_sudden_flood_of_large_records_makes_batches_small_until_it_is_archive
     topic.add(10_000, USUAL)
     size = sized(topic, tmp_path)
     size.end({"0": 10_000})
-    topic.add(200, LARGE)
+    topic.add(400, LARGE)
     assert size.changed()
     assert 1 < size.rows * LARGE <= MOST_BYTES
     assert not size.changed()
-    size.end({"0": 10_190})
+    size.end({"0": 10_390})
     assert (size.changed(), size.rows) == (True, MOST_ROWS)
 
 

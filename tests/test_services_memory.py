@@ -30,5 +30,5 @@ def test_the_status_names_the_part_that_is_over_its_memory_and_its_cure(
     broker, stream = told.parts
     assert (broker.healthy, broker.over_memory, broker.said) == (True, False, "answers")
     assert (stream.healthy, stream.over_memory, stream.limit_mb) == (True, True, most["stream"])
-    assert "over its memory, 1,500 of 1,300 MB" in stream.said
+    assert "over its memory, 1,450 of 1,250 MB" in stream.said
     assert "rtlib restart stream" in stream.said

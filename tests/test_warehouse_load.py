@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from snowflake.connector import SnowflakeConnection
 from warehouse_rows import NOON, batch, event_row, rejected_row
 from warehouse_server import WarehouseServer
 
-from rtlib.errors import ServiceError, WarehouseError, WarehouseUnreachable
+from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.records import Event
 from rtlib.warehouse import connection as lines
 from rtlib.warehouse import load, staging
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import Applied, Batch, apply_batch, backfill, history_days
+from rtlib.warehouse.load import Applied, apply_batch, backfill, by_bytes, history_days
 from rtlib.warehouse.schema import migrate
 
 
@@ -418,49 +419,24 @@ def test_a_day_of_history_is_there_as_a_whole_or_not_at_all(warehouse: Snowflake
     assert history_days(warehouse, "iot") == set()
 
 
-MEGABYTES = 6 * 1024 * 1024  # two payloads of this size are more than is held at a time
+def test_misfits_are_held_by_slices_of_some_bytes_and_of_a_row_at_least() -> None:
+    sizes = (4, 4, 4, 30, 1, 9)
+    misfits = pd.DataFrame([rejected_row(number, payload=b"x" * size) for number, size in enumerate(sizes)])
+    assert [one["kafka_offset"].tolist() for one in by_bytes(misfits, most=10)] == [[0, 1], [2], [3], [4, 5]]
+    told = misfits.assign(payload=b"", payload_bytes=sizes)
+    assert [one["kafka_offset"].tolist() for one in by_bytes(told, most=10)] == [[0, 1], [2], [3], [4, 5]]
+    assert list(by_bytes(misfits.iloc[:0])) == []
 
 
-def large(*offsets: int) -> tuple[dict[str, Any], ...]:
-    """Misfits whose payloads are still in Kafka."""
-    return tuple(rejected_row(one, payload=None, payload_bytes=MEGABYTES) for one in offsets)
-
-
-def large_batch(whole: Callable[[pd.DataFrame], pd.DataFrame]) -> Batch:
-    plain = batch(event_row(1), rejected=(rejected_row(9),))
-    rows = pd.DataFrame([{**rejected_row(9), "payload_bytes": 3}, *large(10, 11, 12)])
-    return replace(plain, rejected=rows, whole=whole)
-
-
-def test_payloads_that_are_still_in_kafka_are_held_a_few_megabytes_at_a_time(
-    warehouse: SnowflakeConnection,
+def test_all_slices_of_a_batch_arrive_together_under_one_ledger_row(
+    warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[int]] = []
-
-    def whole(rows: pd.DataFrame) -> pd.DataFrame:
-        asked.append(rows["kafka_offset"].tolist())
-        return rows.assign(payload=[f"payload {one}".encode() for one in rows["kafka_offset"]])
-
-    done = apply_batch(warehouse, large_batch(whole))
-    assert asked == [[9, 10], [11], [12]]
-    assert (done.new, done.rejected) == (1, 4)
-    assert apply_batch(warehouse, large_batch(whole)).skipped
-    assert len(asked) == 3
-    found = query(warehouse, "select kafka_offset, payload from RAW.REJECTED order by kafka_offset")
+    monkeypatch.setattr(load, "by_bytes", partial(by_bytes, most=10))
+    told = batch(event_row(1), rejected=tuple(rejected_row(one, payload=b"x" * one) for one in range(5, 12)))
+    assert apply_batch(warehouse, told) == Applied(new=1, duplicates=0, rejected=7)
+    assert apply_batch(warehouse, told).skipped
+    found = rows(warehouse, "select kafka_offset, payload from RAW.REJECTED")
     assert {row["kafka_offset"]: base64.b64decode(row["payload"]) for row in found} == {
-        one: f"payload {one}".encode() for one in (9, 10, 11, 12)
+        one: b"x" * one for one in range(5, 12)
     }
-    (ledger,) = query(warehouse, "select rows_read, rows_rejected from RAW.BATCHES")
-    assert (ledger["rows_read"], ledger["rows_rejected"]) == (5, 4)
-
-
-def test_a_batch_of_which_one_slice_cannot_be_had_leaves_nothing(warehouse: SnowflakeConnection) -> None:
-    def whole(rows: pd.DataFrame) -> pd.DataFrame:
-        if 12 in rows["kafka_offset"].tolist():
-            raise ServiceError("the broker does not answer")
-        return rows.assign(payload=b"?")
-
-    with pytest.raises(ServiceError):
-        apply_batch(warehouse, large_batch(whole))
-    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES"):
-        assert query(warehouse, f"select count(*) as n from {table}")[0]["n"] == 0
+    assert held(warehouse, "RAW.BATCHES") == 1

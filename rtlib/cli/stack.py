@@ -219,7 +219,7 @@ def _print_table(told: StackStatus) -> None:
         table.add_column(heading, justify="right" if heading in ("up", "memory") else "left")
     for part in told.parts:
         mark = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "NOT WELL"
-        memory = f"{part.resident_mb:,.0f} of {part.limit_mb:,.0f} MB"
+        memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
         table.add_row(part.name, mark, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.said)
     console = Console(highlight=False)
     console.print(table)

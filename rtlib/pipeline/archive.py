@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +15,7 @@ from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseError
+from rtlib.limits import MAX_EVENT_BYTES
 from rtlib.records import Rejected
 from rtlib.streaming.queries import ARCHIVE, ArchiveBatch
 from rtlib.warehouse.connection import Warehouse
@@ -77,7 +76,6 @@ class Archivist:
         with self._one_at_a_time, RecordFetch(self._settings, self._settings.topic("events")) as fetch:
             if this == self._done:  # Spark had no time to write that it was done, for the query was started again
                 return
-            whole = partial(with_payloads, fetch)
             job = Batch(
                 query=ARCHIVE,
                 domain=self._settings.domain,
@@ -86,18 +84,17 @@ class Archivist:
                 rejected=batch.rejected,
                 offsets_from=batch.offsets_from,
                 offsets_to=batch.offsets_to,
-                whole=whole,
             )
             retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
             for rows in by_bytes(batch.rejected):
-                retrying(self._publish, rows, whole)
+                retrying(self._publish, rows, fetch)
             self._done = this
 
-    def _publish(self, rows: pd.DataFrame, whole: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    def _publish(self, rows: pd.DataFrame, fetch: RecordFetch) -> None:
         """Publish some misfits and wait until they are taken: kafka-python's buffer has no bound of its own."""
         topic, sent = self._settings.topic("rejected"), []
         with broker_errors(self._settings):
-            for row in whole(rows).to_dict("records"):
+            for row in with_payloads(fetch, rows).to_dict("records"):
                 refused = Rejected(
                     payload=bytes(row["payload"] or b""),
                     reason=row["reason"],
@@ -114,8 +111,8 @@ class Archivist:
 
 
 def with_payloads(fetch: RecordFetch, rows: pd.DataFrame) -> pd.DataFrame:
-    """Misfits with the payloads that the query left out, read from the topic."""
-    missing = rows[rows["payload"].isna() & (rows["payload_bytes"] > 0)]
+    """Misfits with their whole payloads: those of which the query gave the beginning are read from the topic."""
+    missing = rows[rows["payload_bytes"] > MAX_EVENT_BYTES]
     if missing.empty:
         return rows
     places = zip(missing["kafka_partition"].astype(int), missing["kafka_offset"].astype(int), strict=True)

@@ -22,7 +22,7 @@ from rtlib.errors import RtlibError
 log = logging.getLogger(__name__)
 MOST_ROWS = 60_000  # some 30 MB of usual events
 BATCH_BYTES = {"laptop": 128 * 1024 * 1024, "small": 64 * 1024 * 1024}
-STEP = 4  # the limit is divided by it, or multiplied: each change starts the query again
+STEP = 4  # the limit is divided by it: each change starts the query again
 LEAST_ROWS = 14
 LOOK_SECONDS = 1.0
 SAMPLES = 600

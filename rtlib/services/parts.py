@@ -19,12 +19,12 @@ PROMISED_MB = {"laptop": 3 * 1024, "small": 2 * 1024}
 # What each part may have resident, in MB, children included; what has more is named by ``rtlib status``.
 MEMORY_MB = {
     "laptop": {
-        **{"broker": 520, "registry": 300, "warehouse": 420, "receiver": 90},
-        **{"stream": 1300, "loader": 110, "alerts": 210, "simulator": 122},
+        **{"broker": 520, "registry": 290, "warehouse": 400, "receiver": 90},
+        **{"stream": 1250, "loader": 190, "alerts": 210, "simulator": 122},
     },
     "small": {
-        **{"broker": 330, "registry": 220, "warehouse": 330, "receiver": 80},
-        **{"stream": 730, "loader": 95, "alerts": 170, "simulator": 93},
+        **{"broker": 330, "registry": 220, "warehouse": 320, "receiver": 80},
+        **{"stream": 650, "loader": 150, "alerts": 190, "simulator": 108},
     },
 }
 # Serial collector: half the memory. The first compiler tier alone: a faster start, for what has little to do; the

@@ -24,6 +24,7 @@ SEND_TOGETHER = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
 # Each task reads one partition: this is what it holds of it besides the record that it works on.
 READ_AT_MOST = {"kafka.fetch.max.bytes": "2097152", "kafka.max.partition.fetch.bytes": "1048576"}
 UNTOLD = {"kafka.enable.metrics.push": "false"}  # the client would ask itself each time whether the broker wants them
+HEAD_BYTES = 1024  # what the archive keeps of a record that is larger than an event may be
 REJECTED = [
     *("payload", "payload_bytes", "reason", "field"),
     *("topic", "kafka_partition", "kafka_offset", "received_at"),
@@ -38,8 +39,8 @@ class ArchiveBatch:
     Attributes:
         batch_id: Spark's number of the batch; the same batch, tried again, has the same number.
         events: The records that fit their schema: a row for each, duplicates included.
-        rejected: Those that do not: ``payload`` (bytes; None where it is larger than an event may be), its size
-            ``payload_bytes``, ``reason``, ``field``, topic, partition and offset.
+        rejected: Those that do not: ``payload`` (bytes; of those larger than an event may be, the first
+            ``HEAD_BYTES``), its size ``payload_bytes``, ``reason``, ``field``, topic, partition and offset.
         offsets_from: Partition to the first offset of the batch.
         offsets_to: Partition to the offset after its last.
     """
@@ -146,9 +147,10 @@ def start_archive(
     # Of a record that fits, its fields travel to the driver; of one that does not, its bytes, unless they are so many
     # that a batch of them would fill the driver's memory.
     size, refused = F.length("payload"), F.col("reason").isNotNull()
+    kept = F.when(size > MAX_EVENT_BYTES, F.substring("payload", 1, HEAD_BYTES)).otherwise(F.col("payload"))
     return (
         judgement.withColumn("payload_bytes", size)
-        .withColumn("payload", F.when(refused & (size <= MAX_EVENT_BYTES), F.col("payload")))
+        .withColumn("payload", F.when(refused, kept))
         .withColumn("attributes", F.when(~refused, F.col("attributes")))
         .writeStream.queryName(ARCHIVE)
         .foreachBatch(hand_over)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -39,8 +39,6 @@ class Batch:
     """One batch of a query: its events (columns ``EVENT_COLUMNS``) and misfits (``REJECTED_COLUMNS``).
 
     ``offsets_from`` and ``offsets_to`` say which records it is made of; with the id they tell it from every other.
-    ``whole`` gives misfits their payloads where these are not in ``rejected`` already: of some megabytes at a time, so
-    that a batch may be larger than memory. Their sizes are in the column ``payload_bytes`` then.
     """
 
     query: str
@@ -50,7 +48,6 @@ class Batch:
     rejected: pd.DataFrame
     offsets_from: Mapping[str, int]
     offsets_to: Mapping[str, int]
-    whole: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +74,11 @@ def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
     # Of copies within the batch the first stays; later copies of older events are found in RAW.
     order = ["kafka_partition", "kafka_offset"]
     events = batch.events.sort_values(order).drop_duplicates("event_id")
-    misfits = by_bytes(batch.rejected.drop_duplicates(["topic", *order]))
+    misfits = by_bytes(batch.rejected[list(REJECTED_COLUMNS)].drop_duplicates(["topic", *order]))
     with ExitStack() as tables:
         arrived = tables.enter_context(staged(connection, events, EVENT_COLUMNS, kind="events"))
         rejected = [
-            (tables.enter_context(staged(connection, _as_text(batch.whole(rows)), REJECTED_COLUMNS, kind=kind)), rows)
+            (tables.enter_context(staged(connection, _as_text(rows), REJECTED_COLUMNS, kind=kind)), rows)
             for kind, rows in ((f"rejected_{number}", rows) for number, rows in enumerate(misfits))
         ]
         tables.enter_context(transaction(connection))
@@ -93,11 +90,11 @@ def apply_batch(connection: SnowflakeConnection, batch: Batch) -> Applied:
 
 
 def by_bytes(rejected: pd.DataFrame, *, most: int = SLICE_BYTES) -> Iterator[pd.DataFrame]:
-    """Misfits in slices of so many bytes of payload, and at least a row each."""
-    if "payload_bytes" in rejected:
-        sizes = rejected["payload_bytes"].fillna(0).astype(int).tolist()
-    else:
-        sizes = [len(one or b"") for one in rejected["payload"]]
+    """Misfits in slices of so many bytes of payload (those in the column ``payload_bytes``, if it is there)."""
+    told = "payload_bytes" in rejected
+    sizes = (
+        rejected["payload_bytes"].fillna(0).astype(int) if told else [len(one or b"") for one in rejected["payload"]]
+    )
     start, held = 0, 0
     for place, size in enumerate(sizes):
         if place > start and held + size > most:
