@@ -71,9 +71,9 @@ def _check_form(frame: Any, interval_minutes: Any) -> None:
 
 
 def _names(frame: pd.DataFrame) -> pd.Series:
-    nameless = frame["unique_id"].isna()
-    if nameless.any():
-        place = int(np.argmax(nameless))
+    nameless = [_is_missing(one) for one in frame["unique_id"]]
+    if any(nameless):
+        place = nameless.index(True)
         row = frame.iloc[place]
         raise ConfigError(
             f"row {place} has no unique_id ({row['unique_id']}): ds = {_shown(row['ds'])}, y = {_shown(row['y'])}",
