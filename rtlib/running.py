@@ -15,7 +15,7 @@ from rtlib import private
 SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 bytes; a little is kept for the lock beside it
 KNOCK_SECONDS = 2.0
 # Each local server that asks for a secret: clients find it in the state folder, which is the owner's alone.
-SECRET_NAMES = ("kafka", "kafka_broker", "receiver", "registry", "spark", "warehouse")
+SECRET_NAMES = ("kafka", "kafka_broker", "receiver", "registry", "warehouse")
 LOCAL_USER = "rtlib"  # the user whose password a secret is, where a server asks for a name too
 BROKER_USER = "broker"  # the local Kafka itself, which signs in to its own controller
 

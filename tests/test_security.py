@@ -74,10 +74,10 @@ def test_a_secret_in_a_log_or_in_the_supervisors_configuration_is_named_without_
 
 def test_a_secret_on_a_command_line_is_named(tmp_path: Path) -> None:
     make_secrets(tmp_path)
-    words = (sys.executable, "-c", "input()", read_secret(tmp_path, "spark") or "")
+    words = (sys.executable, "-c", "input()", read_secret(tmp_path, "registry") or "")
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         (found,) = security.leaked_secrets(tmp_path)
-        assert found.startswith("spark in the command line of") and f"({process.pid})" in found
+        assert found.startswith("registry in the command line of") and f"({process.pid})" in found
         process.communicate(b"\n")
 
 

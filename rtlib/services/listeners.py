@@ -41,7 +41,7 @@ LISTENERS = (
     Listener("kafka", "Kafka", "the parts, lessons, Kafka clients of the owner", NONE, NONE,
              "on a shared machine SASL/SCRAM with the secret `kafka`; else none"),
     Listener("kafka_controller", "Kafka", "the broker itself", NONE, NONE,
-             "on a shared machine SASL with the secret `kafka`; else none"),
+             "on a shared machine SASL/PLAIN with the secret `kafka_broker`; else none"),
     Listener("registry", "HTTP", "the parts, lessons", "403", "403", "basic authentication with the secret `registry`"),
     Listener("warehouse", "HTTP", "the parts, lessons, dbt", "403", "403", "a sign-in with the secret `warehouse`"),
     Listener("receiver", "HTTP", "`alerts`, the owner's browser", "403", "403",
@@ -51,11 +51,12 @@ LISTENERS = (
     Listener("kernels of app and lab", "ZeroMQ on unix sockets", "the app's or lab's server", NONE, NONE,
              "a folder of mode 0700, and messages signed with the key of a file of mode 0600"),
     Listener("supervisor", "HTTP on a unix socket", "`rtlib`", NONE, NONE, "a socket of mode 0700"),
-    Listener("Spark driver", "Spark RPC", "executors", NONE, NONE, "`spark.authenticate` with the secret `spark`"),
-    Listener("Spark block manager", "Spark RPC", "executors", NONE, NONE,
-             "`spark.authenticate` with the secret `spark`"),
-    Listener("Spark streaming shuffle", "Spark RPC", "executors", NONE, NONE,
-             "`spark.authenticate` with the secret `spark`"),
+    Listener("Spark driver", "Spark RPC", "its own process", NONE, NONE, "drawn by Spark, in the memory of its process"),
+    Listener("Spark block manager", "Spark RPC", "its own process", NONE, NONE,
+             "drawn by Spark, in the memory of its process"),
+    Listener("Spark streaming shuffle", "Spark RPC", "its own process", NONE, NONE,
+             "32 bytes before anything else, in the memory of its process"),
+    Listener("Python in Spark", "Py4J", "the driver and its Python", NONE, NONE, "a token in the memory of both"),
 )  # fmt: skip
 
 
