@@ -5,12 +5,14 @@ RtlibError
 ├── EnvironmentProblem  the machine lacks something: Java, memory, disk, a free port
 ├── DownloadError      a jar could not be fetched, or is not the one in the lock
 ├── ServiceError       a part of the local stack did not start, stop or answer
+│   └── SupervisorSilent  the supervisor itself does not answer
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
 ├── WarehouseError     the warehouse refused a statement or did not answer
 │   ├── WarehouseDamaged      its file cannot be read as it was written
 │   └── WarehouseUnreachable  it did not answer, or no longer knows this session
 └── StreamError        the streaming application could not start or stopped
+    └── CheckpointTorn  a query's checkpoint is damaged and cannot be mended
 """
 
 from __future__ import annotations
@@ -58,6 +60,10 @@ class ServiceError(RtlibError):
     """You meet it when a part of the local stack does not start, stop or answer."""
 
     exit_code = 5
+
+
+class SupervisorSilent(ServiceError):
+    """You meet it when the supervisor runs but does not answer, for one because it is suspended."""
 
 
 class SchemaRefused(RtlibError):
@@ -117,3 +123,7 @@ class StreamError(RtlibError):
     """You meet it when the streaming application cannot start, or stops by itself."""
 
     exit_code = 8
+
+
+class CheckpointTorn(StreamError):
+    """You meet it when a query's checkpoint is damaged and holds no batch to go back to."""

@@ -9,11 +9,24 @@ import sys
 
 import typer
 
-from rtlib.cli import bench, bi, explain, prove, stack, staffing, transform, travel, watch
+from rtlib.cli import bench, bi, explain, prove, rebuild, stack, staffing, transform, travel, watch
 from rtlib.cli.common import app
 from rtlib.errors import RtlibError
 
-__all__ = ["app", "bench", "bi", "explain", "main", "prove", "stack", "staffing", "transform", "travel", "watch"]
+__all__ = [
+    "app",
+    "bench",
+    "bi",
+    "explain",
+    "main",
+    "prove",
+    "rebuild",
+    "stack",
+    "staffing",
+    "transform",
+    "travel",
+    "watch",
+]
 
 
 def main() -> None:

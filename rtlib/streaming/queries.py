@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtlib.config import Settings
 from rtlib.domains import Domain, KpiSpec
 from rtlib.limits import MAX_EVENT_BYTES
+from rtlib.streaming.checkpoint import heal
 from rtlib.streaming.contract import judged
 
 if TYPE_CHECKING:
@@ -101,18 +103,24 @@ def kpi_rows(
 
 
 def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str]) -> StreamingQuery:
-    """Start the kpis query: real-time mode, or micro-batches for comparison; the query is the same."""
+    """Start the kpis query: real-time mode, or micro-batches for comparison; the query is the same.
+
+    Raises:
+        CheckpointTorn: Its checkpoint is damaged and cannot be mended.
+    """
     trigger: dict[str, str] = (
         {"realTime": f"{settings.real_time_interval_seconds} seconds"}
         if settings.trigger == "real-time"
         else {"processingTime": "0 seconds"}
     )
+    folder = checkpoint(settings, f"{KPIS}-{settings.trigger}")
+    heal(Path(folder), KPIS)
     return (
         rows.writeStream.queryName(KPIS)
         .format("kafka")
         .options(**SEND_TOGETHER, **UNTOLD, **kafka)
         .option("topic", settings.topic("kpis"))
-        .option("checkpointLocation", checkpoint(settings, f"{KPIS}-{settings.trigger}"))
+        .option("checkpointLocation", folder)
         .outputMode("update")
         .trigger(**trigger)
         .start()
@@ -135,6 +143,9 @@ def start_archive(
         settings: The interval and the checkpoint folder.
         apply: Brings a batch into the warehouse; must do nothing for a batch it has applied before.
         schema_ids: The ids that a record's frame may carry; None takes every id.
+
+    Raises:
+        CheckpointTorn: Its checkpoint is damaged and cannot be mended.
     """
     from pyspark.sql import functions as F
 
@@ -144,6 +155,7 @@ def start_archive(
             apply(_archive_batch(rows, batch_id))
 
     judgement = judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    heal(Path(checkpoint(settings, ARCHIVE)), ARCHIVE)
     # Of a record that fits, its fields travel to the driver; of one that does not, its bytes, unless they are so many
     # that a batch of them would fill the driver's memory.
     size, refused = F.length("payload"), F.col("reason").isNotNull()
