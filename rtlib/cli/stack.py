@@ -10,7 +10,7 @@ import typer
 
 from rtlib.cli.common import DomainName, Json, PartName, RateValue, Seed, Small, Trigger, app, choose, print_json, say
 from rtlib.config import DOMAINS, Settings, load_settings
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, SupervisorSilent
 
 if TYPE_CHECKING:
     from rtlib.services.stack import StackStatus
@@ -83,7 +83,11 @@ def down(as_json: Json = False) -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Ask every part how it is, and add up its memory. Exit code 1 when something is not well."""
-    healthy = _show_status(load_settings(), as_json=as_json)
+    try:
+        healthy = _show_status(load_settings(), as_json=as_json)
+    except SupervisorSilent as error:  # an answer as well: it is not well
+        typer.echo(f"rtlib: {error}", err=True)
+        healthy = False
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -230,7 +234,7 @@ def _follow(settings: Settings, part: str) -> None:
     """By tail, which waits for a log that is not there yet and goes on when the supervisor begins a new one."""
     import subprocess
 
-    from rtlib.services import stack
+    from rtlib.services.logs import path
 
     # Ctrl-C reaches both; the command turns it into exit code 130.
-    subprocess.run(("tail", "-n", "0", "-F", str(stack.log_path(settings, part))), stderr=subprocess.DEVNULL)
+    subprocess.run(("tail", "-n", "0", "-F", str(path(settings, part))), stderr=subprocess.DEVNULL)

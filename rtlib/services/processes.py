@@ -59,11 +59,13 @@ def resident_megabytes(home: Path) -> dict[str, float]:
 def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:
     """End every process of this state folder that still runs, by its id; return the parts that were ended.
 
-    The supervisor goes first, so that it restarts nothing.
+    The supervisor goes first, so that it restarts nothing. What is suspended goes on, or it could not end politely; a
+    suspended supervisor is killed, because it would start anew what has ended meanwhile.
     """
     found = sorted(belonging_to(home), key=lambda pair: pair[0] != "supervisor")
-    for _, process in found:
-        _quietly(process.terminate)
+    for part, process in found:
+        _quietly(process.kill if part == "supervisor" and _is_suspended(process) else process.terminate)
+        _quietly(process.resume)
     _, stubborn = psutil.wait_procs([process for _, process in found], timeout=grace_seconds)
     for process in stubborn:
         _quietly(process.kill)
@@ -83,6 +85,12 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_suspended(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_STOPPED
+    return False
 
 
 def _quietly(action: Callable[[], None]) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from rtlib import private
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
-from rtlib.running import socket_path
+from rtlib.errors import ServiceError, SupervisorSilent
+from rtlib.running import is_running, socket_path
 from rtlib.services.parts import Part
+
+# How long the supervisor may take to answer. It answers at once unless it is stopped itself; starting or stopping a
+# part is answered when that is done.
+ANSWER_SECONDS, ACTION_SECONDS = 4.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,11 @@ def start(settings: Settings) -> None:
 
 
 def states(settings: Settings) -> dict[str, PartState]:
-    """What the supervisor says of each part; empty when no supervisor runs."""
+    """What the supervisor says of each part; empty when no supervisor runs.
+
+    Raises:
+        SupervisorSilent: It runs, and does not answer.
+    """
     with _supervisor(settings) as ask:
         told: list[dict[str, Any]] = ask.getAllProcessInfo() if ask else []
     return {
@@ -108,7 +118,11 @@ def stop_part(settings: Settings, name: str) -> None:
 
 
 def shut_down(settings: Settings) -> None:
-    """Ask the supervisor to stop every part and to end; the caller waits for it."""
+    """Ask the supervisor to stop every part and to end; the caller waits for it.
+
+    Raises:
+        SupervisorSilent: It does not answer.
+    """
     with _supervisor(settings) as ask:
         if ask:
             ask.shutdown()
@@ -119,7 +133,9 @@ def _call(settings: Settings, method: str, name: str, *how: bool, fine: str) -> 
         with _supervisor(settings) as ask:
             if ask is None:
                 raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
-            getattr(ask, method)(_full_name(ask, name), *how)
+            full_name = _full_name(ask, name)
+        with _supervisor(settings, seconds=ACTION_SECONDS) as ask:
+            getattr(ask, method)(full_name, *how)
     except Fault as fault:
         if fine not in fault.faultString:
             raise ServiceError(f"{method} {name}: {fault.faultString}", cure=f"rtlib logs {name}") from fault
@@ -132,27 +148,39 @@ def _full_name(ask: Any, name: str) -> str:
 
 
 @contextmanager
-def _supervisor(settings: Settings) -> Iterator[Any]:
-    """The supervisor's calls, or None when none answers on the socket of this state folder."""
-    from supervisor.xmlrpc import SupervisorTransport
-
+def _supervisor(settings: Settings, *, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:
+    """The supervisor's calls, or None when none listens on the socket of this state folder."""
     path = socket_path(settings.home)
-    transport = SupervisorTransport(None, None, f"unix://{path}")
-    proxy = ServerProxy("http://127.0.0.1", transport=transport)
+    if not is_running(settings.home):
+        yield None
+        return
+    transport = _transport(path, seconds)
     try:
-        yield proxy.supervisor if path.exists() and _answers(proxy) else None
-    except OSError as error:
+        yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    except TimeoutError as error:
+        raise SupervisorSilent(
+            f"the supervisor has not answered for {seconds:.0f} s; it may be suspended, or the machine very busy",
+            cure="rtlib down ends its parts without it; then rtlib up",
+        ) from error
+    except (OSError, HTTPException) as error:
         raise ServiceError(f"the supervisor stopped answering ({error})", cure="rtlib down, then rtlib up") from error
     finally:
         transport.close()
 
 
-def _answers(proxy: ServerProxy) -> bool:
-    try:
-        proxy.supervisor.getState()
-    except (OSError, Fault):
-        return False
-    return True
+def _transport(path: Path, seconds: float) -> Any:
+    """Supervisor's own transport, which alone would wait for ever."""
+    from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
+
+    class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
+        def connect(self) -> None:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(seconds)
+            self.sock.connect(str(path))
+
+    transport = SupervisorTransport(None, None, f"unix://{path}")
+    transport._get_connection = lambda: Connection("localhost")
+    return transport
 
 
 def _quoted(value: object) -> str:

@@ -29,6 +29,9 @@ LATER = (
 # these two queries. This manager follows no links, which leaves 7; its rename is atomic on a local disk too.
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 ARROW_BYTES = 4 * 1024 * 1024  # of rows that go to Python together
+# Driver and executor are one process here, so neither outlives the other. By default Spark takes a laptop that was
+# suspended for two minutes for a dead executor, drops it, and fails to register it again at each of its heartbeats.
+SUSPENDED_AT_MOST = "365d"
 HUGE_METHOD = 8_000  # bytes; what is longer Java leaves to its interpreter
 
 
@@ -72,6 +75,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     if here:
         shutil.rmtree(scratch, ignore_errors=True)  # what a Spark that was killed has left
         options |= guard.options(settings.home, scratch=scratch, java_options=java_options)
+        options["spark.storage.blockManagerHeartbeatTimeoutMs"] = SUSPENDED_AT_MOST
     builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
     for name, value in options.items():
         builder = builder.config(name, value)
