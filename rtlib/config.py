@@ -140,13 +140,18 @@ class Settings(BaseSettings):
     def ports(self) -> dict[str, int]:
         """Ports of the local stack, running or not: those chosen at ``up``, else the usual ones."""
         try:
-            return {**USUAL_PORTS, **json.loads((self.home / "ports.json").read_text())}
+            return {**USUAL_PORTS, **{name: int(port) for name, port in self._chosen_ports().items()}}
         except FileNotFoundError:
             return dict(USUAL_PORTS)
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(
-                f"{self.home / 'ports.json'} is not JSON ({error})", cure="rtlib down && rtlib reset"
+                f"{self.home / 'ports.json'} is not JSON with a port for each part ({error})",
+                cure="rtlib down && rtlib up, which chooses the ports anew",
             ) from error
+
+    def _chosen_ports(self) -> dict[str, int]:
+        chosen: dict[str, int] = json.loads((self.home / "ports.json").read_text())
+        return chosen
 
     @property
     def pinned_ports(self) -> dict[str, int]:

@@ -42,12 +42,11 @@ def remember(home: Path, options: Mapping[str, object]) -> None:
 
 
 def remembered(home: Path) -> dict[str, object]:
-    """What the stack of this folder was started with, so that a second terminal asks about the same domain."""
-    try:
-        options: dict[str, object] = json.loads((home / "run.json").read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return options
+    """What the stack of this folder was started with, so that a second terminal asks about the same domain.
+
+    A file that is torn says nothing; the next ``up`` writes it again.
+    """
+    return _object(home / "run.json")
 
 
 def make_secrets(home: Path) -> None:
@@ -57,12 +56,18 @@ def make_secrets(home: Path) -> None:
 
 
 def read_secret(home: Path, name: str) -> str | None:
-    """The secret of a local server; None when the stack has never been started."""
+    """The secret of a local server; None when the stack has never been started, or its file is torn."""
+    found = _object(home / "secrets.json").get(name)
+    return found if isinstance(found, str) else None
+
+
+def _object(path: Path) -> dict[str, object]:
+    """A file's JSON object; empty when the file is missing or torn."""
     try:
-        found: str | None = json.loads((home / "secrets.json").read_text()).get(name)
+        found = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
-        return None
-    return found
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def forget(home: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from rtlib import config
 from rtlib.config import PREFIX, USUAL_PORTS, Settings, load_settings
 from rtlib.errors import ConfigError
+from rtlib.services import ports
 
 ROOT = Path(__file__).parents[1]
 
@@ -152,13 +153,15 @@ def test_ports_chosen_at_up_are_read_and_the_others_stay_usual(bare: Path) -> No
     assert load_settings(part="loader").bootstrap_servers == "127.0.0.1:5"
 
 
-def test_a_broken_ports_file_is_an_error_with_a_cure(bare: Path) -> None:
+@pytest.mark.parametrize("torn", ["", "{", "[]", "null", '{"kafka": "no port"}', '{"kafka": null}'])
+def test_a_broken_ports_file_is_an_error_with_a_cure_and_chosen_anew(bare: Path, torn: str) -> None:
     settings = load_settings()
     settings.home.mkdir()
-    (settings.home / "ports.json").write_text("{")
+    (settings.home / "ports.json").write_text(torn)
     with pytest.raises(ConfigError, match="is not JSON") as caught:
         _ = settings.ports
-    assert "rtlib" in caught.value.cure
+    assert caught.value.cure.startswith("rtlib down && rtlib up")
+    assert ports.choose(settings) == settings.ports
 
 
 def test_a_second_terminal_asks_about_what_was_started(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.errors import ServiceError
 from rtlib.pipeline.tallies import Run, runs, write_run
 from rtlib.simulator import Simulator, TallyKeeper
 
@@ -51,3 +54,17 @@ def test_two_runs_are_added_up() -> None:
     both = one + two
     assert (both.records, both.duplicates) == (70, one.duplicates + two.duplicates)
     assert both.last_sequence == {**one.last_sequence, **two.last_sequence}
+
+
+@pytest.mark.parametrize("torn", ["", "{", "{}", "[]", '{"simulator": {"start": "now"}}'])
+def test_a_damaged_file_of_a_run_is_named_with_the_cure(tmp_path: Path, torn: str) -> None:
+    settings = Settings(home=tmp_path)
+    write_run(settings, sent_run("a", count=5))
+    write_run(settings, sent_run("b", count=5))
+    path = tmp_path / "tally" / settings.domain / "a.json"
+    path.write_text(torn)
+    with pytest.raises(ServiceError, match=r"a\.json is damaged") as damaged:
+        runs(settings)
+    assert damaged.value.cure.startswith(f"mv {path} {path}.torn")
+    path.rename(f"{path}.torn")
+    assert [run.name for run in runs(settings)] == ["b"]

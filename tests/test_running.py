@@ -19,7 +19,7 @@ from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseUnreachable
 from rtlib.pipeline import health
 from rtlib.pipeline.alerting import webhook
-from rtlib.running import forget, is_running, remember, remembered
+from rtlib.running import forget, is_running, read_secret, remember, remembered
 from rtlib.services import supervise
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
@@ -115,3 +115,11 @@ def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_p
     forget(tmp_path)
     assert remembered(tmp_path) == {}
     forget(tmp_path)
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", "null", '"text"'])
+def test_a_torn_file_says_nothing(tmp_path: Path, torn: str) -> None:
+    for name in ("run.json", "secrets.json"):
+        (tmp_path / name).write_text(torn)
+    assert remembered(tmp_path) == {}
+    assert read_secret(tmp_path, "kafka") is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rtlib.config import Settings
-from rtlib.errors import EnvironmentProblem
+from rtlib.errors import EnvironmentProblem, ServiceError
 from rtlib.running import make_secrets, read_secret
-from rtlib.services import broker
+from rtlib.services import broker, registry
 
 
 def test_a_cluster_id_never_begins_with_a_dash_which_the_tool_would_take_for_an_option(
@@ -35,11 +34,15 @@ def test_a_folder_with_a_comma_is_refused_and_nothing_is_written(tmp_path: Path)
     assert not settings.home.exists()
 
 
+IDENTITY = "#\nnode.id=1\ndirectory.id=LNT3jJg6Vbv8UKgRFUqghg\nversion=1\ncluster.id=_HVVtKujQWufp4KC-Iy6Jw\n"
+
+
 @pytest.fixture
-def properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], dict[str, str]]:
-    """Writes the broker's configuration and returns it; no tool is run."""
-    done = subprocess.CompletedProcess((), 0, "", "")
-    monkeypatch.setattr(broker.subprocess, "run", lambda *words, **named: done)
+def properties(tmp_path: Path) -> Callable[[bool], dict[str, str]]:
+    """Writes the broker's configuration of a formatted storage and returns it."""
+    data = tmp_path / "kafka" / "data"
+    (data / "__cluster_metadata-0").mkdir(parents=True)
+    (data / "meta.properties").write_text(IDENTITY)
     make_secrets(tmp_path)
 
     def write(shared: bool) -> dict[str, str]:
@@ -74,3 +77,60 @@ def test_on_a_machine_of_its_own_the_broker_has_no_secret(
     written = properties(False)
     assert written["listener.security.protocol.map"] == "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT"
     assert not any(str(read_secret(tmp_path, name)) in str(written) for name in ("kafka", "kafka_broker"))
+
+
+# --- what a power cut leaves -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def formatted(tmp_path: Path) -> Settings:
+    """A state folder whose storage was formatted, and prepared once since then."""
+    data = tmp_path / "kafka" / "data"
+    (data / "__cluster_metadata-0").mkdir(parents=True)
+    (data / "meta.properties").write_text(IDENTITY)
+    settings = Settings(home=tmp_path)
+    broker.prepare_broker(settings, java=Path("no java"), jars=())
+    return settings
+
+
+@pytest.mark.parametrize("left", ["", IDENTITY[:20], IDENTITY[:-4], None])
+def test_a_torn_identity_of_the_storage_is_taken_from_its_copy(formatted: Settings, left: str | None) -> None:
+    identity = formatted.home / "kafka" / "data" / "meta.properties"
+    identity.unlink() if left is None else identity.write_text(left)
+    broker.prepare_broker(formatted, java=Path("no java"), jars=())
+    assert identity.read_text() == IDENTITY
+
+
+def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settings) -> None:
+    (formatted.home / "kafka" / "data" / "meta.properties").write_text("")
+    (formatted.home / "kafka" / broker.COPY).unlink()
+    with pytest.raises(ServiceError, match="meta.properties is damaged") as damaged:
+        broker.prepare_broker(formatted, java=Path("no java"), jars=())
+    assert damaged.value.cure == "rtlib reset, then rtlib up"
+
+
+@pytest.mark.parametrize("name", broker.OFFSETS)
+@pytest.mark.parametrize("left", ["", "0\n", "0\n2\nevents 0 10\n", "0\n1\nevents 0\n"])
+def test_a_torn_file_of_offsets_is_left_to_kafka_to_build_again(formatted: Settings, name: str, left: str) -> None:
+    path = formatted.home / "kafka" / "data" / name
+    path.write_text("0\n1\nevents 0 10\n")
+    broker.prepare_broker(formatted, java=Path("no java"), jars=())
+    assert path.exists()
+    path.write_text(left)
+    broker.prepare_broker(formatted, java=Path("no java"), jars=())
+    assert not path.exists()
+
+
+def test_a_registry_store_that_h2_would_replace_by_an_empty_one_is_named(tmp_path: Path) -> None:
+    registry.check_store(Settings(home=tmp_path))
+    store = tmp_path / "registry" / "store.mv.db"
+    store.parent.mkdir()
+    header = b"H:2,block:2,blockSize:1000".ljust(4096, b"\n")
+    for whole in (header * 2, bytes(4096) + header):
+        store.write_bytes(whole)
+        registry.check_store(Settings(home=tmp_path))
+    for torn in (b"", bytes(8192)):
+        store.write_bytes(torn)
+        with pytest.raises(ServiceError, match=r"store\.mv\.db is damaged") as damaged:
+            registry.check_store(Settings(home=tmp_path))
+        assert damaged.value.cure.startswith(f"mv {store} {store}.torn, then rtlib up")

@@ -16,6 +16,7 @@ from pathlib import Path
 from rtlib import private
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.errors import ServiceError
 from rtlib.records import Tally
 from rtlib.simulator import Sent, Simulator
 
@@ -51,7 +52,11 @@ def write_run(settings: Settings, run: Run) -> None:
 
 
 def runs(settings: Settings) -> list[Run]:
-    """All runs of the domain since the state folder was last emptied, by name."""
+    """All runs of the domain since the state folder was last emptied, by name.
+
+    Raises:
+        ServiceError: The file of a run is damaged.
+    """
     return [_read(settings, path) for path in sorted(_folder(settings).glob("*.json"))]
 
 
@@ -61,11 +66,17 @@ def written_at(settings: Settings, run: Run) -> float:
 
 
 def _read(settings: Settings, path: Path) -> Run:
-    told = json.loads(path.read_text())
-    world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
-    world.update({name: tuple(world.get(name, ())) for name in ("breakages", "level_kinds")})
-    simulator = Simulator(load_domain(settings.domain), **world)
-    return Run(simulator, Tally(**told["tally"]), told["closed"])
+    try:
+        told = json.loads(path.read_text())
+        world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
+        world.update({name: tuple(world.get(name, ())) for name in ("breakages", "level_kinds")})
+        simulator = Simulator(load_domain(settings.domain), **world)
+        return Run(simulator, Tally(**told["tally"]), told["closed"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ServiceError(
+            f"{path} is damaged ({error}), so what this run of the simulator sent is not known",
+            cure=f"mv {path} {path}.torn leaves this run out of the ledger",
+        ) from error
 
 
 def _told(value: object) -> str:

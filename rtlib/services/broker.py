@@ -59,6 +59,11 @@ PLAIN_LOGIN = (
     'username="{user}" password="{secret}" user_{user}="{secret}";'
 )
 
+COPY = "meta.properties.copy"  # of what formatting wrote, beside the data
+ID_LENGTH = 22  # 16 bytes in base64
+# Kafka rebuilds each of these from its segments when it is missing, and stops at one that is torn.
+OFFSETS = ("recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint")
+
 
 def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
     """The command line of the broker."""
@@ -81,12 +86,57 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     private.make_folder(folder)
     properties = folder / "server.properties"
     private.write(properties, _properties(settings, folder / "data"))
-    if (folder / "data" / "meta.properties").exists():
+    if _is_formatted(folder):
         return
     tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
+    _keep_identity(folder)
+
+
+def _is_formatted(folder: Path) -> bool:
+    """True when the storage has been formatted; its identity, when a power cut tore it, is taken from the copy.
+
+    Raises:
+        ServiceError: The identity is torn, and so is the copy, or it is of an older stack that kept none.
+    """
+    identity, copy = folder / "data" / "meta.properties", folder / COPY
+    if not identity.exists() and not (folder / "data" / "__cluster_metadata-0").exists():
+        return False
+    told, kept = _identity(identity), _identity(copy)
+    if not told and not kept:
+        raise ServiceError(
+            f"{identity} is damaged, so Kafka cannot tell whose storage it is", cure="rtlib reset, then rtlib up"
+        )
+    if kept and told != kept:
+        private.write(identity, copy.read_bytes())
+    elif not kept:
+        _keep_identity(folder)
+    for path in (folder / "data" / name for name in OFFSETS):
+        if path.exists() and not _is_whole(path):
+            path.unlink()
+    return True
+
+
+def _keep_identity(folder: Path) -> None:
+    private.write(folder / COPY, (folder / "data" / "meta.properties").read_bytes())
+
+
+def _identity(path: Path) -> dict[str, str]:
+    """The properties by which Kafka knows its storage; empty when the file is missing or torn."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    found = {name: value for name, sign, value in (line.partition("=") for line in lines) if sign}
+    ids = all(len(found.get(name, "")) == ID_LENGTH for name in ("cluster.id", "directory.id"))
+    return found if ids and found.get("node.id") and found.get("version") else {}
+
+
+def _is_whole(path: Path) -> bool:
+    """True when a file of offsets has its version, its count, and as many lines: topic, partition, offset."""
+    version, count, *entries = [*path.read_text(errors="replace").splitlines(), "", ""]
+    entries = [line for line in entries if line]
+    whole = all(len(words := line.split()) == 3 and words[2].isdigit() for line in entries)
+    return version == "0" and count == str(len(entries)) and whole
 
 
 def _properties(settings: Settings, data: Path) -> str:

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from rtlib import private
 from rtlib.config import USUAL_PORTS, Settings
-from rtlib.errors import EnvironmentProblem
+from rtlib.errors import ConfigError, EnvironmentProblem
 from rtlib.services import processes
 
 # Below the ports that systems give to outgoing connections: one of those could take a server's port while it restarts.
@@ -39,6 +39,7 @@ def choose(settings: Settings) -> dict[str, int]:
     Raises:
         EnvironmentProblem: A port that a setting asks for is busy; the message names the process that has it.
     """
+    _forget_if_torn(settings)
     chosen = dict(settings.pinned_ports)  # first of all, so that nobody else is given one of them
     others = _of_other_stacks(settings.home)
     for name, port in chosen.items():
@@ -47,6 +48,13 @@ def choose(settings: Settings) -> dict[str, int]:
         chosen[name] = _first_free(settings.ports[name], taken=others | set(chosen.values()))
     write(settings.home, chosen)
     return chosen
+
+
+def _forget_if_torn(settings: Settings) -> None:
+    try:
+        _ = settings.ports
+    except ConfigError:
+        (settings.home / "ports.json").unlink()
 
 
 def for_app(settings: Settings) -> int:
@@ -105,7 +113,7 @@ def _of_other_stacks(home: Path) -> set[int]:
     """The ports of the stacks that run for other state folders, also of a part that is being restarted just now."""
     found: set[int] = set()
     for other in processes.running_homes() - {home, home.resolve()}:
-        with suppress(OSError, ValueError):  # it may be ending just now
+        with suppress(OSError, ValueError, AttributeError):  # it may be ending just now
             found.update(json.loads((other / "ports.json").read_text()).values())
     return found
 

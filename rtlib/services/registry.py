@@ -7,10 +7,30 @@ from pathlib import Path
 
 from rtlib import private
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
 from rtlib.running import LOCAL_USER
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 MAX_BODY = "2M"  # a schema is a few kilobytes
+HEADERS, BLOCK = 2, 4096  # H2 keeps two copies of its header, and reads either
+
+
+def check_store(settings: Settings) -> None:
+    """Refuse a store that H2 would replace by an empty one, or would not open.
+
+    Raises:
+        ServiceError: Both of its headers are gone.
+    """
+    store = settings.home / "registry" / "store.mv.db"
+    if not store.exists():
+        return
+    with store.open("rb") as file:
+        begins = file.read(HEADERS * BLOCK)
+    if not any(begins[number * BLOCK :].startswith(b"H:2,") for number in range(HEADERS)):
+        raise ServiceError(
+            f"the registry's store {store} is damaged: it does not begin as H2 writes it",
+            cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
+        )
 
 
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
