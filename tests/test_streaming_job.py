@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
+from rtlib.errors import CheckpointTorn, ServiceError
 from rtlib.pipeline import versions
 from rtlib.pipeline.versions import SchemaIds
+from rtlib.records import Heartbeat
 from rtlib.streaming import job
 
 
@@ -136,3 +137,51 @@ def test_a_registry_that_is_away_changes_nothing(monkeypatch: pytest.MonkeyPatch
     ids = SchemaIds(Settings())
     monkeypatch.setattr(versions, "schema_ids", away)
     assert (ids.changed(), ids.known) == (False, frozenset({3}))
+
+
+# --- what fails again and again is not well --------------------------------------------------------------------------
+
+
+def heartbeats(starts: dict[str, Callable[[], Any]], *, looks: int) -> list[Heartbeat]:
+    """The signs of life of these queries while the job looks at them so often."""
+    beats: list[Heartbeat] = []
+    over = threading.Event()
+    left = iter(range(looks - 1, -1, -1))
+
+    def outdated() -> tuple[str, ...]:
+        if next(left) == 0:
+            over.set()
+        return ()
+
+    job.run(
+        starts, on_progress=lambda one: None, on_heartbeat=beats.append, stop=over, outdated=outdated, every_seconds=0.0
+    )
+    return beats
+
+
+def torn() -> Query:
+    raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
+
+
+def test_a_query_with_a_damaged_checkpoint_stays_stopped_and_says_so_while_the_other_goes_on() -> None:
+    beats = heartbeats({"kpis": torn, "archive": lambda: Query("archive")}, looks=2)
+    told = {(one.part, one.active, one.said, one.numbers.get(job.TORN)) for one in beats}
+    assert told == {("kpis", False, "the checkpoint is damaged", 1.0), ("archive", True, "it runs", None)}
+    assert len(beats) == 4
+
+
+def test_a_query_that_still_reads_its_checkpoint_is_not_active() -> None:
+    beats = heartbeats({"kpis": lambda: Query("kpis", status={"message": "Initializing sources"})}, looks=1)
+    assert [(one.active, one.said) for one in beats] == [(False, "Initializing sources")]
+
+
+def test_a_query_that_fails_again_and_again_is_not_active_and_says_why() -> None:
+    begun = [Query("kpis", isActive=False) for _ in range(3)] + [Query("kpis")]
+    beats = heartbeats({"kpis": lambda: begun.pop(0)}, looks=3)
+    assert (beats[-1].active, beats[-1].said) == (False, "failed 3 times in the last 2 minutes: it failed")
+
+
+def test_a_query_that_failed_once_and_runs_again_is_active() -> None:
+    begun = [Query("kpis", isActive=False), Query("kpis")]
+    beats = heartbeats({"kpis": lambda: begun.pop(0)}, looks=1)
+    assert [(one.active, one.said) for one in beats] == [(True, "it runs")]

@@ -12,6 +12,7 @@ from rtlib.errors import ServiceError
 from rtlib.pipeline.rate import Rate
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Heartbeat, Observation, QueryProgress, Reading, Status
+from rtlib.streaming.job import TORN
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -169,8 +170,12 @@ def _fresh(beat: Heartbeat, now: datetime) -> bool:
     return beat.active and (now - beat.at).total_seconds() <= QUIET_SECONDS
 
 
+def _said(beat: Heartbeat) -> str:
+    return f"{beat.said}; cure: rtlib rebuild checkpoint {beat.part}" if beat.numbers.get(TORN) else beat.said
+
+
 def _by_heartbeat(beat: Heartbeat, now: datetime, readings: tuple[Reading, ...]) -> Observation:
-    if _fresh(beat, now):
-        return Observation(Status.HEALTHY, beat.said, now, readings)
     quiet = (now - beat.at).total_seconds()
+    if quiet <= QUIET_SECONDS:
+        return Observation(Status.HEALTHY if beat.active else Status.STOPPED, _said(beat), now, readings)
     return Observation(Status.STOPPED, f"no sign of life for {quiet:.0f} s", now, readings)

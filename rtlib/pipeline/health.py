@@ -13,10 +13,12 @@ from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
+from rtlib.errors import CheckpointTorn, ServiceError
 from rtlib.pipeline.receiver import receiver_address
 from rtlib.pipeline.signs import SignReader
 from rtlib.records import Heartbeat
+from rtlib.services import supervise
+from rtlib.streaming.job import TORN
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
@@ -76,26 +78,33 @@ def warehouse(settings: Settings) -> str:
 
 
 def stream(settings: Settings) -> str:
-    """Look for a fresh heartbeat of each query."""
-    beats = _heartbeats(settings)
+    """Look for a fresh heartbeat of each query.
+
+    Raises:
+        CheckpointTorn: A query is stopped until its checkpoint has been rebuilt.
+    """
+    beats = _heartbeats(settings, "stream")
     for query in QUERIES:
-        _fresh(beats.get(query), f"the {query} query")
+        beat = beats.get(query)
+        if beat and beat.numbers.get(TORN):
+            raise CheckpointTorn(beat.said, cure=f"rtlib rebuild checkpoint {query}")
+        _fresh(beat, f"the {query} query")
     return "both queries run"
 
 
 def loader(settings: Settings) -> str:
     """Look for a fresh heartbeat of the loader."""
-    return _fresh(_heartbeats(settings).get("loader"), "the loader").said
+    return _fresh(_heartbeats(settings, "loader").get("loader"), "the loader").said
 
 
 def simulator(settings: Settings) -> str:
     """Look for a fresh heartbeat of the simulator."""
-    return _fresh(_heartbeats(settings).get("simulator"), "the simulator").said
+    return _fresh(_heartbeats(settings, "simulator").get("simulator"), "the simulator").said
 
 
 def alerts(settings: Settings) -> str:
     """Look for a fresh heartbeat of the alerting service."""
-    return _fresh(_heartbeats(settings).get("alerts"), "the alerting service").said
+    return _fresh(_heartbeats(settings, "alerts").get("alerts"), "the alerting service").said
 
 
 def receiver(settings: Settings) -> str:
@@ -112,11 +121,14 @@ def receiver(settings: Settings) -> str:
     return f"holds {len(answer.json())} cards"
 
 
-def _heartbeats(settings: Settings) -> Mapping[str, Heartbeat]:
+def _heartbeats(settings: Settings, part: str) -> Mapping[str, Heartbeat]:
+    """The newest heartbeat of each name, without those that an earlier process of this part has left behind."""
+    state = supervise.states(settings).get(part)
     reader = SignReader(settings, tail=80)
     try:
         reader.catch_up()
-        return reader.heartbeats
+        since = state.started_at if state else 0.0
+        return {name: beat for name, beat in reader.heartbeats.items() if beat.at.timestamp() >= since}
     except KafkaError as error:
         raise ServiceError(f"the broker does not answer ({type(error).__name__})", cure="rtlib logs broker") from error
     finally:
@@ -127,6 +139,8 @@ def _fresh(beat: Heartbeat | None, who: str) -> Heartbeat:
     if beat is None:
         raise ServiceError(f"{who} has not started yet")
     age = (datetime.now(UTC) - beat.at).total_seconds()
-    if age > OLD_SECONDS or not beat.active:
+    if age > OLD_SECONDS:
         raise ServiceError(f"{who} was last seen {age:.0f} s ago: {beat.said}")
+    if not beat.active:
+        raise ServiceError(f"{who} does not run: {beat.said}")
     return beat

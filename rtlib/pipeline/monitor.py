@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, WarehouseDamaged
 from rtlib.graph import KpiBoard
 from rtlib.records import Observation, Status
+from rtlib.services import restarts
 
 
 class Probe(Protocol):
@@ -36,10 +38,18 @@ class Monitor:
         settings: What to look at.
         probes: Makers of the probes.
         board: The probe among them that also knows the KPIs, asked for the newest board.
+        loops: Asked what to say of those whose process ends again and again, by the names the probes answer for.
     """
 
-    def __init__(self, settings: Settings, probes: Mapping[str, Callable[[Settings], Probe]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        probes: Mapping[str, Callable[[Settings], Probe]],
+        *,
+        loops: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._settings = settings
+        self._loops = loops
         self._probes = probes
         self._seen: dict[str, Observation] = {}
         self._board = KpiBoard(title=settings.domain)
@@ -70,7 +80,11 @@ class Monitor:
 
     def observations(self) -> Mapping[str, Observation]:
         """The newest observation of each probe, by its name; at once."""
-        return dict(self._seen)
+        loops = self._loops()
+        return {
+            name: replace(one, status=Status.STOPPED, reason=loops[name]) if name in loops else one
+            for name, one in dict(self._seen).items()
+        }
 
     def kpis(self) -> KpiBoard:
         """The newest KPIs of the domain; at once."""
@@ -115,4 +129,10 @@ def monitor(settings: Settings) -> Monitor:
     """The monitor of the whole pipeline, started."""
     from rtlib.pipeline.probes import PROBES
 
-    return Monitor(settings, PROBES).start()
+    parts = {one.probe: one.part for one in ARCHITECTURE_COMPONENTS_LIST if one.probe and one.part}
+
+    def loops() -> Mapping[str, str]:
+        found = restarts.loops(settings)
+        return {probe: found[part] for probe, part in parts.items() if part in found}
+
+    return Monitor(settings, PROBES, loops=loops).start()

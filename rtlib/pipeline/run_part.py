@@ -100,7 +100,8 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
             return [*([queries.KPIS] if other_trigger else ()), *([queries.ARCHIVE] if other_size else ())]
 
         def beat(told: Heartbeat) -> None:
-            writer.heartbeat(replace(told, numbers=trigger.numbers) if told.part == queries.KPIS else told)
+            numbers = {**told.numbers, **trigger.numbers}
+            writer.heartbeat(replace(told, numbers=numbers) if told.part == queries.KPIS else told)
 
         try:
             tell = {"on_progress": writer.progress, "on_heartbeat": beat}

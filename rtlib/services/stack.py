@@ -14,12 +14,20 @@ from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay,
 
 from rtlib import private
 from rtlib.config import Settings, load_settings
-from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError, WarehouseDamaged
+from rtlib.errors import (
+    CheckpointTorn,
+    EnvironmentProblem,
+    RtlibError,
+    ServiceError,
+    SupervisorSilent,
+    WarehouseDamaged,
+)
 from rtlib.running import forget, make_secrets, remember
-from rtlib.services import jars, java, ports, processes, supervise
+from rtlib.services import jars, java, ports, processes, restarts, supervise
 from rtlib.services.broker import prepare_broker
+from rtlib.services.logs import path as log_path
 from rtlib.services.parts import MEMORY_MB, parts
-from rtlib.services.registry import prepare_registry
+from rtlib.services.registry import check_store, prepare_registry
 
 Check = Callable[[Settings], str]
 Tell = Callable[[str], None]
@@ -121,6 +129,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
         ServiceError: It did not answer in time, or ended again and again; the message ends with the last lines of its
             log.
         WarehouseDamaged: It is the warehouse, and its file cannot be read: waiting would not change that.
+        CheckpointTorn: It runs, but a query is stopped until its checkpoint has been rebuilt.
     """
     began, starts = time.monotonic(), set[float]()
 
@@ -130,6 +139,8 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
             starts.add(part.started_at)
         if part and part.state != "RUNNING":  # the sign of life that the check finds may be an earlier process's
             raise ServiceError(f"it is {part.state.lower()}")
+        if loop := restarts.loops(settings).get(name):
+            raise ServiceError(loop)
         return check(settings)
 
     late = stop_after_delay(max(1.0, until - began))
@@ -152,18 +163,22 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged)
+    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged | CheckpointTorn)
 
 
 def down(settings: Settings, *, tell: Tell) -> bool:
     """Stop everything that ``up`` began for this state folder, also after a crash; return False if nothing ran."""
     with processes.undisturbed():
-        pid, left = supervise.supervisor_pid(settings), list[str]()
+        left = list[str]()
         try:
+            pid = supervise.supervisor_pid(settings)
             if pid is not None:
                 tell("stopping the parts")
                 supervise.shut_down(settings)
                 _wait_for_end(pid)
+        except SupervisorSilent as error:
+            pid = None
+            tell(f"{error.what}; its processes are ended by their ids")
         finally:
             left += processes.end_leftovers(settings.home)
             forget(settings.home)
@@ -212,11 +227,6 @@ def last_lines(settings: Settings, name: str, count: int) -> list[str]:
     return path.read_text(errors="replace").splitlines()[-count:]
 
 
-def log_path(settings: Settings, name: str) -> Path:
-    """Where the supervisor writes what a part says."""
-    return settings.home / "logs" / f"{name}.log"
-
-
 def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
     """End what a crash left over, and have Java and the jars here."""
     left = processes.end_leftovers(settings.home)
@@ -235,6 +245,7 @@ def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen
         settings = load_settings(**chosen, home=settings.home)
         remember(settings.home, settings.of_a_run())
         make_secrets(settings.home)
+        check_store(settings)
         prepare_broker(settings, java=found.path, jars=fetched["kafka"])
         prepare_registry(settings)
         _write_supervisor_config(settings, found.path, fetched, chosen)
@@ -261,6 +272,8 @@ def _part_status(
 ) -> PartStatus:
     running = state.state == "RUNNING"
     healthy, said = _ask(checks[state.name], settings) if running else (False, state.said or state.state.lower())
+    if state.state != "STOPPED" and (loop := restarts.loops(settings).get(state.name)):
+        healthy, said = False, loop
     uptime = time.time() - state.started_at if running else 0.0
     size = round(sizes.get(state.name, 0.0), 1)
     limit = MEMORY_MB[settings.profile].get(state.name, 0)

@@ -1,0 +1,122 @@
+"""A part that ends again and again is named, and a supervisor that is suspended keeps nobody waiting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from live_stack import run_rtlib, running_for, supervisor, until
+
+from rtlib.config import Settings
+from rtlib.errors import CheckpointTorn, SupervisorSilent
+from rtlib.pipeline.monitor import Monitor
+from rtlib.records import Observation, Status
+from rtlib.services import restarts, stack, supervise
+from rtlib.services.parts import Part
+
+NOW = datetime(2026, 1, 5, 12, 0, 0).timestamp()
+WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
+LOOPS = "import time; time.sleep({}); print('rtlib: RTLIB_RATE: no such rate', flush=True); print('  Cure: none')"
+LOOPING = Part("simulator", (sys.executable, "-c", LOOPS.format(1.2)))
+
+
+def log_of(home: Path, *lines: str) -> Settings:
+    """A state folder whose supervisor has written these lines."""
+    (home / "logs").mkdir()
+    (home / "logs" / "supervisor.log").write_text("".join(f"2026-01-05 {line}\n" for line in lines))
+    (home / "logs" / "stream.log").write_text("INFO begins\nrtlib: Spark did not start\n  Cure: rtlib doctor\n")
+    return Settings(home=home)
+
+
+def ended(at: str, part: str = "stream") -> str:
+    return f"{at},123 WARN exited: {part} (exit status 8; not expected)"
+
+
+def test_a_part_that_ended_three_times_in_two_minutes_is_named_with_its_last_error(tmp_path: Path) -> None:
+    settings = log_of(tmp_path, ended("11:58:30"), ended("11:59:00"), ended("11:59:30"), ended("11:59:40", "loader"))
+    said = {"stream": "restarted 3 times in the last 2 minutes: rtlib: Spark did not start"}
+    assert restarts.loops(settings, now=NOW) == said
+
+
+def test_a_part_that_a_fault_ended_is_not_marked_for_ever(tmp_path: Path) -> None:
+    settings = log_of(tmp_path, ended("11:50:00"), ended("11:50:20"), ended("11:50:40"), ended("11:59:30"))
+    assert restarts.restarts(settings, now=NOW) == {"stream": 1}
+    assert restarts.loops(settings, now=NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "over",
+    ["11:59:50,000 INFO stopped: stream (terminated by SIGTERM)", "11:59:50,000 INFO supervisord started with pid 7"],
+)
+def test_what_was_before_somebody_stopped_the_part_or_the_stack_is_over(tmp_path: Path, over: str) -> None:
+    settings = log_of(
+        tmp_path, ended("11:59:00"), ended("11:59:10"), ended("11:59:20"), f"11:59:50,000 {over}", ended("11:59:55")
+    )
+    assert restarts.restarts(settings, now=NOW) == {"stream": 1}
+
+
+def test_a_part_that_loops_is_not_well_whatever_its_last_sign_of_life_says() -> None:
+    with supervisor(LOOPING) as settings:
+        until(lambda: restarts.loops(settings), seconds=60)
+        told = stack.status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
+        part = told.parts[0]
+        assert not part.healthy
+        assert part.said.startswith("restarted ")
+        assert part.said.endswith("times in the last 2 minutes: rtlib: RTLIB_RATE: no such rate")
+
+
+def test_the_node_of_a_part_that_loops_is_stopped_with_the_reason() -> None:
+    seen = Observation(Status.HEALTHY, "it runs", datetime.now().astimezone())
+    watch = Monitor(Settings(), {}, loops=lambda: {"kpis": "restarted 3 times"})
+    watch._seen = {"kpis": seen, "loader": seen}
+    told = watch.observations()
+    assert (told["kpis"].status, told["kpis"].reason) == (Status.STOPPED, "restarted 3 times")
+    assert told["loader"] == seen
+
+
+def test_a_damaged_checkpoint_is_not_waited_for() -> None:
+    def torn(settings: Settings) -> str:
+        raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
+
+    with supervisor(WAITS) as settings, pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
+        stack.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, tell=lambda line: None)
+
+
+@contextmanager
+def suspended() -> Iterator[Settings]:
+    """A stack whose supervisor stands still."""
+    with supervisor(WAITS) as settings:
+        pid = supervise.supervisor_pid(settings)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield settings
+        finally:
+            if pid in {one.pid for one in stack.processes.psutil.process_iter()}:
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_suspended_supervisor_is_named_within_seconds_by_every_verb() -> None:
+    with suspended() as settings:
+        for verb in (("status",), ("up",), ("stop", "simulator")):
+            done = run_rtlib(settings.home, *verb, timeout=60)  # ends the test when a call waits for ever
+            assert done.returncode == (1 if verb == ("status",) else SupervisorSilent.exit_code), verb
+            assert "the supervisor has not answered for 4 s" in done.stderr, verb
+            assert "Cure: rtlib down" in done.stderr
+        with pytest.raises(SupervisorSilent):
+            supervise.shut_down(settings)
+
+
+def test_a_suspended_stack_can_be_stopped() -> None:
+    with suspended() as settings:
+        done = run_rtlib(settings.home, "down", timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "its processes are ended by their ids" in done.stderr
+        assert running_for(settings.home) == []
