@@ -9,8 +9,8 @@ from snowflake.connector import SnowflakeConnection
 from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
-from rtlib.pipeline import history
-from rtlib.warehouse.connection import query
+from rtlib.pipeline import history, made
+from rtlib.warehouse.connection import execute, query
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def settings(
 ) -> Settings:
     """A warehouse without events; neither a broker nor a registry is needed to load history."""
     monkeypatch.setattr(history, "prepare", lambda settings: None)
+    (warehouse_server.settings.home / made.FILE).unlink(missing_ok=True)
     return warehouse_server.settings
 
 
@@ -68,3 +69,23 @@ def test_each_domain_has_a_history_of_its_own(settings: Settings, warehouse: Sno
     history.backfill(settings, days=2, per_day=50)
     assert history.backfill(settings.model_copy(update={"domain": "iot"}), days=2, per_day=50) > 0
     assert by_day(warehouse).keys() == by_day(warehouse, "iot").keys()
+
+
+def test_history_is_noted_so_that_the_same_events_can_be_loaded_again(
+    settings: Settings, warehouse: SnowflakeConnection
+) -> None:
+    made_with = settings.model_copy(update={"seed": 3})
+    history.backfill(made_with, days=2, per_day=50)
+    history.backfill(settings.model_copy(update={"seed": 4}), days=4, per_day=80)
+    known = made.history_of(settings)
+    assert {key: len(days) for key, days in known.items()} == {(50, 3): 2, (80, 4): 2}
+    before = identifiers(warehouse)
+    execute(warehouse, "delete from RAW.EVENTS")
+    execute(warehouse, "delete from RAW.BATCHES")
+    for (per_day, seed), days in known.items():
+        history.load_days(settings.model_copy(update={"seed": seed}), days, per_day=per_day)
+    assert identifiers(warehouse) == before
+
+
+def identifiers(connection: SnowflakeConnection) -> set[str]:
+    return {row["event_id"] for row in query(connection, "select event_id from RAW.EVENTS")}

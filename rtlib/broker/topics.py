@@ -260,6 +260,24 @@ def delete_topics(settings: Settings, *names: str) -> list[str]:
     return there
 
 
+def forget_groups(settings: Settings, *groups: str) -> None:
+    """Delete the committed offsets of consumer groups, so that their readers begin at the oldest record.
+
+    A group that does not exist is passed over.
+
+    Raises:
+        ServiceError: The broker does not answer, or a group is in use.
+    """
+    from kafka.errors import GroupIdNotFoundError, NoError
+
+    with _admin(settings) as admin:
+        told = dict(admin.delete_groups(list(groups)))
+    for group, error in told.items():
+        kind = error if isinstance(error, type) else type(error)
+        if not issubclass(kind, NoError | GroupIdNotFoundError):
+            raise ServiceError(f"the offsets of {group} could not be deleted ({kind.__name__})", cure="rtlib status")
+
+
 def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
     return {
         "num_partitions": spec.partitions,

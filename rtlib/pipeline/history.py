@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.pipeline import made
 from rtlib.pipeline.prepare import prepare
 from rtlib.simulator import history
 from rtlib.warehouse import load
@@ -31,11 +33,26 @@ def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int
     """
     prepare(settings)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    events = history(load_domain(settings.domain), seed=settings.seed, until=midnight, days=days, per_day=per_day)
+    wanted = {(midnight - timedelta(days=back)).date() for back in range(1, days + 1)}
+    return load_days(settings, wanted, per_day=per_day)
+
+
+def load_days(settings: Settings, days: Collection[date], *, per_day: int) -> int:
+    """Load the history of these days (UTC), but for those of which the warehouse holds history already.
+
+    Each day is drawn for itself: the same seed and density bring the same events, whichever days are loaded with it.
+
+    Returns:
+        How many events were new.
+    """
+    domain = load_domain(settings.domain)
     connection = connect(settings)
     try:
-        held = load.history_days(connection, settings.domain)
-        missing = (event for event in events if event.occurred_at.date() not in held)
-        return load.backfill(connection, missing, domain=settings.domain)
+        missing = sorted(set(days) - load.history_days(connection, settings.domain))
+        made.note_history(settings, missing, per_day=per_day)
+        ends = (datetime.combine(day + timedelta(days=1), time(), UTC) for day in missing)
+        drawn = (history(domain, seed=settings.seed, until=end, days=1, per_day=per_day) for end in ends)
+        events = (event for day in drawn for event in day)
+        return load.backfill(connection, events, domain=settings.domain)
     finally:
         connection.close()

@@ -17,6 +17,7 @@ from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS, Outlook, outlooks
 from rtlib.forecast.grid import Numbers, moments
 from rtlib.forecast.run import Tell
+from rtlib.pipeline import made
 from rtlib.pipeline.load import EVERYWHERE, INTERVAL_MINUTES, series_of
 from rtlib.staffing import Roster, critical_fractile, hedged_roster, hour_cost, paid_hour, people_needed, service_of
 from rtlib.warehouse import outlook as store
@@ -69,6 +70,7 @@ def forecast(settings: Settings, *, days: int = 7, workers: int = 2, tell: Tell 
         told = [row for one in found for row in _forecast_rows(one, made_at)]
         tried = [row for one in found for row in _backtest_rows(one, made_at)]
         store.write_forecasts(connection, domain.name, told, tried)
+    made.note(settings, "forecast", days)
     return found
 
 
@@ -101,6 +103,7 @@ def plan(settings: Settings, **changed: float) -> tuple[PlannedDay, ...]:
         store.write_staffing(
             connection, domain.name, [row for one in planned for row in _staffing_rows(role, one, made_at)]
         )
+    made.note(settings, "plan", len(planned))
     return planned
 
 
