@@ -90,6 +90,7 @@ def test_down_without_a_stack_is_harmless(home: Path) -> None:
         (("restart", "engine"), 2, "Cure: use one of: broker"),
         (("logs", "engine"), 2, "no part is called 'engine'"),
         (("up", "--seed", "-4"), 2, "RTLIB_SEED"),
+        (("rebuild", "warehouse"), 2, "Cure: rtlib rebuild warehouse --yes"),
         (("frobnicate",), 2, "No such command 'frobnicate'"),
         (("up", "--domian", "iot"), 2, "No such option"),
     ],

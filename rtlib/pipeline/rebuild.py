@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from rtlib.broker.topics import end_offsets, forget_groups
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
@@ -33,7 +35,7 @@ Tell = Callable[[str], None]
 WRITERS = ("alerts", "loader", "stream")  # in the order in which they are stopped
 KAFKA_KEEPS = timedelta(days=7)  # at least so long, of every topic but progress
 PATIENCE_SECONDS = 120.0
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 LOOK_SECONDS, TELL_SECONDS = 1.0, 5.0
 
 
@@ -95,7 +97,7 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
     _wait_until_archived(settings, tell)
     days = _load_history(settings, tell)
     _make_again(settings, found, tell)
-    wait_until_merged(settings)
+    _wait_until_merged(settings, tell)
     return Rebuilt(str(found.kept or ""), _tables(settings, found), tuple(_gone(found, days)), time.monotonic() - began)
 
 
@@ -142,14 +144,31 @@ def _groups(settings: Settings) -> list[str]:
 def _writers_stopped(settings: Settings) -> Iterator[None]:
     """Those of the writers that run stand still within, and run again afterwards in any case."""
     known = supervise.states(settings)
-    ran = [name for name in WRITERS if name in known and known[name].state not in ("STOPPED", "EXITED")]
+    ran = [name for name in WRITERS if name in known and known[name].state != "STOPPED"]
     try:
         for name in ran:
-            supervise.stop_part(settings, name)
+            _stop(settings, name)
         yield
     finally:
         for name in reversed(ran):
             supervise.start_part(settings, name, wait=False)
+
+
+def _stop(settings: Settings, name: str) -> None:
+    """Stop a part that may be ending by itself this moment: the supervisor would start it again behind a single stop.
+
+    Raises:
+        ServiceError: It cannot be stopped.
+    """
+
+    def stopped() -> bool:
+        supervise.stop_part(settings, name)
+        return supervise.states(settings)[name].state in ("STOPPED", "FATAL")
+
+    try:
+        Retrying(retry=retry_if_result(lambda done: not done), wait=wait_fixed(0.3), stop=stop_after_delay(60))(stopped)
+    except RetryError as error:
+        raise ServiceError(f"{name} cannot be stopped", cure="rtlib down, then rtlib rebuild warehouse") from error
 
 
 def _wait_until_archived(settings: Settings, tell: Tell) -> None:
@@ -177,6 +196,13 @@ def _wait_until_archived(settings: Settings, tell: Tell) -> None:
             told = now
             tell(f"  {left:,} records of {settings.topic('events')} are still to be archived")
         time.sleep(LOOK_SECONDS)
+
+
+def _wait_until_merged(settings: Settings, tell: Tell) -> None:
+    try:
+        wait_until_merged(settings)
+    except ServiceError as error:  # a busy machine may take longer; what is not merged yet is not lost
+        tell(f"{error.what}; it goes on")
 
 
 def _load_history(settings: Settings, tell: Tell) -> int:
@@ -214,7 +240,7 @@ def _tables(settings: Settings, found: Salvage) -> tuple[TableRows, ...]:
         "where table_type = 'BASE TABLE' and table_schema not like 'INFORMATION%' order by 1, 2"
     )
     with closing(connect(settings)) as connection:
-        names = [f"{row['s']}.{row['t']}" for row in query(connection, sql)]
+        names = [f"{row['s']}.{row['t']}" for row in query(connection, sql) if not row["s"].startswith("_FS")]
         after = {name: int(query(connection, f"select count(*) as n from {name}")[0]["n"]) for name in names}
     every = sorted(after.keys() | found.rows.keys())
     return tuple(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rtlib import private
 from rtlib.errors import WarehouseDamaged
@@ -72,7 +72,7 @@ def _copied(
 ) -> tuple[dict[str, int], dict[str, int], dict[str, str]]:
     import duckdb
 
-    limits: dict[str, str | int] = {"memory_limit": f"{MEMORY_MB}MB", "threads": THREADS}
+    limits: dict[str, Any] = {"memory_limit": f"{MEMORY_MB}MB", "threads": THREADS}
     carried: dict[str, int] = {}
     with duckdb.connect(config=limits) as connection:
         try:

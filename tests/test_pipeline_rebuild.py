@@ -1,0 +1,63 @@
+"""Rebuild: what is counted afterwards, what is said to be gone, and that nothing that writes runs meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from live_stack import supervisor, until
+from snowflake.connector import SnowflakeConnection
+from warehouse_rows import batch, event_row
+from warehouse_server import WarehouseServer
+
+from rtlib.config import Settings
+from rtlib.errors import ConfigError
+from rtlib.pipeline import rebuild
+from rtlib.services import supervise
+from rtlib.services.parts import Part
+from rtlib.services.warehouse_salvage import Salvage
+from rtlib.warehouse.load import apply_batch
+
+RUNS = Part("loader", (sys.executable, "-c", "import signal; signal.pause()"))
+ENDS = Part("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))
+STOPPED = Part("alerts", RUNS.command, autostart=False)
+
+
+def test_snowflake_has_no_file_to_rebuild(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Snowflake"):
+        rebuild.rebuild_warehouse(Settings(home=tmp_path, snowflake_account="org-one"), tell=print)
+
+
+def test_each_table_is_counted_before_and_after(
+    warehouse_server: WarehouseServer, warehouse: SnowflakeConnection
+) -> None:
+    apply_batch(warehouse, batch(event_row(0), event_row(1)))
+    found = Salvage(Path("kept"), {"RAW.EVENTS": 9, "MARTS.GONE": 4}, {"OPS.ALERTS": 3})
+    told = {one.table: one for one in rebuild._tables(warehouse_server.settings, found)}
+    assert (told["RAW.EVENTS"].before, told["RAW.EVENTS"].after) == (9, 2)
+    assert (told["RAW.BATCHES"].before, told["RAW.BATCHES"].after) == (None, 1)
+    assert (told["MARTS.GONE"].before, told["MARTS.GONE"].after) == (4, 0)
+    assert told["OPS.ALERTS"].carried == 3
+    assert not [name for name in told if name.startswith("_FS")]
+
+
+def test_what_cannot_come_back_is_said_for_every_table_that_is_wanted() -> None:
+    lost = dict.fromkeys(rebuild._wanted(), "Could not read enough bytes")
+    said = list(rebuild._gone(Salvage(Path("kept"), lost=lost), 3))
+    assert len(said) == len(lost)
+    assert said[0] == (
+        "OPS.ALERTS: alerts, whether they were delivered, and who has acknowledged them (Could not read enough bytes)"
+    )
+    assert "rtlib backfill" in list(rebuild._gone(Salvage(Path("kept")), 0))[-1]
+
+
+def test_what_writes_is_stopped_even_while_it_ends_and_starts_by_itself_and_runs_again_afterwards() -> None:
+    with supervisor(RUNS, ENDS, STOPPED) as settings:
+        until(lambda: supervise.states(settings)["loader"].state == "RUNNING", seconds=30)
+        until(lambda: supervise.states(settings)["stream"].state in ("EXITED", "RUNNING"), seconds=30)
+        with rebuild._writers_stopped(settings):
+            assert {one.state for one in supervise.states(settings).values()} == {"STOPPED"}
+        until(lambda: supervise.states(settings)["loader"].state == "RUNNING", seconds=30)
+        assert supervise.states(settings)["stream"].state != "STOPPED"
+        assert supervise.states(settings)["alerts"].state == "STOPPED"
