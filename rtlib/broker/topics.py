@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
 from rtlib.broker.client import client_options
 from rtlib.broker.seam import broker_errors
 from rtlib.config import Settings
@@ -268,14 +270,22 @@ def forget_groups(settings: Settings, *groups: str) -> None:
     Raises:
         ServiceError: The broker does not answer, or a group is in use.
     """
-    from kafka.errors import GroupIdNotFoundError, NoError
+    from kafka import errors
 
+    # A broker whose first group this is makes the topic of the groups' offsets only now; some say so in their answer.
+    starting = (errors.CoordinatorNotAvailableError, errors.NotCoordinatorError, errors.CoordinatorLoadInProgressError)
+    names = {one.__name__ for one in starting}
+    patiently = Retrying(
+        retry=retry_if_exception_type(starting) | retry_if_result(lambda told: not names.isdisjoint(told.values())),
+        wait=wait_fixed(0.5),
+        stop=stop_after_delay(20),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
+    )
     with _admin(settings) as admin:
-        told = dict(admin.delete_groups(list(groups)))
-    for group, error in told.items():
-        kind = error if isinstance(error, type) else type(error)
-        if not issubclass(kind, NoError | GroupIdNotFoundError):
-            raise ServiceError(f"the offsets of {group} could not be deleted ({kind.__name__})", cure="rtlib status")
+        told: dict[str, str] = patiently(lambda: dict(admin.delete_groups(list(groups))))
+    for group, said in told.items():
+        if said not in ("OK", "GroupIdNotFoundError"):
+            raise ServiceError(f"the offsets of {group} could not be deleted ({said})", cure="rtlib status")
 
 
 def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
