@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
+import requests
 
 from rtlib import private
 from rtlib.config import Settings
@@ -17,6 +18,19 @@ from rtlib.running import is_running
 from rtlib.services import processes
 
 SHOWN = 3  # findings named in a check; the rest are counted
+# A request for each HTTP server that only its owner may make, and what a stranger adds to it or lacks.
+ASKED = {
+    "registry": "/apis/ccompat/v7/subjects",
+    "warehouse": "/monitoring/queries/0",
+    "receiver": "/cards",
+    "app": "/api/kernels",
+}
+STRANGERS = {
+    "without the secret": {},
+    "under a foreign host name": {"Host": "stranger.example"},
+    "from a foreign page": {"Origin": "http://stranger.example"},
+}
+REFUSED = (401, 403)
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -29,7 +43,8 @@ def checks(settings: Settings) -> list[Check]:
         raise ServiceError(
             f"the stack of {settings.home} is not running, so its doors cannot be checked", cure="rtlib up"
         )
-    return [_modes(settings.home), _listeners(settings.home), _secrets(settings.home)]
+    home = settings.home
+    return [_modes(home), _listeners(home), _secrets(home), *_doors(settings), _broker(settings)]
 
 
 def open_sockets(home: Path) -> list[str]:
@@ -70,6 +85,32 @@ def _public_texts(home: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(home)), path.read_bytes()
         except OSError:  # a log that has just been rotated
             continue
+
+
+def _doors(settings: Settings) -> Iterator[Check]:
+    """Ask each HTTP server that runs what a stranger would ask."""
+    for name, path in ASKED.items():
+        url = f"http://127.0.0.1:{settings.ports[name]}{path}"
+        try:
+            answers = {who: requests.get(url, headers=added, timeout=5, allow_redirects=False).status_code
+                       for who, added in STRANGERS.items()}  # fmt: skip
+        except requests.RequestException:
+            yield Check(f"door {name}", None, "does not run, or runs elsewhere")
+            continue
+        taken = [f"{who} ({status})" for who, status in answers.items() if status not in REFUSED]
+        if taken:
+            yield Check(f"door {name}", False, f"takes a request {_named(taken)}", "report it: docs/security.md")
+        else:
+            yield Check(f"door {name}", True, f"refuses a request {', '.join(answers)}")
+
+
+def _broker(settings: Settings) -> Check:
+    if settings.kafka_bootstrap_servers is not None:
+        return Check("door kafka", None, "a broker elsewhere; its own rules hold")
+    if settings.local_sign_in:
+        return Check("door kafka", True, "asks for a sign-in")
+    said = "every user of this machine may read and write topics; RTLIB_SHARED=1 rtlib up asks for a sign-in"
+    return Check("door kafka", None, said)
 
 
 def _modes(home: Path) -> Check:
