@@ -79,20 +79,20 @@ def test_a_session_whose_servers_would_be_open_is_stopped() -> None:
 
 
 def test_a_stranger_gets_no_file_and_no_block_from_any_port(spark: SparkSession, tmp_path: Path) -> None:
-    (tmp_path / "secret.txt").write_text("for executors alone")
-    context = spark.sparkContext
-    context.addFile(str(tmp_path / "secret.txt"))
+    (tmp_path / "secret.txt").write_text("for the owner alone")
+    (tmp_path / "a-library-for-executors.jar").write_text("for executors alone")
+    context: Any = spark.sparkContext
+    context._jsc.addJar(str(tmp_path / "a-library-for-executors.jar"))
     held = context.broadcast("for executors alone")
-    block = stranger.open_block(context.applicationId, f"broadcast_{held._jbroadcast.id()}_piece0")  # type: ignore[union-attr]
-    python_gateway = spark.sparkContext._gateway.gateway_parameters.port  # type: ignore[union-attr]
-    answers = {
-        port: [stranger.answer(port, message) for message in (stranger.stream_request("/files/secret.txt"), block)]
-        for port in listening(spark)
-        if port != python_gateway
-    }
-    assert len(answers) >= 2  # the driver and its block manager
-    given = {stranger.RPC_RESPONSE, stranger.STREAM_RESPONSE}
-    assert not [port for port, kinds in answers.items() if given & set(kinds)], answers
+    asked = (
+        stranger.stream_request("/jars/a-library-for-executors.jar"),
+        stranger.stream_request(f"/artifacts/{'../' * 20}{tmp_path}/secret.txt"),
+        stranger.open_block(context.applicationId, f"broadcast_{held._jbroadcast.id()}_piece0"),
+    )
+    ports = listening(spark).keys() - {context._gateway.gateway_parameters.port}
+    assert len(ports) >= 2  # the driver and its block manager
+    answers = {port: [stranger.answer(port, message) for message in asked] for port in ports}
+    assert answers == dict.fromkeys(ports, [None, None, None])
 
 
 def test_java_calls_python_and_a_stranger_does_not(spark: SparkSession) -> None:

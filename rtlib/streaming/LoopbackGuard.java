@@ -22,12 +22,14 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Keeps strangers away from servers that listen on every network interface: those of real-time mode's streaming shuffle,
- * which Spark opens without its own authentication.
+ * Keeps strangers away from the servers of a Spark whose driver and executor are this process.
+ *
+ * Spark leaves two doors open, whatever is configured. The servers of real-time mode's streaming shuffle listen on every
+ * network interface and authenticate nobody. The driver's own server sends files before a client has authenticated.
  *
  * Netty calls this extension for each server and each client of the process. A server that asks for every interface gets
- * 127.0.0.1 instead, and reads 32 secret bytes from a new connection before anything else. Clients in the same process
- * send them first. The bytes are drawn when the process starts, and no other process ever has them.
+ * 127.0.0.1 instead. Every server reads 32 secret bytes from a new connection before anything else; clients in the same
+ * process send them first. The bytes are drawn when the process starts, and no other process ever has them.
  *
  * Written for Janino, the compiler among Spark's jars: no lambdas, no generics.
  */
@@ -53,16 +55,14 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
         client.pipeline().addFirst(new Caller());
     }
 
-    /** Moves a server from every interface to 127.0.0.1. */
+    /** Moves a server from every interface to 127.0.0.1, and guards it. */
     private static final class Listener extends ChannelOutboundHandlerAdapter {
         public void bind(ChannelHandlerContext context, SocketAddress address, final ChannelPromise bound) {
-            InetSocketAddress asked = (InetSocketAddress) address;
-            if (asked.isUnresolved() || !asked.getAddress().isAnyLocalAddress()) {
-                context.bind(address, bound);
-                return;
+            InetSocketAddress place = (InetSocketAddress) address;
+            if (!place.isUnresolved() && place.getAddress().isAnyLocalAddress()) {
+                place = new InetSocketAddress(InetAddress.getLoopbackAddress(), place.getPort());
             }
-            InetSocketAddress loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), asked.getPort());
-            context.bind(loopback).addListener(new GenericFutureListener() {
+            context.bind(place).addListener(new GenericFutureListener() {
                 public void operationComplete(Future done) {
                     if (done.isSuccess()) {
                         guard(bound.channel());

@@ -1,8 +1,9 @@
 """Guard: what keeps other users and machines out of a Spark that runs on this machine.
 
-Spark authenticates its RPC servers when asked to. The servers of real-time mode's streaming shuffle do not take part:
-they listen on every interface and take anybody for a reader. ``LoopbackGuard.java``, an extension of Netty, moves them
-to 127.0.0.1 and lets only this process connect. It is compiled on the machine, by the compiler among Spark's jars.
+``spark.authenticate`` leaves two doors open. The servers of real-time mode's streaming shuffle listen on every
+interface and take anybody for a reader, and the driver's server sends files before a client has authenticated.
+``LoopbackGuard.java``, an extension of Netty, moves every server to 127.0.0.1 and lets only this process connect. It is
+compiled on the machine, by the compiler among Spark's jars.
 """
 
 from __future__ import annotations
