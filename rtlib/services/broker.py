@@ -89,7 +89,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     if _is_formatted(folder):
         return
     tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
-    done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120)
+    done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120, umask=0o077)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
     _keep_identity(folder)
