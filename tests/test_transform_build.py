@@ -390,6 +390,10 @@ def test_the_verbs_tell_people_and_programs(world: World, monkeypatch: pytest.Mo
     assert len(whole["nodes"]) > 20 < len(whole["edges"])
     exported = CliRunner().invoke(cli.app, ["dbt", "env"]).stdout
     assert f"export RTLIB_WAREHOUSE_PORT={world.settings.ports['warehouse']}" in exported
+    secret = world.settings.local_secret("warehouse").get_secret_value()
+    assert f"export DBT_ENV_SECRET_RTLIB_WAREHOUSE={secret}" in exported
+    variables = json.loads(CliRunner().invoke(cli.app, ["dbt", "env", "--json"]).stdout)["variables"]
+    assert variables["DBT_ENV_SECRET_RTLIB_WAREHOUSE"] == secret
 
 
 def test_nothing_selected_is_an_error_that_says_where_the_names_are(world: World) -> None:

@@ -236,21 +236,21 @@ def test_tokens_are_of_256_bits_and_never_the_same(attacker: Attacker) -> None:
 # --- statements of a session ----------------------------------------------------------------------------------------
 
 REACHING_OUT = [
-    "select * from read_text('{out}/key')",
-    "select * from read_blob('{out}/key')",
-    "select * from read_csv('{out}/key')",
-    "select * from read_csv_auto('{stage}/../../../outside/key')",
+    "select content from read_text('{out}/key')",
+    "select filename from read_blob('{out}/key')",
+    "select count(*) from read_csv('{out}/key')",
+    "select content from read_text('{stage}/../../secrets.json')",
     "select * from read_json('{out}/key')",
     "select * from read_parquet('{out}/key')",
     "select * from sniff_csv('{out}/key')",
     "select * from glob('{out}/*')",
     "select * from '{out}/key'",
-    "select * from read_text('/proc/self/environ')",
-    "create table RAW.STOLEN as select * from read_text('{out}/key')",
-    "create view RAW.STOLEN as select * from read_text('{out}/key')",
-    "insert into RAW.REJECTED (payload) select content from read_text('{out}/key')",
+    "select content from read_text('/proc/self/environ')",
+    "create table RAW.STOLEN as select content from read_text('{out}/key')",
+    "create view RAW.STOLEN as select content from read_text('{out}/key')",
+    "insert into LOOT select content from read_text('{out}/key')",
     "select (select content from read_text('{out}/key')) as a",
-    "select * from query('select * from read_text(''{out}/key'')')",
+    "select * from query('select content from read_text(''{out}/key'')')",
     "copy (select 'x') to '{out}/evil.pth'",
     "copy RAW.EVENTS to '{out}/evil.pth'",
     "copy into RAW.REJECTED (payload) from 'file://{out}/key' file_format = (type = csv) purge = true",
@@ -285,6 +285,8 @@ def test_no_statement_reaches_a_file_outside_the_stage(
     attacker: Attacker, warehouse: SnowflakeConnection, sql: str
 ) -> None:
     stage = attacker.server.home / "warehouse" / "stages"
+    execute(warehouse, "use schema RAW")  # without one, fakesnow refuses a function in FROM for that reason
+    execute(warehouse, "create or replace temporary table LOOT (content varchar)")
     with pytest.raises(WarehouseError) as caught:
         rows = query(warehouse, sql.format(out=attacker.outside, stage=stage))
         assert rows is None
@@ -302,6 +304,7 @@ def test_no_setting_of_duckdb_can_be_changed(warehouse: SnowflakeConnection, nam
 
 
 def test_links_on_the_stage_lead_nowhere(attacker: Attacker, warehouse: SnowflakeConnection) -> None:
+    execute(warehouse, "use schema RAW")
     stage = attacker.server.home / "warehouse" / "stages"
     links = [stage / "a-file", stage / "a-folder"]
     try:
@@ -309,7 +312,7 @@ def test_links_on_the_stage_lead_nowhere(attacker: Attacker, warehouse: Snowflak
         links[1].symlink_to(attacker.outside)
         for path in (links[0], links[1] / "key"):
             with pytest.raises(WarehouseError):
-                query(warehouse, f"select * from read_text('{path}')")
+                query(warehouse, f"select content from read_text('{path}')")
         with pytest.raises(ValueError, match="out of the stage"):
             open_within(stage, "a-folder/evil")
     finally:
