@@ -73,7 +73,7 @@ def start(settings: Settings) -> None:
     """
     config = settings.home / "run" / "supervisord.conf"
     command = (sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, umask=0o077)
     if done.returncode != 0:
         raise ServiceError(
             f"the supervisor did not start: {done.stderr.strip()[-400:]}", cure="rtlib down, then rtlib up"
