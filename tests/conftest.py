@@ -67,9 +67,9 @@ def own_warehouse(tmp_path: Path) -> Iterator[Callable[[], WarehouseServer]]:
         server.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One Spark session for a file of tests, as the streaming application makes it; its Java serves the whole run."""
+    """One Spark session for the run, as the streaming application makes it. No test may stop it."""
     from rtlib.config import Settings
     from rtlib.services.java import ensure_java
     from rtlib.streaming.session import session

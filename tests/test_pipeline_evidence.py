@@ -164,7 +164,7 @@ def world(
     warehouse: SnowflakeConnection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
-    (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
+    warehouse_server.share_with(tmp_path)
     made = World(Settings(home=tmp_path, domain="iot", part="ledger"), warehouse)
     for name in ("contents", "first_offsets", "end_offsets"):
         monkeypatch.setattr(evidence, name, getattr(made, name))

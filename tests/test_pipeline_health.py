@@ -14,7 +14,9 @@ from rtlib.records import Heartbeat, Status
 from rtlib.services.supervise import PartState
 from rtlib.streaming.job import TORN
 
-NOW = datetime.now(UTC)
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -39,31 +41,31 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def beat(part: str, *, active: bool = True, words: str = "it runs", **numbers: float) -> Heartbeat:
-    return Heartbeat(part, active, words, NOW - timedelta(seconds=2), numbers)
+    return Heartbeat(part, active, words, now() - timedelta(seconds=2), numbers)
 
 
 def test_a_sign_of_life_of_the_process_before_does_not_count(said: Any) -> None:
-    said(beat("kpis"), beat("archive"), beat("loader"), started_at=NOW - timedelta(seconds=1))
+    said(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=1))
     for check in (health.stream, health.loader):
         with pytest.raises(ServiceError, match="has not started yet"):
             check(Settings())
-    said(beat("kpis"), beat("archive"), beat("loader"), started_at=NOW - timedelta(seconds=60))
+    said(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=60))
     assert health.stream(Settings()) == "both queries run"
 
 
 def test_a_query_that_is_not_active_is_not_well_and_says_why(said: Any) -> None:
     why = "failed 3 times in the last 2 minutes: no such topic"
-    said(beat("kpis", active=False, words=why), beat("archive"), started_at=NOW - timedelta(seconds=60))
+    said(beat("kpis", active=False, words=why), beat("archive"), started_at=now() - timedelta(seconds=60))
     with pytest.raises(ServiceError, match=f"the kpis query does not run: {why}"):
         health.stream(Settings())
 
 
 def test_a_query_with_a_damaged_checkpoint_is_named_with_its_cure(said: Any) -> None:
     stopped = beat("kpis", active=False, words="the checkpoint is damaged", **{TORN: 1.0})
-    said(stopped, beat("archive"), started_at=NOW - timedelta(seconds=60))
+    said(stopped, beat("archive"), started_at=now() - timedelta(seconds=60))
     with pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
         health.stream(Settings())
-    seen = broker_probe._by_heartbeat(stopped, NOW, ())
+    seen = broker_probe._by_heartbeat(stopped, now(), ())
     assert (seen.status, seen.reason) == (
         Status.STOPPED,
         "the checkpoint is damaged; cure: rtlib rebuild checkpoint kpis",

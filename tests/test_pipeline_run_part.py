@@ -110,7 +110,7 @@ def kpi(settings: Settings, minute: int, **changes: Any) -> Message:
 
 @pytest.fixture
 def settings(tmp_path: Path, warehouse_server: WarehouseServer, warehouse: SnowflakeConnection) -> Settings:
-    (tmp_path / "ports.json").write_text(json.dumps({"warehouse": warehouse_server.port}))
+    warehouse_server.share_with(tmp_path)
     return Settings(home=tmp_path, part="loader", domain="iot")
 
 

@@ -56,9 +56,7 @@ def test_a_part_that_a_fault_ended_is_not_marked_for_ever(tmp_path: Path) -> Non
     ["11:59:50,000 INFO stopped: stream (terminated by SIGTERM)", "11:59:50,000 INFO supervisord started with pid 7"],
 )
 def test_what_was_before_somebody_stopped_the_part_or_the_stack_is_over(tmp_path: Path, over: str) -> None:
-    settings = log_of(
-        tmp_path, ended("11:59:00"), ended("11:59:10"), ended("11:59:20"), f"11:59:50,000 {over}", ended("11:59:55")
-    )
+    settings = log_of(tmp_path, ended("11:59:00"), ended("11:59:10"), ended("11:59:20"), over, ended("11:59:55"))
     assert restarts.restarts(settings, now=NOW) == {"stream": 1}
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from live_stack import until
 
-from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn
 from rtlib.streaming.checkpoint import examine, heal
 
@@ -23,21 +22,16 @@ BATCHES, ROWS, KEYS = 5, 20, 5
 Tear = Callable[[Path], object]
 
 
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A Spark session as the streaming application makes it, with state as real-time mode keeps it."""
-    from rtlib.services.java import ensure_java
-    from rtlib.streaming.session import session
-
-    chosen = Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(ensure_java(chosen).path.parent.parent))
-        made = session(chosen, jars=())
-        state = "spark.sql.streaming.stateStore"
-        made.conf.set(f"{state}.checkpointFormatVersion", "2")
-        made.conf.set(f"{state}.rocksdb.changelogCheckpointing.enabled", "true")
-        yield made
-        made.stop()
+@pytest.fixture(scope="module", autouse=True)
+def state_of_real_time_mode(spark: SparkSession) -> Iterator[None]:
+    """State as real-time mode keeps it: changelogs, and each checkpoint of a partition under an id of its own."""
+    state = "spark.sql.streaming.stateStore"
+    chosen = {f"{state}.checkpointFormatVersion": "2", f"{state}.rocksdb.changelogCheckpointing.enabled": "true"}
+    for name, value in chosen.items():
+        spark.conf.set(name, value)
+    yield
+    for name in chosen:
+        spark.conf.unset(name)
 
 
 def counted(spark: SparkSession, folder: Path, *, batches: int) -> dict[int, int]:
@@ -53,8 +47,9 @@ def counted(spark: SparkSession, folder: Path, *, batches: int) -> dict[int, int
     rows = once.groupBy((F.col("value") % KEYS).alias("key")).count()
 
     def keep(batch: Any, number: int) -> None:
+        rows = batch.collect()  # also of a batch that is not looked at: without tasks Spark has no state to commit
         if number <= batches:
-            counts.update({row["key"]: row["count"] for row in batch.collect()})
+            counts.update({row["key"]: row["count"] for row in rows})
 
     writer = rows.writeStream.outputMode("update").foreachBatch(keep).trigger(processingTime="0 seconds")
     query = writer.option("checkpointLocation", str(folder)).start()

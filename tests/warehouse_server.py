@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,6 +55,11 @@ class WarehouseServer:
         from rtlib.warehouse.connection import connect
 
         return connect(self.settings)
+
+    def share_with(self, home: Path) -> None:
+        """Let another state folder use this warehouse: its port and its secrets."""
+        for name in ("ports.json", "secrets.json"):
+            shutil.copy(self.settings.home / name, home)
 
     def kill(self) -> None:
         """End it as a crash would."""

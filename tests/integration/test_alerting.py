@@ -25,7 +25,7 @@ from rtlib.pipeline.receiver import receiver_address
 
 pytestmark = pytest.mark.integration
 
-CALM, BAD = 40.0, 9_000.0  # ms: of latency in one domain, of a page's load in another
+CALM, BAD = 40.0, 7_000.0  # ms: of latency in one domain, of a page's load in another
 
 
 def of_domain(stack: Stack, domain: str) -> Settings:

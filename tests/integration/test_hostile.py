@@ -115,7 +115,7 @@ def test_a_compressed_record_that_would_be_far_larger_for_its_readers_is_refused
     producer = Producer({**librdkafka_options(settings), **options})
     for topic in ("events", "kpis", "progress"):
         producer.produce(
-            settings.topic(topic), b"x" * 50 * hostile.MEGABYTE, on_delivery=lambda e, _: answers.append(e)
+            settings.topic(topic), b"x" * 50 * hostile.MEGABYTE, b"key", on_delivery=lambda e, _: answers.append(e)
         )
         assert producer.flush(30) == 0
     assert [error.code() for error in answers] == [KafkaError.MSG_SIZE_TOO_LARGE] * 3

@@ -17,8 +17,11 @@ LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def servers(process: psutil.Process) -> dict[int, str]:
-    """Port to address of each TCP server of a process."""
-    found = [one.laddr for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    """Port to address of each TCP server of a process; none of one that has just ended."""
+    try:
+        found = [one.laddr for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:
+        return {}
     return {one.port: one.ip for one in found}
 
 
@@ -27,7 +30,7 @@ def spark_java(stack: Stack) -> psutil.Process:
 
     def found() -> psutil.Process | None:
         parts = [one for part, one in processes.belonging_to(stack.home) if part == "stream"]
-        return next((one for one in parts if "java" in one.name() and len(servers(one)) >= 7), None)
+        return next((one for one in parts if len(servers(one)) >= 7), None)
 
     java = until(found, seconds=120)
     assert java is not None
