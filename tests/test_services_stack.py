@@ -276,7 +276,7 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
 
 def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
-    monkeypatch.setattr(demo, "_drained", lambda settings: supervise.states(settings)["simulator"].state)
+    monkeypatch.setattr(demo, "_drained", lambda settings, tell: supervise.states(settings)["simulator"].state)
     with supervisor(WAITS) as settings:
         until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
         during = demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
