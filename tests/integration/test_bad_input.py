@@ -58,7 +58,7 @@ def written(home: Path) -> list[str]:
 
 
 # Written anew by each start, and by themselves they change nothing.
-USELESS_ALONE = {"ports.json", "kafka/server.properties"}
+USELESS_ALONE = {"ports.json", "secrets.json", "kafka/server.properties"}
 
 
 def test_an_unknown_domain_is_refused_and_the_known_ones_are_named(home: Path) -> None:
