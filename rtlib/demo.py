@@ -25,6 +25,7 @@ from rtlib.config import Settings, inherited_environment, load_settings, project
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict, waiting
 from rtlib.pipeline import health, prepare, trigger
+from rtlib.pipeline.rebuild import INTERRUPTED
 from rtlib.pipeline.receiver import receiver_address
 from rtlib.pipeline.recovery import wait_until_settled
 from rtlib.running import remembered
@@ -49,6 +50,8 @@ def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle:
         RtlibError: It could not be started.
     """
     began = stack.up(settings, checks=health.checks_at_start(), prepare=prepare, chosen=chosen, tell=tell, idle=idle)
+    if (settings.home / INTERRUPTED).exists():
+        tell("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
     if not began:
         _tell_what_differs({**settings.of_a_run(), **chosen}, remembered(settings.home), tell=tell)
     return began

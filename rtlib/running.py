@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import socket
 import tempfile
@@ -30,10 +31,16 @@ def socket_path(home: Path) -> Path:
 
 
 def is_running(home: Path) -> bool:
-    """True while the supervisor of this state folder listens; files alone may be left over from a crash."""
+    """True while the supervisor of this state folder listens; files alone may be left over from a crash.
+
+    A socket of another user, who may have made one in the temporary folder first, is not ours.
+    """
+    path = socket_path(home)
+    if not path.exists() or path.stat().st_uid != os.getuid():
+        return False
     with socket.socket(socket.AF_UNIX) as knock:
         knock.settimeout(KNOCK_SECONDS)
-        return knock.connect_ex(str(socket_path(home))) == 0
+        return knock.connect_ex(str(path)) == 0
 
 
 def remember(home: Path, options: Mapping[str, object]) -> None:

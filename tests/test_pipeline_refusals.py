@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Message
+from kafka.errors import MessageSizeTooLargeError
 
 from rtlib.broker.consumer import RefusedKpi
 from rtlib.broker.rejected import from_record
 from rtlib.config import Settings
+from rtlib.errors import ServiceError
 from rtlib.pipeline.broker_probe import _alerts
 from rtlib.pipeline.refusals import Allowance, Refusals
 from rtlib.records import Heartbeat
@@ -24,13 +27,24 @@ class Clock:
         return self.now
 
 
+class Answer(Future[None]):
+    """What a producer returns, with kafka-python's way to ask it."""
+
+    def get(self, timeout: float) -> None:
+        self.result(timeout)
+
+
 class Producer:
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, Any]] = []
         self.flushed = 0
+        self.refuses = False
 
-    def send(self, topic: str, *, value: bytes, headers: Any) -> None:
+    def send(self, topic: str, *, value: bytes, headers: Any) -> Answer:
         self.sent.append((topic, value, headers))
+        answer = Answer()
+        answer.set_exception(MessageSizeTooLargeError("no")) if self.refuses else answer.set_result(None)
+        return answer
 
     def flush(self, timeout: float) -> None:
         self.flushed += 1
@@ -46,6 +60,16 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Refusals
     made = Refusals(Settings(home=tmp_path, domain="iot"), Allowance(per_second=500, most=1_000, clock=clock))
     monkeypatch.setattr(made, "_connected", lambda: producer)
     return made, producer, clock
+
+
+def test_a_record_that_kafka_does_not_take_is_an_error_and_not_lost_in_silence(
+    publisher: tuple[Refusals, Producer, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, producer, _ = publisher
+    producer.refuses = True
+    monkeypatch.setattr(Settings, "bootstrap_servers", "127.0.0.1:9")
+    with pytest.raises(ServiceError, match="no"):
+        made.publish([refused(b"{}")])
 
 
 def test_a_refused_record_is_published_whole_with_reason_field_and_source(

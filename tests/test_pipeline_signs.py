@@ -75,7 +75,24 @@ def test_of_each_query_the_newest_batches_are_kept(monkeypatch: pytest.MonkeyPat
     assert [one.batch_id for one in reader.progress["kpis"]] == list(range(30, KEPT + 30))
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\xff", b"[]", b'{"part": "loader"}', b'{"part": ["loader"], "at": 7}'])
+def told(**changes: Any) -> bytes:
+    """A heartbeat of the loader with something that no part would say."""
+    return json.dumps({**json.loads(beat("loader").value or b""), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, b"", b"\xff", b"[]", b'{"part": "loader"}', b'{"part": ["loader"], "at": 7}'),
+        *(
+            told(at="2030-01-01T00:00:00"),
+            told(numbers="x"),
+            told(numbers={"lag": "x"}),
+            told(active="no"),
+            told(said=7),
+        ),
+    ],
+)
 @pytest.mark.parametrize("key", [None, b"\xff", b"heartbeat|loader", b"kpis"])
 def test_a_record_that_is_no_sign_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, key: bytes | None, value: bytes | None

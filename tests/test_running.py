@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseUnreachable
 from rtlib.pipeline import health
 from rtlib.pipeline.alerting import webhook
-from rtlib.running import forget, is_running, read_secret, remember, remembered
+from rtlib.running import forget, is_running, read_secret, remember, remembered, socket_path
 from rtlib.services import supervise
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
@@ -50,6 +51,17 @@ def test_a_stack_runs_while_its_supervisor_listens_and_not_when_its_files_are_le
 
 def test_an_empty_folder_runs_nothing(tmp_path: Path) -> None:
     assert not is_running(tmp_path)
+
+
+def test_a_socket_of_another_user_is_not_our_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(socket_path(tmp_path)))
+        listener.listen()
+        assert is_running(tmp_path)
+        monkeypatch.setattr("rtlib.running.os.getuid", lambda: os.geteuid() + 1)
+        assert not is_running(tmp_path)
+    socket_path(tmp_path).unlink()
 
 
 def test_the_addresses_of_a_running_stack_are_those_it_chose(running: Settings) -> None:

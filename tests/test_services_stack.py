@@ -286,6 +286,18 @@ def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkey
         assert supervise.states(settings)["simulator"].state == "STOPPED"
 
 
+def test_a_folder_with_other_things_in_it_is_no_state_folder_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("to somebody")
+    tmp_path.chmod(0o755)
+    done = run_rtlib(tmp_path, "up")
+    assert done.returncode == 2
+    assert (
+        f"{tmp_path} is no state folder: it holds letter.txt" in done.stderr and "Cure: set RTLIB_HOME" in done.stderr
+    )
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
 @pytest.mark.parametrize("words", [("--json",), ("--seconds", "5")])
 def test_what_holds_for_a_headless_demo_alone_is_refused_without_it(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run_rtlib(tmp_path / "home", "demo", *words)

@@ -294,6 +294,17 @@ def test_no_statement_reaches_a_file_outside_the_stage(
     assert query(warehouse, "select count(*) as n from RAW.REJECTED") == [{"n": 0}]
 
 
+@pytest.mark.parametrize("what", ["(select 'junk')", "RAW.EVENTS"])
+def test_no_statement_overwrites_the_databases_own_file(
+    attacker: Attacker, warehouse: SnowflakeConnection, what: str
+) -> None:
+    file = attacker.server.home / "warehouse" / "RTLIB.db"
+    with pytest.raises(WarehouseError, match="not Snowflake's SQL"):
+        query(warehouse, f"/* c */ Copy {what} TO '{file}' (use_tmp_file 'false')")
+    assert file.read_bytes()[8:12] == b"DUCK"
+    assert query(warehouse, "select 'copy it to x' as v") == [{"v": "copy it to x"}]
+
+
 @pytest.mark.parametrize("name", ["memory_limit", "enable_external_access", "lock_configuration", "threads"])
 def test_no_setting_of_duckdb_can_be_changed(warehouse: SnowflakeConnection, name: str) -> None:
     before = query(warehouse, f"select current_setting('{name}') as v")

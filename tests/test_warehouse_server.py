@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,18 @@ def test_sessions_that_are_silent_for_long_are_closed() -> None:
     assert forget_idle_sessions(sessions, seen, idle_seconds=50) == ["silent"]
     assert (silent.closed, busy.closed, new.closed) == (True, False, False)
     assert set(sessions) == set(seen) == {"busy", "new"}
+
+
+def test_a_session_that_its_client_ends_this_moment_is_passed_over() -> None:
+    class Ending(dict[str, Any]):
+        def __iter__(self) -> Iterator[str]:
+            yield "gone"
+            yield from super().__iter__()
+
+    silent = Session()
+    sessions, seen = Ending(silent=silent), {"gone": 0.0, "silent": 0.0}
+    assert forget_idle_sessions(sessions, seen, idle_seconds=0) == ["gone", "silent"]
+    assert silent.closed and not seen
 
 
 def test_of_too_many_sessions_those_are_closed_that_were_silent_for_longest() -> None:

@@ -49,7 +49,11 @@ def checkpoint(
     query: Annotated[str, typer.Argument(help="kpis or archive.")],
     as_json: Json = False,
 ) -> None:
-    """Put a query's checkpoint aside: it reads its topic again from the start; what it writes twice changes nothing."""
+    """Put a query's checkpoint aside: it reads its topic again from the start.
+
+    The archive leaves out what RAW has. KPIs are counted anew and replace the old ones, so windows of which Kafka has
+    deleted some events come out lower: a topic of events keeps a week.
+    """
     from rtlib.pipeline.rebuild_checkpoint import rebuild_checkpoint
 
     places = rebuild_checkpoint(load_settings(), query)

@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 
 from rtlib.broker.client import client_options
 from rtlib.broker.record_fetch import RecordFetch
-from rtlib.broker.rejected import to_record
+from rtlib.broker.rejected import publish
 from rtlib.broker.seam import broker_errors
 from rtlib.broker.topics import MAX_REJECTED_BYTES
 from rtlib.config import Settings
@@ -92,10 +92,9 @@ class Archivist:
 
     def _publish(self, rows: pd.DataFrame, fetch: RecordFetch) -> None:
         """Publish some misfits and wait until they are taken: kafka-python's buffer has no bound of its own."""
-        topic, sent = self._settings.topic("rejected"), []
         with broker_errors(self._settings):
-            for row in with_payloads(fetch, rows).to_dict("records"):
-                refused = Rejected(
+            refused = (
+                Rejected(
                     payload=bytes(row["payload"] or b""),
                     reason=row["reason"],
                     field=row["field"] or "",
@@ -103,11 +102,9 @@ class Archivist:
                     partition=int(row["kafka_partition"]),
                     offset=int(row["kafka_offset"]),
                 )
-                value, headers = to_record(refused)
-                sent.append(self._producer.send(topic, value=value, headers=headers))
-            self._producer.flush(timeout=60)
-            for one in sent:
-                one.get(timeout=0)  # raises what the broker refused
+                for row in with_payloads(fetch, rows).to_dict("records")
+            )
+            publish(self._producer, self._settings.topic("rejected"), refused)
 
 
 def with_payloads(fetch: RecordFetch, rows: pd.DataFrame) -> pd.DataFrame:

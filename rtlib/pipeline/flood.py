@@ -56,6 +56,7 @@ def flood(settings: Settings, *, record_bytes: int, rate: float, seconds: float,
 
     options = {
         **librdkafka_options(settings),
+        "enable.idempotence": True,  # a record that is sent again is not there twice
         "queue.buffering.max.kbytes": HELD_KB,
         "message.max.bytes": record_bytes + 10_000,
         "delivery.timeout.ms": DELIVERY_SECONDS * 1000,

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from rtlib import private
 from rtlib.broker.topics import end_offsets, forget_groups
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
@@ -34,6 +35,8 @@ from rtlib.warehouse.connection import connect, query
 Tell = Callable[[str], None]
 WRITERS = ("alerts", "loader", "stream")  # in the order in which they are stopped
 KAFKA_KEEPS = timedelta(days=7)  # at least so long, of every topic but progress
+MARGIN = timedelta(days=1)  # carried over though Kafka has it: it may be deleted before it is read again
+INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader has been set back
 PATIENCE_SECONDS = 120.0
 START_SECONDS = 120.0
 LOOK_SECONDS, TELL_SECONDS = 1.0, 5.0
@@ -81,10 +84,17 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
         raise ConfigError("the warehouse is Snowflake, which has no file here", cure="ask its administrator, or UNDROP")
     began = time.monotonic()
     if supervise.supervisor_pid(settings) is None:
+        _forget_checkpoints(settings)
+        private.write(settings.home / INTERRUPTED, "")
         found = _replace(settings, tell)
         settings = _started(settings, tell)
     else:
         with _writers_stopped(settings):
+            # First of all: an attempt that is interrupted after it makes the readers begin anew, which does no harm;
+            # one that is interrupted before it would leave them behind rows that are gone.
+            _forget_checkpoints(settings)
+            forget_groups(settings, *_groups(settings))
+            (settings.home / INTERRUPTED).unlink(missing_ok=True)
             supervise.stop_part(settings, "warehouse")
             try:
                 found = _replace(settings, tell)
@@ -93,7 +103,6 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
             until = time.monotonic() + START_SECONDS
             stack.wait_healthy(settings, "warehouse", health.warehouse, until=until, tell=tell)
             prepare(settings)
-            forget_groups(settings, *_groups(settings))
     _wait_until_archived(settings, tell)
     days = _load_history(settings, tell)
     _make_again(settings, found, tell)
@@ -104,15 +113,19 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
 def _replace(settings: Settings, tell: Tell) -> Salvage:
     found = replace_file(settings.home, _wanted())
     tell(f"the old file is kept in {found.kept}" if found.kept else "there was no file")
+    return found
+
+
+def _forget_checkpoints(settings: Settings) -> None:
+    """Have the archive query of each domain begin at the start of its topic."""
     for domain in DOMAINS:
         archive = checkpoint(settings.model_copy(update={"domain": domain}), ARCHIVE)
         shutil.rmtree(archive, ignore_errors=True)
-    return found
 
 
 def _wanted() -> Mapping[str, str]:
     """What can be had from nowhere else: people's and rules' doings, and what Kafka has deleted."""
-    old = f"timestamp '{datetime.now(UTC) - KAFKA_KEEPS:%Y-%m-%d %H:%M:%S}'"
+    old = f"timestamp '{datetime.now(UTC) - KAFKA_KEEPS + MARGIN:%Y-%m-%d %H:%M:%S}'"
     return {
         "OPS.ALERTS": "true",
         "OPS.ALERT_MEMORY": "true",
@@ -130,6 +143,7 @@ def _started(settings: Settings, tell: Tell) -> Settings:
     stack.up(settings, checks=health.checks(), prepare=prepare, chosen={}, tell=tell, idle=later)
     settings = load_settings(home=settings.home)
     forget_groups(settings, *_groups(settings))
+    (settings.home / INTERRUPTED).unlink(missing_ok=True)
     known = supervise.states(settings)
     for name in (one for one in later if one in known):
         supervise.start_part(settings, name)

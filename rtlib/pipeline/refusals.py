@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.broker.client import client_options
-from rtlib.broker.rejected import to_record
+from rtlib.broker.rejected import publish
 from rtlib.broker.topics import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.domains import load_domain
@@ -73,11 +73,7 @@ class Refusals:
         if not some:
             return
         with broker_errors(self._settings):
-            producer = self._connected()
-            for one in some:
-                value, headers = to_record(one.rejected())
-                producer.send(self._settings.topic("rejected"), value=value, headers=headers)
-            producer.flush(timeout=60)
+            publish(self._connected(), self._settings.topic("rejected"), [one.rejected() for one in some])
 
     def close(self) -> None:
         """Leave the broker."""

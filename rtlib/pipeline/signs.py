@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -109,7 +109,11 @@ class SignReader:
 
 def _heartbeat(value: bytes | None) -> Heartbeat:
     told = json.loads(value or b"")
-    return Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
+    beat = Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
+    numbers = {str(name): float(number) for name, number in dict(beat.numbers).items()}
+    if beat.at.tzinfo is None or not isinstance(beat.active, bool) or not isinstance(beat.said, str):
+        raise ValueError("not a heartbeat")
+    return replace(beat, numbers=numbers)
 
 
 def newest_progress(settings: Settings, query: str) -> QueryProgress | None:

@@ -29,6 +29,7 @@ from rtlib.services import fakesnow_mends
 from rtlib.services.fakesnow_http import NAME, Door, Watched
 from rtlib.services.warehouse_file import FileWatch
 
+LOG = logging.getLogger(__name__)
 DATABASE = "RTLIB"
 MAX_BODY_BYTES = 32 * 1_048_576  # a statement and its bindings
 MAX_UPLOAD_BYTES = 1_073_741_824
@@ -136,8 +137,9 @@ def forget_idle_sessions(
     spare = len(by_silence) - most
     idle = [token for place, token in enumerate(by_silence) if place < spare or now - seen[token] > idle_seconds]
     for token in idle:
-        sessions.pop(token).close()
         seen.pop(token, None)
+        if session := sessions.pop(token, None):  # its client may have ended it this moment
+            session.close()
     return idle
 
 
@@ -180,8 +182,11 @@ def serve(home: Path, *, port: int, database: str = DATABASE, idle_seconds: floa
 
     def keep_house() -> None:
         while not stop.wait(min(LOOK_SECONDS, idle_seconds)):
-            forget_idle_sessions(server.sessions, seen, idle_seconds=idle_seconds)
-            sweep(data / "stages", older_than_seconds=idle_seconds)
+            try:
+                forget_idle_sessions(server.sessions, seen, idle_seconds=idle_seconds)
+                sweep(data / "stages", older_than_seconds=idle_seconds)
+            except Exception as error:  # a session that cannot be closed must not end the housekeeping
+                LOG.warning("the housekeeping failed, and goes on", exc_info=error)
 
     threading.Thread(target=keep_house, name="housekeeper", daemon=True).start()
     door = Door(server, secret=secret, databases=known, stages=data / "stages", damage=lambda: watch.damage)
@@ -196,7 +201,7 @@ def serve(home: Path, *, port: int, database: str = DATABASE, idle_seconds: floa
         for session in list(server.sessions.values()):
             session.close()
         if instance and not watch.damage:
-            for name in known:
+            for name in set(known) - {database.upper()}:  # that one is the watch's
                 instance.duck_conn.execute(f"CHECKPOINT {name}")
         watch.close()
 

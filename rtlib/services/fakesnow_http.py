@@ -235,6 +235,8 @@ class Watched:
                 self._seen.pop(token, None)
                 session.close()
             await self._app(scope, receive, send)
+            if token in self._seen:  # a long statement is no silence
+                self._seen[token] = time.monotonic()
 
 
 def _needs_no_session(scope: Any) -> bool:

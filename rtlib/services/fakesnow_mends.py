@@ -57,6 +57,7 @@ def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
     def execute_or_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
         self.asked = command
         try:
+            _refuse_copies_to_files(command)
             return execute(self, command, *args, **kwargs)
         except Error as error:
             LOG.warning("refused: %s\n  %s", command[:2_000], error)
@@ -67,6 +68,24 @@ def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
             raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=603, sqlstate="XX000") from error
 
     return execute_or_say
+
+
+def _refuse_copies_to_files(command: str) -> None:
+    """Refuse DuckDB's ``COPY ... TO 'file'``, which Snowflake has not: it could overwrite the database's own file."""
+    from snowflake.connector.errors import ProgrammingError
+    from sqlglot import TokenType, tokenize
+    from sqlglot.errors import SqlglotError
+
+    if "copy" not in command.lower():
+        return
+    try:
+        tokens = [(token.token_type, token.text.upper()) for token in tokenize(command, read="snowflake")]
+    except SqlglotError:
+        return  # no statement: it is refused where it is parsed
+    words = [text for kind, text in tokens if kind not in (TokenType.STRING, TokenType.IDENTIFIER)]
+    after = words[words.index("COPY") + 1 :] if "COPY" in words else []
+    if after[:1] != ["INTO"] and "TO" in after:
+        raise ProgrammingError(msg="COPY ... TO a file is not Snowflake's SQL; use COPY INTO @stage", errno=1003)
 
 
 def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:

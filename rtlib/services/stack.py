@@ -16,6 +16,7 @@ from rtlib import private
 from rtlib.config import Settings, load_settings
 from rtlib.errors import (
     CheckpointTorn,
+    ConfigError,
     EnvironmentProblem,
     RtlibError,
     ServiceError,
@@ -33,6 +34,7 @@ Check = Callable[[Settings], str]
 Tell = Callable[[str], None]
 
 STARTS = 5  # a part that has needed more of them will not come up by one more
+OURS = {"jars", "logs", "ports.json", "run", "run.json", "secrets.json", "up.lock", "warehouse"}  # one of them at least
 SERVERS = ("broker", "registry", "warehouse", "receiver")
 
 
@@ -232,7 +234,13 @@ def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
     left = processes.end_leftovers(settings.home)
     if left:
         tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
-    if changed := private.close_to_others(settings.home):
+    try:
+        changed = private.close_to_others(settings.home)
+    except PermissionError as error:
+        raise EnvironmentProblem(
+            f"{error.filename} in the state folder belongs to another user", cure=f"sudo chown -R $USER {settings.home}"
+        ) from error
+    if changed:
         tell(f"{changed} files and folders of {settings.home} were open to other users; they no longer are")
     return java.ensure_java(settings), jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
 
@@ -300,11 +308,26 @@ def _wait_for_end(pid: int) -> None:
         return  # what is left is ended by its mark
 
 
+def _refuse_a_folder_of_others(home: Path) -> None:
+    """A state folder is closed to other users and emptied by a reset: it must not be a folder with other things in it.
+
+    Raises:
+        ConfigError: It has files, and none of a stack.
+    """
+    names = {path.name for path in home.iterdir()} if home.is_dir() else set()
+    if names and not names & OURS:
+        raise ConfigError(
+            f"{home} is no state folder: it holds {', '.join(sorted(names)[:3])}, and nothing of rtlib",
+            cure="set RTLIB_HOME to a folder that is new or empty",
+        )
+
+
 @contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
     """Two ``up`` at the same moment would choose the same ports: the second waits, then finds the stack running."""
     lock = FileLock(settings.home / "up.lock", timeout=180)
     try:
+        _refuse_a_folder_of_others(settings.home)
         private.make_folder(settings.home)
         lock.acquire()
     except Timeout as error:

@@ -96,6 +96,10 @@ def _is_log_entry(data: bytes) -> bool:
     """A version (v1, v2), then lines that are JSON each; Spark writes a dash for a source without an offset."""
     try:
         version, *rest = data.decode().splitlines()
-        return version[:1] == "v" and version[1:].isdigit() and all(line == "-" or json.loads(line) for line in rest)
+        return (
+            version[:1] == "v"
+            and version[1:].isdigit()
+            and all(line == "-" or json.loads(line) is not None for line in rest)
+        )
     except ValueError:
         return False
