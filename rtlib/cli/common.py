@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -46,8 +48,10 @@ def say(line: str) -> None:
     When nobody listens any more, because the terminal was closed or the pipe broke, the work must still come to its
     end: what was started is to be stopped.
     """
-    with suppress(OSError):
+    try:
         typer.echo(line, err=True)
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  at its end Python would fail to write what is left
 
 
 def print_json(told: Mapping[str, Any]) -> None:

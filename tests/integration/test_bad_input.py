@@ -149,7 +149,7 @@ def test_a_disk_that_is_full_once_the_java_files_are_here_is_refused(home: Path,
     share_jars(jars)
     if not (jars / "jars").exists():
         pytest.skip("the Java files are not downloaded here: rtlib doctor --install")
-    with small_disk(home, 0.02):
+    with small_disk(home, 0.024):
         (home / "jars").symlink_to(jars / "jars")
         (home / "filler").write_bytes(b"x" * 8192)
         code, said = refused(home, "up", "--domain", "iot", allowed=USELESS_ALONE | {"filler"})

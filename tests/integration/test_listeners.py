@@ -81,7 +81,7 @@ def test_no_secret_is_on_a_command_line_in_a_variable_or_in_a_log(stack: Stack) 
     drawn = json.loads((settings.home / "secrets.json").read_text())
     hidden = [*drawn.values(), address.headers()["Authorization"].removeprefix("Bearer ")]
     stack.rtlib("status")  # asks each part something
-    shown = {f"logs of {one.name}": one.read_text(errors="replace") for one in (settings.home / "logs").iterdir()}
+    shown = {f"logs of {one.name}": one.read_text(errors="replace") for one in (settings.home / "logs").glob("*.log")}
     shown["the supervisor's configuration"] = (settings.home / "run" / "supervisord.conf").read_text()
     for name, found in processes.belonging_to(settings.home):
         shown[f"the command of {name}"] = " ".join(found.cmdline())
