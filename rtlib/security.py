@@ -92,16 +92,22 @@ def _doors(settings: Settings) -> Iterator[Check]:
     for name, path in ASKED.items():
         url = f"http://127.0.0.1:{settings.ports[name]}{path}"
         try:
-            answers = {who: requests.get(url, headers=added, timeout=5, allow_redirects=False).status_code
+            answers = {who: requests.get(url, headers=added, timeout=5, allow_redirects=False)
                        for who, added in STRANGERS.items()}  # fmt: skip
         except requests.RequestException:
             yield Check(f"door {name}", None, "does not run, or runs elsewhere")
             continue
-        taken = [f"{who} ({status})" for who, status in answers.items() if status not in REFUSED]
+        taken = [f"{who} ({answer.status_code})" for who, answer in answers.items() if not _refuses(answer)]
         if taken:
             yield Check(f"door {name}", False, f"takes a request {_named(taken)}", "report it: docs/security.md")
         else:
             yield Check(f"door {name}", True, f"refuses a request {', '.join(answers)}")
+
+
+def _refuses(answer: requests.Response) -> bool:
+    """A refusal, or, as the app does, the way to its sign-in page."""
+    to_sign_in = answer.status_code == 302 and "/login" in answer.headers.get("Location", "")
+    return answer.status_code in REFUSED or to_sign_in
 
 
 def _broker(settings: Settings) -> Check:
