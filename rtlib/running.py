@@ -18,6 +18,7 @@ KNOCK_SECONDS = 2.0
 # Each local server that asks for a secret: clients find it in the state folder, which is the owner's alone.
 SECRET_NAMES = ("kafka", "kafka_broker", "receiver", "registry", "warehouse")
 LOCAL_USER = "rtlib"  # the user whose password a secret is, where a server asks for a name too
+WAREHOUSE_USER = "learner"  # that of the warehouse, as people see it in a session
 BROKER_USER = "broker"  # the local Kafka itself, which signs in to its own controller
 
 
@@ -36,7 +37,10 @@ def is_running(home: Path) -> bool:
     A socket of another user, who may have made one in the temporary folder first, is not ours.
     """
     path = socket_path(home)
-    if not path.exists() or path.stat().st_uid != os.getuid():
+    try:
+        if path.stat().st_uid != os.getuid():
+            return False
+    except FileNotFoundError:
         return False
     with socket.socket(socket.AF_UNIX) as knock:
         knock.settimeout(KNOCK_SECONDS)
@@ -64,8 +68,12 @@ def make_secrets(home: Path) -> None:
 
 def read_secret(home: Path, name: str) -> str | None:
     """The secret of a local server; None when the stack has never been started, or its file is torn."""
-    found = _object(home / "secrets.json").get(name)
-    return found if isinstance(found, str) else None
+    return read_secrets(home).get(name)
+
+
+def read_secrets(home: Path) -> dict[str, str]:
+    """The secrets by the names of their servers; none when the stack has never been started, or their file is torn."""
+    return {name: value for name, value in _object(home / "secrets.json").items() if isinstance(value, str)}
 
 
 def _object(path: Path) -> dict[str, object]:

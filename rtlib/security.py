@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,7 +13,7 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.doctor import Check
 from rtlib.errors import ServiceError
-from rtlib.running import is_running
+from rtlib.running import is_running, read_secrets
 from rtlib.services import processes
 
 SHOWN = 3  # findings named in a check; the rest are counted
@@ -67,10 +66,7 @@ def open_sockets(home: Path) -> list[str]:
 
 def leaked_secrets(home: Path) -> list[str]:
     """Where a secret of this stack stands although it should not: command lines, the supervisor's files, logs."""
-    try:
-        secrets = {name: value.encode() for name, value in json.loads((home / "secrets.json").read_text()).items()}
-    except FileNotFoundError:
-        return []
+    secrets = {name: value.encode() for name, value in read_secrets(home).items()}
     return [
         f"{name} in {place}" for place, text in _public_texts(home) for name, value in secrets.items() if value in text
     ]

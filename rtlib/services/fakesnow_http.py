@@ -22,13 +22,13 @@ from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakValueDictionary
 
 from rtlib import private
+from rtlib.running import WAREHOUSE_USER
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
 LOG = logging.getLogger(__name__)
-USER = "learner"
 SIGN_IN = "/session/v1/login-request"
 UPLOADS = "/fs_bucket/"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
@@ -83,7 +83,7 @@ class Door:
         damage: Callable[[], str] = lambda: "",
     ) -> None:
         self._server = server
-        self._credentials = f"{USER}\n{secret}".encode()
+        self._credentials = f"{WAREHOUSE_USER}\n{secret}".encode()
         self._databases = frozenset(databases)
         self._stages = stages
         self._damage = damage

@@ -13,13 +13,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged, WarehouseError, WarehouseUnreachable
+from rtlib.running import WAREHOUSE_USER
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 Result = TypeVar("Result")
 LOCAL_ACCOUNT = "fakesnow"
-LOCAL_USER = "learner"
 LOCAL_HOST = "127.0.0.1"
 LOCAL_RETRY_SECONDS = 2
 LOCAL_CURE = "rtlib status; rtlib up"
@@ -184,7 +184,7 @@ def _local(settings: Settings) -> dict[str, object]:
         raise WarehouseUnreachable(error.what, cure=LOCAL_CURE) from error
     return {
         "account": LOCAL_ACCOUNT,
-        "user": LOCAL_USER,
+        "user": WAREHOUSE_USER,
         "password": secret.get_secret_value(),
         "host": LOCAL_HOST,
         "port": port,
