@@ -203,14 +203,14 @@ def _own_processes(settings: Settings) -> frozenset[int]:
     """The ids of the supervisor of this state folder and of everything it runs; empty when the stack is down."""
     import psutil
 
-    supervisor = supervise.supervisor_pid(settings)
-    if supervisor is None:
+    pid = supervise.supervisor_pid(settings)
+    if pid is None:
         return frozenset()
     try:
-        children = psutil.Process(supervisor).children(recursive=True)
+        children = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return frozenset()
-    return frozenset({supervisor, *(child.pid for child in children)})
+    return frozenset({pid, *(child.pid for child in children)})
 
 
 def _jars(settings: Settings) -> Check:

@@ -302,10 +302,10 @@ def archived_events(settings: Settings) -> dict[tuple[str, datetime], list[Event
 
 def test_after_a_crash_of_the_terminal_down_still_ends_everything(stack: Stack) -> None:
     chosen = stack.settings.ports
-    supervisor = supervise.supervisor_pid(stack.settings)
-    assert supervisor is not None
-    os.kill(supervisor, signal.SIGKILL)
-    until(lambda: is_gone(supervisor), seconds=10)
+    pid = supervise.supervisor_pid(stack.settings)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: is_gone(pid), seconds=10)
     assert {"broker", "registry", "warehouse", "stream", "loader"} <= set(running_for(stack.home))
     down = stack.rtlib("down")
     assert down.returncode == 0, down.stderr

@@ -15,7 +15,7 @@ from rtlib.services import supervise
 from rtlib.services.parts import Part
 from rtlib.services.warehouse_salvage import Salvage
 from rtlib.warehouse.load import apply_batch
-from support.stack import supervisor, until
+from support.stack import running_supervisor, until
 from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 
@@ -53,7 +53,7 @@ def test_what_cannot_come_back_is_said_for_every_table_that_is_wanted() -> None:
 
 
 def test_what_writes_is_stopped_even_while_it_ends_and_starts_by_itself_and_runs_again_afterwards() -> None:
-    with supervisor(RUNS, ENDS, STOPPED) as settings:
+    with running_supervisor(RUNS, ENDS, STOPPED) as settings:
         until(lambda: supervise.states(settings)["loader"].state == "RUNNING", seconds=30)
         until(lambda: supervise.states(settings)["stream"].state in ("EXITED", "RUNNING"), seconds=30)
         with rebuild._writers_stopped(settings):

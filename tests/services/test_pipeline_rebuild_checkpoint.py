@@ -13,7 +13,7 @@ from rtlib.pipeline.rebuild_checkpoint import rebuild_checkpoint
 from rtlib.services import supervise
 from rtlib.services.parts import Part
 from rtlib.streaming.queries import checkpoint
-from support.stack import run_rtlib, supervisor, until
+from support.stack import run_rtlib, running_supervisor, until
 
 NAMES = ("archive", "kpis-real-time", "kpis-micro-batch")
 WAITS = (sys.executable, "-c", "import signal; signal.pause()")
@@ -43,7 +43,7 @@ def test_an_unknown_query_is_refused_and_nothing_moved(tmp_path: Path) -> None:
 
 
 def test_the_running_application_is_stopped_for_it_and_started_again() -> None:
-    with supervisor(Part("stream", WAITS)) as settings:
+    with running_supervisor(Part("stream", WAITS)) as settings:
         made = checkpoints(settings.home)
         until(lambda: supervise.states(settings)["stream"].state == "RUNNING", seconds=30)
         before = supervise.states(settings)["stream"].pid

@@ -19,7 +19,7 @@ from rtlib.pipeline.monitor import Monitor
 from rtlib.records import Observation, Status
 from rtlib.services import restarts, stack, supervise
 from rtlib.services.parts import Part
-from support.stack import run_rtlib, running_for, supervisor, until
+from support.stack import run_rtlib, running_for, running_supervisor, until
 
 NOW = datetime(2026, 1, 5, 12, 0, 0).timestamp()
 WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
@@ -61,7 +61,7 @@ def test_what_was_before_somebody_stopped_the_part_or_the_stack_is_over(tmp_path
 
 
 def test_a_part_that_loops_is_not_well_whatever_its_last_sign_of_life_says() -> None:
-    with supervisor(LOOPING) as settings:
+    with running_supervisor(LOOPING) as settings:
         until(lambda: restarts.loops(settings), seconds=60)
         told = stack.status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
         part = told.parts[0]
@@ -83,14 +83,14 @@ def test_a_damaged_checkpoint_is_not_waited_for() -> None:
     def torn(settings: Settings) -> str:
         raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
 
-    with supervisor(WAITS) as settings, pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
+    with running_supervisor(WAITS) as settings, pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
         stack.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, tell=lambda line: None)
 
 
 @contextmanager
 def suspended() -> Iterator[Settings]:
     """A stack whose supervisor stands still."""
-    with supervisor(WAITS) as settings:
+    with running_supervisor(WAITS) as settings:
         pid = supervise.supervisor_pid(settings)
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)

@@ -22,14 +22,14 @@ from rtlib.running import forget, is_running, read_secret, remember, remembered,
 from rtlib.services import supervise
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
-from support.stack import run_rtlib, supervisor, until
+from support.stack import run_rtlib, running_supervisor, until
 from support.warehouse_server import WarehouseServer
 
 
 @pytest.fixture
 def running() -> Iterator[Settings]:
     """A state folder with a real supervisor that has nothing to supervise."""
-    with supervisor() as settings:
+    with running_supervisor() as settings:
         yield settings
 
 

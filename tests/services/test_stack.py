@@ -18,7 +18,7 @@ from rtlib.running import is_running, remember, remembered
 from rtlib.services import processes, stack, supervise
 from rtlib.services.java import Java
 from rtlib.services.parts import Part
-from support.stack import clean_environment, run_rtlib, running_for, supervisor, until
+from support.stack import clean_environment, run_rtlib, running_for, running_supervisor, until
 
 WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
 FAILS = Part("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
@@ -62,7 +62,7 @@ def refuses(settings: Settings) -> str:
 
 
 def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> None:
-    with supervisor(FAILS) as settings:
+    with running_supervisor(FAILS) as settings:
         began = time.monotonic()
         with pytest.raises(ServiceError, match=r"simulator does not answer and has ended \d times") as given_up:
             stack.wait_healthy(settings, "simulator", refuses, until=began + 200, tell=lambda line: None)
@@ -71,7 +71,7 @@ def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> N
 
 
 def test_a_part_that_runs_is_waited_for() -> None:
-    with supervisor(WAITS) as settings, pytest.raises(ServiceError, match="simulator does not answer: the simulator"):
+    with running_supervisor(WAITS) as settings, pytest.raises(ServiceError, match="simulator does not answer: the simulator"):
         stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, tell=lambda line: None)
 
 
@@ -83,7 +83,7 @@ def is_damaged(settings: Settings) -> str:
 
 
 def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
-    with supervisor(WAITS) as settings:
+    with running_supervisor(WAITS) as settings:
         until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
         with pytest.raises(WarehouseDamaged):
             stack.wait_healthy(
@@ -126,7 +126,7 @@ with demo.running_stack(load_settings(), {}, tell=say):
 def test_a_closed_terminal_ends_the_whole_stack() -> None:
     import pty
 
-    with supervisor(WAITS) as settings:
+    with running_supervisor(WAITS) as settings:
         terminal, ours = pty.openpty()
         running = subprocess.Popen(
             [sys.executable, "-c", DEMO],
@@ -148,7 +148,7 @@ def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> 
     script.write_text(ENDS_WITH_OTHER)
     names = ("stream", "loader")
     both = [Part(me, (sys.executable, str(script), me, other)) for me, other in (names, names[::-1])]
-    with supervisor(server, *both) as settings:
+    with running_supervisor(server, *both) as settings:
         started = ("broker", *names)
         until(lambda: all(stack.last_lines(settings, name, 1) == ["ready"] for name in started), seconds=30)
         assert stack.down(settings, tell=lambda line: None)
@@ -156,7 +156,7 @@ def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> 
 
 
 def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
-    with supervisor(LINGERS) as settings:
+    with running_supervisor(LINGERS) as settings:
         until(lambda: "ready" in stack.last_lines(settings, "simulator", 1), seconds=30)
         remember(settings.home, {"domain": "iot"})
         running = subprocess.Popen(
@@ -191,7 +191,7 @@ def test_signals_reach_a_process_again_after_something_went_undisturbed() -> Non
 
 
 def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> None:
-    with supervisor(WAITS) as settings:
+    with running_supervisor(WAITS) as settings:
         until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
         pid = supervise.supervisor_pid(settings)
         assert pid is not None
@@ -277,7 +277,7 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
 def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
     monkeypatch.setattr(demo, "_drained", lambda settings, tell: supervise.states(settings)["simulator"].state)
-    with supervisor(WAITS) as settings:
+    with running_supervisor(WAITS) as settings:
         until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
         during = demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
         assert (during, supervise.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")

@@ -148,7 +148,7 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
 
 
 @contextmanager
-def supervisor(*parts: Part) -> Iterator[Settings]:
+def running_supervisor(*parts: Part) -> Iterator[Settings]:
     """A real supervisor of these parts alone, in a state folder without jars; nothing may be left at the end."""
     with state_folder(jars=False) as home:
         settings = Settings(home=home)
