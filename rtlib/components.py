@@ -105,7 +105,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "loader", "Speed loader", "confluent-kafka", "stream", 0,
         "Reads the KPI records and writes the newest of each site and minute into the speed layer.",
         "Live KPIs in the warehouse grow old. After a restart it reads on from its last committed offset.",
-        upstream=("kpis",), probe="loader", part="loader", lesson="03_speed_layer", source="rtlib/warehouse/load.py",
+        upstream=("kpis",), probe="loader", part="loader", lesson="03_speed_layer", source="rtlib/warehouse/ingest.py",
         elsewhere="Snowpipe Streaming",
     ),
     Component(

@@ -14,8 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.running import is_running, read_secret, remembered
-from rtlib.values import Address, Port, SparkMaster
+from rtlib.run_state import is_running, load_options, read_secret
+from rtlib.validators import Address, Port, SparkMaster
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
@@ -259,7 +259,7 @@ def load_settings(**overrides: object) -> Settings:
         settings = _read(overrides)
         if settings.home.exists() and not settings.home.is_dir():
             raise ConfigError(f"{settings.home} is not a folder", cure="set RTLIB_HOME to a folder, or unset it")
-        chosen = remembered(settings.home)
+        chosen = load_options(settings.home)
         later = {name: value for name, value in chosen.items() if PREFIX + name.upper() not in os.environ}
         return _read({**later, **overrides}) if later else settings
     except ValidationError as error:

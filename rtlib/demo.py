@@ -24,12 +24,14 @@ from rtlib import private
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict, waiting
-from rtlib.pipeline import health, prepare, trigger
-from rtlib.pipeline.rebuild import INTERRUPTED
-from rtlib.pipeline.receiver import receiver_address
-from rtlib.pipeline.recovery import wait_until_settled
-from rtlib.running import remembered
-from rtlib.services import ports, stack, supervise
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.provision import provision
+from rtlib.pipeline.rebuild.warehouse import INTERRUPTED
+from rtlib.pipeline.recovery.readiness import wait_until_settled
+from rtlib.pipeline.telemetry import trigger
+from rtlib.pipeline.workers.receiver import receiver_address
+from rtlib.run_state import load_options
+from rtlib.services import ports, stack, supervisor
 from rtlib.services.open_address import open_address
 from rtlib.widgets import page
 
@@ -49,11 +51,11 @@ def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle:
         ConfigError: It runs already, for another domain.
         RtlibError: It could not be started.
     """
-    began = stack.up(settings, checks=health.checks_at_start(), prepare=prepare, chosen=chosen, tell=tell, idle=idle)
+    began = stack.up(settings, checks=health.checks_at_start(), prepare=provision, chosen=chosen, tell=tell, idle=idle)
     if (settings.home / INTERRUPTED).exists():
         tell("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
     if not began:
-        _tell_what_differs({**settings.of_a_run(), **chosen}, remembered(settings.home), tell=tell)
+        _tell_what_differs({**settings.of_a_run(), **chosen}, load_options(settings.home), tell=tell)
     return began
 
 
@@ -73,10 +75,10 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
     Whatever this began is stopped at the end; a stack that ran before runs on as it did.
     """
     with _sending_afterwards_as_before(settings), running_stack(settings, chosen, tell=tell) as running:
-        supervise.start_part(running, "simulator")
+        supervisor.start_part(running, "simulator")
         tell(f"streaming {running.domain} events for {seconds} s")
         _count_down(seconds, tell)
-        supervise.stop_part(running, "simulator")
+        supervisor.stop_part(running, "simulator")
         tell("the simulator has stopped; waiting until everything has arrived")
         return _drained(running, tell)
 
@@ -84,12 +86,12 @@ def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: i
 @contextmanager
 def _sending_afterwards_as_before(settings: Settings) -> Iterator[None]:
     """A simulator that ran in a stack that ran before runs again afterwards."""
-    before = supervise.states(settings).get("simulator")
+    before = supervisor.states(settings).get("simulator")
     try:
         yield
     finally:
         if before is not None and before.state == "RUNNING":
-            supervise.start_part(settings, "simulator")
+            supervisor.start_part(settings, "simulator")
 
 
 def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
@@ -115,7 +117,7 @@ def scratch(settings: Settings, name: str) -> Iterator[Settings]:
     Raises:
         ServiceError: A stack is running and would share the machine.
     """
-    if supervise.supervisor_pid(settings) is not None:
+    if supervisor.supervisor_pid(settings) is not None:
         raise ServiceError(f"a stack is running and would share the machine with the {name}", cure="rtlib down")
     home = settings.home / name
     stack.reset(load_settings(home=home), downloads=True)

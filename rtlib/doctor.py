@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rtlib.config import USUAL_PORTS, Settings
 from rtlib.errors import EnvironmentProblem
-from rtlib.services import jars, ports, supervise
+from rtlib.services import jars, ports, supervisor
 from rtlib.services.browser import find_browser, install_browser
 from rtlib.services.java import ensure_java, find_java
 
@@ -203,7 +203,7 @@ def _own_processes(settings: Settings) -> frozenset[int]:
     """The ids of the supervisor of this state folder and of everything it runs; empty when the stack is down."""
     import psutil
 
-    pid = supervise.supervisor_pid(settings)
+    pid = supervisor.supervisor_pid(settings)
     if pid is None:
         return frozenset()
     try:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
 from rtlib.errors import ConfigError
 from rtlib.records import Observation, Reading, Status
@@ -173,7 +173,7 @@ def _node(
         readings=seen.readings,
         upstream=component.upstream,
         downstream=tuple(target for source, target in pairs if source == component.id),
-        headline=wording.quantity(seen.readings[0].value, seen.readings[0].unit) if seen.readings else "",
+        headline=formatting.format_quantity(seen.readings[0].value, seen.readings[0].unit) if seen.readings else "",
         stale=age is not None and (dead or age > allowed),
         age_seconds=age,
     )
@@ -218,8 +218,8 @@ def summary(graph: Graph) -> tuple[Status, str]:
         if bad := [node for node in built if node.status is status]:
             return status, _blame(bad, verb)
     if old := [node for node in built if node.stale]:
-        names = wording.listing([node.component.title for node in old])
-        oldest = wording.duration(max(node.age_seconds or 0 for node in old))
+        names = formatting.join_words([node.component.title for node in old])
+        oldest = formatting.duration(max(node.age_seconds or 0 for node in old))
         return Status.DEGRADED, f"Old numbers: {names} {_has(old)} said nothing new for {oldest}."
     count = f"All {len(built)} parts" if len(built) > 1 else built[0].component.title
     return Status.HEALTHY, f"{count} {'are' if len(built) > 1 else 'is'} healthy and the numbers are live."
@@ -227,7 +227,7 @@ def summary(graph: Graph) -> tuple[Status, str]:
 
 def _blame(bad: list[Node], verb: str) -> str:
     """Name the parts, and the reason of the one nearest to the source: the others may only be its victims."""
-    names = wording.listing([node.component.title for node in bad])
+    names = formatting.join_words([node.component.title for node in bad])
     reason = bad[0].reason.strip().rstrip(".")
     why = f": {reason}" if len(bad) == 1 else f". {bad[0].component.title}: {reason}"
     return f"{names} {'is' if len(bad) == 1 else 'are'} {verb}{why if reason else ''}."

@@ -20,10 +20,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from rtlib.config import Settings
-from rtlib.pipeline.agreements import differences, last_sequences, sent_by
-from rtlib.pipeline.evidence import Evidence, Tell, gather, held_sequences
-from rtlib.pipeline.in_flight import SIMULATOR, InFlight
-from rtlib.wording import quantity
+from rtlib.formatting import format_quantity
+from rtlib.pipeline.audit.evidence import Evidence, Tell, gather, held_sequences
+from rtlib.pipeline.audit.in_flight import SIMULATOR, InFlight
+from rtlib.pipeline.audit.reconcile import differences, last_sequences, sent_by
 
 NAMED = 10  # identifiers told of each kind
 Names = dict[str, set[int]]
@@ -128,7 +128,7 @@ class Ledger:
         return self.verdict is Verdict.RECONCILES
 
 
-def told(ledger: Ledger) -> dict[str, object]:
+def to_dict(ledger: Ledger) -> dict[str, object]:
     """The ledger as one JSON object."""
     return {**asdict(ledger), "reconciles": ledger.reconciles, "verdict": ledger.verdict}
 
@@ -268,14 +268,14 @@ def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
 def verdict(ledger: Ledger) -> str:
     """One sentence."""
     if ledger.verdict is Verdict.DIFFERS:
-        apart = f", {quantity(len(ledger.differences), 'differences')}" if ledger.differences else ""
+        apart = f", {format_quantity(len(ledger.differences), 'differences')}" if ledger.differences else ""
         return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled{apart}"
     if ledger.verdict is Verdict.RECONCILES:
         return "reconciles: nothing lost, nothing doubled"
     if ledger.records_sent == 0:
         return "NOT FINAL YET: nothing was sent, so there is nothing to prove"
     count = sum(one.count for one in ledger.in_flight_at) or ledger.in_flight
-    so_far = f"NOT FINAL YET: nothing lost and nothing doubled so far, {quantity(count, 'records')} in flight"
+    so_far = f"NOT FINAL YET: nothing lost and nothing doubled so far, {format_quantity(count, 'records')} in flight"
     if ledger.running:
         return f"{so_far}; it is final once the simulator has stopped (rtlib stop simulator) and all has arrived"
     parts = ", ".join(sorted({one.part for one in ledger.in_flight_at}))

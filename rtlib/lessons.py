@@ -151,13 +151,13 @@ def _parts() -> Sequence[str]:
 
 
 def _levels() -> Sequence[str]:
-    from rtlib.pipeline.explainer import Level
+    from rtlib.pipeline.explanations.explainer import Level
 
     return [str(one) for one in Level]
 
 
 def _languages() -> Sequence[str]:
-    from rtlib.pipeline.explainer import LANGUAGES
+    from rtlib.pipeline.explanations.explainer import LANGUAGES
 
     return LANGUAGES
 
@@ -249,7 +249,7 @@ def ledger_without_one_event(settings: Settings) -> Ledger:
         WarehouseError: The warehouse does not answer.
     """
     from rtlib.ledger import judge
-    from rtlib.pipeline import evidence as places
+    from rtlib.pipeline.audit import evidence as places
 
     evidence = places.gather(settings)
     held = places.held_sequences(settings, list(evidence.held))

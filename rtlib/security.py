@@ -13,7 +13,7 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.doctor import Check
 from rtlib.errors import ServiceError
-from rtlib.running import is_running, read_secrets
+from rtlib.run_state import is_running, read_secrets
 from rtlib.services import processes
 
 SHOWN = 3  # findings named in a check; the rest are counted
@@ -52,7 +52,7 @@ def open_sockets(home: Path) -> list[str]:
     A socket of UDP counts as listening: it takes what anybody sends.
     """
     found = set()
-    for part, process in processes.belonging_to(home):
+    for part, process in processes.processes_of(home):
         try:
             sockets = process.net_connections("inet")
         except psutil.Error:

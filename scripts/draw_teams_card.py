@@ -24,9 +24,9 @@ from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.pipeline.alerting import advice, titled
+from rtlib.pipeline.workers.alerting import advice, titled
 from rtlib.services.browser import find_browser
-from rtlib.warehouse.outcome import Shortage
+from rtlib.warehouse.plan_status import Shortage
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "teams-card.png"
 SITE, RAISED = "richmond-macdonald-ave", datetime(2026, 3, 2, 15, 1, tzinfo=UTC)

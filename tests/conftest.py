@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def warehouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseServer]:
     """One warehouse for the run, with the schema in it. No test may stop it."""
-    from rtlib.warehouse.schema import migrate
+    from rtlib.warehouse.migrations import migrate
 
     server = WarehouseServer(tmp_path_factory.mktemp("warehouse"))
     server.start()

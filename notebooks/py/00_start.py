@@ -112,11 +112,12 @@ print(f"{status['resident_mb'] / 1024:.2f} GB of memory in all, for the domain {
 # - *idle*: it runs when somebody asks for it, and has not run yet
 
 # %%
-from rtlib import pipeline
 from rtlib.config import load_settings
+from rtlib.pipeline.explanations.explainer import explainer
+from rtlib.pipeline.monitoring.monitor import monitor as start_monitor
 
 settings = load_settings()
-monitor = pipeline.monitor(settings)
+monitor = start_monitor(settings)
 
 # %% [markdown]
 # Click a part. The panel shows its numbers, each with a unit and an age, and everything upstream and downstream of it
@@ -125,7 +126,7 @@ monitor = pipeline.monitor(settings)
 # %%
 from rtlib.widgets import dashboard
 
-dashboard(monitor, explain=pipeline.explainer(settings))
+dashboard(monitor, explain=explainer(settings))
 
 # %% [markdown]
 # Look for three things before you read on: which part has the largest number? Whose number is the oldest? Which part

@@ -47,7 +47,7 @@ orders = check("01_kafka", orders=orders)
 
 # %%
 from rtlib.config import load_settings
-from rtlib.pipeline import health
+from rtlib.pipeline.monitoring import health
 
 settings = load_settings()
 print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}; the registry {health.registry(settings)}")

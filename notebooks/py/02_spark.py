@@ -49,7 +49,7 @@ delay, measure_batches = check("02_spark", delay=delay, measure_batches=measure_
 
 # %%
 from rtlib.config import load_settings
-from rtlib.pipeline import health
+from rtlib.pipeline.monitoring import health
 
 settings = load_settings()
 print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")
@@ -71,7 +71,7 @@ def compare(guess, truth):
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from rtlib.pipeline.own_spark import spark_options
+from rtlib.pipeline.notebook_spark import spark_options
 
 options = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2", "spark.sql.session.timeZone": "UTC"}
 options |= spark_options(settings)
@@ -352,9 +352,9 @@ plt.show()
 # it in a terminal; here it is a table. **Predict:** by how many seconds is the watermark behind the clock?
 
 # %%
-from rtlib.pipeline import travel
+from rtlib.pipeline.telemetry import batch_history
 
-history = travel.history(settings, query="kpis")
+history = batch_history.history(settings, query="kpis")
 columns = ["at", "batch_id", "input_rows", "state_rows", "dropped_late", "watermark"]
 past = pd.DataFrame([{name: getattr(one, name) for name in columns} for one in history], columns=columns)
 at, watermark = (pd.to_datetime(past[name], utc=True) for name in ("at", "watermark"))

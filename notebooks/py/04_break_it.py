@@ -48,7 +48,7 @@ first_fault, second_fault, seed = check("04_break_it", first_fault=first_fault, 
 
 # %%
 from rtlib.config import load_settings
-from rtlib.pipeline import health
+from rtlib.pipeline.monitoring import health
 
 settings = load_settings()
 print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")

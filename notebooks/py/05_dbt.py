@@ -50,12 +50,12 @@ days, per_day = check("05_dbt", days=days, per_day=per_day)
 # is, whatever it was made with. Otherwise a week that was loaded twice would be a week with twice the customers.
 
 # %%
-from rtlib import pipeline
 from rtlib.config import load_settings
+from rtlib.pipeline.backfill import backfill
 from rtlib.warehouse.connection import connect, execute, query
 
 settings = load_settings()
-print(f"{pipeline.backfill(settings, days=days, per_day=per_day):,} events of the domain {settings.domain} are new")
+print(f"{backfill(settings, days=days, per_day=per_day):,} events of the domain {settings.domain} are new")
 
 def compare(guess, truth):
     verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
@@ -82,10 +82,10 @@ print((models / "staging" / "stg_events.sql").read_text())
 # %%
 import pandas as pd
 
-from rtlib.pipeline import transforming
+from rtlib.pipeline import dbt
 
 my_guess = None  # for instance 3
-lineage = transforming.lineage(settings)
+lineage = dbt.lineage(settings)
 source = lineage.find("raw.events").id
 readers = [edge.downstream for edge in lineage.edges if edge.upstream == source]
 compare(my_guess, sum(one.startswith("model.") for one in readers))
@@ -124,7 +124,7 @@ lineage.downstream_of("int_kind_intervals")
 
 # %%
 my_guess = None  # for instance 7 * 48 * 6
-report = transforming.build(settings, unit_tests=False)
+report = dbt.build(settings, unit_tests=False)
 compare(my_guess, report.node("interval_load").rows)
 print(f"{len(report.nodes)} nodes and {len(report.checks)} tests in {report.seconds:.1f} s; all well: {report.ok}")
 
@@ -148,7 +148,7 @@ table.set_index(["layer", "name"])
 
 # %%
 my_guess = None  # for instance "all"
-again = transforming.build(settings, select=["int_kind_intervals"], unit_tests=False).node("int_kind_intervals")
+again = dbt.build(settings, select=["int_kind_intervals"], unit_tests=False).node("int_kind_intervals")
 compare(my_guess, "none" if not again.touched else "some" if again.touched < again.rows else "all")
 print(f"{again.touched:,} of {again.rows:,} rows")
 
@@ -169,7 +169,7 @@ warehouse = connect(settings)
 execute(warehouse, "insert into RAW.EVENTS select * replace ('lesson-1' as event_id, 'lesson' as producer_id, "
         "'order_lost' as kind, current_timestamp()::timestamp_ntz as loaded_at) "
         "from RAW.EVENTS where topic = 'history' limit 1")
-report = transforming.build(settings, select=["stg_events+"], unit_tests=False)
+report = dbt.build(settings, select=["stg_events+"], unit_tests=False)
 print([failed.said for failed in report.failed])
 
 # %% [markdown]
@@ -177,7 +177,7 @@ print([failed.said for failed in report.failed])
 
 # %%
 print("not built:", ", ".join(broken.name for broken in report.broken))
-print("the node of dbt on the graph says:", transforming.observation(settings).reason)
+print("the node of dbt on the graph says:", dbt.observation(settings).reason)
 
 # %% [markdown]
 # So yesterday's numbers stay where they are, which is better than today's with an error in them. In a terminal the
@@ -185,7 +185,7 @@ print("the node of dbt on the graph says:", transforming.observation(settings).r
 
 # %%
 execute(warehouse, "delete from RAW.EVENTS where producer_id = 'lesson'")
-report = transforming.build(settings, select=["stg_events+"], unit_tests=False)
+report = dbt.build(settings, select=["stg_events+"], unit_tests=False)
 assert report.ok, [failed.said for failed in report.failed] + [broken.message for broken in report.broken]
 print(f"{report.passed} tests passed, {len(report.broken)} nodes not built")
 
@@ -197,7 +197,7 @@ print(f"{report.passed} tests passed, {len(report.broken)} nodes not built")
 # %%
 text = (models / "marts" / "interval_load.yml").read_text()
 print(text[text.index("unit_tests:"):])
-checked = transforming.build(settings, select=["interval_load"])
+checked = dbt.build(settings, select=["interval_load"])
 [(one.name, one.status, round(one.seconds, 2)) for one in checked.checks if one.kind == "unit_test"]
 
 # %% [markdown]
@@ -266,7 +266,7 @@ pd.DataFrame(late, columns=columns).set_index(["site", "window_start", "measure"
 
 # %%
 warehouse.close()
-[(reading.name, round(reading.value or 0), reading.unit) for reading in transforming.source_readings(settings)]
+[(reading.name, round(reading.value or 0), reading.unit) for reading in dbt.source_readings(settings)]
 
 # %% [markdown]
 # You have learned

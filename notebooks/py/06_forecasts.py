@@ -96,7 +96,7 @@ totals.nlargest(5).rename("calls").to_frame().assign(weekday=lambda day: day.ind
 # *backtest* with a *rolling origin*. Here are those who take part:
 
 # %%
-from rtlib.forecast import MODELS, outlooks
+from rtlib.forecast import MODELS, forecast_all
 
 pd.Series({model.name: model.plain for model in MODELS}, name="what it does").to_frame()
 
@@ -113,7 +113,7 @@ my_guess = None  # for instance "Prophet"
 def tell(done, tasks, what):
     print(f"\r{done} of {tasks}: {what:40}", end="" if done < tasks else "\n")
 
-(outlook,) = outlooks([calls], origins=asked_days, workers=workers, tell=tell)
+(outlook,) = forecast_all([calls], origins=asked_days, workers=workers, tell=tell)
 compare(my_guess, outlook.champion)
 charts.scores_chart(outlook)
 
@@ -195,7 +195,7 @@ from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.pipeline.load import series_of, simulated_load
+from rtlib.pipeline.planning.demand import series_of, simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), days=28, per_day=200_000)
@@ -215,7 +215,7 @@ print(f"{domain.title}: {len(domain.sites)} sites, {total['all']:,.0f} events in
 
 # %%
 my_guess = None  # for instance 1
-ahead = outlooks(sites, horizon=7, origins=4, step=2, workers=workers, tell=tell)
+ahead = forecast_all(sites, horizon=7, origins=4, step=2, workers=workers, tell=tell)
 compare(my_guess, len({one.champion for one in ahead}))
 won = {one.grid.unique_id: (one.champion, one.scores[one.champion].wape) for one in ahead}
 pd.DataFrame(won, index=["champion", "missed"]).T

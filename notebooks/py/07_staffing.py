@@ -122,8 +122,8 @@ from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.forecast import LEVELS, outlooks
-from rtlib.pipeline.load import series_of, simulated_load
+from rtlib.forecast import LEVELS, forecast_all
+from rtlib.pipeline.planning.demand import series_of, simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 role = domain.staffing
@@ -137,7 +137,7 @@ counts = simulated_load(domain, seed=seed, until=datetime(2026, 3, 2, tzinfo=UTC
 sites = series_of(counts, domain)
 whole = [one for one in sites if (one.unique_id == "all") == role.pooled]
 busiest = max(whole, key=lambda one: one.values.sum())
-(outlook,) = outlooks([busiest.until(28)], origins=10)
+(outlook,) = forecast_all([busiest.until(28)], origins=10)
 print(f"{role.title} at {busiest.unique_id}, {outlook.days[0]:%A}. {outlook.why}")
 
 # %% [markdown]
@@ -152,10 +152,10 @@ print(f"{role.title} at {busiest.unique_id}, {outlook.days[0]:%A}. {outlook.why}
 # **Predict:** for which quantile does this role plan, in per cent?
 
 # %%
-from rtlib.staffing import critical_fractile, hour_cost
+from rtlib.staffing import critical_fractile, newsvendor_costs
 
 my_guess = None  # for instance 50
-under, over = hour_cost(role)
+under, over = newsvendor_costs(role)
 compare(my_guess, round(100 * critical_fractile(under=under, over=over)))
 print(f"an hour too few costs {under:.2f} {role.currency}, one too many {over:.2f} {role.currency}")
 assert (critical_fractile(under=under, over=over) > 0.5) == (under > over), "whoever pays more for too few plans higher"

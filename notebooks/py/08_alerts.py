@@ -49,7 +49,7 @@ surge, seed = check("08_alerts", surge=surge, seed=seed)
 
 # %%
 from rtlib.config import load_settings
-from rtlib.pipeline import health
+from rtlib.pipeline.monitoring import health
 
 settings = load_settings()
 print(f"the receiver {health.receiver(settings)}; the warehouse {health.warehouse(settings)}")
@@ -124,7 +124,7 @@ pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 from datetime import UTC, datetime
 
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.outcome import load_of_forecast
+from rtlib.warehouse.plan_status import load_of_forecast
 
 connection = connect(settings)
 load = load_of_forecast(connection, domain.name, kinds=domain.staffing.kinds, now=datetime.now(UTC))
@@ -217,7 +217,7 @@ print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
 # %%
 import requests
 
-from rtlib.pipeline.receiver import receiver_address
+from rtlib.pipeline.workers.receiver import receiver_address
 
 receiver = receiver_address(settings)
 url, json_type = receiver.webhook.get_secret_value(), {"Content-Type": "application/json"}

@@ -61,7 +61,7 @@ def compare(guess, truth):
 # %%
 from rtlib.config import load_settings
 from rtlib.explain.facts import facts_of
-from rtlib.pipeline.explainer import look
+from rtlib.pipeline.explanations.explainer import look
 
 graph = look(load_settings())
 facts = facts_of(graph.node(part), graph=graph)
@@ -199,7 +199,7 @@ compare(my_guess, round(parts * (tokens_in * came + tokens_out * went) / 1e6, 3)
 # wrote it, why the model's was not shown if it was not, and what it cost.
 
 # %%
-from rtlib.pipeline.explainer import Level, explained
+from rtlib.pipeline.explanations.explainer import Level, explained
 
 told = explained(load_settings(), graph, part, level=Level(level), language=language)
 print(told.text)

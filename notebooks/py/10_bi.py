@@ -47,7 +47,7 @@ page_name = check("10_bi", page_name=page_name)
 
 # %%
 from rtlib.config import load_settings
-from rtlib.pipeline import health
+from rtlib.pipeline.monitoring import health
 
 settings = load_settings()
 print(f"the warehouse {health.warehouse(settings)}")
@@ -64,9 +64,9 @@ def compare(guess, truth):
 # in `powerbi/`. This is one table of the model.
 
 # %%
-from rtlib.pipeline import bi
+from rtlib.pipeline import power_bi
 
-table = bi.folder() / "rtlib.SemanticModel" / "definition" / "tables" / "hourly_kpis.tmdl"
+table = power_bi.folder() / "rtlib.SemanticModel" / "definition" / "tables" / "hourly_kpis.tmdl"
 print("\n".join(table.read_text().splitlines()[:16]))
 
 # %% [markdown]
@@ -97,11 +97,11 @@ pd.DataFrame([(one.name, one.table, one.dax) for one in MEASURES], columns=["mea
 # half a minute.
 
 # %%
-from rtlib.pipeline import transforming
+from rtlib.pipeline import dbt
 
-if bi.exists(settings):
-    print(transforming.build(settings, unit_tests=False).passed, "tests passed")
-assert bi.exists(settings) == [], "a column of the model is not in the warehouse: rtlib dbt build"
+if power_bi.exists(settings):
+    print(dbt.build(settings, unit_tests=False).passed, "tests passed")
+assert power_bi.exists(settings) == [], "a column of the model is not in the warehouse: rtlib dbt build"
 
 # %% [markdown]
 # ## The pages
@@ -112,7 +112,7 @@ assert bi.exists(settings) == [], "a column of the model is not in the warehouse
 # %%
 page = next(one for one in PAGES if one.name == page_name)
 visual = next((one for one in page.visuals if one.kind == "line"), page.visuals[-1])
-told = bi.rows(settings, visual)
+told = power_bi.rows(settings, visual)
 told.tail(3)
 
 # %% [markdown]
@@ -132,7 +132,7 @@ times = {"window_start", "hour_start", "day_start", "interval_start"}
 
 # %%
 def draw(visual):
-    told, axis = bi.rows(settings, visual), visual.category
+    told, axis = power_bi.rows(settings, visual), visual.category
     if visual.kind in ("card", "slicer", "table") or told.empty:
         return told.tail(5)
     chart = px.line if visual.kind == "line" else px.bar
@@ -187,7 +187,7 @@ from dataclasses import replace
 
 from rtlib.bi import problems
 
-tables = bi.tables(settings)
+tables = power_bi.tables(settings)
 renamed = [replace(one, columns=tuple(c for c in one.columns if c.name != "measured_value"))
            if one.name == "hourly_kpis" else one for one in tables]
 found = problems({}, tuple(renamed))
@@ -219,7 +219,7 @@ import tempfile
 from pathlib import Path
 
 with tempfile.TemporaryDirectory() as folder:
-    written = dict(bi.export(settings, to=Path(folder)))
+    written = dict(power_bi.export(settings, to=Path(folder)))
     size = sum(one.stat().st_size for one in Path(folder).iterdir())
 print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.1f} MB")
 

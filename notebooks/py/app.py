@@ -18,21 +18,22 @@
 # %%
 from functools import partial
 
-from rtlib import faults, pipeline
+from rtlib import faults
 from rtlib.config import load_settings, requested_part
-from rtlib.pipeline.explainer import answers
-from rtlib.pipeline.pages import Pages
-from rtlib.pipeline.transforming import models
+from rtlib.pipeline.dbt import models
+from rtlib.pipeline.explanations.explainer import answers, explainer
+from rtlib.pipeline.monitoring.monitor import monitor as start_monitor
+from rtlib.pipeline.page_data import Pages
 from rtlib.widgets import dashboard
 
 # %%
 settings = load_settings()
-monitor = pipeline.monitor(settings)
+monitor = start_monitor(settings)
 
 # %%
 dashboard(
     monitor,
-    explain=pipeline.explainer(settings),
+    explain=explainer(settings),
     hurt=faults.button(settings),
     models=partial(models, settings),
     ask=answers(settings, monitor),

@@ -10,18 +10,18 @@ address   where the receiver listens, and the secret that its addresses carry
 """
 
 from rtlib.alerts.card import card, message
-from rtlib.alerts.judge import Judge, Memory
+from rtlib.alerts.judge import EvaluatorState, RuleEvaluator
 from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, rules_of, step
 from rtlib.alerts.teams import Delivery, Teams
 
 __all__ = [
+    "QUIET",
     "Alert",
     "Change",
     "Delivery",
-    "Judge",
-    "Memory",
-    "QUIET",
+    "EvaluatorState",
     "Rule",
+    "RuleEvaluator",
     "State",
     "Teams",
     "card",

@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.alerts.rules import Alert, Change
 from rtlib.errors import ConfigError
 
@@ -67,14 +67,14 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     bound = rule.clear if over else rule.threshold
     word = ("below" if over else "at or above") if rule.direction == "high" else ("above" if over else "at or below")
     lasted = max(0, round((alert.at - alert.since).total_seconds() / 60))
-    value = wording.quantity(alert.value, rule.unit)
-    now = [("Now", f"{value}, {word} {wording.number(bound)}")]
+    value = formatting.format_quantity(alert.value, rule.unit)
+    now = [("Now", f"{value}, {word} {formatting.format_number(bound)}")]
     if alert.unmeasured_since:
         now = [("Now", "no longer measured"), ("Last", f"{value} at {_clock(alert.unmeasured_since)}")]
     return [
         *now,
         ("Since", f"{_clock(alert.since)} ({lasted} min)"),
-        *([("Made of", wording.quantity(events, "events"))] if isinstance(events, int) else []),
+        *([("Made of", formatting.format_quantity(events, "events"))] if isinstance(events, int) else []),
     ]
 
 

@@ -16,7 +16,7 @@ UNMEASURED = "unmeasured_since"  # in the evidence of what is over because no va
 
 
 @dataclass
-class Memory:
+class EvaluatorState:
     """All that has to be kept to go on after a crash as if there had been none.
 
     Attributes:
@@ -36,7 +36,7 @@ class Memory:
         return {"states": told, "until": _text(self.until)}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Memory:
+    def from_json(cls, told: Mapping[str, Any]) -> EvaluatorState:
         """The memory that ``to_json`` told."""
         states = {
             (one["site"], one["rule"]): State(**{part.name: _taken_up(one.get(part.name)) for part in fields(State)})
@@ -45,7 +45,7 @@ class Memory:
         return cls(states, _moment(told["until"]))
 
 
-class Judge:
+class RuleEvaluator:
     """Takes KPI rows as they come and judges a window when it is over.
 
     A window is over when an event ``GRACE`` newer than its end has been counted somewhere, and Kafka's clock has gone
@@ -59,7 +59,7 @@ class Judge:
         memory: Where to go on; it is changed in place.
     """
 
-    def __init__(self, domain: str, rules: Iterable[Rule], memory: Memory) -> None:
+    def __init__(self, domain: str, rules: Iterable[Rule], memory: EvaluatorState) -> None:
         self._domain, self._rules, self.memory = domain, tuple(rules), memory
         self._waiting: dict[datetime, dict[str, Kpi]] = {}
         self._sites: set[str] = {site for site, _ in memory.states}

@@ -14,6 +14,6 @@ whole     all of it, in one run
 """
 
 from rtlib.bench.report import Ratio, Result
-from rtlib.bench.whole import run
+from rtlib.bench.suite import run
 
 __all__ = ["Ratio", "Result", "run"]

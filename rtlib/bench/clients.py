@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from rtlib.bench.costs import Clock, HotSpot, Speed, hottest
+from rtlib.bench.client_profile import Clock, HotSpot, Speed, hottest
 from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS

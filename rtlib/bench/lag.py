@@ -48,7 +48,7 @@ def lags(sent_at: Sequence[float], archived: Sequence[Archived], *, before: int)
     return points
 
 
-def rise(points: Sequence[Point]) -> float:
+def lag_trend(points: Sequence[Point]) -> float:
     """By how many seconds a lag rises over the second half of its points; not a number where they are too few. Pure.
 
     The slope is the median of the slopes between any two of them (Theil and Sen): what comes and goes, as batches do

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.bench.load import Planned
-from rtlib.broker.contents import contents
+from rtlib.bench.load_generator import Planned
+from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
-from rtlib.pipeline.recovery import wait_until_merged
+from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.warehouse.connection import connect, query
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def latency(planned: Sequence[Planned], counted: Iterable[Counted], *, before: M
     """
     import numpy as np
 
-    waited = waits(planned, counted, before=before)[:, 1]
+    waited = latencies(planned, counted, before=before)[:, 1]
     if not len(waited):
         return Latency(float("nan"), float("nan"), 0, len(planned))
     p50, p99 = np.percentile(waited, [50, 99]) * 1000
@@ -77,7 +77,9 @@ def latency_of_all(
     )(now)
 
 
-def waits(planned: Sequence[Planned], counted: Iterable[Counted], *, before: Mapping[Key, int]) -> NDArray[np.float64]:
+def latencies(
+    planned: Sequence[Planned], counted: Iterable[Counted], *, before: Mapping[Key, int]
+) -> NDArray[np.float64]:
     """For each event that was counted, when it was to be sent, and how many seconds it waited for its KPI. Pure."""
     import numpy as np
 

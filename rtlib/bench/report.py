@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rtlib.bench.pace import Pace, told
-from rtlib.bench.step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
-from rtlib.values import finite
+from rtlib.bench.load_step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
+from rtlib.bench.machine_speed import Pace, told
+from rtlib.validators import finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.running import BROKER_USER, LOCAL_USER
-from rtlib.values import Hidden
+from rtlib.run_state import BROKER_USER, LOCAL_USER
+from rtlib.validators import Hidden
 
 # A broker that was away for a moment is tried again each second; the default backs off to 30 s.
 RECONNECT_MS = 1_000

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rtlib.broker.client import client_options
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.framing import unframe
-from rtlib.broker.seam import broker_errors
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
 from rtlib.limits import MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE, too_deep

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rtlib.broker.client import client_options
-from rtlib.broker.encoding import encode, encode_anyhow
+from rtlib.broker.errors import broker_error, broker_errors
 from rtlib.broker.framing import FRAME, frame
 from rtlib.broker.rejected import Headers, to_record
-from rtlib.broker.seam import broker_error, broker_errors
+from rtlib.broker.serde import encode, encode_anyhow
 from rtlib.broker.topics import MAX_RECORD_BYTES, MAX_REJECTED_BYTES
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rtlib.broker.client import librdkafka_options
-from rtlib.broker.seam import librdkafka_errors
+from rtlib.broker.errors import librdkafka_errors
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, StreamError
 

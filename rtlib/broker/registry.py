@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rtlib.broker.compatibility import readable
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
-from rtlib.running import LOCAL_USER
-from rtlib.values import Hidden
+from rtlib.run_state import LOCAL_USER
+from rtlib.validators import Hidden
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.broker.client import client_options
-from rtlib.broker.seam import broker_errors
+from rtlib.broker.errors import broker_errors
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rtlib.broker.client import broker_options
-from rtlib.broker.seam import broker_errors
+from rtlib.broker.errors import broker_errors
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.running import LOCAL_USER
+from rtlib.run_state import LOCAL_USER
 
 
 def ensure_user(settings: Settings) -> None:

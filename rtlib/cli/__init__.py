@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from rtlib.cli import bench, bi, explain, prove, rebuild, stack, staffing, transform, travel, watch
+from rtlib.cli import bench, bi, explain, open, rebuild, stack, staffing, transform, travel, verify
 from rtlib.cli.common import app
 from rtlib.errors import RtlibError
 
@@ -19,13 +19,13 @@ __all__ = [
     "bi",
     "explain",
     "main",
-    "prove",
+    "open",
     "rebuild",
     "stack",
     "staffing",
     "transform",
     "travel",
-    "watch",
+    "verify",
 ]
 
 

@@ -13,8 +13,8 @@ from rtlib.config import load_settings, project_root
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rtlib.bench.staffing_score import PlanScore
     from rtlib.forecast.bank import BankScore
-    from rtlib.pipeline.staffing_score import PlanScore
 
 bench = typer.Typer(
     help="Measure how good the parts are, and print the figures as a table.", invoke_without_command=True
@@ -88,8 +88,8 @@ def bench_staffing(
     On every simulated domain and on the bank's calls, day by day, each plan made the day before. Exit code 1 when a
     domain's plan costs more than 1.10 of foresight's, or the bank's does not cost less than last week's.
     """
+    from rtlib.bench.staffing_score import score_staffing
     from rtlib.config import load_settings
-    from rtlib.pipeline.staffing_score import score_staffing
 
     settings = load_settings(**({} if seed is None else {"seed": seed}))
     events = per_day or round(settings.rate * 86_400)

@@ -19,7 +19,7 @@ Folder = Annotated[Path | None, typer.Option("--folder", help="The project's fol
 @bi.command()
 def build(folder: Folder = None, as_json: Json = False) -> None:
     """Write the Power BI project anew, from dbt's manifest and one description of its pages."""
-    from rtlib.pipeline import bi as reports
+    from rtlib.pipeline import power_bi as reports
 
     settings = load_settings()
     written = reports.build(settings, to=folder)
@@ -49,7 +49,7 @@ def validate(
     be those that 'rtlib bi build' writes.
     """
     from rtlib.bi.forms import published
-    from rtlib.pipeline import bi as reports
+    from rtlib.pipeline import power_bi as reports
 
     settings = load_settings()
     found, missing = reports.validate(settings, of=folder, schemas=schemas), reports.missing(settings)
@@ -71,7 +71,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="Where the files go.")] = Path("export"), as_json: Json = False
 ) -> None:
     """Write the rows of the report's tables to Parquet files, for people without Snowflake."""
-    from rtlib.pipeline import bi as reports
+    from rtlib.pipeline import power_bi as reports
 
     told = {}
     for name, count in reports.export(load_settings(), to=to):

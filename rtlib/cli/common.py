@@ -13,7 +13,7 @@ import typer
 
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.services.parts import PART_NAMES
-from rtlib.values import finite
+from rtlib.validators import finite
 
 app = typer.Typer(
     name="rtlib",

@@ -32,8 +32,8 @@ def explain(
     With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number, name and
     state in it is one of them. Without a key, or when it is not, the text is made here, in English.
     """
-    from rtlib.pipeline.explainer import Level, explained, explained_subject, look
-    from rtlib.pipeline.subjects import is_subject
+    from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject, look
+    from rtlib.pipeline.explanations.fact_builders import is_subject
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):

@@ -13,7 +13,7 @@ from rtlib.config import load_settings
 from rtlib.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rtlib.pipeline.rebuild import Rebuilt
+    from rtlib.pipeline.rebuild.warehouse import Rebuilt
 
 rebuild = typer.Typer(help="Make a damaged part of the state anew from what the others still hold.")
 app.add_typer(rebuild, name="rebuild", no_args_is_help=True)
@@ -27,7 +27,7 @@ def warehouse(
 
     The old file is kept beside it. What cannot come back is said at the end. A stack that does not run is started.
     """
-    from rtlib.pipeline.rebuild import rebuild_warehouse
+    from rtlib.pipeline.rebuild.warehouse import rebuild_warehouse
 
     settings = load_settings()
     if not yes and not sys.stdin.isatty():
@@ -54,7 +54,7 @@ def checkpoint(
     The archive leaves out what RAW has. KPIs are counted anew and replace the old ones, so windows of which Kafka has
     deleted some events come out lower: a topic of events keeps a week.
     """
-    from rtlib.pipeline.rebuild_checkpoint import rebuild_checkpoint
+    from rtlib.pipeline.rebuild.checkpoint import rebuild_checkpoint
 
     places = rebuild_checkpoint(load_settings(), query)
     if as_json:

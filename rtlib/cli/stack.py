@@ -103,7 +103,7 @@ def logs(
     from rtlib.services.parts import known_part
 
     settings = load_settings()
-    said = stack.last_lines(settings, known_part(part), lines)
+    said = stack.tail_log(settings, known_part(part), lines)
     if as_json:
         print_json({"part": part, "lines": said})
         return
@@ -118,32 +118,32 @@ def logs(
 @app.command()
 def restart(part: PartName) -> None:
     """Stop one part and start it again, to see how the others take it."""
-    from rtlib.services import supervise
+    from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
     settings = load_settings()
-    supervise.stop_part(settings, known_part(part))
-    supervise.start_part(settings, part)
+    supervisor.stop_part(settings, known_part(part))
+    supervisor.start_part(settings, part)
     typer.echo(f"{part} was stopped and started again")
 
 
 @app.command()
 def stop(part: PartName) -> None:
     """Stop one part; it stays stopped until it is started again."""
-    from rtlib.services import supervise
+    from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
-    supervise.stop_part(load_settings(), known_part(part))
+    supervisor.stop_part(load_settings(), known_part(part))
     typer.echo(f"{part} is stopped; start it again with: rtlib start {part}")
 
 
 @app.command()
 def start(part: PartName) -> None:
     """Start one part that was stopped."""
-    from rtlib.services import supervise
+    from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
-    supervise.start_part(load_settings(), known_part(part))
+    supervisor.start_part(load_settings(), known_part(part))
     typer.echo(f"{part} is started")
 
 
@@ -174,12 +174,12 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Load simulated history into the running stack's warehouse, for batch lessons; days that have some stay."""
-    from rtlib import pipeline
+    from rtlib.pipeline.backfill import backfill as load_history
 
     settings, new = load_settings(), 0
     for domain in DOMAINS if all_domains else (settings.domain,):
         say(f"{domain}: loading {days} days of about {per_day:,} events")
-        new += pipeline.backfill(settings.model_copy(update={"domain": domain}), days=days, per_day=per_day)
+        new += load_history(settings.model_copy(update={"domain": domain}), days=days, per_day=per_day)
     if as_json:
         print_json({"new_events": new})
     else:
@@ -191,7 +191,7 @@ def run(part: PartName) -> None:
     """Run one part in this process; the supervisor calls this."""
     import logging
 
-    from rtlib.pipeline.run_part import run_part
+    from rtlib.pipeline.workers.run import run_part
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka", "py4j", "snowflake", "httpx", "httpx2"):
@@ -200,7 +200,7 @@ def run(part: PartName) -> None:
 
 
 def _show_status(settings: Settings, *, as_json: bool) -> bool:
-    from rtlib.pipeline import health
+    from rtlib.pipeline.monitoring import health
     from rtlib.services import stack
 
     told = stack.status(settings, checks=health.checks())

@@ -65,10 +65,10 @@ def forecast_load(
     Every model is tried on earlier days, and the one that did best is taken; the reason is printed.
     """
     from rtlib.cli.bench import progress
-    from rtlib.pipeline import outlook
+    from rtlib.pipeline.planning import forecasting
 
     began = monotonic()
-    found = outlook.forecast(_settings(domain), days=days, workers=workers, tell=progress)
+    found = forecasting.forecast(_settings(domain), days=days, workers=workers, tell=progress)
     if as_json:
         sites = [{"site": one.grid.unique_id, "champion": one.champion, "why": one.why,
                   "wape": one.scores[one.champion].wape} for one in found]  # fmt: skip
@@ -82,9 +82,9 @@ def forecast_load(
 @staffing.command()
 def plan(as_json: Json = False, domain: DomainName = None) -> None:
     """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
-    from rtlib.pipeline import outlook
+    from rtlib.pipeline.planning import forecasting
 
-    planned = outlook.plan(_settings(domain))
+    planned = forecasting.plan(_settings(domain))
     days = [
         {"site": one.site, "day": str(one.day), "wages": round(one.roster.wages, 2), "currency": one.roster.currency,
          "most": max(one.roster.staffed), "shifts": sum(number for _, number in one.roster.shifts),

@@ -12,7 +12,7 @@ from rtlib.cli.common import Json, app, print_json, say
 from rtlib.config import load_settings
 
 if TYPE_CHECKING:
-    from rtlib.pipeline.transforming import BuildReport
+    from rtlib.pipeline.dbt import BuildReport
 
 dbt = typer.Typer(help="Build the models of the warehouse with dbt, and look at what they are made of.")
 app.add_typer(dbt, name="dbt", no_args_is_help=True)
@@ -32,11 +32,9 @@ def build(
 
     Incremental models take in what is new. A second run without new rows touches none.
     """
-    from rtlib.pipeline import transforming
+    from rtlib.pipeline import dbt
 
-    report = transforming.build(
-        load_settings(), select=select or (), unit_tests=unit_tests, full_refresh=full_refresh, tell=say
-    )
+    report = dbt.build(load_settings(), select=select or (), unit_tests=unit_tests, full_refresh=full_refresh, tell=say)
     if as_json:
         print_json({**asdict(report), "passed": report.passed, "ok": report.ok})
     else:
@@ -47,9 +45,9 @@ def build(
 @dbt.command()
 def docs(as_json: Json = False) -> None:
     """Write the documentation of the models as one page, and say where it is."""
-    from rtlib.pipeline import transforming
+    from rtlib.pipeline import dbt
 
-    page = transforming.docs(load_settings())
+    page = dbt.docs(load_settings())
     if as_json:
         print_json({"page": str(page)})
     else:
@@ -59,9 +57,9 @@ def docs(as_json: Json = False) -> None:
 @dbt.command()
 def lineage(name: NodeName = None, as_json: Json = False) -> None:
     """Show what every model is made of, from dbt's own manifest."""
-    from rtlib.pipeline import transforming
+    from rtlib.pipeline import dbt
 
-    told = transforming.lineage(load_settings())
+    told = dbt.lineage(load_settings())
     if name is not None:
         around = {"name": name, "upstream": told.upstream_of(name), "downstream": told.downstream_of(name)}
         if as_json:
@@ -82,9 +80,9 @@ def env(as_json: Json = False) -> None:
 
     The local warehouse's secret is among it: repeat it after each rtlib up, which draws a new one.
     """
-    from rtlib.pipeline import transforming
+    from rtlib.pipeline import dbt
 
-    variables, secrets = transforming.exports(load_settings())
+    variables, secrets = dbt.exports(load_settings())
     if as_json:
         print_json({"variables": variables, "not_printed": list(secrets)})
         return

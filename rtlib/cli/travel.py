@@ -29,7 +29,7 @@ def travel(
     as_json: Json = False,
 ) -> None:
     """Show what a query knew at a moment: its offsets, watermark, state and dropped rows, batch by batch."""
-    from rtlib.pipeline.travel import history
+    from rtlib.pipeline.telemetry.batch_history import history
 
     settings = load_settings()
     until = _moment(at)

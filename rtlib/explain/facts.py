@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.records import Reading, Status
 
 
@@ -74,7 +74,7 @@ class Fact:
     @property
     def text(self) -> str:
         """The number with its unit, as it is written everywhere."""
-        return wording.quantity(self.value, self.unit)
+        return formatting.format_quantity(self.value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ class Facts:
 def facts_of(node: Observed, *, graph: Picture) -> Facts:
     """Collect the facts of a node; readings without a value are no facts."""
     by_id = {one.component.id: one for one in graph.nodes}
-    measured = [one for one in node.readings if wording.number(one.value) != wording.NOTHING]
+    measured = [one for one in node.readings if formatting.format_number(one.value) != formatting.NOTHING]
     return Facts(
         title=node.component.title,
         plain=node.component.plain.strip(),
         status=node.status,
         reason=node.reason.strip().rstrip("."),
         numbers=tuple(Fact(one.name, one.value, one.unit) for one in measured if one.value is not None),
-        age=wording.ago(node.age_seconds) if node.age_seconds is not None else "",
+        age=formatting.ago(node.age_seconds) if node.age_seconds is not None else "",
         stale=node.stale,
         sources=tuple(by_id[one].component.title for one in node.upstream if one in by_id),
         readers=tuple(by_id[one].component.title for one in node.downstream if one in by_id),

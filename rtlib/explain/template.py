@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.explain.facts import Fact, Facts, Level, Observed, Picture, facts_of
 from rtlib.records import Status
 
@@ -123,14 +123,14 @@ def noted(facts: Facts) -> str:
     seen = f" (last seen {facts.age})" if facts.stale and facts.age else ""
     listed = "; ".join(_named(one) for one in facts.numbers)
     numbers = f" {listed[0].upper()}{listed[1:]}{seen}." if listed else ""
-    sources = f" Reads {wording.listing(facts.sources)}." if facts.sources else ""
-    readers = f" Feeds {wording.listing(facts.readers)}." if facts.readers else ""
+    sources = f" Reads {formatting.join_words(facts.sources)}." if facts.sources else ""
+    readers = f" Feeds {formatting.join_words(facts.readers)}." if facts.readers else ""
     return f"{facts.title}: {facts.status.value}{_aside(facts)}.{numbers}{sources}{readers}{_cause(facts)}"
 
 
 def _reads(facts: Facts) -> str:
     said = facts.sources and facts.status is not Status.PLANNED
-    return f" It reads from {wording.listing(facts.sources)}." if said else ""
+    return f" It reads from {formatting.join_words(facts.sources)}." if said else ""
 
 
 def _told(facts: Facts, domain: str) -> str:
@@ -180,7 +180,7 @@ def _idle(facts: Facts, domain: str) -> str:
 
 
 def _planned(facts: Facts, domain: str) -> str:
-    reads = f" It will read from {wording.listing(facts.sources)}." if facts.sources else ""
+    reads = f" It will read from {formatting.join_words(facts.sources)}." if facts.sources else ""
     return f"It is planned: nothing runs behind it yet, so it has no numbers to show.{reads}"
 
 
@@ -197,7 +197,7 @@ def _aside(facts: Facts) -> str:
 
 
 def _said(facts: Facts) -> str:
-    return wording.listing([_phrase(one) for one in facts.numbers])
+    return formatting.join_words([_phrase(one) for one in facts.numbers])
 
 
 def _phrase(fact: Fact) -> str:
@@ -212,7 +212,7 @@ def _last(facts: Facts) -> str:
     """The numbers as what they are: the last ones seen."""
     if not facts.numbers:
         return "There is no number to go by."
-    numbers = wording.listing([_named(one) for one in facts.numbers])
+    numbers = formatting.join_words([_named(one) for one in facts.numbers])
     return f"The last that was seen of it, {facts.age}: {numbers}."
 
 
@@ -225,4 +225,4 @@ def _cause(facts: Facts) -> str:
 
 
 def _next(facts: Facts) -> str:
-    return f" What it makes goes on to {wording.listing(facts.readers)}." if facts.readers else ""
+    return f" What it makes goes on to {formatting.join_words(facts.readers)}." if facts.readers else ""

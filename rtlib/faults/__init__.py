@@ -8,7 +8,7 @@ soak     several faults at random moments under load, then the ledger
 soaks    several soaks as a table
 """
 
-from rtlib.faults.menu import MENU, Fault, Plan, plan
-from rtlib.faults.watch import Report, button, run
+from rtlib.faults.catalog import MENU, Fault, Plan, plan
+from rtlib.faults.runner import Report, button, run
 
-__all__ = ["Fault", "MENU", "Plan", "Report", "button", "plan", "run"]
+__all__ = ["MENU", "Fault", "Plan", "Report", "button", "plan", "run"]

@@ -14,9 +14,9 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.faults.menu import Plan
-from rtlib.services import supervise
-from rtlib.services.still import goes_on_in_any_case, process_of
+from rtlib.faults.catalog import Plan
+from rtlib.services import supervisor
+from rtlib.services.freeze import goes_on_in_any_case, process_of
 
 DUTY_SECONDS = 0.6  # a slowed part stands still this long, then works half as long
 
@@ -85,15 +85,15 @@ def _fill_disk(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 def _delete_checkpoints(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     process_of(settings, "stream")  # must run
     try:
-        supervise.stop_part(settings, "stream")
+        supervisor.stop_part(settings, "stream")
         shutil.rmtree(settings.home / "checkpoints" / settings.domain, ignore_errors=True)
     finally:
-        supervise.start_part(settings, "stream")
+        supervisor.start_part(settings, "stream")
     return "Spark was stopped, its checkpoints were deleted, and it was started again"
 
 
 def _burst(settings: Settings, plan: Plan, stop: threading.Event) -> str:
-    from rtlib.pipeline.bursts import burst
+    from rtlib.pipeline.workers.burst import burst
 
     world = dict(plan.details)
     seconds = float(world.pop("seconds"))

@@ -16,16 +16,16 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
+from rtlib.faults.catalog import MENU, Plan, plan
 from rtlib.faults.inject import inject
-from rtlib.faults.menu import MENU, Plan, plan
 from rtlib.faults.peak import Peak, peak_memory
-from rtlib.faults.watch import FAULT
+from rtlib.faults.runner import FAULT
 from rtlib.ledger import Ledger, take
-from rtlib.pipeline.flood import Flooded, flood
-from rtlib.pipeline.recovery import wait_until_settled
-from rtlib.pipeline.signs import newest_progress
-from rtlib.pipeline.tallies import runs, written_at
-from rtlib.services import processes, supervise
+from rtlib.pipeline.audit.tallies import runs, written_at
+from rtlib.pipeline.recovery.readiness import wait_until_settled
+from rtlib.pipeline.telemetry.progress_topic import newest_progress
+from rtlib.pipeline.workers.flood import Flooded, flood
+from rtlib.services import processes, supervisor
 
 Tell = Callable[[str], None]
 SAMPLE_SECONDS = 5.0
@@ -152,15 +152,15 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
     Raises:
         ServiceError: The stack does not run, or a part did not come back.
     """
-    before = supervise.states(settings).get("simulator")
+    before = supervisor.states(settings).get("simulator")
     sent, since = _sent(settings), time.time()
-    supervise.start_part(settings, "simulator")
+    supervisor.start_part(settings, "simulator")
     plans = schedule(settings, seed=seed, seconds=seconds, faults=faults)
     try:
         with peak_memory(settings) as peak:
             with _large_records(settings, record_bytes, seconds) as flooded:
                 done, samples = _hurt(settings, plans, seconds, tell)
-            supervise.stop_part(settings, "simulator")
+            supervisor.stop_part(settings, "simulator")
             tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
             patience = FLOOD_PATIENCE_SECONDS if record_bytes else PATIENCE_SECONDS
             if not wait_until_settled(settings, seconds=patience):
@@ -172,7 +172,7 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
         return Soak(seed, seconds, done, samples, events, bound, ledger, peak, *flooded)
     finally:
         if before is not None and before.state == "RUNNING":
-            supervise.start_part(settings, "simulator")
+            supervisor.start_part(settings, "simulator")
 
 
 @contextmanager

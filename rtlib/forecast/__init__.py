@@ -7,21 +7,21 @@ from rtlib.forecast.grid import Grid, grids
 from rtlib.forecast.intervals import LEVELS
 from rtlib.forecast.metrics import Score
 from rtlib.forecast.models import BASELINE, ENSEMBLE, MODELS, PLAIN
-from rtlib.forecast.run import Outlook, outlooks
+from rtlib.forecast.run import ForecastResult, forecast_all
 
 __all__ = [
     "BASELINE",
-    "Backtest",
     "ENSEMBLE",
-    "Grid",
     "LEVELS",
     "MODELS",
-    "Model",
-    "Outlook",
     "PLAIN",
+    "Backtest",
+    "ForecastResult",
+    "Grid",
+    "Model",
     "Score",
     "choose",
     "explain",
+    "forecast_all",
     "grids",
-    "outlooks",
 ]

@@ -15,7 +15,7 @@ from rtlib.forecast.champion import choose
 from rtlib.forecast.grid import Grid, grids
 from rtlib.forecast.metrics import Score
 from rtlib.forecast.models import BASELINE
-from rtlib.forecast.run import Outlook, Tell, outlooks
+from rtlib.forecast.run import ForecastResult, Tell, forecast_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +80,10 @@ def bank_grid(*, interval_minutes: int = STEP_MINUTES) -> Grid:
 
 def bank_outlook(
     *, interval_minutes: int = STEP_MINUTES, quick: bool = False, workers: int = 2, tell: Tell | None = None
-) -> Outlook:
+) -> ForecastResult:
     """Every model's forecast of each of the last days from the day before."""
     grid = bank_grid(interval_minutes=interval_minutes)
-    return outlooks([grid], origins=QUICK_ORIGINS if quick else ORIGINS, workers=workers, tell=tell)[0]
+    return forecast_all([grid], origins=QUICK_ORIGINS if quick else ORIGINS, workers=workers, tell=tell)[0]
 
 
 def score_bank(*, quick: bool = False, workers: int = 2, tell: Tell | None = None) -> BankScore:
@@ -105,6 +105,6 @@ def score_bank(*, quick: bool = False, workers: int = 2, tell: Tell | None = Non
     )
 
 
-def champion_after(outlook: Outlook, days: int) -> str:
+def champion_after(outlook: ForecastResult, days: int) -> str:
     """The model that had done best on the first so many days of the backtest."""
     return choose(outlook.backtest.scores(until=days))

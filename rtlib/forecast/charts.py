@@ -8,7 +8,7 @@ import numpy as np
 
 from rtlib.forecast.grid import Grid, Numbers, moments
 from rtlib.forecast.intervals import LEVELS
-from rtlib.forecast.run import Outlook
+from rtlib.forecast.run import ForecastResult
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -30,7 +30,7 @@ def days_chart(grid: Grid) -> go.Figure:
     return figure.update_layout(**{**LAYOUT, "height": 520}, title=f"{grid.unique_id}: one row a day, newest on top")
 
 
-def scores_chart(outlook: Outlook) -> go.Figure:
+def scores_chart(outlook: ForecastResult) -> go.Figure:
     """How much each model missed, the best on top, the champion in colour."""
     import plotly.graph_objects as go
 
@@ -45,7 +45,7 @@ def scores_chart(outlook: Outlook) -> go.Figure:
     )
 
 
-def backtest_chart(outlook: Outlook, model: str, place: int) -> go.Figure:
+def backtest_chart(outlook: ForecastResult, model: str, place: int) -> go.Figure:
     """What a model said at one origin, with its 80 % interval, and what happened."""
     backtest = outlook.backtest
     days = outlook.grid.days[backtest.origins[place] :][: backtest.horizon]
@@ -59,7 +59,7 @@ def backtest_chart(outlook: Outlook, model: str, place: int) -> go.Figure:
     return figure.update_layout(**LAYOUT, title=f"{model}, asked about {days[0]:%A %d %B %Y}")
 
 
-def future_chart(outlook: Outlook, *, model: str = "") -> go.Figure:
+def future_chart(outlook: ForecastResult, *, model: str = "") -> go.Figure:
     """The last two weeks and what is to come, by a model or by the champion."""
     grid, name = outlook.grid, model or outlook.champion
     known = slice(-14, None)

@@ -30,7 +30,7 @@ CHUNK = 16  # origins in one task: enough to be worth sending, few enough to sha
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ForecastResult:
     """All there is to say about the days to come of one series.
 
     Attributes:
@@ -83,7 +83,7 @@ class _Task:
         return self.grid.unique_id, self.model.name, self.origins[0]
 
 
-def outlooks(
+def forecast_all(
     grids: Sequence[Grid],
     *,
     horizon: int = 1,
@@ -92,7 +92,7 @@ def outlooks(
     models: Sequence[Model] = MODELS,
     workers: int = 2,
     tell: Tell | None = None,
-) -> tuple[Outlook, ...]:
+) -> tuple[ForecastResult, ...]:
     """Backtest every model on every series, choose, and forecast the days that follow.
 
     Args:
@@ -174,7 +174,7 @@ def _outlook(
     horizon: int,
     models: Sequence[Model],
     done: dict[tuple[str, str, int], Numbers],
-) -> Outlook:
+) -> ForecastResult:
     starts = [some[0] for some in _chunks((*origins, len(grid.days)))]
     everything = {
         one.name: np.concatenate([done[grid.unique_id, one.name, start] for start in starts]) for one in models
@@ -186,7 +186,7 @@ def _outlook(
     bands = {name: quantiles(told, backtest.errors_known(name, len(grid.days))) for name, told in said.items()}
     scores = backtest.scores()
     why = explain(scores, origins=len(origins), horizon=horizon)
-    return Outlook(grid, grid.next_days(horizon), said, bands, backtest, scores, choose(scores), why)
+    return ForecastResult(grid, grid.next_days(horizon), said, bands, backtest, scores, choose(scores), why)
 
 
 def _with_ensemble(backtest: Backtest, said: dict[str, Numbers]) -> tuple[Backtest, dict[str, Numbers]]:

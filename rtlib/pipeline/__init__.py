@@ -1,16 +1,17 @@
-"""Pipeline: wires the layers; nothing else knows two of them.
+"""Pipeline: wires the layers into the applications of the project.
 
-prepare     topics, schema and tables, made once and again without harm
-run_part    what each supervised process does: stream, loader, simulator
-health      what each part is asked, to know that it works
-monitor     what the graph and the app read, gathered in the background
-evidence    what each place that keeps count says, for the ledger
-backfill    four weeks of history in one go
+provision      topics, schema and tables of the chosen domain
+backfill       weeks of past events, straight into the warehouse
+batch_log      what was loaded or built beside the stream, so that it can be built again
+dbt            dbt over this warehouse
+power_bi       the Power BI project over this warehouse
+workers        the supervised processes
+telemetry      heartbeats and query progress, by the progress topic
+monitoring     probes, health checks and the state that the graph shows
+audit          the counts that the ledger compares
+recovery       waiting until the pipeline is ready or drained
+rebuild        restoring a damaged warehouse or checkpoint
+planning       demand, forecasts and staffing plans
+explanations   facts for explanations, and the explanations
+page_data      the data of the app's pages
 """
-
-from rtlib.pipeline.explainer import explainer
-from rtlib.pipeline.history import backfill
-from rtlib.pipeline.monitor import Monitor, monitor
-from rtlib.pipeline.prepare import prepare
-
-__all__ = ["Monitor", "backfill", "explainer", "monitor", "prepare"]

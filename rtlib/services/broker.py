@@ -13,7 +13,7 @@ from pathlib import Path
 from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
-from rtlib.running import BROKER_USER
+from rtlib.run_state import BROKER_USER
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition

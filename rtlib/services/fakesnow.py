@@ -24,8 +24,8 @@ from typing import Any
 
 from rtlib import private
 from rtlib.http_guard import Guard
-from rtlib.running import read_secret
-from rtlib.services import fakesnow_mends
+from rtlib.run_state import read_secret
+from rtlib.services import fakesnow_patches
 from rtlib.services.fakesnow_http import NAME, Door, Watched
 from rtlib.services.warehouse_file import FileWatch
 
@@ -64,7 +64,7 @@ def open_files(data: Path, *, database: str = DATABASE, memory_mb: int = MEMORY_
     shutil.rmtree(stage.LOCAL_BUCKET_PATH, ignore_errors=True)
     stage.LOCAL_BUCKET_PATH = str(stages.resolve())
     instance = FakeSnow(db_path=data)
-    instance.results_cache = fakesnow_mends.Newest()
+    instance.results_cache = fakesnow_patches.Newest()
     limits = {
         "memory_limit": f"{memory_mb}MB",
         "threads": THREADS,
@@ -170,7 +170,7 @@ def serve(home: Path, *, port: int, database: str = DATABASE, idle_seconds: floa
     server: Any = import_module("fakesnow.server")
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     server.logger.setLevel(logging.CRITICAL)  # what it would say is said once, by the mends
-    fakesnow_mends.apply()
+    fakesnow_patches.apply()
     data = private.make_folder(home / "warehouse")
     watch = FileWatch(data, database)
     cursor: Any = import_module("fakesnow.cursor").FakeSnowflakeCursor

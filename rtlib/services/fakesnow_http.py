@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakValueDictionary
 
 from rtlib import private
-from rtlib.running import WAREHOUSE_USER
+from rtlib.run_state import WAREHOUSE_USER
 
 if TYPE_CHECKING:
     from starlette.requests import Request

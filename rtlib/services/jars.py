@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rtlib.errors import DownloadError, EnvironmentProblem
+from rtlib.services.checksum_cache import ChecksumCache
 from rtlib.services.download import Wanted, download
-from rtlib.services.verified import Verified
 
 LOCK_FILE = Path(__file__).with_name("jars.lock.toml")
 SETS = ("kafka", "registry", "spark")
@@ -94,11 +94,11 @@ def fetch(
     if _all_here(folder, wanted):
         return paths(home, sets=sets, lock=lock)
     with _troubles_of_the_disk(folder, wanted), _alone(folder):
-        lacking = _lacking(wanted, Verified(folder))
+        lacking = _lacking(wanted, ChecksumCache(folder))
         if lacking:
             _download_all(folder, lacking, maven_url=maven_url, progress=progress)
         for one in wanted:
-            if one.is_archive and not Verified(folder).is_right_in_full(one.folder):
+            if one.is_archive and not ChecksumCache(folder).is_right_in_full(one.folder):
                 _unpack(folder, one)
     return paths(home, sets=sets, lock=lock)
 
@@ -119,7 +119,7 @@ def absent(home: Path, *, sets: Sequence[str] = SETS, deep: bool = False, lock: 
         deep: Read every byte again, instead of trusting size and time of change.
         lock: The lock to follow.
     """
-    wanted, verified = locked(sets, lock=lock), Verified(home / "jars", deep=deep)
+    wanted, verified = locked(sets, lock=lock), ChecksumCache(home / "jars", deep=deep)
     files = [one.filename for one in _lacking(wanted, verified)]
     folders = [one.folder for one in wanted if one.is_archive and not verified.is_right_in_full(one.folder)]
     return (*files, *folders)
@@ -131,14 +131,14 @@ def _path(folder: Path, one: LockedJar) -> Path:
 
 def _all_here(folder: Path, wanted: Sequence[LockedJar]) -> bool:
     """True when nothing has to be done; reads no file and writes none."""
-    verified = Verified(folder)
+    verified = ChecksumCache(folder)
     archives = (one for one in wanted if one.is_archive)
     return all(verified.is_right(one.filename, sha256=one.sha256) for one in wanted) and all(
         verified.is_right_in_full(one.folder) for one in archives
     )
 
 
-def _lacking(wanted: Sequence[LockedJar], verified: Verified) -> list[LockedJar]:
+def _lacking(wanted: Sequence[LockedJar], verified: ChecksumCache) -> list[LockedJar]:
     """The files that are missing or wrong."""
     return [one for one in wanted if not verified.turns_out_right(one.filename, sha256=one.sha256, size=one.size)]
 
@@ -152,7 +152,7 @@ def _download_all(folder: Path, lacking: Sequence[LockedJar], *, maven_url: str 
     base = (maven_url or _maven_central()).rstrip("/")
     files = [Wanted(f"{base}/{one.url_path}", folder / one.filename, one.size, one.sha256) for one in lacking]
     _refuse_a_small_disk(folder, lacking)
-    verified = Verified(folder)
+    verified = ChecksumCache(folder)
     for one in files:
         if one.target.exists():
             _say(f"{one.target} is damaged: it is fetched again", shown=progress)
@@ -209,7 +209,7 @@ def _unpack(folder: Path, one: LockedJar) -> None:
         raise DownloadError(f"{one.filename} holds no {_path(folder, one).name}", cure="report it: the lock is wrong")
     shutil.rmtree(final, ignore_errors=True)
     draft.replace(final)
-    Verified(folder).remember_all(path for path in final.rglob("*") if path.is_file())
+    ChecksumCache(folder).remember_all(path for path in final.rglob("*") if path.is_file())
 
 
 def _stays_inside(archive: tarfile.TarFile, folder: Path) -> None:

@@ -23,7 +23,7 @@ OTHERS = range(20_000, 30_000)
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def port_lock() -> Iterator[None]:
     """From choosing ports to the supervisor's start, one stack at a time: two would choose the same ones."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     with FileLock(Path(tempfile.gettempdir()) / f"rtlib-ports-{user}.lock"):

@@ -15,7 +15,7 @@ MEGABYTE = 1024 * 1024
 ENDING = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)))
 
 
-def belonging_to(home: Path) -> Iterator[tuple[str, psutil.Process]]:
+def processes_of(home: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Each (part, process) whose environment says that it was started for this state folder.
 
     A part's children inherit the mark, so the JVM of the streaming application counts as ``stream``. The supervisor
@@ -48,7 +48,7 @@ def running_homes() -> set[Path]:
 def resident_megabytes(home: Path) -> dict[str, float]:
     """Resident memory of each part in MB, children included."""
     sizes: dict[str, float] = {}
-    for part, process in belonging_to(home):
+    for part, process in processes_of(home):
         try:
             sizes[part] = sizes.get(part, 0.0) + process.memory_info().rss / MEGABYTE
         except psutil.Error:
@@ -62,7 +62,7 @@ def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:
     The supervisor goes first, so that it restarts nothing. What is suspended goes on, or it could not end politely; a
     suspended supervisor is killed, because it would start anew what has ended meanwhile.
     """
-    found = sorted(belonging_to(home), key=lambda pair: pair[0] != "supervisor")
+    found = sorted(processes_of(home), key=lambda pair: pair[0] != "supervisor")
     for part, process in found:
         _quietly(process.kill if part == "supervisor" and _is_suspended(process) else process.terminate)
         _quietly(process.resume)

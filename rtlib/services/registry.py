@@ -8,7 +8,7 @@ from pathlib import Path
 from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.running import LOCAL_USER
+from rtlib.run_state import LOCAL_USER
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 MAX_BODY = "2M"  # a schema is a few kilobytes

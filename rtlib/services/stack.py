@@ -23,8 +23,8 @@ from rtlib.errors import (
     SupervisorSilent,
     WarehouseDamaged,
 )
-from rtlib.running import forget, make_secrets, remember
-from rtlib.services import jars, java, ports, processes, restarts, supervise
+from rtlib.run_state import clear_run_state, make_secrets, save_options
+from rtlib.services import jars, java, ports, processes, restarts, supervisor
 from rtlib.services.broker import prepare_broker
 from rtlib.services.logs import path as log_path
 from rtlib.services.parts import MEMORY_MB, parts
@@ -98,15 +98,15 @@ def up(
         WarehouseDamaged: The warehouse's file cannot be read.
     """
     with _one_at_a_time(settings):
-        if supervise.supervisor_pid(settings) is not None:
+        if supervisor.supervisor_pid(settings) is not None:
             tell("the stack is running already")
             return False
         try:
             found, fetched = _gather(settings, tell=tell)
-            with ports.alone():
+            with ports.port_lock():
                 settings = _lay_out(settings, found, fetched, chosen=chosen)
-                supervise.start(settings)
-            running = supervise.states(settings)
+                supervisor.start(settings)
+            running = supervisor.states(settings)
             deadline = time.monotonic() + timeout_seconds
             for name in SERVERS:
                 if name in running:
@@ -115,7 +115,7 @@ def up(
             tell("topics, schema and tables are there")
             later = [name for name in running if name not in SERVERS and name not in idle]
             for name in later:
-                supervise.start_part(settings, name, wait=False)
+                supervisor.start_part(settings, name, wait=False)
             for name in later:
                 wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
         except BaseException:
@@ -136,7 +136,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     began, starts = time.monotonic(), set[float]()
 
     def ask() -> str:
-        part = supervise.states(settings).get(name)
+        part = supervisor.states(settings).get(name)
         if part and part.started_at:
             starts.add(part.started_at)
         if part and part.state != "RUNNING":  # the sign of life that the check finds may be an earlier process's
@@ -156,7 +156,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
     except RetryError as error:
         reason = str(error.last_attempt.exception()).splitlines()[0]
         again = f" and has ended {len(starts) - 1} times" if len(starts) > 1 else ""
-        tail = "\n    ".join(last_lines(settings, name, 8))
+        tail = "\n    ".join(tail_log(settings, name, 8))
         raise ServiceError(
             f"{name} does not answer{again}: {reason}\n  The end of its log:\n    {tail}",
             cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
@@ -173,17 +173,17 @@ def down(settings: Settings, *, tell: Tell) -> bool:
     with processes.undisturbed():
         left = list[str]()
         try:
-            pid = supervise.supervisor_pid(settings)
+            pid = supervisor.supervisor_pid(settings)
             if pid is not None:
                 tell("stopping the parts")
-                supervise.shut_down(settings)
+                supervisor.shut_down(settings)
                 _wait_for_end(pid)
         except SupervisorSilent as error:
             pid = None
             tell(f"{error.what}; its processes are ended by their ids")
         finally:
             left += processes.end_leftovers(settings.home)
-            forget(settings.home)
+            clear_run_state(settings.home)
         if left:
             tell(f"ended what was left over: {', '.join(sorted(set(left)))}")
         return pid is not None or bool(left)
@@ -192,7 +192,7 @@ def down(settings: Settings, *, tell: Tell) -> bool:
 def status(settings: Settings, *, checks: Mapping[str, Check]) -> StackStatus:
     """Ask the supervisor and every part how they are, and add up what they weigh."""
     sizes = processes.resident_megabytes(settings.home)
-    known = supervise.states(settings)
+    known = supervisor.states(settings)
     told = tuple(_part_status(settings, state, checks, sizes) for state in known.values())
     return StackStatus(bool(known), settings.domain, told, round(sum(sizes.values()), 1), settings.ports)
 
@@ -203,7 +203,7 @@ def reset(settings: Settings, *, downloads: bool = False) -> None:
     Raises:
         ServiceError: The stack is running, or some of it is, after a crash of its supervisor.
     """
-    alive = sorted({part for part, _ in processes.belonging_to(settings.home)})
+    alive = sorted({part for part, _ in processes.processes_of(settings.home)})
     alive += [str(one) for one in processes.running_homes() if settings.home in one.parents]  # a benchmark's, for one
     if alive:
         raise ServiceError(
@@ -221,7 +221,7 @@ def reset(settings: Settings, *, downloads: bool = False) -> None:
             entry.unlink()
 
 
-def last_lines(settings: Settings, name: str, count: int) -> list[str]:
+def tail_log(settings: Settings, name: str, count: int) -> list[str]:
     """The last lines of a part's log, without their line ends; empty when there is none."""
     path = log_path(settings, name)
     if not path.exists():
@@ -249,9 +249,9 @@ def _lay_out(settings: Settings, found: java.Java, fetched: jars.Jars, *, chosen
     """Everything that must be on disk before the supervisor starts; returns settings that know the ports."""
     try:
         ports.choose(settings)
-        forget(settings.home)  # what an earlier stack was started with, if a crash left it
+        clear_run_state(settings.home)  # what an earlier stack was started with, if a crash left it
         settings = load_settings(**chosen, home=settings.home)
-        remember(settings.home, settings.of_a_run())
+        save_options(settings.home, settings.of_a_run())
         make_secrets(settings.home)
         check_store(settings)
         prepare_broker(settings, java=found.path, jars=fetched["kafka"])
@@ -272,11 +272,11 @@ def _write_supervisor_config(
     variables["JAVA_HOME"] = str(java_path.parent.parent)
     # glibc keeps up to eight pools of memory for each core; Spark's native buffers never fill them evenly.
     variables["MALLOC_ARENA_MAX"] = "2"
-    supervise.write_config(settings, parts(settings, java=java_path, jars=fetched), environment=variables)
+    supervisor.write_config(settings, parts(settings, java=java_path, jars=fetched), environment=variables)
 
 
 def _part_status(
-    settings: Settings, state: supervise.PartState, checks: Mapping[str, Check], sizes: Mapping[str, float]
+    settings: Settings, state: supervisor.PartState, checks: Mapping[str, Check], sizes: Mapping[str, float]
 ) -> PartStatus:
     running = state.state == "RUNNING"
     healthy, said = _ask(checks[state.name], settings) if running else (False, state.said or state.state.lower())

@@ -2,6 +2,6 @@
 
 from rtlib.simulator.history import history
 from rtlib.simulator.live import Simulator
-from rtlib.simulator.sent import Flaw, Sent, TallyKeeper, encode
+from rtlib.simulator.records import Defect, SimulatedRecord, TallyKeeper, encode
 
-__all__ = ["Flaw", "Sent", "Simulator", "TallyKeeper", "encode", "history"]
+__all__ = ["Defect", "SimulatedRecord", "Simulator", "TallyKeeper", "encode", "history"]

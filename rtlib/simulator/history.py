@@ -12,7 +12,7 @@ import numpy as np
 from rtlib.domains import Domain
 from rtlib.errors import ConfigError
 from rtlib.records import Event
-from rtlib.simulator.draw import DAY, bodies, event_ids, event_of, generator, happenings, microseconds, moment_of
+from rtlib.simulator.sampling import DAY, bodies, event_ids, event_of, generator, microseconds, moment_of, sample_events
 
 TIDE = 0.15  # how far the year lifts and lowers demand: in winter four weeks bring some 7 % more
 TURN, YEAR = date(2025, 12, 21).toordinal(), 365.2425  # a day on which demand is the year's mean and rises, and a year
@@ -50,14 +50,14 @@ def history(
     return (event for start in starts for event in _day(domain, seed=seed, start=start, per_day=per_day, run=run))
 
 
-def tide(day: date) -> float:
+def seasonality(day: date) -> float:
     """How busy that time of the year is; 1 on average over the year."""
     return 1 + TIDE * sin(2 * pi * (day.toordinal() - TURN) / YEAR)
 
 
 def day_level(rng: np.random.Generator, day: date) -> float:
     """How busy a day is for its time of the year and by chance; weekdays and holidays come on top."""
-    return tide(day) * float(rng.lognormal(0, DAY_NOISE))
+    return seasonality(day) * float(rng.lognormal(0, DAY_NOISE))
 
 
 def _day(domain: Domain, *, seed: int, start: int, per_day: int, run: str) -> Iterator[Event]:
@@ -65,7 +65,7 @@ def _day(domain: Domain, *, seed: int, start: int, per_day: int, run: str) -> It
     rng = generator(seed, domain.name, "history", run, str(per_day), day.isoformat())
     level = per_day * day_level(rng, day.date()) / 86_400
     weights = rng.lognormal(0, SITE_NOISE, len(domain.sites)) * [one.weight for one in domain.sites]
-    happened, sites = happenings(rng, domain, start=start, length=DAY, rate=level, weights=weights)
+    happened, sites = sample_events(rng, domain, start=start, length=DAY, rate=level, weights=weights)
     sequences = [count() for _ in domain.sites]
     columns = (happened.tolist(), sites.tolist(), event_ids(rng, happened), bodies(rng, domain, sites))
     for occurred, site, event_id, body in zip(*columns, strict=True):

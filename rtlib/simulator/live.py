@@ -13,8 +13,9 @@ import numpy as np
 from rtlib.domains import Domain
 from rtlib.errors import ConfigError
 from rtlib.records import Event
-from rtlib.simulator.breakage import BREAKAGES, broken
-from rtlib.simulator.draw import (
+from rtlib.simulator.malformed import BREAKAGES, broken
+from rtlib.simulator.records import Defect, SimulatedRecord, encode
+from rtlib.simulator.sampling import (
     Body,
     Floats,
     Integers,
@@ -22,11 +23,10 @@ from rtlib.simulator.draw import (
     event_ids,
     event_of,
     generator,
-    happenings,
     microseconds,
     moment_of,
+    sample_events,
 )
-from rtlib.simulator.sent import Flaw, Sent, encode
 
 SECOND = 1_000_000  # in microseconds
 MENU = tuple(BREAKAGES)
@@ -41,7 +41,7 @@ class Slot(NamedTuple):
     site: int
     event_id: str
     body: Body
-    flaw: Flaw | None
+    flaw: Defect | None
     again: int
     breakage: int
 
@@ -128,11 +128,11 @@ class Simulator:
         if self.start.tzinfo is None:
             raise ConfigError(f"start is {self.start}, without a time zone", cure="give an aware moment, as in UTC")
 
-    def records(self) -> Iterator[Sent]:
+    def records(self) -> Iterator[SimulatedRecord]:
         """All records from ``start`` on, without end, ordered by ``send_at``; each call begins anew."""
         names = [f"sim-{self.run}-{number}" for number in range(self.producers)]
         sequences = [0] * self.producers
-        waiting: list[tuple[int, int, Sent]] = []  # duplicates to come; the number in the middle breaks ties
+        waiting: list[tuple[int, int, SimulatedRecord]] = []  # duplicates to come; the number in the middle breaks ties
         broken_so_far = 0
         for number, slot in enumerate(self._slots()):
             while waiting and waiting[0][0] <= slot.sent:
@@ -140,12 +140,12 @@ class Simulator:
             producer = slot.site % self.producers
             event = self._event(slot, names[producer], sequences[producer])
             sequences[producer] += 1
-            sent = Sent(moment_of(slot.sent), event.site, encode(event), event, slot.flaw)
+            sent = SimulatedRecord(moment_of(slot.sent), event.site, encode(event), event, slot.flaw)
             if slot.occurred - slot.sent > self.future_seconds * SECOND:
-                sent = replace(sent, event=None, flaw=Flaw.MALFORMED)
+                sent = replace(sent, event=None, flaw=Defect.MALFORMED)
             yield sent
             if slot.again >= 0:
-                flaw = Flaw.DUPLICATE if sent.event else Flaw.MALFORMED
+                flaw = Defect.DUPLICATE if sent.event else Defect.MALFORMED
                 copy = replace(sent, send_at=moment_of(slot.again), flaw=flaw)
                 heapq.heappush(waiting, (slot.again, number, copy))
             if slot.breakage >= 0:
@@ -163,11 +163,11 @@ class Simulator:
             sequence=sequence,
         )
 
-    def _malformed(self, slot: Slot, count: int) -> Sent:
+    def _malformed(self, slot: Slot, count: int) -> SimulatedRecord:
         """A broken record from a broken producer, which counts for itself: the others' sequences have no gap."""
         event = self._event(slot, f"sim-{self.run}-broken", count)
         payload = broken(self.breakages[slot.breakage], event.to_json())
-        return Sent(moment_of(slot.sent), event.site, payload, None, Flaw.MALFORMED)
+        return SimulatedRecord(moment_of(slot.sent), event.site, payload, None, Defect.MALFORMED)
 
     def _slots(self) -> Iterator[Slot]:
         rng = generator(self.seed, self.domain.name, self.stream)
@@ -177,7 +177,7 @@ class Simulator:
         length = round(min(max(1000 / self.rate, 0.5), 3600) * SECOND)  # about a thousand events, drawn together
         start = microseconds(self.start)
         while True:
-            sent, sites = happenings(
+            sent, sites = sample_events(
                 rng, self.domain, start=start, length=length, rate=self.rate, weights=weights, shaped=self.shaped
             )
             flaws, occurred = self._flaws(rng, sent)
@@ -211,13 +211,13 @@ class Simulator:
         hot = [one.id for one in self.domain.sites].index(self.hot_site)
         return np.where(sites == hot, self.level, 1.0)
 
-    def _flaws(self, rng: np.random.Generator, sent: Integers) -> tuple[list[Flaw | None], Integers]:
+    def _flaws(self, rng: np.random.Generator, sent: Integers) -> tuple[list[Defect | None], Integers]:
         """How each event is behind, and when it happened then."""
         latest = 0.8 * self.watermark_seconds
-        ways: tuple[tuple[Flaw | None, float, float, float], ...] = (
-            (Flaw.LATE, self.late_share, min(5.0, latest), latest),
-            (Flaw.TOO_LATE, self.too_late_share, 2.0 * self.watermark_seconds, 4.0 * self.watermark_seconds),
-            (Flaw.OUT_OF_ORDER, self.out_of_order_share, 1.0, 5.0),
+        ways: tuple[tuple[Defect | None, float, float, float], ...] = (
+            (Defect.LATE, self.late_share, min(5.0, latest), latest),
+            (Defect.TOO_LATE, self.too_late_share, 2.0 * self.watermark_seconds, 4.0 * self.watermark_seconds),
+            (Defect.OUT_OF_ORDER, self.out_of_order_share, 1.0, 5.0),
             (None, 1.0, 0.001, 0.02),
         )
         bounds = np.cumsum([share for _, share, _, _ in ways[:-1]])

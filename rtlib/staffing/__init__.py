@@ -1,9 +1,10 @@
 """Staffing: from a forecast and a service target to people on shifts, with what it costs; pure functions."""
 
-from rtlib.staffing.patience import agents_needed_a, erlang_a
+from rtlib.staffing.erlang_a import agents_needed_a, erlang_a
+from rtlib.staffing.erlang_c import Service, agents_needed, erlang_b, erlang_c, offered_load, p_wait
 from rtlib.staffing.requirement import (
     critical_fractile,
-    hour_cost,
+    newsvendor_costs,
     paid_hour,
     people_needed,
     rostered,
@@ -11,7 +12,6 @@ from rtlib.staffing.requirement import (
 )
 from rtlib.staffing.roster import Roster, hedged_roster, opening, roster
 from rtlib.staffing.shifts import Shift, shift_menu
-from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load, p_blocked, p_wait
 
 __all__ = [
     "Roster",
@@ -21,12 +21,12 @@ __all__ = [
     "agents_needed_a",
     "critical_fractile",
     "erlang_a",
+    "erlang_b",
     "erlang_c",
     "hedged_roster",
-    "hour_cost",
+    "newsvendor_costs",
     "offered_load",
     "opening",
-    "p_blocked",
     "p_wait",
     "paid_hour",
     "people_needed",

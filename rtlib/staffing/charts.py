@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.domains import Staffing
+from rtlib.staffing.erlang_c import erlang_c
 from rtlib.staffing.roster import Roster
-from rtlib.staffing.waiting import erlang_c
 from rtlib.staffing.whatif import Demand, WhatIf, what_if
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
+from rtlib.staffing.erlang_a import agents_needed_a, erlang_a
+from rtlib.staffing.erlang_c import Service, agents_needed, erlang_c, offered_load
 from rtlib.staffing.inputs import known_contacts
-from rtlib.staffing.patience import agents_needed_a, erlang_a
-from rtlib.staffing.waiting import Service, agents_needed, erlang_c, offered_load
 
 
 def critical_fractile(*, under: float, over: float) -> float:
@@ -42,7 +42,7 @@ def paid_hour(role: Staffing) -> float:
     return role.hourly_cost / (1 - role.shrinkage)
 
 
-def hour_cost(role: Staffing) -> tuple[float, float]:
+def newsvendor_costs(role: Staffing) -> tuple[float, float]:
     """What an hour costs for each person too few and too many.
 
     Somebody who is missing is not paid: ``missing_cost``, less the pay that was saved, is what too few costs.
@@ -89,7 +89,7 @@ def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes
         ConfigError: A count is no number, NaN or infinite, or a load is beyond all call centres.
     """
     counts = known_contacts(contacts)
-    promise = Promise(
+    promise = ServiceTarget(
         role.aht_seconds, role.service_level, role.within_seconds, role.patience_seconds, interval_minutes
     )
     known = _known(promise)
@@ -98,7 +98,7 @@ def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes
     return tuple(max(role.least, found[one]) for one in asked)
 
 
-class Promise(NamedTuple):
+class ServiceTarget(NamedTuple):
     """All that decides how many agents a number of contacts needs: neither a price nor the shrinkage does."""
 
     aht_seconds: float
@@ -115,7 +115,7 @@ class _Known:
     search goes on from the answer below.
     """
 
-    def __init__(self, promise: Promise) -> None:
+    def __init__(self, promise: ServiceTarget) -> None:
         self._promise = promise
         self._contacts: list[float] = []
         self._agents: list[int] = []
@@ -134,11 +134,11 @@ class _Known:
 
 
 @lru_cache(maxsize=64)
-def _known(promise: Promise) -> _Known:
+def _known(promise: ServiceTarget) -> _Known:
     return _Known(promise)
 
 
-def _agents(promise: Promise, contacts: float, fewest: int) -> int:
+def _agents(promise: ServiceTarget, contacts: float, fewest: int) -> int:
     """How many agents keep the promise, when it is known that fewer than ``fewest`` do not."""
     aht, target, within, patience, minutes = promise
     load = offered_load(contacts, interval_minutes=minutes, aht_seconds=aht)

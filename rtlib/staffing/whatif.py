@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
 from rtlib.staffing.inputs import check_share
-from rtlib.staffing.requirement import critical_fractile, hour_cost, paid_hour, people_needed
+from rtlib.staffing.requirement import critical_fractile, newsvendor_costs, paid_hour, people_needed
 
 Numbers = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> Wh
             f"the demand has the shape {demand.contacts.shape} for {len(demand.levels)} levels",
             cure="give one row for each interval and one column for each level",
         )
-    under, over = hour_cost(role)
+    under, over = newsvendor_costs(role)
     chosen = critical_fractile(under=under, over=over) if level is None else level
     needed = _people(role, demand, demand.at(chosen))
     possible = np.array([_people(role, demand, demand.contacts[:, place]) for place in range(len(demand.levels))])

@@ -11,7 +11,7 @@ from rtlib.config import Settings
 from rtlib.domains import Domain, KpiSpec
 from rtlib.limits import MAX_EVENT_BYTES
 from rtlib.streaming.checkpoint import heal
-from rtlib.streaming.contract import judged
+from rtlib.streaming.validation import validate_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def kpi_rows(
 
     length = settings.window_seconds
     window_end = F.timestamp_seconds(F.floor(F.unix_timestamp("occurred_at") / length) * length + length)
-    judgement = judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    judgement = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
     fitting = judgement.where("reason IS NULL").withColumn("is_late", F.col("received_at") >= window_end)
     once = fitting.withWatermark("occurred_at", f"{settings.watermark_seconds} seconds").dropDuplicates(
         ["event_id", "occurred_at"]
@@ -154,7 +154,7 @@ def start_archive(
         if len(rows):
             apply(_archive_batch(rows, batch_id))
 
-    judgement = judged(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    judgement = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
     heal(Path(checkpoint(settings, ARCHIVE)), ARCHIVE)
     # Of a record that fits, its fields travel to the driver; of one that does not, its bytes, unless they are so many
     # that a batch of them would fill the driver's memory.

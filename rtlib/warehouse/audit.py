@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtlib.warehouse.connection import query
-from rtlib.warehouse.load import HISTORY
+from rtlib.warehouse.ingest import HISTORY
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ProducerCounts:
     """What RAW.EVENTS holds of one producer: rows, distinct sequences, and the largest of them."""
 
     rows: int
@@ -29,7 +29,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubled:
+class Duplicate:
     """An event that stands in RAW.EVENTS more than once."""
 
     event_id: str
@@ -52,14 +52,14 @@ class Progress:
     rows_read: int
 
 
-def held(connection: SnowflakeConnection, domain: str) -> dict[str, Held]:
+def held(connection: SnowflakeConnection, domain: str) -> dict[str, ProducerCounts]:
     """What RAW.EVENTS holds of each producer whose events came by Kafka."""
     sql = (
         "select producer_id, count(*) as n, count(distinct sequence) as sequences, max(sequence) as last "
         "from RAW.EVENTS where domain = ? and topic <> ? group by producer_id"
     )
     rows = query(connection, sql, (domain, HISTORY))
-    return {row["producer_id"]: Held(int(row["n"]), int(row["sequences"]), int(row["last"])) for row in rows}
+    return {row["producer_id"]: ProducerCounts(int(row["n"]), int(row["sequences"]), int(row["last"])) for row in rows}
 
 
 def sequences(connection: SnowflakeConnection, domain: str, producers: Collection[str]) -> dict[str, set[int]]:
@@ -71,7 +71,7 @@ def sequences(connection: SnowflakeConnection, domain: str, producers: Collectio
     return found
 
 
-def doubled(connection: SnowflakeConnection, domain: str) -> list[Doubled]:
+def doubled(connection: SnowflakeConnection, domain: str) -> list[Duplicate]:
     """Events that stand in RAW.EVENTS more than once, by identifier or by producer and sequence."""
     found = {}
     for key in ("event_id", "producer_id, sequence"):
@@ -80,7 +80,7 @@ def doubled(connection: SnowflakeConnection, domain: str) -> list[Doubled]:
             f"count(*) as n from RAW.EVENTS where domain = ? and topic <> ? group by {key} having count(*) > 1"
         )
         for row in query(connection, sql, (domain, HISTORY)):
-            one = Doubled(row["event_id"], row["producer_id"], int(row["sequence"]), int(row["n"]))
+            one = Duplicate(row["event_id"], row["producer_id"], int(row["sequence"]), int(row["n"]))
             found[one.producer_id, one.sequence] = one
     return [found[place] for place in sorted(found)]
 

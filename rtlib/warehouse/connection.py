@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged, WarehouseError, WarehouseUnreachable
-from rtlib.running import WAREHOUSE_USER
+from rtlib.run_state import WAREHOUSE_USER
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -2,6 +2,6 @@
 
 from rtlib.widgets.architecture import ArchitectureGraph
 from rtlib.widgets.dashboard import Dashboard, dashboard
-from rtlib.widgets.proof import ledger_view
+from rtlib.widgets.ledger_view import ledger_view
 
 __all__ = ["ArchitectureGraph", "Dashboard", "dashboard", "ledger_view"]

@@ -12,12 +12,12 @@ from typing import Any
 
 import ipycytoscape
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
 from rtlib.graph import Graph, Node, lineage
 from rtlib.records import Status
 from rtlib.widgets import canvas
-from rtlib.widgets.look import LOOKS
+from rtlib.widgets.theme import LOOKS
 
 BEAT_UPDATES = 5
 Select = Callable[[str | None], None]
@@ -105,7 +105,7 @@ def faces(node: Node) -> dict[str, dict[str, str]]:
 def _note(node: Node) -> str:
     """The small line: the product while all is well, else what a reader must know to read the number."""
     if node.stale and node.age_seconds is not None:
-        return f"last seen {wording.ago(node.age_seconds)}"
+        return f"last seen {formatting.ago(node.age_seconds)}"
     return node.component.product if node.status is Status.HEALTHY else LOOKS[node.status].word
 
 

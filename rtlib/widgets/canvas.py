@@ -7,7 +7,7 @@ from math import hypot
 from typing import Any
 
 from rtlib.components import LAYERS, Component
-from rtlib.widgets.look import CANVAS_FONT, DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
+from rtlib.widgets.theme import CANVAS_FONT, DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
 
 COLUMN, ROW = 170, 150  # between the middles of two cards, in the graph's own units
 WIDTH, HEIGHT = 150, 86  # holds every title also in DejaVu Sans, the widest font in use

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from html import escape
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.graph import Graph, KpiBoard, KpiCard, summary
-from rtlib.widgets.look import SEVERITY, badge
-from rtlib.widgets.spark import sparkline
+from rtlib.widgets.sparkline import sparkline
+from rtlib.widgets.theme import SEVERITY, badge
 
 OLD_SECONDS = 15.0  # a window's KPI is at most some seconds behind while events flow
 
@@ -25,7 +25,7 @@ def header(board: KpiBoard, graph: Graph) -> str:
 def _events(board: KpiBoard) -> str:
     if board.events is None:
         return ""
-    archived = f'<b title="{wording.whole(board.events)}">{wording.number(board.events)}</b>'
+    archived = f'<b title="{formatting.whole(board.events)}">{formatting.format_number(board.events)}</b>'
     return f'<span class="rt-events">{archived} live events archived so far</span>'
 
 
@@ -45,7 +45,7 @@ def card(one: KpiCard, *, now: datetime) -> str:
     """
     age = None if one.at is None else max(0.0, (now - one.at).total_seconds())
     old = age is not None and age > OLD_SECONDS
-    when = "not measured yet" if age is None else f"last seen {wording.ago(age)}" if old else _this_minute(age)
+    when = "not measured yet" if age is None else f"last seen {formatting.ago(age)}" if old else _this_minute(age)
     word = "" if old else SEVERITY[one.severity]
     return (
         f'<div class="rt-card rt-{one.severity.value}{" rt-old" if old else ""}" data-kpi="{escape(one.name)}">'
@@ -56,22 +56,21 @@ def card(one: KpiCard, *, now: datetime) -> str:
 
 
 def _this_minute(age: float) -> str:
-    return f"this minute, {wording.ago(age)}"
+    return f"this minute, {formatting.ago(age)}"
 
 
 def value(measured: float | None, unit: str) -> str:
     """A number, large, with its unit, small; a share is shown in per cent."""
-    shown = wording.finite(measured)
+    shown = formatting.finite(measured)
     shown = shown * 100 if unit == "share" and shown is not None else shown
-    written = wording.number(shown)
+    written = formatting.format_number(shown)
     told = (
         ""
-        if written == wording.NOTHING
+        if written == formatting.NOTHING
         else f' <span class="rt-unit">{escape("%" if unit == "share" else unit)}</span>'
     )
-    return (
-        f'<span class="rt-amount"><span class="rt-number" title="{wording.whole(shown)}">{written}</span>{told}</span>'
-    )
+    title = formatting.whole(shown)
+    return f'<span class="rt-amount"><span class="rt-number" title="{title}">{written}</span>{told}</span>'
 
 
 def pulse(beat: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from rtlib import wording
+from rtlib import formatting
 
 WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
@@ -73,14 +73,14 @@ class _Frame:
 
     def y(self, value: float) -> float:
         """Where a value stands; one that is not finite lies at the bottom."""
-        value = wording.finite(value) or 0.0
+        value = formatting.finite(value) or 0.0
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
 def _tops(layers: Sequence[Line | Band]) -> Iterator[float]:
     for one in layers:
         values = one.high if isinstance(one, Band) else one.values
-        yield from (value for value in map(wording.finite, values) if value is not None)
+        yield from (value for value in map(formatting.finite, values) if value is not None)
 
 
 def _drawn(layer: Line | Band, frame: _Frame) -> str:
@@ -92,7 +92,7 @@ def _drawn(layer: Line | Band, frame: _Frame) -> str:
         return f'<polygon class="{escape(layer.style)}" points="{" ".join([*there, *reversed(back)])}"/>'
     path, pen, height = "", "M", 0.0
     for at, value in zip(layer.times, layer.values, strict=True):
-        if value is None or wording.finite(value) is None:
+        if value is None or formatting.finite(value) is None:
             pen = "M"
             continue
         if layer.stepped and pen == "L":
@@ -121,7 +121,7 @@ def _grid(frame: _Frame) -> Iterator[str]:
 
 def _axis(value: float) -> str:
     """A number that fits left of the axis, with all its digits as a tooltip."""
-    return f"{wording.number(value, longest=AXIS_LONGEST)}<title>{wording.whole(value)}</title>"
+    return f"{formatting.format_number(value, longest=AXIS_LONGEST)}<title>{formatting.whole(value)}</title>"
 
 
 def _nice(top: float) -> list[float]:

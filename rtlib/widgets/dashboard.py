@@ -11,14 +11,14 @@ import ipywidgets
 from rtlib import graph as graphs
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.widgets import cards, panel
-from rtlib.widgets.aim import Aim
 from rtlib.widgets.architecture import ArchitectureGraph
-from rtlib.widgets.asker import Ask, Asker
-from rtlib.widgets.breaker import Breaker, Hurt
+from rtlib.widgets.ask_panel import Ask, AskPanel
+from rtlib.widgets.dbt_lineage import Load, Models
 from rtlib.widgets.drawers import Drawer, Drawers
-from rtlib.widgets.look import css
-from rtlib.widgets.models import Load, Models
+from rtlib.widgets.fault_panel import FaultPanel, Hurt
 from rtlib.widgets.pages import Pages, Shown
+from rtlib.widgets.pointer_fix import Aim
+from rtlib.widgets.theme import css
 
 EVERY_SECONDS = 1.0
 
@@ -56,11 +56,11 @@ class Dashboard:
         self._panel = ipywidgets.HTML()
         drawers: dict[str, Drawer] = {}
         if hurt:
-            drawers["Break it…"] = Breaker(hurt)
+            drawers["Break it…"] = FaultPanel(hurt)
         if models:
             drawers["Models…"] = Models(models)
         if ask:
-            drawers["Ask…"] = Asker(ask)
+            drawers["Ask…"] = AskPanel(ask)
         self.drawers = Drawers(drawers)
         parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(

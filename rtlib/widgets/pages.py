@@ -10,22 +10,22 @@ from typing import Protocol
 
 import ipywidgets
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.graph import KpiBoard
-from rtlib.pipeline.pages import Plan, Quality
-from rtlib.widgets.asker import Ask, Asker
-from rtlib.widgets.calls import Calls, Outbox, failed
+from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.widgets.alerts_page import AlertsPage, Outbox, failed
+from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
-from rtlib.widgets.look import SEVERITY
-from rtlib.widgets.spark import sparkline
+from rtlib.widgets.sparkline import sparkline
+from rtlib.widgets.theme import SEVERITY
 
 EVERY_SECONDS = 10.0
 TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", "quality": "Quality"}
 
 
 class Shown(Outbox, Protocol):
-    """Where the pages read (``rtlib.pipeline.pages.Pages`` is one); each call may take some tenths of a second."""
+    """Where the pages read (``rtlib.pipeline.page_data.Pages`` is one); each call may take some tenths of a second."""
 
     def plan(self) -> Plan: ...  # noqa: D102
     def quality(self) -> Quality: ...  # noqa: D102
@@ -46,10 +46,10 @@ class Pages:
     def __init__(self, shown: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
         self._shown, self._wake, self._over = shown, threading.Event(), False
         self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
-        self._calls = Calls(shown, changed=self._wake.set, ask=ask)
+        self._calls = AlertsPage(shown, changed=self._wake.set, ask=ask)
 
         def asked(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
-            return ipywidgets.VBox([body, Asker(ask, shown.choices(kind)).widget]) if ask else body
+            return ipywidgets.VBox([body, AskPanel(ask, shown.choices(kind)).widget]) if ask else body
 
         self.choice = ipywidgets.ToggleButtons(options=[(title, name) for name, title in TITLES.items()])
         self.choice.add_class("rt-nav")
@@ -174,7 +174,8 @@ def quality(told: Quality) -> str:
         tests = f"{told.report.passed} tests passed, {len(told.report.failed)} failed, {told.report.at:%d %b %H:%M} UTC"
         tests += f"<ul>{failed}</ul>"
     ages = "".join(
-        f"<tr><td>{escape(one.name)}, when dbt asked</td><td>{escape(wording.quantity(one.value, one.unit))}</td></tr>"
+        f"<tr><td>{escape(one.name)}, when dbt asked</td>"
+        f"<td>{escape(formatting.format_quantity(one.value, one.unit))}</td></tr>"
         for one in told.freshness
     )
     return (
@@ -195,8 +196,8 @@ def quality(told: Quality) -> str:
 
 def count(many: int) -> str:
     """A count, with all its digits as a tooltip."""
-    return f'<span title="{wording.whole(many)}">{wording.number(many)}</span>'
+    return f'<span title="{formatting.whole(many)}">{formatting.format_number(many)}</span>'
 
 
 def _percent(share: float | None) -> str:
-    return wording.NOTHING if share is None else f"{100 * share:.1f} %"
+    return formatting.NOTHING if share is None else f"{100 * share:.1f} %"

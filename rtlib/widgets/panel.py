@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.graph import Graph, History, Node
 from rtlib.records import Reading, Status
 from rtlib.widgets.cards import value
-from rtlib.widgets.look import LOOKS, badge
-from rtlib.widgets.spark import sparkline
+from rtlib.widgets.sparkline import sparkline
+from rtlib.widgets.theme import LOOKS, badge
 
 SHOWN = 4
 Explain = Callable[[Node, Graph], str]
@@ -48,7 +48,7 @@ def _numbers(node: Node, graph: Graph, history: History) -> str:
 
 
 def _tile(node: Node, reading: Reading, graph: Graph, history: History) -> str:
-    age = wording.ago(max(0.0, (graph.at - reading.at).total_seconds()))
+    age = formatting.ago(max(0.0, (graph.at - reading.at).total_seconds()))
     return (
         f'<div class="rt-tile" data-reading="{escape(reading.name)}">'
         f'<div class="rt-name" title="{escape(reading.name)}">{escape(reading.name)}</div>'
@@ -69,7 +69,7 @@ def _lineage(node: Node, graph: Graph) -> str:
 
 
 def _titles(ids: tuple[str, ...], graph: Graph) -> str:
-    return escape(wording.listing([graph.node(one).component.title for one in ids]))
+    return escape(formatting.join_words([graph.node(one).component.title for one in ids]))
 
 
 def _footer(node: Node) -> str:

@@ -23,10 +23,10 @@ from rtlib.bi.spec import RELATIONSHIPS
 from rtlib.cli import app
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline import bi
+from rtlib.pipeline import power_bi
 from rtlib.transform import project as transform_project
 from rtlib.transform.selected import columns_of
-from rtlib.widgets import look
+from rtlib.widgets import theme
 from support.project import ROOT
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tables(home: Path) -> tuple[Table, ...]:
     """The tables as dbt's own reading of its project has them."""
-    return bi.tables(Settings(home=home))
+    return power_bi.tables(Settings(home=home))
 
 
 def without(tables: tuple[Table, ...], table: str, column: str) -> tuple[Table, ...]:
@@ -105,11 +105,11 @@ def test_the_verb_notices_a_renamed_column_and_a_file_that_somebody_changed(
 ) -> None:
     build(tmp_path / "bi", tables)
     settings = Settings(home=tmp_path)
-    assert bi.validate(settings, of=tmp_path / "bi") == []
+    assert power_bi.validate(settings, of=tmp_path / "bi") == []
     (tmp_path / "bi" / "rtlib.pbip").write_text("{}")
-    assert bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
-    monkeypatch.setattr(bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
-    assert any("visual 'by_day'" in one for one in bi.validate(settings, of=tmp_path / "bi"))
+    assert power_bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
+    monkeypatch.setattr(power_bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
+    assert any("visual 'by_day'" in one for one in power_bi.validate(settings, of=tmp_path / "bi"))
 
 
 MART = Path("models/marts/hourly_kpis.sql")
@@ -135,7 +135,7 @@ def test_a_column_that_is_renamed_fails_the_verb_with_the_visual_wherever_it_was
     told = without(tables, "hourly_kpis", "measured_value") if where != "the SQL alone" else tables
     if where != "the YAML alone":
         rename_in_sql(tmp_path, monkeypatch)
-    monkeypatch.setattr(bi, "tables", lambda settings: told)
+    monkeypatch.setattr(power_bi, "tables", lambda settings: told)
     done = CliRunner().invoke(app, ["bi", "validate", "--folder", str(tmp_path / "bi")])
     assert done.exit_code == 1
     assert "hourly_kpis.measured_value does not exist" in done.output
@@ -150,7 +150,7 @@ def test_what_the_report_lists_itself_is_held_against_views_seeds_and_migrations
     settings = Settings(home=home)
     for table in [one for one in tables if one.schema in ("OPS", "SEEDS", "STAGING")]:
         wrong = replace(table, columns=(*table.columns, Column("colour", "varchar")))
-        kept, told = bi.real(settings, (wrong,))
+        kept, told = power_bi.real(settings, (wrong,))
         assert kept == (table,)
         assert len(told) == 1 and told[0].startswith(f"{table.name}.colour is promised")
 
@@ -161,12 +161,12 @@ def test_the_warehouse_is_asked_for_the_columns_of_what_was_built_when_it_answer
     alerts = next(one for one in tables if one.name == "alerts")
     wrong = replace(alerts, columns=(*alerts.columns, Column("colour", "varchar")))
     unbuilt = replace(alerts, name="unbuilt", relation="NOWHERE")
-    monkeypatch.setattr(bi, "tables", lambda settings: (wrong, unbuilt))
-    assert bi.missing(warehouse_server.settings) == ["alerts.colour is not in the warehouse: rtlib dbt build"]
+    monkeypatch.setattr(power_bi, "tables", lambda settings: (wrong, unbuilt))
+    assert power_bi.missing(warehouse_server.settings) == ["alerts.colour is not in the warehouse: rtlib dbt build"]
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening
         monkeypatch.setattr(Settings, "ports", {"warehouse": nobody.getsockname()[1]})
-        assert bi.missing(warehouse_server.settings) is None
+        assert power_bi.missing(warehouse_server.settings) is None
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dbt" / "models").glob("*/*.sql")), ids=lambda path: path.stem)
@@ -179,7 +179,7 @@ def test_the_sql_of_a_model_gives_the_columns_that_its_yaml_promises(path: Path)
 
 def test_a_folder_without_a_project_is_an_error_with_its_cure(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rtlib bi build"):
-        bi.validate(Settings(home=tmp_path), of=tmp_path)
+        power_bi.validate(Settings(home=tmp_path), of=tmp_path)
 
 
 def test_visuals_that_lie_over_one_another_or_reach_beyond_their_page_are_told(
@@ -295,7 +295,7 @@ def test_building_again_leaves_nothing_of_before_and_no_secret_is_in_it(
 
 
 def test_the_report_wears_the_colours_of_the_app() -> None:
-    css = look.css()
+    css = theme.css()
     assert {"#0068a8", "#007556", "#8a3f9c"} <= {one.lower() for one in COLOURS}
     assert all(one in css for one in ("#0068a8", "#007556", "#8a3f9c"))
 

@@ -20,15 +20,15 @@ from rtlib.bi import PAGES, TABLES, Visual
 from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.pipeline import bi, transforming
+from rtlib.pipeline import dbt, power_bi
 from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
-from rtlib.warehouse.batches import note_batches
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
-from rtlib.warehouse.schema import migrate
-from rtlib.warehouse.serve import compare_windows
+from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.migrations import migrate
+from rtlib.warehouse.query_batches import note_batches
+from rtlib.warehouse.reads import compare_windows
 from rtlib.warehouse.staging import EVENT_COLUMNS
 from support.live_rows import Stream, stream
 from support.warehouse_server import WarehouseServer
@@ -59,7 +59,7 @@ class World:
         execute(self.connection, sql, values)
 
     def build(self, *select: str, **more: Any) -> BuildReport:
-        return transforming.build(self.settings, select=select, unit_tests=False, **more)
+        return dbt.build(self.settings, select=select, unit_tests=False, **more)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     apply_batch(connection, live.batch)
     merge_kpis(connection, live.kpis)
     note_batches(connection, LIVE, live.batches)
-    yield World(server.settings, connection, live, transforming.build(server.settings))
+    yield World(server.settings, connection, live, dbt.build(server.settings))
     connection.close()
     server.stop()
 
@@ -225,7 +225,7 @@ def test_an_unexplained_difference_fails_the_build_and_is_named(
     report = world.build("speed_batch_reconciliation")
     assert [one.said for one in report.failed] == ["always_explained on speed_batch_reconciliation.explanation: 1 row"]
     assert not report.ok
-    assert transforming.observation(world.settings).status is Status.DEGRADED
+    assert dbt.observation(world.settings).status is Status.DEGRADED
 
 
 # --- bad rows -------------------------------------------------------------------------------------------------------
@@ -343,23 +343,23 @@ def test_a_threshold_that_changes_becomes_another_version(world: World) -> None:
 
 def test_the_node_of_dbt_tells_its_last_run_from_disk_alone(world: World) -> None:
     report = world.build("interval_load")
-    seen = transforming.observation(world.settings)
+    seen = dbt.observation(world.settings)
     assert (seen.status, seen.at) == (Status.HEALTHY, report.at)
     assert {one.name: one.value for one in seen.readings}["in the marts"] == report.node("interval_load").rows
-    ages = {one.name: one.value for one in transforming.source_readings(world.settings)}
+    ages = {one.name: one.value for one in dbt.source_readings(world.settings)}
     assert set(ages) == {"newest of raw.events", "newest of speed.kpis"}
     assert all(age is not None and 0 <= age < 600 for age in ages.values())
 
 
 def test_the_node_of_a_state_folder_without_a_run_says_how_to_begin(tmp_path: Path) -> None:
-    seen = transforming.observation(Settings(home=tmp_path))
+    seen = dbt.observation(Settings(home=tmp_path))
     assert (seen.status in (Status.HEALTHY, Status.DEGRADED), seen.readings) == (False, ())
     assert "rtlib dbt build" in seen.reason
-    assert transforming.source_readings(Settings(home=tmp_path)) == ()
+    assert dbt.source_readings(Settings(home=tmp_path)) == ()
 
 
 def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
-    told = transforming.lineage(world.settings)
+    told = dbt.lineage(world.settings)
     assert "raw.events" in told.upstream_of("interval_load")
     assert {"power_bi", "forecast_accuracy", "staffing_gap"} <= set(told.downstream_of("interval_load"))
     assert "forecasts" in told.downstream_of("raw.events")
@@ -373,7 +373,7 @@ def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
 
 def test_the_documentation_is_one_page_and_leaves_the_last_run_alone(world: World) -> None:
     before = last_report(world.settings)
-    page = transforming.docs(world.settings)
+    page = dbt.docs(world.settings)
     assert "interval_load" in page.read_text(encoding="utf-8")
     assert last_report(world.settings) == before
 
@@ -404,7 +404,7 @@ def test_nothing_selected_is_an_error_that_says_where_the_names_are(world: World
 def test_a_warehouse_that_does_not_answer_is_an_error_with_a_cure(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"warehouse": 9}')
     with pytest.raises(WarehouseError, match="Cure: rtlib status"):
-        transforming.build(Settings(home=tmp_path, part="loader"))
+        dbt.build(Settings(home=tmp_path, part="loader"))
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -413,7 +413,7 @@ def test_a_warehouse_that_does_not_answer_is_an_error_with_a_cure(tmp_path: Path
 
 def test_the_stock_command_line_does_the_same(world: World) -> None:
     ours = world.build("+interval_load")
-    variables = transforming.exports(world.settings)[0]
+    variables = dbt.exports(world.settings)[0]
     done = subprocess.run(
         [str(DBT), "--no-use-colors", "build", "--select", "+interval_load", "--exclude-resource-type", "unit_test"],
         env={**inherited_environment(), **variables},
@@ -434,12 +434,12 @@ def test_the_stock_command_line_does_the_same(world: World) -> None:
 
 
 def test_every_column_that_the_power_bi_model_names_is_in_the_warehouse(world: World) -> None:
-    assert bi.exists(world.settings) == []
+    assert power_bi.exists(world.settings) == []
 
 
 @pytest.mark.parametrize("visual", [one for page in PAGES for one in page.visuals], ids=lambda one: one.name)
 def test_every_visual_can_be_asked_of_the_warehouse_by_its_own_measures(world: World, visual: Visual) -> None:
-    told = bi.rows(world.settings, visual)
+    told = power_bi.rows(world.settings, visual)
     wanted = [*filter(None, (visual.category, visual.series)), *visual.columns, *visual.measures]
     assert told.empty or list(told.columns) == wanted
 
@@ -460,14 +460,14 @@ def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
             "delete from ML.FORECASTS",
         )
     visual = next(one for page in PAGES for one in page.visuals if one.name == "ahead")
-    (told,) = bi.rows(world.settings, visual).to_dict("records")
+    (told,) = power_bi.rows(world.settings, visual).to_dict("records")
     shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["What came"]))
     assert shown == (60.0, 51.0, 69.0, int(busy["n"]))
 
 
 def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
     visual = next(one for page in PAGES for one in page.visuals if one.name == "by_day")
-    told = bi.rows(world.settings, visual)
+    told = power_bi.rows(world.settings, visual)
     days = world.rows(
         "select count(*) as n from MARTS.DAILY_KPIS where measure = (select min(measure) from MARTS.DAILY_KPIS)"
     )
@@ -475,10 +475,10 @@ def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
 
 
 def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:
-    told = dict(bi.export(world.settings, to=tmp_path))
+    told = dict(power_bi.export(world.settings, to=tmp_path))
     assert set(told) == {one.name for one in TABLES}
     read = {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in told}
     assert read == told
     assert told["hourly_kpis"] > 0
-    node = bi.observation(world.settings)
+    node = power_bi.observation(world.settings)
     assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(told.values()))

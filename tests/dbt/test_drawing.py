@@ -9,9 +9,9 @@ import pytest
 
 from rtlib.config import load_settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.transforming import BuildReport, Lineage, lineage
+from rtlib.pipeline.dbt import BuildReport, Lineage, lineage
 from rtlib.transform.records import NodeResult
-from rtlib.widgets.models import CARD_HEIGHT, HEIGHT, WIDTH, Models, _lines, _places, drawing
+from rtlib.widgets.dbt_lineage import CARD_HEIGHT, HEIGHT, WIDTH, Models, _lines, _places, drawing
 
 
 @pytest.fixture(scope="module")

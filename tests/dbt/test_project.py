@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
-from rtlib.running import make_secrets
+from rtlib.run_state import make_secrets
 from rtlib.transform.project import STREAM, exports, profile_folder, project, secrets_needed
 from rtlib.transform.run import arguments
 from support.project import ROOT

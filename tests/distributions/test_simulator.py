@@ -15,7 +15,7 @@ import pytest
 
 from rtlib.domains import Domain, Severity, domain_names, load_domain, measures
 from rtlib.records import Event
-from rtlib.simulator import Flaw, Sent, history
+from rtlib.simulator import Defect, SimulatedRecord, history
 from support.simulation import FLAWED, MONDAY, NOON, UNITY_DAY, a_simulator, delays, first, until
 
 
@@ -56,30 +56,30 @@ def test_sites_and_kinds_come_by_their_shares(domain: Domain) -> None:
 def test_flaws_come_by_their_shares() -> None:
     records = first(60_000, **FLAWED)
     seen = Counter(one.flaw for one in records)
-    events = len(records) - seen[Flaw.DUPLICATE] - seen[Flaw.MALFORMED]
-    for flaw in Flaw:
+    events = len(records) - seen[Defect.DUPLICATE] - seen[Defect.MALFORMED]
+    for flaw in Defect:
         share = FLAWED[f"{flaw}_share"]
         assert seen[flaw] / events == pytest.approx(share, abs=4 * (share / events) ** 0.5)
 
 
 @pytest.mark.parametrize("watermark", [60.0, 300.0])
 def test_a_late_event_is_within_the_watermark(watermark: float) -> None:
-    seen = delays(first(20_000, **FLAWED, watermark_seconds=watermark), Flaw.LATE)
+    seen = delays(first(20_000, **FLAWED, watermark_seconds=watermark), Defect.LATE)
     assert 5 <= min(seen) < 0.2 * watermark
     assert 0.7 * watermark < max(seen) <= 0.8 * watermark
 
 
 def test_a_too_late_event_is_two_to_four_watermarks_behind() -> None:
-    seen = delays(first(20_000, **FLAWED), Flaw.TOO_LATE)
+    seen = delays(first(20_000, **FLAWED), Defect.TOO_LATE)
     assert 120 <= min(seen) < 140
     assert 220 < max(seen) <= 240
 
 
 def test_a_duplicate_is_the_same_bytes_at_most_5_seconds_later() -> None:
-    originals: dict[bytes, Sent] = {}
+    originals: dict[bytes, SimulatedRecord] = {}
     duplicates = 0
     for sent in first(20_000, **FLAWED):
-        if sent.flaw is Flaw.DUPLICATE:
+        if sent.flaw is Defect.DUPLICATE:
             original = originals[sent.payload]
             assert timedelta(0) <= sent.send_at - original.send_at <= timedelta(seconds=5)
             assert (sent.key, sent.event) == (original.key, original.event)

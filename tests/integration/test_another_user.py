@@ -91,7 +91,7 @@ def test_the_state_folder_and_every_secret_in_it_are_out_of_reach(stack: Stack) 
 
 
 def test_no_process_of_the_stack_shows_a_secret_or_takes_a_signal(stack: Stack) -> None:
-    ids = [str(process.pid) for _, process in processes.belonging_to(stack.home)]
+    ids = [str(process.pid) for _, process in processes.processes_of(stack.home)]
     secrets = json.loads((stack.home / "secrets.json").read_text()).values()
     lines = [Path(f"/proc/{pid}/cmdline").read_text() for pid in ids]
     assert len(ids) >= 9 and not [line for line in lines for secret in secrets if secret in line]

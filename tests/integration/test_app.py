@@ -157,16 +157,16 @@ def test_a_part_can_be_chosen_by_keyboard(app: App) -> None:
 
 
 def test_a_stopped_part_is_shown_as_stopped_and_its_numbers_as_old(app: App, stack: Stack) -> None:
-    from rtlib.services import supervise
+    from rtlib.services import supervisor
 
-    supervise.stop_part(stack.settings, "loader")
+    supervisor.stop_part(stack.settings, "loader")
     try:
         app.click("loader")
         panel = app.page.locator('[data-node="loader"][data-status="stopped"]')
         panel.get_by_text("last seen").first.wait_for(timeout=30_000)
         app.page.get_by_text("Speed loader is stopped").first.wait_for(timeout=10_000)
     finally:
-        supervise.start_part(stack.settings, "loader")
+        supervisor.start_part(stack.settings, "loader")
     app.page.wait_for_function(f"() => ({PLACES})().loader.classes.includes('healthy')", timeout=60_000)
 
 

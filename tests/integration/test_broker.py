@@ -21,12 +21,12 @@ from tenacity import retry, retry_if_result, stop_after_delay
 
 from rtlib.broker.client import client_options
 from rtlib.broker.consumer import consumer, decode
-from rtlib.broker.contents import contents
 from rtlib.broker.framing import unframe
+from rtlib.broker.librdkafka_reader import Partition, Reader
 from rtlib.broker.producer import EventProducer
-from rtlib.broker.reader import Partition, Reader
 from rtlib.broker.registry import latest, register, registry_options, schema_by_id, subjects
 from rtlib.broker.rejected import from_record
+from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topic_specs, topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain

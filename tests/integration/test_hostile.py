@@ -17,20 +17,20 @@ from hypothesis import strategies as st
 from kafka import KafkaProducer
 
 from rtlib.broker.client import client_options, librdkafka_options
-from rtlib.broker.contents import contents
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.framing import frame
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
 from rtlib.broker.rejected import from_record
-from rtlib.broker.seam import broker_errors
+from rtlib.broker.topic_scan import contents
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import take
 from rtlib.limits import TOO_LARGE
-from rtlib.pipeline import health
-from rtlib.pipeline.prepare import subject
-from rtlib.pipeline.tallies import Run, write_run
+from rtlib.pipeline.audit.tallies import Run, write_run
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.provision import subject
 from rtlib.records import Tally
 from rtlib.simulator import Simulator
 from rtlib.streaming.queries import HEAD_BYTES

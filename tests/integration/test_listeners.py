@@ -12,7 +12,7 @@ import requests
 
 from rtlib.broker.registry import subjects
 from rtlib.config import Settings
-from rtlib.pipeline.receiver import receiver_address
+from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.services import processes
 from rtlib.services.listeners import listener
 from support.stack import Stack, ask
@@ -83,7 +83,7 @@ def test_no_secret_is_on_a_command_line_in_a_variable_or_in_a_log(stack: Stack) 
     stack.rtlib("status")  # asks each part something
     shown = {f"logs of {one.name}": one.read_text(errors="replace") for one in (settings.home / "logs").glob("*.log")}
     shown["the supervisor's configuration"] = (settings.home / "run" / "supervisord.conf").read_text()
-    for name, found in processes.belonging_to(settings.home):
+    for name, found in processes.processes_of(settings.home):
         shown[f"the command of {name}"] = " ".join(found.cmdline())
         shown[f"the environment of {name}"] = json.dumps(found.environ())
     assert {where for where, text in shown.items() if any(one in text for one in hidden)} == set()

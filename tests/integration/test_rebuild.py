@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rtlib.config import Settings
-from rtlib.services import supervise
+from rtlib.services import supervisor
 from support.stack import Stack, until
 
 pytestmark = pytest.mark.integration
@@ -37,7 +37,7 @@ def part(stack: Stack, name: str) -> dict[str, Any]:
 
 def test_a_warehouse_whose_file_was_cut_short_is_named_and_made_anew(stack: Stack, settings: Settings) -> None:
     assert stack.rtlib("backfill", "--days", "3", "--per-day", "300").returncode == 0
-    supervise.stop_part(settings, "simulator")
+    supervisor.stop_part(settings, "simulator")
     try:
         before = ledger(stack)
         victim, file = stack.pids()["warehouse"], stack.home / "warehouse" / "RTLIB.db"
@@ -60,4 +60,4 @@ def test_a_warehouse_whose_file_was_cut_short_is_named_and_made_anew(stack: Stac
         assert rows["RAW.EVENTS"] > before["archived"]  # history came back too
         assert (Path(told["kept"]) / "RTLIB.db").is_file()
     finally:
-        supervise.start_part(settings, "simulator")
+        supervisor.start_part(settings, "simulator")

@@ -17,8 +17,8 @@ from kafka import KafkaProducer
 from rtlib.broker.client import client_options
 from rtlib.broker.topics import TopicSpec, create, end_offsets, topics
 from rtlib.config import Settings
-from rtlib.running import read_secret
-from rtlib.services import supervise
+from rtlib.run_state import read_secret
+from rtlib.services import supervisor
 from support.stack import Stack, running_stack, until
 
 pytestmark = pytest.mark.integration
@@ -145,7 +145,7 @@ def test_the_owner_writes_reads_and_reconciles_in_a_terminal_that_was_told_nothi
     with KafkaProducer(**client_options(owner)) as producer:
         producer.send(diary, b"of the owner").get(10)
     assert end_offsets(owner, diary) == {0: 1}
-    supervise.stop_part(owner, "simulator")
+    supervisor.stop_part(owner, "simulator")
     found = until(lambda: (done := shared.rtlib("ledger", "--json")).returncode == 0 and done, seconds=120)
     ledger = json.loads(found.stdout)
     assert ledger["archived"] == ledger["events_sent"] > 0

@@ -29,7 +29,7 @@ def spark_java(stack: Stack) -> psutil.Process:
     """Spark's Java, while it runs real-time mode: one server for each writer of its shuffles."""
 
     def found() -> psutil.Process | None:
-        parts = [one for part, one in processes.belonging_to(stack.home) if part == "stream"]
+        parts = [one for part, one in processes.processes_of(stack.home) if part == "stream"]
         return next((one for one in parts if len(servers(one)) >= 7), None)
 
     java = until(found, seconds=120)
@@ -39,7 +39,7 @@ def spark_java(stack: Stack) -> psutil.Process:
 
 def test_nothing_of_the_stack_listens_beyond_this_machine_while_real_time_mode_runs(stack: Stack) -> None:
     spark_java(stack)
-    for part, process in processes.belonging_to(stack.home):
+    for part, process in processes.processes_of(stack.home):
         beyond = {port: address for port, address in servers(process).items() if address not in LOOPBACK}
         assert not beyond, f"{part}: {' '.join(process.cmdline())[:200]}"
 

@@ -32,14 +32,15 @@ from rtlib.domains.measures import measures
 from rtlib.errors import SchemaRefused
 from rtlib.ledger import Ledger, take
 from rtlib.limits import MAX_EVENT_BYTES
-from rtlib.pipeline import health, settling
-from rtlib.pipeline.prepare import subject
-from rtlib.pipeline.signs import SignReader
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.provision import subject
+from rtlib.pipeline.recovery import drain
+from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.records import Event, QueryProgress, Rejected
-from rtlib.services import ports, processes, supervise
+from rtlib.services import ports, processes, supervisor
 from rtlib.streaming.queries import HEAD_BYTES
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.serve import compare_windows, latest_kpis
+from rtlib.warehouse.reads import compare_windows, latest_kpis
 from support.stack import Stack, ask, run_rtlib, running_for, state_folder, until
 
 pytestmark = pytest.mark.integration
@@ -66,7 +67,7 @@ def records(settings: Settings, name: str) -> list[Any]:
 
 def newest_beats(settings: Settings) -> dict[str, datetime]:
     """When each part last gave a sign of life."""
-    reader = SignReader(settings, tail=60)
+    reader = ProgressReader(settings, tail=60)
     try:
         reader.catch_up()
         return {name: beat.at for name, beat in reader.heartbeats.items()}
@@ -107,7 +108,7 @@ def test_another_domain_is_refused_while_the_stack_runs(stack: Stack) -> None:
 
 
 def test_the_progress_topic_tells_of_both_queries(settings: Settings) -> None:
-    reader = SignReader(settings)
+    reader = ProgressReader(settings)
 
     def told() -> dict[str, list[QueryProgress]] | None:
         reader.catch_up()
@@ -160,7 +161,7 @@ def test_a_part_that_is_killed_comes_back_by_itself(stack: Stack, settings: Sett
 
 def test_the_streaming_application_whose_jvm_is_killed_comes_back_by_itself(stack: Stack, settings: Settings) -> None:
     before = stack.pids()["stream"]
-    jvms = [one for name, one in processes.belonging_to(stack.home) if name == "stream" and one.name() == "java"]
+    jvms = [one for name, one in processes.processes_of(stack.home) if name == "stream" and one.name() == "java"]
     assert len(jvms) == 1
     killed_at = datetime.now(UTC)
     jvms[0].kill()
@@ -193,20 +194,20 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
     stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(stack.home))
-    patient, lines = settling.settle, list[str]()
-    monkeypatch.setattr(settling, "settle", partial(settling.settle, patience=2.0))
-    supervise.stop_part(settings, "stream")
+    patient, lines = drain.wait_until_drained, list[str]()
+    monkeypatch.setattr(drain, "wait_until_drained", partial(drain.wait_until_drained, patience=2.0))
+    supervisor.stop_part(settings, "stream")
     try:
         before = sum(end_offsets(settings, settings.topic("events")).values())
         until(lambda: sum(end_offsets(settings, settings.topic("events")).values()) > before + 100, seconds=60)
-        supervise.stop_part(settings, "simulator")
+        supervisor.stop_part(settings, "simulator")
         shown = CliRunner().invoke(cli.app, ["ledger", "--json"])
         told = json.loads(shown.stdout)
         assert (shown.exit_code, told["verdict"], told["lost"], told["doubled"]) == (9, "not final yet", 0, 0), told
         waiting = [one["count"] for one in told["in_flight_at"] if one["part"] == "archive"]
         assert sum(waiting) == told["in_flight"] > 100
     finally:
-        supervise.start_part(settings, "stream")
+        supervisor.start_part(settings, "stream")
     assert patient(settings, tell=lines.append, patience=180), lines
     shown = CliRunner().invoke(cli.app, ["ledger"])
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "reconciles: nothing lost, nothing doubled")
@@ -216,7 +217,7 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
 def settled(stack: Stack) -> Iterator[Ledger]:
     """What the counts are once the simulator has stopped and everything has arrived."""
     settings = stack.settings
-    supervise.stop_part(settings, "simulator")
+    supervisor.stop_part(settings, "simulator")
     last: list[Ledger] = []
 
     def agrees() -> bool:
@@ -302,7 +303,7 @@ def archived_events(settings: Settings) -> dict[tuple[str, datetime], list[Event
 
 def test_after_a_crash_of_the_terminal_down_still_ends_everything(stack: Stack) -> None:
     chosen = stack.settings.ports
-    pid = supervise.supervisor_pid(stack.settings)
+    pid = supervisor.supervisor_pid(stack.settings)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(lambda: is_gone(pid), seconds=10)

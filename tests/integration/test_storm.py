@@ -11,13 +11,13 @@ from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
 from rtlib.ledger import take
-from rtlib.pipeline.evidence import is_settled
-from rtlib.pipeline.tallies import runs
+from rtlib.pipeline.audit.evidence import is_settled
+from rtlib.pipeline.audit.tallies import runs
 from rtlib.records import Event, Kpi
-from rtlib.services import supervise
-from rtlib.simulator import Flaw
+from rtlib.services import supervisor
+from rtlib.simulator import Defect
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.serve import latest_kpis
+from rtlib.warehouse.reads import latest_kpis
 from support.stack import running_stack, until
 
 pytestmark = pytest.mark.integration
@@ -30,7 +30,7 @@ def by_window(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
     found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for run in runs(settings):
         for sent in run.records():
-            if sent.event and sent.flaw is not Flaw.DUPLICATE:
+            if sent.event and sent.flaw is not Defect.DUPLICATE:
                 begin = int(sent.event.occurred_at.timestamp()) // settings.window_seconds * settings.window_seconds
                 found[sent.event.site, datetime.fromtimestamp(begin, UTC)].append(sent.event)
     return found
@@ -48,7 +48,7 @@ def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_r
     with running_stack("--rate", "300", "--domain", "iot", environment=STORM) as stack:
         settings = load_settings(home=stack.home)
         until(lambda: sum(one.tally.events for one in runs(settings)) > 6_000, seconds=90)
-        supervise.stop_part(settings, "simulator")
+        supervisor.stop_part(settings, "simulator")
         until(lambda: is_settled(settings), seconds=90)
         taken, rows, exact = take(settings), live_kpis(settings), by_window(settings)
     assert taken.reconciles, taken.differences

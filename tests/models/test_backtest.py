@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtlib.errors import ConfigError
-from rtlib.forecast import BASELINE, ENSEMBLE, LEVELS, MODELS, Grid, Score, choose, explain, grids, outlooks
+from rtlib.forecast import BASELINE, ENSEMBLE, LEVELS, MODELS, Grid, Score, choose, explain, forecast_all, grids
 from rtlib.forecast.backtest import Backtest, default_origins, ensemble, predict_at
 from rtlib.forecast.intervals import quantiles, scaled_errors
 from rtlib.forecast.metrics import naive_error, pinball, score
@@ -156,7 +156,7 @@ def test_the_champion_changes_with_the_series(winner: str) -> None:
         patterns = np.random.default_rng(2).uniform(1, 99, (3, 7, 48))
         values = np.concatenate([np.concatenate([one, one]) for one in patterns])
     grid = dataclasses.replace(a_grid(days=42), values=values)
-    (told,) = outlooks([grid], horizon=7, origins=1, models=QUICK[:2], workers=1)
+    (told,) = forecast_all([grid], horizon=7, origins=1, models=QUICK[:2], workers=1)
     assert told.champion == winner
 
 
@@ -167,7 +167,9 @@ def test_all_models_on_two_series_in_two_processes_with_progress() -> None:
     frame = a_frame(name="a", days=24)
     both = grids(frame._append(a_frame(name="b", days=24, seed=2, level=0.1)), interval_minutes=30)
     told: list[tuple[int, int]] = []
-    found = outlooks(both, horizon=2, origins=3, workers=2, tell=lambda done, tasks, what: told.append((done, tasks)))
+    found = forecast_all(
+        both, horizon=2, origins=3, workers=2, tell=lambda done, tasks, what: told.append((done, tasks))
+    )
     assert told == [(done, 12) for done in range(1, 13)]
     for one in found:
         assert set(one.scores) == {*(model.name for model in MODELS), ENSEMBLE}
@@ -181,14 +183,14 @@ def test_all_models_on_two_series_in_two_processes_with_progress() -> None:
 
 
 def test_one_process_says_the_same_as_two() -> None:
-    one, two = (outlooks([a_grid()], horizon=3, origins=2, models=QUICK, workers=n)[0] for n in (1, 2))
+    one, two = (forecast_all([a_grid()], horizon=3, origins=2, models=QUICK, workers=n)[0] for n in (1, 2))
     assert one.table().equals(two.table())
 
 
 @pytest.mark.parametrize("name", ["horizon", "origins", "step", "workers"])
 def test_an_argument_below_one_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is 0"):
-        outlooks([a_grid()], **{name: 0})  # type: ignore[arg-type]
+        forecast_all([a_grid()], **{name: 0})  # type: ignore[arg-type]
 
 
 def test_quantile_levels_rise_and_hold_the_interval() -> None:
@@ -199,16 +201,16 @@ def test_quantile_levels_rise_and_hold_the_interval() -> None:
 @pytest.mark.parametrize("value", ["7", 2.0, True, None, 10**9], ids=repr)
 def test_a_horizon_that_is_no_number_of_days_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match="horizon is "):
-        outlooks([a_grid()], horizon=value, origins=2, models=QUICK, workers=1)
+        forecast_all([a_grid()], horizon=value, origins=2, models=QUICK, workers=1)
 
 
 def test_two_series_with_one_name_are_refused_because_one_would_take_the_others_place() -> None:
     with pytest.raises(ConfigError, match="two series called 'site'"):
-        outlooks([a_grid(), a_grid(seed=2)], origins=2, models=QUICK, workers=1)
+        forecast_all([a_grid(), a_grid(seed=2)], origins=2, models=QUICK, workers=1)
 
 
 def test_nothing_to_forecast_or_to_forecast_with_is_refused() -> None:
     with pytest.raises(ConfigError, match="no series"):
-        outlooks([], models=QUICK, workers=1)
+        forecast_all([], models=QUICK, workers=1)
     with pytest.raises(ConfigError, match="no model"):
-        outlooks([a_grid()], models=(), workers=1)
+        forecast_all([a_grid()], models=(), workers=1)

@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from rtlib import cli
+from rtlib.bench import staffing_score
+from rtlib.bench.staffing_score import PlanScore
 from rtlib.cli.bench import FORESIGHT_RATIO
 from rtlib.domains import load_domain
 from rtlib.errors import EnvironmentProblem
 from rtlib.forecast import BASELINE, MODELS, Score, bank
 from rtlib.forecast.bank import BankScore, bank_calls, bank_grid, score_bank
-from rtlib.pipeline import staffing_score
-from rtlib.pipeline.staffing_score import PlanScore
 from support.forecast_series import a_grid
 
 
@@ -58,13 +58,13 @@ def test_the_champion_is_chosen_before_the_days_that_are_scored(monkeypatch: pyt
     for one in (grid, later):
         monkeypatch.setattr(bank, "bank_grid", lambda one=one, **_: one)
         monkeypatch.setattr(
-            bank, "outlooks", lambda grids, **more: OUTLOOKS(grids, **{**more, "models": MODELS[:3], "workers": 1})
+            bank, "forecast_all", lambda grids, **more: OUTLOOKS(grids, **{**more, "models": MODELS[:3], "workers": 1})
         )
         chosen.append(score_bank(quick=True).champion)
     assert chosen[0] == chosen[1]
 
 
-OUTLOOKS = bank.outlooks
+OUTLOOKS = bank.forecast_all
 
 
 def a_bank_score(mae: float = 8, coverage: float = 0.8) -> BankScore:

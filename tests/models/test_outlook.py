@@ -14,12 +14,12 @@ from rtlib import cli
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.pipeline import outlook as pipeline
-from rtlib.pipeline.load import simulated_load
+from rtlib.pipeline.planning import forecasting as pipeline
+from rtlib.pipeline.planning.demand import simulated_load
 from rtlib.simulator import history
-from rtlib.warehouse import outlook
+from rtlib.warehouse import plan_store
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import apply_batch, backfill
+from rtlib.warehouse.ingest import apply_batch, backfill
 from support.warehouse_rows import NOON, batch, event_row
 from support.warehouse_server import WarehouseServer
 
@@ -62,48 +62,48 @@ def a_plan(hours: float = 0, **changed: Any) -> dict[str, Any]:
 
 
 def test_forecasts_and_backtests_come_back_as_they_were_written(empty: SnowflakeConnection) -> None:
-    outlook.write_forecasts(empty, "iot", [a_forecast()], [a_backtest(), a_backtest(model="x", mae=1.0, why=None)])
-    (told,) = outlook.read_forecasts(empty, "iot")
+    plan_store.write_forecasts(empty, "iot", [a_forecast()], [a_backtest(), a_backtest(model="x", mae=1.0, why=None)])
+    (told,) = plan_store.read_forecasts(empty, "iot")
     assert (told["mean"], told["upper_80"], told["quantiles"]) == (0.1 + 0.2, 1e-9, {0.05: 0.1, 0.95: 7.25})
     assert (told["interval_start"], told["made_at"]) == (START, MADE.replace(tzinfo=None))
-    best, other = outlook.read_backtests(empty, "iot")
+    best, other = plan_store.read_backtests(empty, "iot")
     assert (best["model"], best["why"]) == ("x", None)
     assert (other["wape"], other["why"], other["is_champion"]) == (None, 'it "won"; a\nlot', True)
 
 
 def test_writing_again_replaces_what_lies_ahead_and_keeps_what_is_past(empty: SnowflakeConnection) -> None:
     later = MADE + timedelta(hours=1)
-    outlook.write_forecasts(empty, "iot", [a_forecast(hour) for hour in range(4)], [a_backtest()])
-    outlook.write_forecasts(empty, "gaming", [a_forecast()], [a_backtest()])
+    plan_store.write_forecasts(empty, "iot", [a_forecast(hour) for hour in range(4)], [a_backtest()])
+    plan_store.write_forecasts(empty, "gaming", [a_forecast()], [a_backtest()])
     for _ in range(2):
         again = [a_forecast(hour, made_at=later) for hour in range(2, 4)]
-        outlook.write_forecasts(empty, "iot", again, [a_backtest(made_at=later)])
+        plan_store.write_forecasts(empty, "iot", again, [a_backtest(made_at=later)])
     assert query(empty, "select domain, made_at, count(*) as n from ML.FORECASTS group by 1, 2 order by 1, 2") == [
         {"domain": "gaming", "made_at": MADE.replace(tzinfo=None), "n": 1},
         {"domain": "iot", "made_at": MADE.replace(tzinfo=None), "n": 2},
         {"domain": "iot", "made_at": later.replace(tzinfo=None), "n": 2},
     ]
-    assert len(outlook.read_forecasts(empty, "iot")) == 2
-    assert len(outlook.read_backtests(empty, "iot")) == 1
+    assert len(plan_store.read_forecasts(empty, "iot")) == 2
+    assert len(plan_store.read_backtests(empty, "iot")) == 1
 
 
 def test_a_forecast_that_cannot_be_stored_changes_nothing(empty: SnowflakeConnection) -> None:
-    outlook.write_forecasts(empty, "iot", [a_forecast()], [a_backtest()])
+    plan_store.write_forecasts(empty, "iot", [a_forecast()], [a_backtest()])
     with pytest.raises(WarehouseError):
-        outlook.write_forecasts(empty, "iot", [a_forecast(mean="much")], [])
-    assert len(outlook.read_forecasts(empty, "iot")) == len(outlook.read_backtests(empty, "iot")) == 1
+        plan_store.write_forecasts(empty, "iot", [a_forecast(mean="much")], [])
+    assert len(plan_store.read_forecasts(empty, "iot")) == len(plan_store.read_backtests(empty, "iot")) == 1
 
 
 def test_a_plan_is_replaced_from_its_first_interval_on(empty: SnowflakeConnection) -> None:
-    outlook.write_staffing(empty, "iot", [a_plan(hour) for hour in range(4)])
-    outlook.write_staffing(empty, "iot", [a_plan(hour, planned=9) for hour in (2, 3)])
-    assert [row["planned"] for row in outlook.read_staffing(empty, "iot")] == [4, 4, 9, 9]
+    plan_store.write_staffing(empty, "iot", [a_plan(hour) for hour in range(4)])
+    plan_store.write_staffing(empty, "iot", [a_plan(hour, planned=9) for hour in (2, 3)])
+    assert [row["planned"] for row in plan_store.read_staffing(empty, "iot")] == [4, 4, 9, 9]
 
 
 def test_load_counts_the_staffed_kinds_in_intervals_that_are_over(empty: SnowflakeConnection) -> None:
     kinds = {0: "handover", 60: "handover", 61: "order_placed", 1900: "order_placed", 3700: "handover"}
     apply_batch(empty, batch(*(event_row(second, kind=kind) for second, kind in kinds.items())))
-    told = outlook.interval_load(empty, "curbside", kinds=["handover"], interval_minutes=30)
+    told = plan_store.interval_load(empty, "curbside", kinds=["handover"], interval_minutes=30)
     begin = NOON.replace(tzinfo=None)
     assert {(row["interval_start"], int(row["events"])) for row in told if row["events"]} == {(begin, 2)}
     assert {row["interval_start"] for row in told} == {begin, begin + timedelta(minutes=30)}
@@ -136,13 +136,13 @@ def test_from_raw_events_to_forecasts_to_a_plan_and_again(
     assert "oakland-3rd-st: " in shown.output and "is taken" in shown.output
     counted = query(empty, "select count(*) as n, count(distinct site) as sites from ML.FORECASTS")[0]
     assert (counted["n"], counted["sites"]) == (9 * 7 * 48, 9)  # eight sites and all, seven models
-    told = outlook.read_forecasts(empty, "curbside")
+    told = plan_store.read_forecasts(empty, "curbside")
     assert told[0]["interval_start"] == START
     assert all(row["lower_80"] <= row["upper_80"] for row in told)
-    assert sum(row["is_champion"] for row in outlook.read_backtests(empty, "curbside")) == 9
+    assert sum(row["is_champion"] for row in plan_store.read_backtests(empty, "curbside")) == 9
     for _ in range(2):  # the second time changes nothing
         planned = pipeline.plan(settings)
-        rows = outlook.read_staffing(empty, "curbside")
+        rows = plan_store.read_staffing(empty, "curbside")
         assert len(rows) == len(planned) * len(planned[0].roster.opens) == 8 * 36
         assert all(row["required"] >= 1 for row in rows)
     assert sum(row["cost"] for row in rows) == pytest.approx(sum(one.roster.wages for one in planned))

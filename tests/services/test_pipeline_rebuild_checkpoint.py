@@ -9,8 +9,8 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.rebuild_checkpoint import rebuild_checkpoint
-from rtlib.services import supervise
+from rtlib.pipeline.rebuild.checkpoint import rebuild_checkpoint
+from rtlib.services import supervisor
 from rtlib.services.parts import Part
 from rtlib.streaming.queries import checkpoint
 from support.stack import run_rtlib, running_supervisor, until
@@ -45,10 +45,10 @@ def test_an_unknown_query_is_refused_and_nothing_moved(tmp_path: Path) -> None:
 def test_the_running_application_is_stopped_for_it_and_started_again() -> None:
     with running_supervisor(Part("stream", WAITS)) as settings:
         made = checkpoints(settings.home)
-        until(lambda: supervise.states(settings)["stream"].state == "RUNNING", seconds=30)
-        before = supervise.states(settings)["stream"].pid
+        until(lambda: supervisor.states(settings)["stream"].state == "RUNNING", seconds=30)
+        before = supervisor.states(settings)["stream"].pid
         assert len(rebuild_checkpoint(settings, "archive")) == 1
         assert not made["archive"].exists()
-        after = supervise.states(settings)["stream"]
+        after = supervisor.states(settings)["stream"]
         assert after.state == "RUNNING"
         assert after.pid != before

@@ -15,9 +15,9 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, SupervisorSilent
-from rtlib.pipeline.monitor import Monitor
+from rtlib.pipeline.monitoring.monitor import Monitor
 from rtlib.records import Observation, Status
-from rtlib.services import restarts, stack, supervise
+from rtlib.services import restarts, stack, supervisor
 from rtlib.services.parts import Part
 from support.stack import run_rtlib, running_for, running_supervisor, until
 
@@ -91,7 +91,7 @@ def test_a_damaged_checkpoint_is_not_waited_for() -> None:
 def suspended() -> Iterator[Settings]:
     """A stack whose supervisor stands still."""
     with running_supervisor(WAITS) as settings:
-        pid = supervise.supervisor_pid(settings)
+        pid = supervisor.supervisor_pid(settings)
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -109,7 +109,7 @@ def test_a_suspended_supervisor_is_named_within_seconds_by_every_verb() -> None:
             assert "the supervisor has not answered for 4 s" in done.stderr, verb
             assert "Cure: rtlib down" in done.stderr
         with pytest.raises(SupervisorSilent):
-            supervise.shut_down(settings)
+            supervisor.shut_down(settings)
 
 
 def test_a_suspended_stack_can_be_stopped() -> None:

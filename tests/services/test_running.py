@@ -16,10 +16,10 @@ from rtlib.broker import topics
 from rtlib.broker.registry import subjects
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseUnreachable
-from rtlib.pipeline import health
-from rtlib.pipeline.alerting import webhook
-from rtlib.running import forget, is_running, read_secret, remember, remembered, socket_path
-from rtlib.services import supervise
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.workers.alerting import webhook
+from rtlib.run_state import clear_run_state, is_running, load_options, read_secret, save_options, socket_path
+from rtlib.services import supervisor
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
 from support.stack import run_rtlib, running_supervisor, until
@@ -43,7 +43,7 @@ def stopped(tmp_path: Path, warehouse_server: WarehouseServer) -> Settings:
 
 def test_a_stack_runs_while_its_supervisor_listens_and_not_when_its_files_are_left_over(running: Settings) -> None:
     assert is_running(running.home)
-    pid = supervise.supervisor_pid(running)
+    pid = supervisor.supervisor_pid(running)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(lambda: not is_running(running.home), seconds=10)
@@ -59,7 +59,7 @@ def test_a_socket_of_another_user_is_not_our_supervisor(tmp_path: Path, monkeypa
         listener.bind(str(socket_path(tmp_path)))
         listener.listen()
         assert is_running(tmp_path)
-        monkeypatch.setattr("rtlib.running.os.getuid", lambda: os.geteuid() + 1)
+        monkeypatch.setattr("rtlib.run_state.os.getuid", lambda: os.geteuid() + 1)
         assert not is_running(tmp_path)
     socket_path(tmp_path).unlink()
 
@@ -122,16 +122,16 @@ def test_what_runs_elsewhere_needs_no_stack_here(tmp_path: Path) -> None:
 
 
 def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_path: Path) -> None:
-    remember(tmp_path, {"domain": "iot", "rate": 5.0})
-    assert remembered(tmp_path) == {"domain": "iot", "rate": 5.0}
-    forget(tmp_path)
-    assert remembered(tmp_path) == {}
-    forget(tmp_path)
+    save_options(tmp_path, {"domain": "iot", "rate": 5.0})
+    assert load_options(tmp_path) == {"domain": "iot", "rate": 5.0}
+    clear_run_state(tmp_path)
+    assert load_options(tmp_path) == {}
+    clear_run_state(tmp_path)
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", "null", '"text"'])
 def test_a_torn_file_says_nothing(tmp_path: Path, torn: str) -> None:
     for name in ("run.json", "secrets.json"):
         (tmp_path / name).write_text(torn)
-    assert remembered(tmp_path) == {}
+    assert load_options(tmp_path) == {}
     assert read_secret(tmp_path, "kafka") is None

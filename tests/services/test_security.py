@@ -15,7 +15,7 @@ import pytest
 from rtlib import security
 from rtlib.config import load_settings
 from rtlib.errors import ServiceError
-from rtlib.running import make_secrets, read_secret
+from rtlib.run_state import make_secrets, read_secret
 from support.stack import clean_environment
 
 LISTEN = """

@@ -14,8 +14,8 @@ import pytest
 from rtlib import demo
 from rtlib.config import OF_A_RUN, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged
-from rtlib.running import is_running, remember, remembered
-from rtlib.services import processes, stack, supervise
+from rtlib.run_state import is_running, load_options, save_options
+from rtlib.services import processes, stack, supervisor
 from rtlib.services.java import Java
 from rtlib.services.parts import Part
 from support.stack import clean_environment, run_rtlib, running_for, running_supervisor, until
@@ -71,7 +71,10 @@ def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> N
 
 
 def test_a_part_that_runs_is_waited_for() -> None:
-    with running_supervisor(WAITS) as settings, pytest.raises(ServiceError, match="simulator does not answer: the simulator"):
+    with (
+        running_supervisor(WAITS) as settings,
+        pytest.raises(ServiceError, match="simulator does not answer: the simulator"),
+    ):
         stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, tell=lambda line: None)
 
 
@@ -84,7 +87,7 @@ def is_damaged(settings: Settings) -> str:
 
 def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
     with running_supervisor(WAITS) as settings:
-        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         with pytest.raises(WarehouseDamaged):
             stack.wait_healthy(
                 settings, "simulator", is_damaged, until=time.monotonic() + 10_000, tell=lambda line: None
@@ -150,15 +153,15 @@ def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> 
     both = [Part(me, (sys.executable, str(script), me, other)) for me, other in (names, names[::-1])]
     with running_supervisor(server, *both) as settings:
         started = ("broker", *names)
-        until(lambda: all(stack.last_lines(settings, name, 1) == ["ready"] for name in started), seconds=30)
+        until(lambda: all(stack.tail_log(settings, name, 1) == ["ready"] for name in started), seconds=30)
         assert stack.down(settings, tell=lambda line: None)
-        assert [stack.last_lines(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
+        assert [stack.tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
 def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
     with running_supervisor(LINGERS) as settings:
-        until(lambda: "ready" in stack.last_lines(settings, "simulator", 1), seconds=30)
-        remember(settings.home, {"domain": "iot"})
+        until(lambda: "ready" in stack.tail_log(settings, "simulator", 1), seconds=30)
+        save_options(settings.home, {"domain": "iot"})
         running = subprocess.Popen(
             [sys.executable, "-c", DEMO],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=clean_environment(settings.home), text=True,
@@ -175,7 +178,7 @@ def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
         until(ended_though_interrupted, seconds=60)
         running.stderr.close()
         assert running_for(settings.home) == []
-        assert remembered(settings.home) == {}
+        assert load_options(settings.home) == {}
 
 
 def test_signals_reach_a_process_again_after_something_went_undisturbed() -> None:
@@ -192,8 +195,8 @@ def test_signals_reach_a_process_again_after_something_went_undisturbed() -> Non
 
 def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> None:
     with running_supervisor(WAITS) as settings:
-        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
-        pid = supervise.supervisor_pid(settings)
+        until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        pid = supervisor.supervisor_pid(settings)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_running(settings.home), seconds=10)
@@ -250,7 +253,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_another_terminal_knows_all_that_the_stack_was_started_with(laid_out: Path) -> None:
     other = load_settings(home=laid_out)
     assert (other.domain, other.rate, other.window_seconds, other.seed) == ("iot", 5.0, 30, 7)
-    assert set(remembered(laid_out)) == set(OF_A_RUN)
+    assert set(load_options(laid_out)) == set(OF_A_RUN)
 
 
 def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,14 +279,14 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
 
 def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
-    monkeypatch.setattr(demo, "_drained", lambda settings, tell: supervise.states(settings)["simulator"].state)
+    monkeypatch.setattr(demo, "_drained", lambda settings, tell: supervisor.states(settings)["simulator"].state)
     with running_supervisor(WAITS) as settings:
-        until(lambda: supervise.states(settings)["simulator"].state == "RUNNING", seconds=20)
+        until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         during = demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
-        assert (during, supervise.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")
-        supervise.stop_part(settings, "simulator")
+        assert (during, supervisor.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")
+        supervisor.stop_part(settings, "simulator")
         demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
-        assert supervise.states(settings)["simulator"].state == "STOPPED"
+        assert supervisor.states(settings)["simulator"].state == "STOPPED"
 
 
 def test_a_folder_with_other_things_in_it_is_no_state_folder_and_stays_as_it_is(tmp_path: Path) -> None:

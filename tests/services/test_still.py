@@ -12,12 +12,12 @@ from tenacity import Retrying, retry, retry_if_result, stop_after_delay, wait_fi
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.services import still
-from rtlib.services.still import goes_on_in_any_case
+from rtlib.services import freeze
+from rtlib.services.freeze import goes_on_in_any_case
 
 STOPPER = """
 import sys, time, psutil
-from rtlib.services.still import goes_on_in_any_case
+from rtlib.services.freeze import goes_on_in_any_case
 victim = psutil.Process(int(sys.argv[1]))
 with goes_on_in_any_case(victim):
     victim.suspend()
@@ -52,8 +52,8 @@ def test_a_part_that_stands_still_takes_its_children_with_it(monkeypatch: pytest
         try:
             until_there = Retrying(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.05))
             both = [part, *until_there.copy(stop=stop_after_delay(20))(part.children)]
-            monkeypatch.setattr(still, "process_of", lambda settings, name: part)
-            with still.standing_still(Settings(), "stream"):
+            monkeypatch.setattr(freeze, "process_of", lambda settings, name: part)
+            with freeze.frozen(Settings(), "stream"):
                 assert all(until_it_is(one, stopped=True) for one in both)
             assert all(until_it_is(one, stopped=False) for one in both)
         finally:  # or a failure would wait until both end by themselves
@@ -67,8 +67,8 @@ def test_a_child_that_ends_meanwhile_keeps_no_part_from_standing_still(
     with subprocess.Popen((sys.executable, "-c", "")) as short:
         ended = psutil.Process(short.pid)
     monkeypatch.setattr(victim, "children", lambda: [ended])
-    monkeypatch.setattr(still, "process_of", lambda settings, name: victim)
-    with still.standing_still(Settings(), "stream"):
+    monkeypatch.setattr(freeze, "process_of", lambda settings, name: victim)
+    with freeze.frozen(Settings(), "stream"):
         assert until_it_is(victim, stopped=True)
     assert until_it_is(victim, stopped=False)
     assert capfd.readouterr().err == ""
@@ -77,8 +77,8 @@ def test_a_child_that_ends_meanwhile_keeps_no_part_from_standing_still(
 def test_a_part_that_has_just_ended_does_not_pass_for_one_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen((sys.executable, "-c", "")) as short:
         ended = psutil.Process(short.pid)
-    monkeypatch.setattr(still, "process_of", lambda settings, name: ended)
-    with pytest.raises(ServiceError, match="stream has just ended"), still.standing_still(Settings(), "stream"):
+    monkeypatch.setattr(freeze, "process_of", lambda settings, name: ended)
+    with pytest.raises(ServiceError, match="stream has just ended"), freeze.frozen(Settings(), "stream"):
         pass
 
 

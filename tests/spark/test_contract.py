@@ -23,7 +23,7 @@ from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
 from rtlib.limits import MAX_EVENT_BYTES, MAX_EVENT_DEPTH, TOO_DEEP, TOO_LARGE
 from rtlib.simulator import Simulator
-from rtlib.simulator.breakage import BREAKAGES, broken
+from rtlib.simulator.malformed import BREAKAGES, broken
 from support import hostile
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def verdicts(
     spark: SparkSession, domain: str, values: Sequence[bytes | None], *, schema_ids: Sequence[int] | None = None
 ) -> list[Verdict]:
     """Spark's verdict on records that Kafka received an hour after ``START``, in their order."""
-    from rtlib.streaming.contract import judged
+    from rtlib.streaming.validation import validate_records
 
     columns = "value binary, topic string, partition int, offset bigint, timestamp timestamp"
     received = START + timedelta(hours=1)
     rows = [(value, "events", number % 4, number, received) for number, value in enumerate(values)]
     source, schema = spark.createDataFrame(rows, columns), load_domain(domain).schema
-    told = judged(source, schema, future_seconds=60, schema_ids=schema_ids).collect()
+    told = validate_records(source, schema, future_seconds=60, schema_ids=schema_ids).collect()
     told.sort(key=lambda row: row["kafka_offset"])
     return [Verdict(row["reason"], row["field"], row.asDict()) for row in told]
 

@@ -16,15 +16,15 @@ from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
-from rtlib.pipeline.pages import Plan, Quality
-from rtlib.pipeline.subjects import choices
+from rtlib.pipeline.explanations.fact_builders import choices
+from rtlib.pipeline.page_data import Plan, Quality
 from rtlib.records import Reading
 
 STEP = timedelta(minutes=30)
 
 
 class FakePages:
-    """Answers as ``rtlib.pipeline.pages.Pages`` does."""
+    """Answers as ``rtlib.pipeline.page_data.Pages`` does."""
 
     def __init__(self) -> None:
         self._seen: dict[str, datetime] = {}

@@ -8,12 +8,12 @@ from typing import Any
 
 from rtlib.domains import load_domain
 from rtlib.ledger import Ledger
-from rtlib.pipeline.evidence import Evidence, Topic
-from rtlib.pipeline.in_flight import window_of
-from rtlib.pipeline.tallies import Run
-from rtlib.simulator import Flaw, Simulator, TallyKeeper
-from rtlib.warehouse.audit import Held, Progress
-from rtlib.warehouse.serve import Counts, WindowComparison
+from rtlib.pipeline.audit.evidence import Evidence, Topic
+from rtlib.pipeline.audit.in_flight import window_of
+from rtlib.pipeline.audit.tallies import Run
+from rtlib.simulator import Defect, Simulator, TallyKeeper
+from rtlib.warehouse.audit import ProducerCounts, Progress
+from rtlib.warehouse.reads import Counts, WindowComparison
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SENT = 400
@@ -63,7 +63,7 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
             topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached, window=window)
         if place < reached:
             held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
-            removed += sent.flaw is Flaw.DUPLICATE
+            removed += sent.flaw is Defect.DUPLICATE
     rows = sum(len(one) for one in held.values())
     misfits = sum(one.event is None for one in records[:reached])
     return Evidence(
@@ -71,7 +71,7 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
         running=False,
         runs=(run,),
         topic=topic,
-        held={name: Held(len(one), len(one), max(one)) for name, one in held.items()},
+        held={name: ProducerCounts(len(one), len(one), max(one)) for name, one in held.items()},
         doubled=(),
         progress=Progress({0: reached}, reached - gone),
         counts=Counts(rows, rows, removed, misfits, 1, 6, rows, 0),

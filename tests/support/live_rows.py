@@ -15,8 +15,8 @@ import pandas as pd
 from rtlib.domains import Domain, measures
 from rtlib.records import Event, Kpi, QueryProgress
 from rtlib.simulator.live import Simulator
-from rtlib.simulator.sent import Sent
-from rtlib.warehouse.load import Batch
+from rtlib.simulator.records import SimulatedRecord
+from rtlib.warehouse.ingest import Batch
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
 
 MINUTE = timedelta(minutes=1)
@@ -52,9 +52,11 @@ def stream(domain: Domain, *, start: datetime, minutes: int = 15, rate: float = 
     return Stream(_batch(domain, sent), kpis, batches, dict(windows), dropped)
 
 
-def _streamed(sent: list[Sent]) -> tuple[dict[tuple[str, datetime], list[Sent]], int, tuple[QueryProgress, ...]]:
+def _streamed(
+    sent: list[SimulatedRecord],
+) -> tuple[dict[tuple[str, datetime], list[SimulatedRecord]], int, tuple[QueryProgress, ...]]:
     """What a query with a watermark of a minute counts in each window; a batch takes five seconds."""
-    counted: dict[tuple[str, datetime], list[Sent]] = defaultdict(list)
+    counted: dict[tuple[str, datetime], list[SimulatedRecord]] = defaultdict(list)
     seen: set[str] = set()
     newest = datetime.min.replace(tzinfo=UTC)
     began: list[tuple[datetime, int, datetime | None]] = []  # each batch: when, its first record, its watermark
@@ -98,7 +100,7 @@ def _window(event: Event) -> datetime:
     return event.occurred_at.replace(second=0, microsecond=0)
 
 
-def _kpi(domain: Domain, site: str, begin: datetime, told: list[Sent], end: datetime) -> Kpi:
+def _kpi(domain: Domain, site: str, begin: datetime, told: list[SimulatedRecord], end: datetime) -> Kpi:
     events = [one.event for one in told if one.event]
     moments = [event.occurred_at for event in events]
     return Kpi(
@@ -115,7 +117,7 @@ def _kpi(domain: Domain, site: str, begin: datetime, told: list[Sent], end: date
     )
 
 
-def _batch(domain: Domain, sent: list[Sent]) -> Batch:
+def _batch(domain: Domain, sent: list[SimulatedRecord]) -> Batch:
     good = [_row(one, place) for place, one in enumerate(sent) if one.event]
     bad = [
         {
@@ -137,7 +139,7 @@ def _batch(domain: Domain, sent: list[Sent]) -> Batch:
     )
 
 
-def _row(one: Sent, place: int) -> dict[str, Any]:
+def _row(one: SimulatedRecord, place: int) -> dict[str, Any]:
     assert one.event
     told = one.event.to_json()
     return {

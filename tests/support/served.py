@@ -26,7 +26,7 @@ from support.fake_pages import FakePages
 from support.fake_source import FakeSource
 from types import SimpleNamespace
 from rtlib.config import load_settings, requested_part
-from rtlib.pipeline.transforming import models
+from rtlib.pipeline.dbt import models
 from rtlib.explain.template import explain
 from rtlib.widgets import dashboard
 source = FakeSource(Path({script!r}))

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from typing import Any
 
 from rtlib.domains import Domain, load_domain
-from rtlib.simulator import Flaw, Sent, Simulator
+from rtlib.simulator import Defect, SimulatedRecord, Simulator
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 NOON = MONDAY + timedelta(hours=12)
@@ -26,14 +26,14 @@ def a_simulator(domain: Domain | None = None, **changed: Any) -> Simulator:
     return Simulator(domain or load_domain("curbside"), **{"seed": 7, "start": NOON, "rate": 500.0, **changed})
 
 
-def first(count: int, **changed: Any) -> list[Sent]:
+def first(count: int, **changed: Any) -> list[SimulatedRecord]:
     return list(islice(a_simulator(**changed).records(), count))
 
 
-def until(simulator: Simulator, end: datetime) -> Iterator[Sent]:
+def until(simulator: Simulator, end: datetime) -> Iterator[SimulatedRecord]:
     return takewhile(lambda sent: sent.send_at < end, simulator.records())
 
 
-def delays(records: list[Sent], flaw: Flaw | None) -> list[float]:
+def delays(records: list[SimulatedRecord], flaw: Defect | None) -> list[float]:
     chosen = [one for one in records if one.flaw is flaw and one.event is not None]
     return [(one.send_at - one.event.occurred_at).total_seconds() for one in chosen if one.event]

@@ -19,7 +19,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
-from rtlib.services import processes, supervise
+from rtlib.services import processes, supervisor
 from rtlib.services.parts import Part
 from rtlib.warehouse.connection import connect, query
 
@@ -80,7 +80,7 @@ def state_folder(*, jars: bool = True) -> Iterator[Path]:
 
 def running_for(home: Path) -> list[str]:
     """The parts that have a process for this state folder."""
-    return sorted({part for part, _ in processes.belonging_to(home)})
+    return sorted({part for part, _ in processes.processes_of(home)})
 
 
 def until(ask: Callable[[], Result], *, seconds: float) -> Result:
@@ -123,7 +123,9 @@ class Stack:
 
     def pids(self) -> dict[str, int]:
         """The process id of each part, as the supervisor knows it; 0 while it does not run."""
-        return {name: one.pid if one.state == "RUNNING" else 0 for name, one in supervise.states(self.settings).items()}
+        return {
+            name: one.pid if one.state == "RUNNING" else 0 for name, one in supervisor.states(self.settings).items()
+        }
 
 
 @contextmanager
@@ -152,8 +154,8 @@ def running_supervisor(*parts: Part) -> Iterator[Settings]:
     """A real supervisor of these parts alone, in a state folder without jars; nothing may be left at the end."""
     with state_folder(jars=False) as home:
         settings = Settings(home=home)
-        supervise.write_config(settings, parts, environment={})
-        supervise.start(settings)
+        supervisor.write_config(settings, parts, environment={})
+        supervisor.start(settings)
         yield settings
 
 

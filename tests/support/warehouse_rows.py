@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from rtlib.records import Kpi
-from rtlib.warehouse.load import Batch
+from rtlib.warehouse.ingest import Batch
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
 
 TOPIC = "rtlib.curbside.events"

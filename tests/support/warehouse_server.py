@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rtlib.config import Settings
 from rtlib.errors import WarehouseUnreachable
-from rtlib.running import make_secrets
+from rtlib.run_state import make_secrets
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib import wording
+from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component, downstream_of, upstream_of
 from rtlib.errors import ConfigError
 from rtlib.graph import Graph, History, build, lineage, summary
@@ -187,12 +187,12 @@ def test_history_keeps_the_newest_values_and_counts_a_repeated_reading_once() ->
     ],
 )
 def test_a_quantity_is_written_with_the_digits_a_person_wants(value: float | None, unit: str, written: str) -> None:
-    assert wording.quantity(value, unit) == written
+    assert formatting.format_quantity(value, unit) == written
 
 
 @given(value=st.floats() | st.integers())
 def test_a_number_is_never_longer_than_its_box_and_its_tooltip_is_exact(value: float) -> None:
-    written, whole = wording.number(value), wording.whole(value)
+    written, whole = formatting.format_number(value), formatting.whole(value)
     assert len(written) <= 14
     assert "nan" not in written.lower() and "inf" not in written.lower()
     assert whole == "" or float(whole.replace(",", "")) == float(value)
@@ -203,4 +203,4 @@ def test_a_number_is_never_longer_than_its_box_and_its_tooltip_is_exact(value: f
     [(-4, "just now"), (0.9, "just now"), (2.9, "2 s ago"), (119, "119 s ago"), (7200, "2 h ago")],
 )
 def test_an_age_is_one_number_and_one_unit(seconds: float, written: str) -> None:
-    assert wording.ago(seconds) == written
+    assert formatting.ago(seconds) == written

@@ -11,12 +11,12 @@ import pytest
 from rtlib import ledger
 from rtlib.errors import RtlibError
 from rtlib.ledger import Ledger, Verdict, judge
-from rtlib.pipeline.evidence import Evidence, Topic
-from rtlib.pipeline.in_flight import InFlight, Unmerged
-from rtlib.pipeline.tallies import Run
+from rtlib.pipeline.audit.evidence import Evidence, Topic
+from rtlib.pipeline.audit.in_flight import InFlight, Unmerged
+from rtlib.pipeline.audit.tallies import Run
 from rtlib.records import Tally
-from rtlib.warehouse.audit import Doubled, Held, Progress
-from rtlib.warehouse.serve import Counts, WindowComparison, WindowDifference
+from rtlib.warehouse.audit import Duplicate, ProducerCounts, Progress
+from rtlib.warehouse.reads import Counts, WindowComparison, WindowDifference
 from support.ledgers import SENT, START, evidence_of, held_by, run_of
 
 
@@ -58,7 +58,7 @@ def test_an_event_that_never_reached_kafka_is_lost_and_named() -> None:
 
 
 def test_an_event_that_stands_in_raw_twice_is_doubled_and_named() -> None:
-    twice = Doubled("0195-the-event", "sim-one-2", 3, 2)
+    twice = Duplicate("0195-the-event", "sim-one-2", 3, 2)
     taken = judge(replace(evidence_of(run_of()), doubled=(twice,)), {})
     assert not taken.reconciles
     assert taken.doubled == 1
@@ -208,7 +208,7 @@ def test_rejected_records_that_wait_for_the_archive_are_in_flight_and_a_missing_
 
 
 def test_an_event_that_raw_has_lost_or_doubled_is_found_while_others_are_in_flight() -> None:
-    evidence = replace(stopped(), doubled=(Doubled("0195-the-event", "sim-one-2", 3, 2),))
+    evidence = replace(stopped(), doubled=(Duplicate("0195-the-event", "sim-one-2", 3, 2),))
     held = held_by(evidence)
     name = sorted(held)[0]
     held[name].remove(7)
@@ -236,7 +236,7 @@ def every_error(kind: type[RtlibError]) -> set[type[RtlibError]]:
 
 
 def test_as_json_a_ledger_keeps_its_keys_and_has_a_verdict() -> None:
-    shown = json.loads(json.dumps(ledger.told(judge(stopped(), held_by(stopped()))), default=str))
+    shown = json.loads(json.dumps(ledger.to_dict(judge(stopped(), held_by(stopped()))), default=str))
     assert (shown["reconciles"], shown["verdict"], shown["in_flight"]) == (False, "not final yet", IN_FLIGHT)
     assert shown["in_flight_at"] == [{"part": "archive", "partition": 0, "offset": 370, "count": IN_FLIGHT}]
     assert set(Ledger.__dataclass_fields__) < set(shown)
@@ -313,7 +313,7 @@ def test_a_producer_that_no_run_knows_does_not_reconcile() -> None:
 
 def test_a_producer_that_is_in_raw_alone_and_that_no_run_knows_does_not_reconcile() -> None:
     evidence = evidence_of(run_of(), gone=SENT)
-    taken = judge(replace(evidence, held={**evidence.held, "stranger": Held(1, 1, 0)}), {})
+    taken = judge(replace(evidence, held={**evidence.held, "stranger": ProducerCounts(1, 1, 0)}), {})
     assert taken.differences == ("producers in Kafka or RAW that no run of the simulator knows: stranger",)
 
 
@@ -343,7 +343,7 @@ def killed_beside(evidence: Evidence, *, extra: int) -> Evidence:
     evidence.topic.records += 10 + extra
     evidence.topic.archived_records += 10 + extra
     counts = replace(evidence.counts, live_events=evidence.counts.live_events + 10 + extra)
-    held = {**evidence.held, "sim-other-0": Held(10 + extra, 10 + extra, 9 + extra)}
+    held = {**evidence.held, "sim-other-0": ProducerCounts(10 + extra, 10 + extra, 9 + extra)}
     return replace(evidence, runs=(*evidence.runs, Run(other, tally, closed=False)), held=held, counts=counts)
 
 
@@ -371,7 +371,7 @@ def test_a_killed_simulator_does_not_excuse_what_raw_lacks_of_a_run_that_ended_w
     evidence = killed_beside(evidence_of(run_of(), gone=SENT), extra=30)
     assert judge(evidence, {}).reconciles
     name, found = next(iter(evidence.held.items()))
-    fewer = {**evidence.held, name: Held(found.rows - 1, found.sequences - 1, found.last)}
+    fewer = {**evidence.held, name: ProducerCounts(found.rows - 1, found.sequences - 1, found.last)}
     sent = evidence.runs[0].tally.events
     told = judge(replace(evidence, held=fewer), {}).differences
     assert told == (f"events of finished runs sent and archived: {sent} and {sent - 1}",)
@@ -387,7 +387,9 @@ def test_an_event_numbered_far_beyond_an_open_run_makes_none_before_it_lost_and_
     found = evidence.held[name]
     held = held_by(evidence)
     held[name].add(forged)
-    evidence = replace(evidence, held={**evidence.held, name: Held(found.rows + 1, found.sequences + 1, forged)})
+    evidence = replace(
+        evidence, held={**evidence.held, name: ProducerCounts(found.rows + 1, found.sequences + 1, forged)}
+    )
     taken = judge(evidence, held)
     assert (taken.lost, taken.in_flight) == (0, 0)
     sent = evidence.runs[0].tally.last_sequence[name]

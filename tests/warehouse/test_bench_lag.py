@@ -7,7 +7,7 @@ import time
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.bench.lag import archived
-from rtlib.warehouse.load import apply_batch
+from rtlib.warehouse.ingest import apply_batch
 from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 

@@ -14,13 +14,13 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import WarehouseDamaged
-from rtlib.pipeline import health
-from rtlib.pipeline.monitor import Monitor
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.monitoring.monitor import Monitor
 from rtlib.records import Status
 from rtlib.services.warehouse_file import FileWatch, unreadable_tables
 from rtlib.warehouse.connection import Warehouse, query
-from rtlib.warehouse.load import apply_batch
-from rtlib.warehouse.schema import migrate
+from rtlib.warehouse.ingest import apply_batch
+from rtlib.warehouse.migrations import migrate
 from support.stack import until
 from support.warehouse_file import BLOCK, HEADERS, attached, last_block, overwritten, overwritten_page
 from support.warehouse_rows import batch, event_row

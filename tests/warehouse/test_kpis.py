@@ -9,8 +9,8 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.records import Kpi
 from rtlib.warehouse.connection import query
-from rtlib.warehouse.load import MERGE_ROWS, merge_kpis
-from rtlib.warehouse.serve import latest_kpis
+from rtlib.warehouse.ingest import MERGE_ROWS, merge_kpis
+from rtlib.warehouse.reads import latest_kpis
 from support.warehouse_rows import NOON, kpi
 
 

@@ -22,10 +22,10 @@ from snowflake.connector import SnowflakeConnection
 from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.records import Event
 from rtlib.warehouse import connection as lines
-from rtlib.warehouse import load, staging
+from rtlib.warehouse import ingest, staging
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import Applied, apply_batch, backfill, by_bytes, history_days
-from rtlib.warehouse.schema import migrate
+from rtlib.warehouse.ingest import BatchResult, apply_batch, backfill, by_bytes, history_days
+from rtlib.warehouse.migrations import migrate
 from support.warehouse_rows import NOON, batch, event_row, rejected_row
 from support.warehouse_server import WarehouseServer
 
@@ -40,7 +40,7 @@ def rows(connection: SnowflakeConnection, sql: str) -> list[dict[str, Any]]:
 
 def test_a_batch_brings_events_misfits_and_its_ledger_row(warehouse: SnowflakeConnection) -> None:
     done = apply_batch(warehouse, batch(event_row(0), event_row(1), rejected=(rejected_row(9),), number=4))
-    assert done == Applied(new=2, duplicates=0, rejected=1)
+    assert done == BatchResult(new=2, duplicates=0, rejected=1)
     ledger = rows(warehouse, "select * from RAW.BATCHES")[0]
     assert (ledger["query"], ledger["domain"], ledger["batch_id"]) == ("archive", "curbside", 4)
     assert (json.loads(ledger["offsets_from"]), json.loads(ledger["offsets_to"])) == ({"0": 0}, {"0": 5})
@@ -66,14 +66,14 @@ def test_every_value_of_an_event_arrives_as_it_was(warehouse: SnowflakeConnectio
 def test_a_batch_applied_before_changes_nothing(warehouse: SnowflakeConnection) -> None:
     one = batch(event_row(0), rejected=(rejected_row(1),))
     apply_batch(warehouse, one)
-    assert apply_batch(warehouse, one) == Applied(skipped=True)
+    assert apply_batch(warehouse, one) == BatchResult(skipped=True)
     assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (1, 1, 1)
 
 
 def test_the_same_id_with_other_offsets_is_another_batch(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0)))
     done = apply_batch(warehouse, batch(event_row(0), event_row(1), offsets_to={"0": 2}))
-    assert done == Applied(new=1, duplicates=1)
+    assert done == BatchResult(new=1, duplicates=1)
     assert held(warehouse) == 2
 
 
@@ -81,7 +81,7 @@ def test_copies_within_a_batch_and_of_earlier_batches_are_left_out(warehouse: Sn
     apply_batch(warehouse, batch(event_row(0), number=0))
     later = event_row(1, kafka_offset=50)
     done = apply_batch(warehouse, batch(later, event_row(1), event_row(0), event_row(2), number=1))
-    assert done == Applied(new=2, duplicates=2)
+    assert done == BatchResult(new=2, duplicates=2)
     first = rows(warehouse, "select kafka_offset from RAW.EVENTS where event_id = 'event-1'")
     assert first == [{"kafka_offset": 0}]
 
@@ -92,8 +92,8 @@ def test_a_copy_with_another_time_is_left_out_though_it_comes_in_another_batch(
 ) -> None:
     copy = event_row(1, occurred_at=pd.Timestamp(NOON) + pd.Timedelta(seconds=seconds), kafka_offset=50)
     apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(2), number=0))
-    assert apply_batch(warehouse, batch(copy, number=1)) == Applied(new=0, duplicates=1)
-    assert apply_batch(warehouse, batch(copy, event_row(3), number=2)) == Applied(new=1, duplicates=1)
+    assert apply_batch(warehouse, batch(copy, number=1)) == BatchResult(new=0, duplicates=1)
+    assert apply_batch(warehouse, batch(copy, event_row(3), number=2)) == BatchResult(new=1, duplicates=1)
     found = rows(warehouse, "select event_id, kafka_offset from RAW.EVENTS order by event_id")
     assert [row["event_id"] for row in found] == ["event-0", "event-1", "event-2", "event-3"]
     assert found[1]["kafka_offset"] == 0  # the first that was received stays
@@ -105,9 +105,9 @@ def test_a_copy_is_left_out_whatever_its_identifier_is_made_of(warehouse: Snowfl
     moved = pd.Timestamp(NOON) + pd.Timedelta(hours=1)
     for number, name in enumerate(names, start=1):
         done = apply_batch(warehouse, batch(event_row(number, event_id=name, occurred_at=moved), number=number))
-        assert done == Applied(new=0, duplicates=1)
+        assert done == BatchResult(new=0, duplicates=1)
     again = [event_row(place, event_id=name, occurred_at=moved) for place, name in enumerate(names)]
-    assert apply_batch(warehouse, batch(*again, number=99)) == Applied(new=0, duplicates=len(names))
+    assert apply_batch(warehouse, batch(*again, number=99)) == BatchResult(new=0, duplicates=len(names))
 
 
 def test_a_batch_larger_than_a_slice_arrives_whole(
@@ -117,7 +117,7 @@ def test_a_batch_larger_than_a_slice_arrives_whole(
     misfits = tuple(rejected_row(number) for number in range(5))
     apply_batch(warehouse, batch(event_row(4), number=0))
     done = apply_batch(warehouse, batch(*(event_row(number) for number in range(10)), rejected=misfits, number=1))
-    assert done == Applied(new=9, duplicates=1, rejected=5)
+    assert done == BatchResult(new=9, duplicates=1, rejected=5)
     assert [row["sequence"] for row in rows(warehouse, "select sequence from RAW.EVENTS order by 1")] == [*range(10)]
 
 
@@ -125,7 +125,7 @@ def test_a_misfit_is_kept_once_with_its_bytes(warehouse: SnowflakeConnection) ->
     every_byte = bytes(range(256))
     misfits = (rejected_row(1, payload=every_byte), rejected_row(2, payload=None, field=None))
     apply_batch(warehouse, batch(rejected=misfits, number=0))
-    assert apply_batch(warehouse, batch(rejected=misfits, number=1)) == Applied(rejected=0)
+    assert apply_batch(warehouse, batch(rejected=misfits, number=1)) == BatchResult(rejected=0)
     found = rows(warehouse, "select * from RAW.REJECTED order by kafka_offset")
     assert [base64.b64decode(row["payload"]) for row in found] == [every_byte, b""]
     assert [row["field"] for row in found] == ["", ""]
@@ -138,8 +138,8 @@ def test_a_misfit_of_a_megabyte_is_kept(warehouse: SnowflakeConnection) -> None:
 
 
 def test_a_batch_without_rows_leaves_its_ledger_row(warehouse: SnowflakeConnection) -> None:
-    assert apply_batch(warehouse, batch()) == Applied()
-    assert apply_batch(warehouse, batch()) == Applied(skipped=True)
+    assert apply_batch(warehouse, batch()) == BatchResult()
+    assert apply_batch(warehouse, batch()) == BatchResult(skipped=True)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def break_at(monkeypatch: pytest.MonkeyPatch, word: str, *, after: bool) -> None
             raise WarehouseUnreachable("the line is cut")
         return done
 
-    for module in (load, staging, lines):
+    for module in (ingest, staging, lines):
         monkeypatch.setattr(module, "execute", fail)
 
 
@@ -259,7 +259,7 @@ def test_a_line_cut_at_any_statement_loses_and_doubles_nothing(
         apply_batch(warehouse, one)
     committed = step == "commit" and after
     assert held(warehouse) == (2 if committed else 0)
-    assert apply_batch(warehouse, one) == (Applied(skipped=True) if committed else Applied(new=2, rejected=1))
+    assert apply_batch(warehouse, one) == (BatchResult(skipped=True) if committed else BatchResult(new=2, rejected=1))
     assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (2, 1, 1)
 
 
@@ -274,8 +274,8 @@ def test_a_warehouse_killed_within_a_transaction_has_none_of_it(own_warehouse: C
     server.start()
     again = server.connect()
     assert held(again) == 1
-    assert apply_batch(again, batch(event_row(0), number=0)) == Applied(skipped=True)
-    assert apply_batch(again, batch(event_row(0), event_row(1), number=1)) == Applied(new=1, duplicates=1)
+    assert apply_batch(again, batch(event_row(0), number=0)) == BatchResult(skipped=True)
+    assert apply_batch(again, batch(event_row(0), event_row(1), number=1)) == BatchResult(new=1, duplicates=1)
 
 
 def test_a_warehouse_killed_at_random_moments_holds_every_event_once(
@@ -313,7 +313,7 @@ def test_nothing_is_left_behind_on_the_client_or_in_the_warehouse(
     break_at(monkeypatch, "copy", after=False)
     with pytest.raises(WarehouseUnreachable):
         apply_batch(warehouse, batch(event_row(1), number=1))
-    assert apply_batch(warehouse, batch(event_row(1), number=1)) == Applied(new=1)
+    assert apply_batch(warehouse, batch(event_row(1), number=1)) == BatchResult(new=1)
     assert not list(tmp_path.iterdir())
     # The file of the copy that failed stays until the warehouse sweeps it.
     assert len(files(warehouse_server.data / "stages") - staged) == 1
@@ -431,9 +431,9 @@ def test_misfits_are_held_by_slices_of_some_bytes_and_of_a_row_at_least() -> Non
 def test_all_slices_of_a_batch_arrive_together_under_one_ledger_row(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "by_bytes", partial(by_bytes, most=10))
+    monkeypatch.setattr(ingest, "by_bytes", partial(by_bytes, most=10))
     told = batch(event_row(1), rejected=tuple(rejected_row(one, payload=b"x" * one) for one in range(5, 12)))
-    assert apply_batch(warehouse, told) == Applied(new=1, duplicates=0, rejected=7)
+    assert apply_batch(warehouse, told) == BatchResult(new=1, duplicates=0, rejected=7)
     assert apply_batch(warehouse, told).skipped
     found = rows(warehouse, "select kafka_offset, payload from RAW.REJECTED")
     assert {row["kafka_offset"]: base64.b64decode(row["payload"]) for row in found} == {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.load import HISTORY
-from rtlib.warehouse.outcome import Shortage, load_of_forecast, shortage
+from rtlib.warehouse.ingest import HISTORY
+from rtlib.warehouse.plan_status import Shortage, load_of_forecast, shortage
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:

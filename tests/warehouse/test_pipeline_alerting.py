@@ -12,10 +12,10 @@ import pytest
 
 from rtlib.alerts import Alert, Change, Delivery, Teams, rules_of
 from rtlib.domains import load_domain
-from rtlib.pipeline.alerting import advice, deliver
-from rtlib.warehouse import alerts
+from rtlib.pipeline.workers.alerting import advice, deliver
+from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse, execute
-from rtlib.warehouse.outcome import Shortage
+from rtlib.warehouse.plan_status import Shortage
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -42,7 +42,7 @@ def send(warehouse: SnowflakeConnection, warehouse_server: WarehouseServer) -> I
     """One round of the sender over an outbox that holds an alert, its recovery, and one of another site."""
     execute(warehouse, "delete from OPS.ALERTS")
     rows = [row("a", "raised", "north", 0), row("b", "recovered", "north", 9), row("c", "raised", "south", 5)]
-    alerts.record(warehouse, "curbside", rows, {})
+    alert_outbox.record(warehouse, "curbside", rows, {})
     store = Warehouse(warehouse_server.settings)
     yield lambda channel: deliver(warehouse_server.settings, store, cast(Teams, channel), threading.Event())
     store.close()
@@ -86,6 +86,6 @@ def test_a_card_that_was_refused_for_good_is_sent_again_with_its_recovery_when_s
 ) -> None:
     channel = Channel(Delivery(False, 1, "HTTP 404"))
     assert [send(channel) for _ in range(2)] == [1, 0]  # and that it is over is told to nobody
-    alerts.send_again(warehouse, "a")
+    alert_outbox.send_again(warehouse, "a")
     assert [send(channel) for _ in range(3)] == [1, 1, 0]
     assert cards(channel) == [("a", 0), ("c", 0), ("a", 0), ("b", 0)]

@@ -7,11 +7,11 @@ from typing import Any
 
 from snowflake.connector import SnowflakeConnection
 
-from rtlib.pipeline.batch_probes import forecast, staffing
+from rtlib.pipeline.monitoring.probes.batch import forecast, staffing
 from rtlib.records import Observation, Status
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.outcome import outcome
-from rtlib.warehouse.outlook import write_forecasts, write_staffing
+from rtlib.warehouse.plan_status import outcome
+from rtlib.warehouse.plan_store import write_forecasts, write_staffing
 
 CLOCK = datetime.now(UTC)
 NOW = CLOCK.replace(tzinfo=None, minute=0, second=0, microsecond=0)

@@ -20,14 +20,14 @@ from rtlib.broker.framing import frame
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import Verdict
-from rtlib.pipeline import evidence, in_flight
-from rtlib.pipeline.evidence import is_sending, is_settled, outstanding
-from rtlib.pipeline.tallies import Run, write_run
+from rtlib.pipeline.audit import evidence, in_flight
+from rtlib.pipeline.audit.evidence import is_sending, is_settled, outstanding
+from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.records import Event, Kpi, QueryProgress
-from rtlib.simulator import Sent, Simulator, TallyKeeper
-from rtlib.warehouse.batches import note_batches
+from rtlib.simulator import SimulatedRecord, Simulator, TallyKeeper
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.load import Batch, apply_batch, merge_kpis
+from rtlib.warehouse.ingest import Batch, apply_batch, merge_kpis
+from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
 from support.warehouse_server import WarehouseServer
 
@@ -43,7 +43,7 @@ class LogRecord:
     offset: int
     timestamp: int
     value: bytes
-    sent: Sent
+    sent: SimulatedRecord
 
 
 @dataclass(frozen=True)

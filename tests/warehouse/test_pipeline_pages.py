@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from rtlib.pipeline.pages import Pages
-from rtlib.warehouse.load import apply_batch, merge_kpis
+from rtlib.pipeline.page_data import Pages
+from rtlib.warehouse.ingest import apply_batch, merge_kpis
 from support.warehouse_rows import NOON, batch, event_row, kpi
 from support.warehouse_server import WarehouseServer
 

@@ -14,12 +14,12 @@ import pytest
 from confluent_kafka import Message
 from snowflake.connector import SnowflakeConnection
 
-from rtlib.broker import reader, topics
+from rtlib.broker import librdkafka_reader, topics
 from rtlib.broker.consumer import RefusedKpi
-from rtlib.broker.reader import Partition
+from rtlib.broker.librdkafka_reader import Partition
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.pipeline import alerting, refusals, run_part
+from rtlib.pipeline.workers import alerting, refusals, run
 from rtlib.warehouse.connection import query
 from support.warehouse_server import WarehouseServer
 
@@ -120,12 +120,12 @@ def reading(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
     def log_of(*records: Message) -> Log:
         log = Log(list(records), threading.Event())
-        for module in (run_part, alerting):
-            monkeypatch.setattr(module, "Sign", Beat)
+        for module in (run, alerting):
+            monkeypatch.setattr(module, "HeartbeatEmitter", Beat)
             monkeypatch.setattr(module, "wait_for_topics", lambda settings: None)
         monkeypatch.setattr(refusals, "Refusals", Published)
         monkeypatch.setattr(topics, "end_offsets", lambda settings, topic: {0: len(records)})
-        monkeypatch.setattr(reader, "Reader", lambda settings, starts, **_: log)
+        monkeypatch.setattr(librdkafka_reader, "Reader", lambda settings, starts, **_: log)
         return log
 
     return log_of
@@ -141,7 +141,7 @@ def test_the_loader_refuses_bad_records_counts_them_and_loads_the_others(
 ) -> None:
     unknown = record(settings.topic("progress"), b"kpis", b"{}")
     log = reading(kpi(settings, 1), *misfits(settings), unknown, kpi(settings, 2))
-    run_part.run_loader(settings, log.stop)
+    run.run_loader(settings, log.stop)
     assert query(warehouse, "select count(*) as n from SPEED.KPIS") == [{"n": 2}]
     assert log.committed == len(log.records)  # or it would read them again and again
     said, numbers = SAID[-1]
@@ -158,7 +158,7 @@ def test_the_loader_refuses_what_no_domain_could_have_produced_and_loads_the_one
     settings: Settings, warehouse: SnowflakeConnection, reading: Callable[..., Log]
 ) -> None:
     log = reading(kpi(settings, 1), kpi(settings, 1, **IMPOSSIBLE))
-    run_part.run_loader(settings, log.stop)
+    run.run_loader(settings, log.stop)
     assert query(warehouse, "select events as n from SPEED.KPIS") == [{"n": 3}]
     assert Published.records == [("events", "not a number of events that a window can have")]
     assert "1 record refused, the last: events: not a number of events" in SAID[-1][0]
@@ -170,7 +170,7 @@ def test_the_alerting_service_refuses_the_same_and_publishes_nothing(
     log = reading(kpi(settings, 1), kpi(settings, 1, **IMPOSSIBLE), kpi(settings, 2))
     monkeypatch.setattr(alerting, "_reader", lambda settings, until: log)
     Published.records.clear()
-    watch = alerting.Watch(settings, threading.Event())
+    watch = alerting.AlertService(settings, threading.Event())
     try:
         watch.step()
         assert watch.numbers()["skipped"] == 1
@@ -182,7 +182,7 @@ def test_the_alerting_service_refuses_the_same_and_publishes_nothing(
 
 def test_a_bad_record_alone_is_refused_for_good(settings: Settings, reading: Callable[..., Log]) -> None:
     log = reading(*misfits(settings))
-    run_part.run_loader(settings, log.stop)
+    run.run_loader(settings, log.stop)
     assert log.committed == 3
 
 
@@ -190,7 +190,7 @@ def test_the_loader_says_nothing_of_refused_records_where_there_are_none(
     settings: Settings, reading: Callable[..., Log]
 ) -> None:
     log = reading(kpi(settings, 1))
-    run_part.run_loader(settings, log.stop)
+    run.run_loader(settings, log.stop)
     assert SAID[-1][0] == "0 KPI records behind"
 
 
@@ -199,7 +199,7 @@ def test_the_alerting_service_refuses_bad_records_counts_them_and_judges_the_oth
 ) -> None:
     log = reading(kpi(settings, 1), *misfits(settings), kpi(settings, 2))
     monkeypatch.setattr(alerting, "_reader", lambda settings, until: log)
-    watch = alerting.Watch(settings, threading.Event())
+    watch = alerting.AlertService(settings, threading.Event())
     try:
         watch.step()
         assert watch.memory.until == NOW - timedelta(minutes=8)

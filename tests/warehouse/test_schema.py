@@ -12,9 +12,9 @@ from sqlglot import exp
 from rtlib.errors import WarehouseError
 from rtlib.warehouse import connection as seam
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
-from rtlib.warehouse.schema import FOLDER, migrate, migrations, statements
-from rtlib.warehouse.serve import compare_windows, counts, current, freshness, latest_kpis, rejected_reasons
+from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.migrations import FOLDER, migrate, migrations, statements
+from rtlib.warehouse.reads import compare_windows, counts, current, freshness, latest_kpis, rejected_reasons
 from support.warehouse_rows import batch, event_row, kpi, rejected_row
 from support.warehouse_server import WarehouseServer
 

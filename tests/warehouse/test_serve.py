@@ -8,9 +8,9 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.records import QueryProgress
-from rtlib.warehouse.batches import dropped, note_batches
-from rtlib.warehouse.load import apply_batch, merge_kpis
-from rtlib.warehouse.serve import (
+from rtlib.warehouse.ingest import apply_batch, merge_kpis
+from rtlib.warehouse.query_batches import dropped, note_batches
+from rtlib.warehouse.reads import (
     Counts,
     Freshness,
     WindowDifference,

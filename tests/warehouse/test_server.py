@@ -13,10 +13,10 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.errors import WarehouseError
 from rtlib.services.fakesnow import forget_idle_sessions, sweep
-from rtlib.services.fakesnow_mends import RESULT_BYTES_KEPT, Newest
+from rtlib.services.fakesnow_patches import RESULT_BYTES_KEPT, Newest
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.load import apply_batch
-from rtlib.warehouse.schema import migrate
+from rtlib.warehouse.ingest import apply_batch
+from rtlib.warehouse.migrations import migrate
 from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 

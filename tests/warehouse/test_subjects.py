@@ -14,12 +14,12 @@ from rtlib.errors import ConfigError
 from rtlib.explain.check import problems
 from rtlib.explain.figures import figures, is_borne, measured, unnamed
 from rtlib.explain.language import language_of
-from rtlib.pipeline import subjects
-from rtlib.pipeline.subjects import Subject, choices, is_subject, subject
+from rtlib.pipeline.explanations import fact_builders
+from rtlib.pipeline.explanations.fact_builders import Subject, choices, is_subject, subject
 from rtlib.records import Kpi, Status
-from rtlib.warehouse import alerts
+from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.load import apply_batch, merge_kpis
+from rtlib.warehouse.ingest import apply_batch, merge_kpis
 from support.warehouse_rows import batch, event_row, rejected_row
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_an_alert_is_told_with_what_to_do_and_one_that_is_over_without(
     connection: SnowflakeConnection, warehouse_server: WarehouseServer
 ) -> None:
     rows = [message("a", "raised", NOON), message("b", "recovered", NOON + timedelta(minutes=9))]
-    alerts.record(connection, "curbside", rows, {})
+    alert_outbox.record(connection, "curbside", rows, {})
     up = subject(warehouse_server.settings, "alert:a")
     assert "stood at 12.5 min at 12:00 UTC" in up.text
     assert "240 events" in up.text
@@ -107,7 +107,7 @@ def test_an_alert_that_is_over_because_nothing_is_measured_is_not_told_as_well_a
     silent = message("b", "recovered", NOON + timedelta(minutes=9)) | {
         "evidence": {"unmeasured_since": NOON.isoformat()}
     }
-    alerts.record(connection, "curbside", [silent], {})
+    alert_outbox.record(connection, "curbside", [silent], {})
     told = subject(warehouse_server.settings, "alert:newest")
     assert "no longer measured; at last it stood at 12.5 min at 12:00 UTC" in told.text
     assert "is back to" not in told.text
@@ -141,7 +141,7 @@ def test_what_a_stranger_wrote_into_an_event_reaches_no_fact(
     apply_batch(connection, batch(*events, rejected=(misfit,)))
     merge_kpis(connection, [row("oakland-3rd-st", 4.0)])
     alert = message("a", "raised", NOON) | {"evidence": {"events": wish, "newest": events[0]["attributes"]}}
-    alerts.record(connection, "curbside", [alert], {})
+    alert_outbox.record(connection, "curbside", [alert], {})
     for name in ("kpi:wait_minutes", "alert:newest"):
         told = subject(warehouse_server.settings, name)
         said = json.dumps(asdict(told.facts), default=str) + told.text
@@ -159,7 +159,7 @@ def test_a_text_with_a_number_of_its_own_would_be_noticed(
     connection: SnowflakeConnection, warehouse_server: WarehouseServer
 ) -> None:
     merge_kpis(connection, [row("oakland-3rd-st", 4.0)])
-    told = subjects.subject(warehouse_server.settings, "kpi:wait_minutes")
+    told = fact_builders.subject(warehouse_server.settings, "kpi:wait_minutes")
     assert not grounded(replace(told, text=told.text + " It was 17 min yesterday."))
 
 

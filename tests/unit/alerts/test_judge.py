@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib.alerts import Alert, Change, Judge, Memory, Rule
+from rtlib.alerts import Alert, Change, EvaluatorState, Rule, RuleEvaluator
 from rtlib.records import Kpi
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -31,8 +31,8 @@ def row(minute: int, value: float | None, *, site: str = "north", **fields: Any)
     return replace(told, **fields)
 
 
-def judged(rows: list[Kpi], *, rules: tuple[Rule, ...] = (WAIT,), memory: Memory | None = None) -> list[Alert]:
-    judge = Judge("curbside", rules, memory or Memory())
+def judged(rows: list[Kpi], *, rules: tuple[Rule, ...] = (WAIT,), memory: EvaluatorState | None = None) -> list[Alert]:
+    judge = RuleEvaluator("curbside", rules, memory or EvaluatorState())
     found = []
     for one in rows:
         judge.take(one)
@@ -62,13 +62,13 @@ def test_a_window_is_judged_by_its_newest_row_and_not_before_it_is_over() -> Non
 
 
 def test_a_producer_whose_clock_is_ahead_closes_no_window() -> None:
-    judge = Judge("curbside", (WAIT,), Memory())
+    judge = RuleEvaluator("curbside", (WAIT,), EvaluatorState())
     judge.take(row(0, 50.0, last_event_at=NOON + 5 * MINUTE, emitted_at=NOON + timedelta(seconds=10)))
     assert (judge.judge(), judge.memory.until) == ([], None)
 
 
 def test_while_the_stream_catches_up_no_window_is_judged_half_counted() -> None:
-    judge = Judge("curbside", (WAIT,), Memory())
+    judge = RuleEvaluator("curbside", (WAIT,), EvaluatorState())
     judge.take(row(0, 50.0, last_event_at=NOON + timedelta(seconds=3), emitted_at=NOON + 30 * MINUTE))
     assert (judge.judge(), judge.memory.until) == ([], None)
 
@@ -80,7 +80,7 @@ def test_a_site_that_falls_silent_counts_nothing_and_is_told() -> None:
 
 
 def test_what_is_measured_for_the_whole_domain_has_a_rule_of_its_own() -> None:
-    judge = Judge("curbside", (WAIT, SHORT), Memory())
+    judge = RuleEvaluator("curbside", (WAIT, SHORT), EvaluatorState())
     assert judge.measured("people_short", None, at=NOON, evidence={}) == []
     (raised,) = judge.measured("people_short", 3.0, at=NOON, evidence={"interval": "12:30"})
     assert (raised.site, raised.rule, raised.evidence) == ("all", SHORT, {"interval": "12:30"})
@@ -90,7 +90,7 @@ def test_what_is_measured_for_the_whole_domain_has_a_rule_of_its_own() -> None:
 
 
 def test_an_alert_whose_plan_has_run_out_is_over_and_says_when_it_was_measured_last() -> None:
-    judge = Judge("curbside", (SHORT,), Memory())
+    judge = RuleEvaluator("curbside", (SHORT,), EvaluatorState())
     judge.measured("people_short", 3.0, at=NOON, evidence={})
     told = [judge.measured("people_short", None, at=NOON + minute * MINUTE, evidence={}) for minute in range(1, 2_000)]
     (over,) = sum(told, [])
@@ -113,9 +113,9 @@ def test_a_crash_at_any_moment_changes_no_alert(
     ]
     whole = judged(sum(minutes, []), rules=(WAIT, FEW))
     crash = data.draw(st.integers(0, len(minutes)))
-    memory = Memory()
+    memory = EvaluatorState()
     before = judged(sum(minutes[:crash], []), memory=memory, rules=(WAIT, FEW))
-    kept = Memory.from_json(json.loads(json.dumps(memory.to_json())))
+    kept = EvaluatorState.from_json(json.loads(json.dumps(memory.to_json())))
     # After the crash it reads again from some minutes before what it had judged.
     again = max(0, crash - data.draw(st.integers(1, 5)))
     assert [*before, *judged(sum(minutes[again:], []), rules=(WAIT, FEW), memory=kept)] == whole

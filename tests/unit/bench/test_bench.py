@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from rtlib.bench.costs import Clock, Speed, hottest, reason
-from rtlib.bench.lag import lags, rise
-from rtlib.bench.latency import Latency, by_second, latency, latency_of_all, waits
-from rtlib.bench.load import Planned, at_once
-from rtlib.bench.pace import Pace, events_read, pace
+from rtlib.bench.client_profile import Clock, Speed, hottest, reason
+from rtlib.bench.lag import lag_trend, lags
+from rtlib.bench.latency import Latency, by_second, latencies, latency, latency_of_all
+from rtlib.bench.load_generator import Planned, at_once
+from rtlib.bench.load_step import Step
+from rtlib.bench.machine_speed import Pace, events_read, pace
 from rtlib.bench.report import Ratio, Result, plot, save, table
-from rtlib.bench.step import Step
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.pipeline import recovery
+from rtlib.pipeline.recovery import readiness
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 T0 = MINUTE.timestamp()
@@ -163,7 +163,7 @@ def archive_of(capacity: float, *, rate: float, seconds: float) -> float:
     """The rise of the lag of an archive that takes so many events a second, in batches of two seconds."""
     sent_at = [T0 + number / rate for number in range(round(rate * seconds))]
     batches = [(T0 + 2 * number, 100 + round(min(capacity, rate) * 2 * (number - 0.6))) for number in range(1, 60)]
-    return rise(lags(sent_at, batches, before=100))
+    return lag_trend(lags(sent_at, batches, before=100))
 
 
 def test_the_lag_of_a_path_that_takes_less_than_it_is_given_rises_and_that_of_one_that_takes_all_does_not() -> None:
@@ -177,19 +177,19 @@ def test_the_lag_of_a_path_that_takes_less_than_it_is_given_rises_and_that_of_on
 def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still_is_one() -> None:
     level = [(T0 + second, 2.0 + (second % 2)) for second in range(40)]
     pause = [(at, 7.0 if T0 + 34 <= at < T0 + 38 else behind) for at, behind in level]
-    assert abs(rise(pause)) < 1.0
+    assert abs(lag_trend(pause)) < 1.0
     sent_at = [T0 + number / 10 for number in range(400)]
-    assert rise(lags(sent_at, [], before=0)) == pytest.approx(20, abs=1)
+    assert lag_trend(lags(sent_at, [], before=0)) == pytest.approx(20, abs=1)
     assert lags(sent_at, [(T0, 400)], before=0)[-1][1] == 0
 
 
 def test_a_rise_of_too_few_points_is_not_measured() -> None:
-    assert math.isnan(rise([(T0, 1.0), (T0 + 1, 2.0), (T0 + 2, 3.0)]))
+    assert math.isnan(lag_trend([(T0, 1.0), (T0 + 1, 2.0), (T0 + 2, 3.0)]))
 
 
 def test_the_wait_for_a_kpi_is_told_by_the_second_in_which_the_event_was_due() -> None:
     counted = [(T0 + 1.1, KEY, 2), (T0 + 3.5, KEY, 3)]
-    assert by_second(waits(planned(0, 0.9, 2.0), counted, before={})) == [
+    assert by_second(latencies(planned(0, 0.9, 2.0), counted, before={})) == [
         (T0, pytest.approx(0.65)),
         (T0 + 2, pytest.approx(1.5)),
     ]
@@ -254,15 +254,15 @@ def test_the_table_says_how_fast_the_machine_was_in_the_course_of_the_run() -> N
 def test_a_pipeline_is_warm_when_each_query_has_ended_one_more_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     known, later = {"kpis": MINUTE}, MINUTE + timedelta(seconds=15)
     looks = iter([known, {"kpis": later}, {"kpis": later, "archive": MINUTE}])
-    monkeypatch.setattr(recovery, "last_batches", lambda settings: next(looks))
-    recovery.wait_for_newer_batches(Settings(), known)
+    monkeypatch.setattr(readiness, "last_batches", lambda settings: next(looks))
+    readiness.wait_for_newer_batches(Settings(), known)
     assert next(looks, None) is None
 
 
 def test_a_query_that_ends_no_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "last_batches", lambda settings: {"kpis": MINUTE})
+    monkeypatch.setattr(readiness, "last_batches", lambda settings: {"kpis": MINUTE})
     with pytest.raises(ServiceError, match="after 0 s no batch of kpis and archive is over"):
-        recovery.wait_for_newer_batches(Settings(), {"kpis": MINUTE}, seconds=0)
+        readiness.wait_for_newer_batches(Settings(), {"kpis": MINUTE}, seconds=0)
 
 
 def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> None:

@@ -15,7 +15,7 @@ from rtlib.broker.client import broker_options, client_options, librdkafka_optio
 from rtlib.broker.registry import registry_options
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.running import make_secrets, read_secret
+from rtlib.run_state import make_secrets, read_secret
 
 SCRAM = {
     "kafka_bootstrap_servers": "one:9096,two:9096",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib.broker.encoding import encode, encode_anyhow
+from rtlib.broker.serde import encode, encode_anyhow
 from rtlib.errors import EventRefused
 from support.broker_events import JSON
 

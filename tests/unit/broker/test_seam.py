@@ -14,14 +14,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryError
 from kafka import errors
 
-from rtlib.broker import client, reader, registry, topics
+from rtlib.broker import client, librdkafka_reader, registry, topics
 from rtlib.broker.consumer import consumer
+from rtlib.broker.errors import broker_errors, librdkafka_error
+from rtlib.broker.librdkafka_reader import Reader
 from rtlib.broker.producer import EventProducer
-from rtlib.broker.reader import Reader
-from rtlib.broker.seam import broker_errors, librdkafka_error
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.running import make_secrets
+from rtlib.run_state import make_secrets
 
 
 def closed_port() -> int:
@@ -62,7 +62,7 @@ def test_a_broker_that_is_away_is_named_with_the_cure(nobody: Settings, call: Ca
 def test_a_broker_that_is_away_is_named_to_who_reads_by_librdkafka_too(
     nobody: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(librdkafka_reader, "ANSWER_SECONDS", 0.5)
     with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
         Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
     assert away.value.cure == "rtlib up"

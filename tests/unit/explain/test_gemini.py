@@ -21,7 +21,7 @@ from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.explain.facts import Fact, Facts
 from rtlib.explain.gemini import Answer, Level, ask
-from rtlib.pipeline.explainer import explained, look
+from rtlib.pipeline.explanations.explainer import explained, look
 from rtlib.records import Observation, Reading, Status
 
 KEY = SecretStr("AIza-top-secret")

@@ -22,18 +22,18 @@ from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
 from rtlib.domains.measures import measures
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.faults import MENU, plan, soaks
-from rtlib.faults.expect import Seen
+from rtlib.faults import MENU, plan, soak_table
+from rtlib.faults.effects import Effect
 from rtlib.faults.inject import inject
+from rtlib.faults.runner import difference
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
-from rtlib.faults.watch import difference
-from rtlib.pipeline.marks import Mark
-from rtlib.pipeline.recovery import _replaying, unread
-from rtlib.pipeline.tallies import Run, write_run
+from rtlib.pipeline.audit.tallies import Run, write_run
+from rtlib.pipeline.recovery.readiness import _replaying, lag
+from rtlib.pipeline.recovery.snapshot import Snapshot
 from rtlib.records import QueryProgress, Tally
 from rtlib.services.parts import PART_NAMES
 from rtlib.simulator import Simulator
-from rtlib.warehouse.serve import Counts
+from rtlib.warehouse.reads import Counts
 from support.ledgers import good_ledger
 
 CURBSIDE = load_domain("curbside")
@@ -172,11 +172,11 @@ def test_a_soak_counts_what_was_sent_while_it_lasted_and_nothing_before(tmp_path
 def test_a_soak_that_does_not_hold_says_why_in_its_row() -> None:
     apart = ("RAW has 8 events, and 9 were sent",)
     lost = replace(good_ledger(), lost=1, lost_events=("sim-1-0 #7",), differences=apart)
-    bad = soaks.row(4, replace(held(*GROWING, bound=299), ledger=lost))
+    bad = soak_table.row(4, replace(held(*GROWING, bound=299), ledger=lost))
     assert not bad.holds
     assert bad.differences[:2] == ("lost sim-1-0 #7", *apart)
     assert bad.differences[2].startswith("state: 300 rows at the most, 299 allowed")
-    text = soaks.table([soaks.row(3, held(*GROWING)), bad])
+    text = soak_table.table([soak_table.row(3, held(*GROWING)), bad])
     assert "    yes" in text and "     NO" in text and "     lost sim-1-0 #7" in text
 
 
@@ -199,7 +199,7 @@ def test_soaks_go_on_after_one_that_failed_and_keep_the_rows_before(monkeypatch:
 
 
 SENT = Tally(events=1_000, duplicates=900, malformed=400, late=950, too_late=500)
-ENOUGH = Seen(
+ENOUGH = Effect(
     SENT, {0: 2_000, 1: 40, 2: 30, 3: 20}, held=5_000, archived=1_200, removed=4_900, rejected=400, late=300,
     dropped=480, raised=1, restarted=frozenset({"broker", "stream", "loader", "registry", "warehouse"}),
     seconds=30, pause_seconds=0.8,
@@ -248,11 +248,11 @@ def test_half_of_out_of_order_is_behind_the_watermark_and_the_other_half_late() 
 def test_a_fault_without_its_effect_is_told_by_text_json_and_exit_code(
     monkeypatch: pytest.MonkeyPatch, unseen: str | None, code: int
 ) -> None:
-    begin = Mark(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
-    monkeypatch.setattr("rtlib.faults.watch.mark", lambda settings: begin)
-    monkeypatch.setattr("rtlib.faults.watch.inject", lambda settings, plan, stop: "it was done")
-    monkeypatch.setattr("rtlib.faults.watch._recovery", lambda settings, **_: (3.0, {0: 20}))
-    monkeypatch.setattr("rtlib.faults.watch._effect", lambda settings, chosen, before, **_: (begin, unseen))
+    begin = Snapshot(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
+    monkeypatch.setattr("rtlib.faults.runner.take_snapshot", lambda settings: begin)
+    monkeypatch.setattr("rtlib.faults.runner.inject", lambda settings, plan, stop: "it was done")
+    monkeypatch.setattr("rtlib.faults.runner._recovery", lambda settings, **_: (3.0, {0: 20}))
+    monkeypatch.setattr("rtlib.faults.runner._effect", lambda settings, chosen, before, **_: (begin, unseen))
     done = CliRunner().invoke(cli.app, ["fault", "out-of-order", "--json"])
     told = json.loads(done.stdout)
     assert (done.exit_code, told["recovered"], told["as_expected"], told["unseen"]) == (code, True, not code, unseen)
@@ -262,13 +262,13 @@ def test_a_fault_without_its_effect_is_told_by_text_json_and_exit_code(
 
 def test_what_a_fault_did_is_the_difference_of_two_marks() -> None:
     begin = datetime(2026, 1, 5, tzinfo=UTC)
-    before = Mark(begin, {0: 10, 1: 10}, Counts(9, 9, 2, 1, 4, 3, 20, 5), 20, 7, 1, {"broker": 4, "stream": 5})
-    after = Mark(
+    before = Snapshot(begin, {0: 10, 1: 10}, Counts(9, 9, 2, 1, 4, 3, 20, 5), 20, 7, 1, {"broker": 4, "stream": 5})
+    after = Snapshot(
         begin + timedelta(seconds=30), {0: 90, 1: 30}, Counts(80, 79, 12, 4, 9, 5, 70, 9), 120, 10, 2,
         {"broker": 4, "stream": 9},
     )  # fmt: skip
     seen = difference(before, after, sent=SENT, ends={0: 60, 1: 20}, pause=0.4)
-    assert seen == Seen(
+    assert seen == Effect(
         SENT, {0: 50, 1: 10}, held=20, archived=70, removed=10, rejected=3, late=4, dropped=3, raised=1,
         restarted=frozenset({"stream"}), seconds=30.0, pause_seconds=0.4,
     )  # fmt: skip
@@ -283,7 +283,7 @@ def told(**ends: int) -> QueryProgress:
 def test_a_recovery_waits_until_both_queries_have_told_that_they_read_all_from_before_its_end() -> None:
     settings = Settings(rate=1)
     ends = {0: 100, 1: 50}
-    assert unread(told(p0=90, p1=70), ends) == 10
+    assert lag(told(p0=90, p1=70), ends) == 10
     done, behind = told(p0=100, p1=50), told(p0=99, p1=60)
     assert _replaying(settings, {"kpis": done, "archive": done}, ends, ends, afresh=False) is None
     for query in ("kpis", "archive"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtlib.domains import Staffing, domain_names, load_domain
-from rtlib.forecast import LEVELS, MODELS, Outlook, charts, outlooks
+from rtlib.forecast import LEVELS, MODELS, ForecastResult, charts, forecast_all
 from rtlib.staffing import charts as people_charts
 from rtlib.staffing import paid_hour, people_needed, roster
 from rtlib.staffing.whatif import Demand, changed, what_if
@@ -16,8 +16,8 @@ from support.forecast_series import a_grid
 
 
 @pytest.fixture(scope="module")
-def outlook() -> Outlook:
-    return outlooks([a_grid()], origins=4, models=MODELS[:3], workers=1)[0]
+def outlook() -> ForecastResult:
+    return forecast_all([a_grid()], origins=4, models=MODELS[:3], workers=1)[0]
 
 
 @pytest.fixture(params=domain_names())
@@ -30,24 +30,24 @@ def a_demand() -> Demand:
     return Demand(middle[:, None] * np.linspace(0.8, 1.2, len(LEVELS)), tuple(LEVELS.tolist()), 30)
 
 
-def test_the_heat_map_shows_every_count(outlook: Outlook) -> None:
+def test_the_heat_map_shows_every_count(outlook: ForecastResult) -> None:
     assert np.array_equal(charts.days_chart(outlook.grid).data[0].z, outlook.grid.values)
 
 
-def test_the_scores_put_the_champion_in_colour(outlook: Outlook) -> None:
+def test_the_scores_put_the_champion_in_colour(outlook: ForecastResult) -> None:
     (bars,) = charts.scores_chart(outlook).data
     assert bars.marker.color[list(bars.y).index(outlook.champion)] == charts.BLUE
     assert list(bars.x) == sorted(bars.x, reverse=True)
 
 
-def test_a_day_of_the_backtest_shows_what_was_said_and_what_happened(outlook: Outlook) -> None:
+def test_a_day_of_the_backtest_shows_what_was_said_and_what_happened(outlook: ForecastResult) -> None:
     figure = charts.backtest_chart(outlook, "regression", 3)
     named = {trace.name: trace for trace in figure.data}
     assert np.array_equal(named["what happened"].y, outlook.grid.values[-1])
     assert np.array_equal(named["forecast"].y, outlook.backtest.said["regression"][3].ravel())
 
 
-def test_the_days_to_come_follow_those_that_are_known(outlook: Outlook) -> None:
+def test_the_days_to_come_follow_those_that_are_known(outlook: ForecastResult) -> None:
     named = {trace.name: trace for trace in charts.future_chart(outlook).data}
     assert named["forecast"].x[0] > named["known"].x[-1]
 

@@ -11,7 +11,8 @@ import pytest
 from rtlib import lessons
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline import evidence, own_spark
+from rtlib.pipeline import notebook_spark
+from rtlib.pipeline.audit import evidence
 from rtlib.services.java import Java
 from support.ledgers import evidence_of, held_by, run_of
 
@@ -38,11 +39,11 @@ def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPat
 def test_a_spark_of_ones_own_has_the_stacks_java_and_connector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/elsewhere")
     java = Java(tmp_path / "jdk" / "bin" / "java", "17.0.1")
-    monkeypatch.setattr(own_spark.java, "find_java", lambda settings: java)
-    monkeypatch.setattr(own_spark.guard, "compiled", lambda home: home / "compiled")
-    options = own_spark.spark_options(Settings(home=tmp_path))
+    monkeypatch.setattr(notebook_spark.java, "find_java", lambda settings: java)
+    monkeypatch.setattr(notebook_spark.guard, "compiled", lambda home: home / "compiled")
+    options = notebook_spark.spark_options(Settings(home=tmp_path))
     assert os.environ["JAVA_HOME"] == str(tmp_path / "jdk")
     assert "spark-sql-kafka" in options["spark.jars"]
-    protection = own_spark.guard.options(tmp_path, scratch=tmp_path / "spark-lessons", java_options="")
+    protection = notebook_spark.guard.options(tmp_path, scratch=tmp_path / "spark-lessons", java_options="")
     assert options.keys() > protection.keys()
-    assert own_spark.guard.JAVA_OPTION in options["spark.driver.extraJavaOptions"]
+    assert notebook_spark.guard.JAVA_OPTION in options["spark.driver.extraJavaOptions"]

@@ -11,8 +11,8 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.pipeline import batch_size
-from rtlib.pipeline.batch_size import BATCH_BYTES, MOST_ROWS, BatchSize
+from rtlib.pipeline.workers import batch_size
+from rtlib.pipeline.workers.batch_size import BATCH_BYTES, MOST_ROWS, BatchSize
 
 USUAL, LARGE = 400, 900_000  # bytes
 MOST_BYTES = BATCH_BYTES["laptop"]

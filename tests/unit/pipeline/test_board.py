@@ -8,7 +8,7 @@ import pytest
 
 from rtlib.domains import Domain, KpiSpec, load_domain
 from rtlib.graph import KpiCard, Severity
-from rtlib.pipeline.board import kpi_board, together
+from rtlib.pipeline.monitoring.kpi_board import kpi_board, together
 from rtlib.records import Kpi
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)

@@ -12,28 +12,28 @@ import pytest
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.faults import MENU, plan
-from rtlib.pipeline import bursts
+from rtlib.pipeline.workers import burst
 from rtlib.records import Tally
-from rtlib.simulator import Sent, Simulator
+from rtlib.simulator import SimulatedRecord, Simulator
 
 IOT = load_domain("iot")
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, list[Sent]]]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, list[SimulatedRecord]]]:
     """What each burst would send."""
-    found: list[tuple[Simulator, list[Sent]]] = []
+    found: list[tuple[Simulator, list[SimulatedRecord]]] = []
 
     def send(settings: Settings, simulator: Simulator, *, stop: threading.Event, seconds: float) -> Tally:
         due = takewhile(lambda one: (one.send_at - simulator.start).total_seconds() < seconds, simulator.records())
         found.append((simulator, list(due)))
         return Tally()
 
-    monkeypatch.setattr(bursts, "send", send)
+    monkeypatch.setattr(burst, "send", send)
     return found
 
 
-def shape(world: Simulator, records: list[Sent]) -> Counter[Any]:
+def shape(world: Simulator, records: list[SimulatedRecord]) -> Counter[Any]:
     """The records but for their times, identifiers and producers' names."""
     return Counter(
         (one.send_at - world.start, one.key, one.flaw)
@@ -44,18 +44,18 @@ def shape(world: Simulator, records: list[Sent]) -> Counter[Any]:
 
 @pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
 def test_a_burst_of_the_same_seed_sends_the_same_events_another_time(
-    name: str, sent: list[tuple[Simulator, list[Sent]]]
+    name: str, sent: list[tuple[Simulator, list[SimulatedRecord]]]
 ) -> None:
     for seed in (1, 1, 2):
         world = dict(plan(name, seed=1, domain=IOT).details)
         seconds = float(world.pop("seconds"))
-        bursts.burst(Settings(), IOT, name=f"fault-{name}", seed=seed, seconds=seconds, stop=threading.Event(), **world)
+        burst.burst(Settings(), IOT, name=f"fault-{name}", seed=seed, seconds=seconds, stop=threading.Event(), **world)
     first, again, other = (shape(*one) for one in sent)
     assert first == again != other
     assert len(sent[0][1]) > 100
 
 
-def test_another_fault_of_the_same_seed_sends_other_events(sent: list[tuple[Simulator, list[Sent]]]) -> None:
+def test_another_fault_of_the_same_seed_sends_other_events(sent: list[tuple[Simulator, list[SimulatedRecord]]]) -> None:
     for name in ("a", "b"):
-        bursts.burst(Settings(), IOT, name=name, seed=1, seconds=5, stop=threading.Event(), rate=50)
+        burst.burst(Settings(), IOT, name=name, seed=1, seconds=5, stop=threading.Event(), rate=50)
     assert shape(*sent[0]) != shape(*sent[1])

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtlib.pipeline.copies import Copies
+from rtlib.pipeline.audit.sequence_counts import SequenceCounts
 
 SEQUENCES = st.integers(0, 600) | st.integers(0, 2**53 - 1)
 EVENTS = st.lists(st.tuples(st.sampled_from(["a", "b"]), SEQUENCES), max_size=60)
@@ -16,7 +16,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["a", "b"]), SEQUENCES), max_size=60
 
 @given(events=EVENTS, bound=SEQUENCES)
 def test_copies_count_as_a_counter_would(events: list[tuple[str, int]], bound: int) -> None:
-    copies, plain = Copies(), Counter[tuple[str, int]]()
+    copies, plain = SequenceCounts(), Counter[tuple[str, int]]()
     for name, sequence in events:
         assert copies.add(name, sequence) == (plain[name, sequence] > 0)
         plain[name, sequence] += 1
@@ -33,7 +33,7 @@ def test_copies_count_as_a_counter_would(events: list[tuple[str, int]], bound: i
 
 
 def test_more_than_a_byte_of_copies_is_counted() -> None:
-    copies = Copies()
+    copies = SequenceCounts()
     for _ in range(1000):
         copies.add("a", 7)
     assert (copies.records("a"), copies.events("a")) == (1000, 1)
@@ -41,7 +41,7 @@ def test_more_than_a_byte_of_copies_is_counted() -> None:
 
 def megabytes(sequences: range | tuple[int, ...], producers: int = 1) -> float:
     tracemalloc.start()
-    copies = Copies()
+    copies = SequenceCounts()
     for number in range(producers):
         for sequence in sequences:
             copies.add(f"producer-{number}", sequence)

@@ -9,9 +9,10 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
-from rtlib.pipeline import broker_probe, health
+from rtlib.pipeline.monitoring import health
+from rtlib.pipeline.monitoring.probes import broker
 from rtlib.records import Heartbeat, Status
-from rtlib.services.supervise import PartState
+from rtlib.services.supervisor import PartState
 from rtlib.streaming.job import TORN
 
 
@@ -34,7 +35,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Any:
             def close(self) -> None: ...
 
         running = {name: PartState(name, "RUNNING", 1, started_at.timestamp(), "") for name in ("stream", "loader")}
-        monkeypatch.setattr(health, "SignReader", Reader)
+        monkeypatch.setattr(health, "ProgressReader", Reader)
         monkeypatch.setattr(health.supervise, "states", lambda settings: running)
 
     return hold
@@ -65,7 +66,7 @@ def test_a_query_with_a_damaged_checkpoint_is_named_with_its_cure(said: Any) -> 
     said(stopped, beat("archive"), started_at=now() - timedelta(seconds=60))
     with pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
         health.stream(Settings())
-    seen = broker_probe._by_heartbeat(stopped, now(), ())
+    seen = broker._by_heartbeat(stopped, now(), ())
     assert (seen.status, seen.reason) == (
         Status.STOPPED,
         "the checkpoint is damaged; cure: rtlib rebuild checkpoint kpis",

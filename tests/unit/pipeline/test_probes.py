@@ -8,8 +8,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.pipeline import broker_probe
-from rtlib.pipeline.probes import PROBES
+from rtlib.pipeline.monitoring.probes.catalog import PROBES
 
 
 class EmptyBroker:
@@ -28,7 +27,7 @@ def test_a_broker_without_the_domains_topics_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker = EmptyBroker()
-    monkeypatch.setattr(broker_probe, "consumer", lambda settings: broker)
+    monkeypatch.setattr(broker, "consumer", lambda settings: broker)
     with pytest.raises(ServiceError, match=r"the broker has no topic 'rtlib\.iot\.events'") as told:
         PROBES["broker"](Settings(home=tmp_path, domain="iot"))
     assert told.value.cure == "rtlib up"

@@ -15,8 +15,8 @@ from rtlib.broker.consumer import RefusedKpi
 from rtlib.broker.rejected import from_record
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.pipeline.broker_probe import _alerts
-from rtlib.pipeline.refusals import Allowance, Refusals
+from rtlib.pipeline.monitoring.probes.broker import _alerts
+from rtlib.pipeline.workers.refusals import Allowance, Refusals
 from rtlib.records import Heartbeat
 
 

@@ -13,22 +13,22 @@ from typer.testing import CliRunner
 from rtlib import cli, ledger
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.pipeline import settling
-from rtlib.pipeline.settling import settle
+from rtlib.pipeline.recovery import drain
+from rtlib.pipeline.recovery.drain import wait_until_drained
 from support.ledgers import good_ledger
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator has stopped, and nobody waits between two looks."""
-    monkeypatch.setattr(settling, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(settling, "is_sending", lambda settings: False)
+    monkeypatch.setattr(drain, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(drain, "is_sending", lambda settings: False)
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *given: str | None) -> Iterator[str | None]:
     """What is outstanding, look by look; the last answer is given for ever."""
     left = iter(given)
-    monkeypatch.setattr(settling, "outstanding", lambda settings: next(left, given[-1]))
+    monkeypatch.setattr(drain, "outstanding", lambda settings: next(left, given[-1]))
     return left
 
 
@@ -37,29 +37,29 @@ def test_it_waits_until_nothing_is_outstanding_and_says_each_change_once(
 ) -> None:
     answers(monkeypatch, "30 records", "30 records", "4 records", None)
     lines: list[str] = []
-    assert settle(Settings(home=tmp_path), tell=lines.append)
+    assert wait_until_drained(Settings(home=tmp_path), tell=lines.append)
     assert lines == ["  waiting: 30 records", "  waiting: 4 records"]
 
 
 def test_where_nothing_moves_any_more_it_gives_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answers(monkeypatch, "30 records")
     lines: list[str] = []
-    assert not settle(Settings(home=tmp_path), tell=lines.append, patience=0.02)
+    assert not wait_until_drained(Settings(home=tmp_path), tell=lines.append, patience=0.02)
     assert lines[0] == "  waiting: 30 records"
     assert "nothing has moved" in lines[-1]
 
 
 def test_what_moves_is_waited_for_beyond_the_patience(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answers(monkeypatch, *(f"{left} records" for left in range(50, 0, -1)), None)
-    assert settle(Settings(home=tmp_path), tell=lambda line: None, patience=0.0)
+    assert wait_until_drained(Settings(home=tmp_path), tell=lambda line: None, patience=0.0)
 
 
 def test_while_the_simulator_sends_there_is_nothing_to_wait_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(settling, "is_sending", lambda settings: True)
+    monkeypatch.setattr(drain, "is_sending", lambda settings: True)
     left = answers(monkeypatch, "30 records", None)
-    assert not settle(Settings(home=tmp_path), tell=lambda line: None)
+    assert not wait_until_drained(Settings(home=tmp_path), tell=lambda line: None)
     assert next(left) == "30 records"  # nobody asked
 
 
@@ -67,9 +67,9 @@ def test_a_warehouse_that_does_not_answer_ends_the_wait(monkeypatch: pytest.Monk
     def away(settings: Settings) -> str:
         raise ServiceError("the broker does not answer", cure="rtlib up")
 
-    monkeypatch.setattr(settling, "outstanding", away)
+    monkeypatch.setattr(drain, "outstanding", away)
     with pytest.raises(ServiceError, match="does not answer"):
-        settle(Settings(home=tmp_path), tell=lambda line: None)
+        wait_until_drained(Settings(home=tmp_path), tell=lambda line: None)
 
 
 @pytest.mark.parametrize("words", [["ledger"], ["ledger", "--json"]])

@@ -11,8 +11,8 @@ from kafka import TopicPartition
 
 from rtlib.broker.consumer import progress_to_json
 from rtlib.config import Settings
-from rtlib.pipeline import signs
-from rtlib.pipeline.signs import KEPT, SignReader
+from rtlib.pipeline.telemetry import progress_topic
+from rtlib.pipeline.telemetry.progress_topic import KEPT, ProgressReader
 from rtlib.records import QueryProgress
 
 PLACE = TopicPartition("rtlib.curbside.progress", 0)
@@ -56,9 +56,9 @@ def batch(query: str, number: int) -> Record:
     return Record(query.encode(), progress_to_json(told))
 
 
-def read(monkeypatch: pytest.MonkeyPatch, *records: Record) -> SignReader:
-    monkeypatch.setattr(signs, "consumer", lambda settings: Topic(list(records)))
-    reader = SignReader(Settings())
+def read(monkeypatch: pytest.MonkeyPatch, *records: Record) -> ProgressReader:
+    monkeypatch.setattr(progress_topic, "consumer", lambda settings: Topic(list(records)))
+    reader = ProgressReader(Settings())
     reader.catch_up()
     return reader
 

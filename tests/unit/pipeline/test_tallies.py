@@ -11,7 +11,7 @@ import pytest
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
-from rtlib.pipeline.tallies import Run, runs, write_run
+from rtlib.pipeline.audit.tallies import Run, runs, write_run
 from rtlib.simulator import Simulator, TallyKeeper
 
 START = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)

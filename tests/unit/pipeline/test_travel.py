@@ -12,7 +12,7 @@ from rtlib import cli
 from rtlib.cli.travel import _moment
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.travel import history, knew_at
+from rtlib.pipeline.telemetry.batch_history import history, knew_at
 from rtlib.records import QueryProgress
 from rtlib.streaming.queries import QUERIES
 

@@ -11,8 +11,8 @@ import pytest
 
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.pipeline import trigger
-from rtlib.pipeline.trigger import TriggerWatch, choose, switch
+from rtlib.pipeline.telemetry import trigger
+from rtlib.pipeline.telemetry.trigger import TriggerWatch, choose, switch
 from rtlib.records import Heartbeat
 
 
@@ -72,7 +72,7 @@ def test_a_switch_waits_for_a_sign_of_life_that_is_new_and_of_the_query_as_it_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signs = Signs([beat(0, later=-60), beat(1), beat(0, active=False), beat(0), beat(0)])
-    monkeypatch.setattr(trigger, "SignReader", lambda settings: signs)
+    monkeypatch.setattr(trigger, "ProgressReader", lambda settings: signs)
     switch(Settings(home=tmp_path), "micro-batch")
     assert len(signs.coming) == 1
     assert signs.closed
@@ -83,7 +83,7 @@ def test_a_query_that_does_not_follow_is_told_with_where_to_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signs = Signs([beat(1)])
-    monkeypatch.setattr(trigger, "SignReader", lambda settings: signs)
+    monkeypatch.setattr(trigger, "ProgressReader", lambda settings: signs)
     monkeypatch.setattr(trigger, "SWITCH_SECONDS", 0.0)
     with pytest.raises(ServiceError, match="does not run by the trigger micro-batch") as told:
         switch(Settings(home=tmp_path), "micro-batch")

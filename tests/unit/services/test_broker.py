@@ -11,7 +11,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, ServiceError
-from rtlib.running import make_secrets, read_secret
+from rtlib.run_state import make_secrets, read_secret
 from rtlib.services import broker, registry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlglot
 
-from rtlib.services.fakesnow_mends import LONGEST_KEPT, parsed_once
+from rtlib.services.fakesnow_patches import LONGEST_KEPT, parsed_once
 
 
 def test_a_statement_is_parsed_once_and_what_one_run_changes_in_its_tree_the_next_does_not_see() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rtlib.config import Settings
-from rtlib.services import processes, stack, supervise
+from rtlib.services import processes, stack, supervisor
 from rtlib.services.parts import MEMORY_MB, PART_NAMES, PROMISED_MB
 
 
@@ -20,9 +20,9 @@ def test_the_parts_together_may_have_what_the_profile_promises(profile: str) -> 
 def test_the_status_names_the_part_that_is_over_its_memory_and_its_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = {name: supervise.PartState(name, "RUNNING", 1, 0.0, "") for name in ("broker", "stream")}
+    running = {name: supervisor.PartState(name, "RUNNING", 1, 0.0, "") for name in ("broker", "stream")}
     most = MEMORY_MB["laptop"]
-    monkeypatch.setattr(supervise, "states", lambda settings: running)
+    monkeypatch.setattr(supervisor, "states", lambda settings: running)
     monkeypatch.setattr(
         processes, "resident_megabytes", lambda home: {"broker": most["broker"], "stream": most["stream"] + 200.0}
     )

@@ -9,7 +9,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
-from rtlib.running import make_secrets, read_secret
+from rtlib.run_state import make_secrets, read_secret
 from rtlib.services.registry import prepare_registry, registry_command
 
 

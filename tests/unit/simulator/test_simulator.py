@@ -17,8 +17,8 @@ import rtlib.simulator.live
 from rtlib.domains import Domain, domain_names, load_domain
 from rtlib.errors import ConfigError
 from rtlib.records import Event
-from rtlib.simulator import Flaw, TallyKeeper, encode, history
-from rtlib.simulator.breakage import BREAKAGES, broken
+from rtlib.simulator import Defect, TallyKeeper, encode, history
+from rtlib.simulator.malformed import BREAKAGES, broken
 from support.simulation import FLAWED, NOON, UNITY_DAY, a_simulator, delays, first
 
 
@@ -130,7 +130,7 @@ def test_records_come_in_the_order_of_sending() -> None:
 def test_each_producers_sequence_starts_at_0_and_has_no_gap() -> None:
     sequences = defaultdict(list)
     for sent in first(20_000, **FLAWED):
-        if sent.event is not None and sent.flaw is not Flaw.DUPLICATE:
+        if sent.event is not None and sent.flaw is not Defect.DUPLICATE:
             sequences[sent.event.producer_id].append(sent.event.sequence)
     assert set(sequences) == {f"sim-0-{number}" for number in range(4)}
     for seen in sequences.values():
@@ -149,12 +149,12 @@ def test_the_tally_is_what_was_sent() -> None:
         keeper.add(sent)
     tally = keeper.tally()
     flaws = Counter(one.flaw for one in records)
-    payloads = [json.loads(one.payload) for one in records if one.flaw not in (Flaw.DUPLICATE, Flaw.MALFORMED)]
+    payloads = [json.loads(one.payload) for one in records if one.flaw not in (Defect.DUPLICATE, Defect.MALFORMED)]
     assert tally.records == len(records)
     assert tally.events == len({one["event_id"] for one in payloads}) == len(payloads)
-    assert (tally.late, tally.too_late) == (flaws[Flaw.LATE], flaws[Flaw.TOO_LATE])
-    assert (tally.out_of_order, tally.duplicates) == (flaws[Flaw.OUT_OF_ORDER], flaws[Flaw.DUPLICATE])
-    assert tally.malformed == flaws[Flaw.MALFORMED] > 0
+    assert (tally.late, tally.too_late) == (flaws[Defect.LATE], flaws[Defect.TOO_LATE])
+    assert (tally.out_of_order, tally.duplicates) == (flaws[Defect.OUT_OF_ORDER], flaws[Defect.DUPLICATE])
+    assert tally.malformed == flaws[Defect.MALFORMED] > 0
     assert sum(tally.last_sequence.values()) + len(tally.last_sequence) == tally.events
 
 
@@ -185,12 +185,12 @@ def test_a_normal_event_is_a_few_milliseconds_old() -> None:
 
 
 def test_a_late_event_is_within_a_short_watermark_too() -> None:
-    assert max(delays(first(5000, **FLAWED, watermark_seconds=3.0), Flaw.LATE)) <= 2.4
+    assert max(delays(first(5000, **FLAWED, watermark_seconds=3.0), Defect.LATE)) <= 2.4
 
 
 def test_an_event_out_of_order_is_seconds_behind_and_overtaken_by_others() -> None:
     records = first(5000, **FLAWED)
-    seen = delays(records, Flaw.OUT_OF_ORDER)
+    seen = delays(records, Defect.OUT_OF_ORDER)
     assert 1 <= min(seen) <= max(seen) <= 5
     occurred = [one.event.occurred_at for one in records if one.event]
     assert any(later < earlier - timedelta(seconds=1) for earlier, later in pairwise(occurred))
@@ -205,7 +205,7 @@ def test_a_breakage_really_breaks_the_event(domain: Domain, name: str) -> None:
 
 
 def test_malformed_records_are_varied_and_none_of_them_fits(domain: Domain) -> None:
-    malformed = [one for one in first(4000, domain=domain, malformed_share=0.2) if one.flaw is Flaw.MALFORMED]
+    malformed = [one for one in first(4000, domain=domain, malformed_share=0.2) if one.flaw is Defect.MALFORMED]
     assert len(malformed) > 500
     assert not any(fits(domain, one.payload) for one in malformed)
     assert all(one.event is None for one in malformed)
@@ -235,7 +235,7 @@ def test_a_clock_that_is_ahead_dates_events_into_the_future() -> None:
 
 def test_a_clock_that_is_too_far_ahead_makes_records_that_will_be_rejected() -> None:
     sent = first(200, skew_seconds=61, duplicate_share=0.3)
-    assert {one.flaw for one in sent} == {Flaw.MALFORMED}
+    assert {one.flaw for one in sent} == {Defect.MALFORMED}
     assert [one.event for one in sent] == [None] * 200
 
 

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from rtlib import cli
 from rtlib.cli.common import print_json
 from rtlib.errors import ConfigError
-from rtlib.staffing import agents_needed, agents_needed_a, erlang_a, erlang_c, offered_load, p_blocked, p_wait
-from rtlib.staffing import patience as patience_module
+from rtlib.staffing import agents_needed, agents_needed_a, erlang_a, erlang_b, erlang_c, offered_load, p_wait
+from rtlib.staffing import erlang_a as patience_module
 
 # --- published figures ----------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ def test_the_fewest_agents_are_enough_and_one_less_is_not(load: float) -> None:
 def test_no_contacts_need_nobody() -> None:
     assert agents_needed(0, aht_seconds=180, target=0.8, within_seconds=20).agents == 0
     assert agents_needed_a(0, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=60).agents == 0
-    assert p_blocked(0, 3) == p_wait(0, 3) == 0
+    assert erlang_b(0, 3) == p_wait(0, 3) == 0
 
 
 def test_agents_who_cannot_cope_let_everybody_wait_for_ever() -> None:

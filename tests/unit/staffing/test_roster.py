@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rtlib.staffing.erlang_c
 import rtlib.staffing.requirement
-import rtlib.staffing.waiting
 from rtlib.domains import Staffing, domain_names, load_domain
 from rtlib.errors import ConfigError
 from rtlib.staffing import (
     Roster,
     critical_fractile,
     hedged_roster,
-    hour_cost,
+    newsvendor_costs,
     paid_hour,
     people_needed,
     requirement,
@@ -56,7 +56,7 @@ def test_a_domains_role_has_all_that_a_roster_needs(role: Staffing) -> None:
     assert role.patience_seconds >= 0
     assert role.least >= 1
     assert shift_menu(role, interval_minutes=30)
-    assert 0.5 <= critical_fractile(under=hour_cost(role)[0], over=hour_cost(role)[1]) < 0.9
+    assert 0.5 <= critical_fractile(under=newsvendor_costs(role)[0], over=newsvendor_costs(role)[1]) < 0.9
 
 
 def test_the_dearer_it_is_to_be_short_the_higher_one_plans() -> None:
@@ -91,7 +91,7 @@ def test_the_people_of_an_interval_keep_the_promise(role: Staffing) -> None:
 
 def test_a_paid_hour_carries_the_time_that_goes_elsewhere() -> None:
     assert paid_hour(a_role(hourly_cost=18, shrinkage=0.25)) == 24
-    assert hour_cost(a_role(hourly_cost=18, shrinkage=0.25, missing_cost=60)) == (36, 24)
+    assert newsvendor_costs(a_role(hourly_cost=18, shrinkage=0.25, missing_cost=60)) == (36, 24)
 
 
 def test_a_forecast_below_zero_counts_as_none() -> None:
@@ -302,7 +302,7 @@ def test_a_roster_cannot_be_changed() -> None:
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
-    for module in (rtlib.staffing.waiting, rtlib.staffing.requirement):
+    for module in (rtlib.staffing.erlang_c, rtlib.staffing.requirement):
         result = doctest.testmod(module)
         assert result.attempted > 0
         assert result.failed == 0

@@ -11,8 +11,8 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
-from rtlib.pipeline import versions
-from rtlib.pipeline.versions import SchemaIds
+from rtlib.pipeline.workers import schema_watch
+from rtlib.pipeline.workers.schema_watch import SchemaIds
 from rtlib.records import Heartbeat
 from rtlib.streaming import job
 
@@ -112,8 +112,8 @@ def test_a_query_that_failed_meanwhile_is_started_once() -> None:
 
 def test_a_schema_registered_meanwhile_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = [{3}, {3}, {3, 9}, {3, 9}]
-    monkeypatch.setattr(versions, "schema_ids", lambda settings, subject: frozenset(answers.pop(0)))
-    monkeypatch.setattr(versions, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(schema_watch, "schema_ids", lambda settings, subject: frozenset(answers.pop(0)))
+    monkeypatch.setattr(schema_watch, "LOOK_SECONDS", 0.0)
     ids = SchemaIds(Settings())
     assert [(ids.changed(), sorted(ids.known)) for _ in range(3)] == [(False, [3]), (True, [3, 9]), (False, [3, 9])]
 
@@ -121,7 +121,7 @@ def test_a_schema_registered_meanwhile_is_noticed_once(monkeypatch: pytest.Monke
 def test_the_registry_is_asked_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        versions, "schema_ids", lambda settings, subject: frozenset({len(asked), asked.append(subject)})
+        schema_watch, "schema_ids", lambda settings, subject: frozenset({len(asked), asked.append(subject)})
     )
     ids = SchemaIds(Settings())
     assert not any(ids.changed() for _ in range(100))
@@ -132,10 +132,10 @@ def test_a_registry_that_is_away_changes_nothing(monkeypatch: pytest.MonkeyPatch
     def away(settings: Settings, subject: str) -> frozenset[int]:
         raise ServiceError("the registry does not answer")
 
-    monkeypatch.setattr(versions, "schema_ids", lambda settings, subject: frozenset({3}))
-    monkeypatch.setattr(versions, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(schema_watch, "schema_ids", lambda settings, subject: frozenset({3}))
+    monkeypatch.setattr(schema_watch, "LOOK_SECONDS", 0.0)
     ids = SchemaIds(Settings())
-    monkeypatch.setattr(versions, "schema_ids", away)
+    monkeypatch.setattr(schema_watch, "schema_ids", away)
     assert (ids.changed(), ids.known) == (False, frozenset({3}))
 
 

@@ -17,7 +17,7 @@ from jsonschema import Draft7Validator
 from rtlib.config import DOMAINS
 from rtlib.domains import load_domain
 from rtlib.simulator import Simulator
-from rtlib.streaming.shape import shape
+from rtlib.streaming.fast_path import record_regex
 
 TOLD_BY_SHAPE = {"type", "required", "additionalProperties", "properties", "pattern"}
 
@@ -25,7 +25,7 @@ TOLD_BY_SHAPE = {"type", "required", "additionalProperties", "properties", "patt
 @cache
 def taken(domain: str) -> re.Pattern[str]:
     """The domain's shape; Python has another name for the end of the text."""
-    told = shape(load_domain(domain).schema)
+    told = record_regex(load_domain(domain).schema)
     assert told is not None
     return re.compile(told.replace(r"\z", r"\Z"))
 
@@ -91,13 +91,13 @@ def test_nothing_may_follow_the_object() -> None:
 def test_a_pattern_that_could_run_over_the_end_of_its_text_makes_no_shape(pattern: str) -> None:
     schema = load_domain("curbside").schema
     properties = {**schema["properties"], "producer_id": {"type": "string", "pattern": pattern}}
-    assert shape({**schema, "properties": properties}) is None
+    assert record_regex({**schema, "properties": properties}) is None
 
 
 def test_a_type_that_is_not_known_makes_no_shape() -> None:
     schema = load_domain("curbside").schema
-    assert shape({**schema, "properties": {**schema["properties"], "unit": {"type": "boolean"}}}) is None
-    assert shape({"type": "object", "properties": {"unit": {"type": "string"}}}) is None
+    assert record_regex({**schema, "properties": {**schema["properties"], "unit": {"type": "boolean"}}}) is None
+    assert record_regex({"type": "object", "properties": {"unit": {"type": "string"}}}) is None
 
 
 ODD = st.one_of(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.errors import ServiceError
-from rtlib.widgets.asker import Asker, Question, answer
+from rtlib.widgets.ask_panel import AskPanel, Question, answer
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Told:
 
 
 @retry(retry=retry_if_result(lambda seen: not seen), wait=wait_fixed(0.01), stop=stop_after_delay(5))
-def until_said(asker: Asker, words: str) -> bool:
+def until_said(asker: AskPanel, words: str) -> bool:
     return words in asker.said
 
 
@@ -31,7 +31,7 @@ def test_a_question_is_asked_with_its_level_and_answered_with_its_source() -> No
         asked.append(question)
         return Told()
 
-    asker = Asker(ask)
+    asker = AskPanel(ask)
     assert asker.show("events")
     level, language = asker.widget.children[0].children
     text, button = asker.widget.children[1].children
@@ -54,7 +54,7 @@ def test_an_answer_about_another_part_is_not_shown() -> None:
         done.set()
         return Told()
 
-    asker = Asker(ask)
+    asker = AskPanel(ask)
     asker.show("events")
     asker.widget.children[1].children[1].click()
     asker.show("kpis")
@@ -70,7 +70,7 @@ def test_an_error_is_told_with_its_cure() -> None:
     def ask(question: Question) -> Told:
         raise ServiceError("the broker does not answer", cure="rtlib up")
 
-    asker = Asker(ask)
+    asker = AskPanel(ask)
     asker.show("events")
     asker.widget.children[1].children[1].click()
     assert until_said(asker, "rtlib up")
@@ -83,7 +83,7 @@ def test_with_choices_it_is_about_the_one_that_is_chosen() -> None:
         asked.append(question.about)
         return Told(text=f"About {question.about}.")
 
-    asker = Asker(ask, [("Orders", "kpi:orders"), ("Mean wait", "kpi:wait_minutes")])
+    asker = AskPanel(ask, [("Orders", "kpi:orders"), ("Mean wait", "kpi:wait_minutes")])
     choice = asker.widget.children[0].children[0]
     button = asker.widget.children[1].children[1]
     button.click()
@@ -96,14 +96,14 @@ def test_with_choices_it_is_about_the_one_that_is_chosen() -> None:
 
 
 def test_the_whole_pipeline_has_nothing_to_ask() -> None:
-    assert not Asker(lambda question: Told()).show(None)
+    assert not AskPanel(lambda question: Told()).show(None)
 
 
 def test_an_error_that_nobody_foresaw_is_told_too_and_the_page_does_not_ask_for_ever() -> None:
     def ask(question: Question) -> Told:
         raise ValueError("<odd>")
 
-    asker = Asker(ask)
+    asker = AskPanel(ask)
     asker.show("events")
     asker.widget.children[1].children[1].click()
     assert until_said(asker, "No answer: ValueError: &lt;odd&gt;")

@@ -10,17 +10,17 @@ from rtlib import ledger
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.errors import ServiceError
 from rtlib.faults import MENU
-from rtlib.widgets.breaker import Breaker, Tell, by_component
-from rtlib.widgets.proof import ledger_view, table
+from rtlib.widgets.fault_panel import FaultPanel, Tell, by_component
+from rtlib.widgets.ledger_view import ledger_view, table
 from support.ledgers import evidence_of, good_ledger, held_by, run_of
 
 
-def parts(breaker: Breaker) -> tuple[Dropdown, Button]:
+def parts(breaker: FaultPanel) -> tuple[Dropdown, Button]:
     choice, button = breaker.widget.children[0].children
     return choice, button
 
 
-def press(breaker: Breaker) -> None:
+def press(breaker: FaultPanel) -> None:
     """Press the button and wait until the fault is over."""
     parts(breaker)[1].click()
     for thread in threading.enumerate():
@@ -29,7 +29,7 @@ def press(breaker: Breaker) -> None:
 
 
 def test_a_node_with_faults_offers_them_with_what_to_expect() -> None:
-    breaker = Breaker(lambda name, tell: "")
+    breaker = FaultPanel(lambda name, tell: "")
     breaker.show("events")
     choice, _ = parts(breaker)
     assert [name for _, name in choice.options] == [one.name for one in by_component()["events"]]
@@ -39,7 +39,7 @@ def test_a_node_with_faults_offers_them_with_what_to_expect() -> None:
 
 
 def test_a_node_without_faults_offers_none() -> None:
-    breaker = Breaker(lambda name, tell: "")
+    breaker = FaultPanel(lambda name, tell: "")
     without = {one.id for one in ARCHITECTURE_COMPONENTS_LIST} - by_component().keys()
     for node in [*sorted(without), None]:
         assert not breaker.show(node)
@@ -53,7 +53,7 @@ def test_pressing_the_button_does_the_chosen_fault_and_tells_what_happened() -> 
         tell("watching <b>closely</b>")
         return "It came back after 7.5 s."
 
-    breaker = Breaker(hurt)
+    breaker = FaultPanel(hurt)
     breaker.show("registry")
     press(breaker)
     assert asked == ["kill-registry"]
@@ -69,7 +69,7 @@ def test_what_a_fault_says_on_its_way_is_shown_as_text() -> None:
         seen.append(breaker.said)
         return ""
 
-    breaker = Breaker(hurt)
+    breaker = FaultPanel(hurt)
     breaker.show("registry")
     press(breaker)
     assert "Now: &lt;script&gt;" in seen[0]
@@ -84,7 +84,7 @@ def test_while_a_fault_runs_the_button_does_nothing_more() -> None:
         go_on.wait(10)
         return "over"
 
-    breaker = Breaker(hurt)
+    breaker = FaultPanel(hurt)
     breaker.show("registry")
     parts(breaker)[1].click()
     assert begun.wait(10)
@@ -100,7 +100,7 @@ def test_a_fault_that_cannot_be_done_says_why_and_what_to_do() -> None:
     def hurt(name: str, tell: Tell) -> str:
         raise ServiceError("the registry is not running here", cure="rtlib up")
 
-    breaker = Breaker(hurt)
+    breaker = FaultPanel(hurt)
     breaker.show("registry")
     press(breaker)
     assert "is not running here" in breaker.said

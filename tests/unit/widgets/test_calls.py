@@ -9,7 +9,7 @@ import ipywidgets
 import pytest
 
 from rtlib.errors import WarehouseError
-from rtlib.widgets.calls import Calls, messages
+from rtlib.widgets.alerts_page import AlertsPage, messages
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ class Outbox:
         raise WarehouseError("no answer", cure="rtlib status")
 
 
-def widgets(calls: Calls, kind: type) -> list[Any]:
+def widgets(calls: AlertsPage, kind: type) -> list[Any]:
     """Every widget of a kind on the page."""
     found, waiting = [], [calls.widget]
     while waiting:
@@ -61,7 +61,7 @@ def widgets(calls: Calls, kind: type) -> list[Any]:
     return found
 
 
-def button(calls: Calls, name: str) -> ipywidgets.Button:
+def button(calls: AlertsPage, name: str) -> ipywidgets.Button:
     return next(one for one in widgets(calls, ipywidgets.Button) if one.description == name)
 
 
@@ -71,23 +71,23 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def calls(outbox: Outbox) -> Calls:
-    page: list[Calls] = []
+def calls(outbox: Outbox) -> AlertsPage:
+    page: list[AlertsPage] = []
 
     def read() -> None:
         page[0].trouble.value = page[0].read()
 
-    page.append(Calls(outbox, changed=read))
+    page.append(AlertsPage(outbox, changed=read))
     read()
     return page[0]
 
 
-def choose(calls: Calls, key: str) -> None:
+def choose(calls: AlertsPage, key: str) -> None:
     (dropdown,) = widgets(calls, ipywidgets.Dropdown)
     dropdown.value = key
 
 
-def test_a_mute_is_listed_with_its_end_and_its_button_takes_it_back(calls: Calls) -> None:
+def test_a_mute_is_listed_with_its_end_and_its_button_takes_it_back(calls: AlertsPage) -> None:
     button(calls, "Mute for 1 hour").click()
     assert any(
         "Mean &lt;wait&gt;, North: muted until 13:00 UTC" in one.value for one in widgets(calls, ipywidgets.HTML)
@@ -96,7 +96,7 @@ def test_a_mute_is_listed_with_its_end_and_its_button_takes_it_back(calls: Calls
     assert "Unmute" not in [one.description for one in widgets(calls, ipywidgets.Button)]
 
 
-def test_only_what_would_do_something_can_be_pressed(calls: Calls, outbox: Outbox) -> None:
+def test_only_what_would_do_something_can_be_pressed(calls: AlertsPage, outbox: Outbox) -> None:
     choose(calls, "lost")
     assert not button(calls, "Send again").disabled
     choose(calls, "heard")
@@ -106,7 +106,7 @@ def test_only_what_would_do_something_can_be_pressed(calls: Calls, outbox: Outbo
     assert all(button(calls, name).disabled for name in ("Acknowledge", "Mute for 1 hour", "Send again"))
 
 
-def test_what_could_not_be_done_is_said(calls: Calls) -> None:
+def test_what_could_not_be_done_is_said(calls: AlertsPage) -> None:
     choose(calls, "lost")
     button(calls, "Send again").click()
     assert "no answer" in calls.trouble.value and "rtlib status" in calls.trouble.value

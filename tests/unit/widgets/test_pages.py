@@ -9,8 +9,8 @@ import ipywidgets
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.pipeline.pages import Plan, Quality
-from rtlib.widgets.calls import Calls
+from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.widgets.alerts_page import AlertsPage
 from rtlib.widgets.pages import Pages
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -66,12 +66,12 @@ class Told:
 
 
 @retry(retry=retry_if_result(lambda seen: not seen), wait=wait_fixed(0.01), stop=stop_after_delay(5))
-def until_answered(calls: Calls) -> bool:
+def until_answered(calls: AlertsPage) -> bool:
     return calls._asker is not None and "It is up." in calls._asker.said
 
 
-def a_page_with_an_answer(shown: Shown, chosen: str) -> Calls:
-    calls = Calls(shown, changed=lambda: None, ask=lambda question: Told())
+def a_page_with_an_answer(shown: Shown, chosen: str) -> AlertsPage:
+    calls = AlertsPage(shown, changed=lambda: None, ask=lambda question: Told())
     calls.read()
     calls._choice.value = chosen
     assert calls._asker
@@ -117,7 +117,7 @@ def test_without_an_alert_there_is_nothing_to_ask() -> None:
 
 def test_a_button_that_failed_says_so_and_the_words_stay() -> None:
     shown, changes = Shown(message("a")), []
-    calls = Calls(shown, changed=lambda: changes.append(1))
+    calls = AlertsPage(shown, changed=lambda: changes.append(1))
     calls.read()
     shown.broken = ValueError("odd")
     calls._seen.click()

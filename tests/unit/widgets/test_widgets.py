@@ -12,11 +12,11 @@ import pytest
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component, component
 from rtlib.graph import Graph, History, KpiBoard, KpiCard, Severity, build
 from rtlib.records import Observation, Reading, Status
-from rtlib.widgets import architecture, canvas, cards, look, panel
+from rtlib.widgets import architecture, canvas, cards, panel, theme
 from rtlib.widgets.architecture import ArchitectureGraph, faces
 from rtlib.widgets.chart import Band, Line, chart
 from rtlib.widgets.dashboard import Dashboard
-from rtlib.widgets.spark import sparkline
+from rtlib.widgets.sparkline import sparkline
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PROBES = sorted({one.probe for one in ARCHITECTURE_COMPONENTS_LIST if one.probe})
@@ -63,8 +63,8 @@ def test_one_more_component_is_one_more_card() -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_is_told_apart_without_colour(status: Status) -> None:
-    others = [look.LOOKS[other] for other in Status if other is not status]
-    mine = look.LOOKS[status]
+    others = [theme.LOOKS[other] for other in Status if other is not status]
+    mine = theme.LOOKS[status]
     assert all((mine.symbol, mine.shape, mine.border) != (one.symbol, one.shape, one.border) for one in others)
     assert mine.word == status.value
 
@@ -324,9 +324,9 @@ def test_the_refresh_ends_when_it_is_stopped_or_the_widget_closed(
 
 
 def test_the_style_is_one_element_and_asks_for_nothing_from_elsewhere() -> None:
-    assert look.css().count("<style>") == 1
-    assert "http" not in look.css()
-    assert "@import" not in look.css()
+    assert theme.css().count("<style>") == 1
+    assert "http" not in theme.css()
+    assert "@import" not in theme.css()
 
 
 @pytest.mark.parametrize("begin", [datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in range(0, 24, 4)])

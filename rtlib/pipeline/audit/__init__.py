@@ -1,0 +1,1 @@
+"""Audit: what each place that counts events holds, for the ledger."""

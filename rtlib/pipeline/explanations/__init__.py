@@ -1,0 +1,1 @@
+"""Explanations: facts about nodes, KPIs, alerts and forecasts, and the text made of them."""

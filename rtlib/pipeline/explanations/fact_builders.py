@@ -1,0 +1,164 @@
+"""Subjects: a KPI, an alert or a forecast as facts and as prose, for explanations of what is no part of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtlib import formatting
+from rtlib.config import Settings
+from rtlib.domains import Domain, Severity, load_domain
+from rtlib.domains.spec import KpiSpec
+from rtlib.errors import ConfigError
+from rtlib.explain.facts import Fact, Facts
+from rtlib.pipeline.monitoring.kpi_board import together
+from rtlib.records import Kpi, Status
+from rtlib.warehouse import alert_outbox
+from rtlib.warehouse.connection import Warehouse
+from rtlib.warehouse.plan_store import read_backtests
+from rtlib.warehouse.reads import latest_kpis
+
+KINDS = ("kpi", "alert", "forecast")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What may be said of it, and what is said without a model."""
+
+    facts: Facts
+    text: str
+
+
+def is_subject(name: str) -> bool:
+    """True for ``kpi:<name>``, ``alert:newest``, ``alert:<key>``, ``forecast:all`` and ``forecast:<site>``."""
+    kind, colon, _ = name.partition(":")
+    return bool(colon) and kind in KINDS
+
+
+def choices(domain: Domain, kind: str) -> list[tuple[str, str]]:
+    """(title, name) of every KPI or forecast that may be asked about; alerts come and go, and have their list."""
+    if kind == "kpi":
+        return [(one.title, f"kpi:{one.name}") for one in domain.kpis]
+    return [("All sites", "forecast:all"), *((one.title, f"forecast:{one.id}") for one in domain.sites)]
+
+
+def subject(settings: Settings, name: str) -> Subject:
+    """Gather the facts of a KPI, an alert or a forecast; see ``is_subject`` for their names.
+
+    Raises:
+        ConfigError: There is no such thing, or nothing is known of it yet.
+        WarehouseError: The warehouse does not answer.
+    """
+    kind, _, which = name.partition(":")
+    make: Mapping[str, Callable[[Settings, Domain, str], Subject]] = {
+        "kpi": _kpi,
+        "alert": _alert,
+        "forecast": _forecast,
+    }
+    return make[kind](settings, load_domain(settings.domain), which)
+
+
+def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
+    spec = next((one for one in domain.kpis if one.name == name), None)
+    if spec is None:
+        known = ", ".join(f"kpi:{one.name}" for one in domain.kpis)
+        raise ConfigError(f"{domain.name} has no KPI called {name!r}", cure=f"use one of: {known}")
+    rows = _ask(settings, lambda connection: latest_kpis(connection, domain.name, minutes=1))
+    value = together(spec, rows)
+    if value is None:
+        raise ConfigError(f"nothing was measured for {spec.title} yet", cure="rtlib status; the stack must be running")
+    worst = _worst(spec, rows)
+    titles = {one.id: one.title for one in domain.sites}
+    bounds = [("watch from", spec.warn), ("act from", spec.critical)]
+    numbers = (
+        Fact("all sites", value, spec.unit),
+        Fact(f"worst site, {titles[worst.site]}", float(worst.measures[spec.name] or 0.0), spec.unit),
+        *(Fact(told, bound, spec.unit) for told, bound in bounds if bound is not None),
+    )
+    severity = spec.severity(value)
+    words = {
+        Severity.OK: "as it should be",
+        Severity.WARN: "to be watched",
+        Severity.CRITICAL: "bad: somebody must act",
+    }
+    facts = _facts(spec.title, spec.plain, severity is Severity.OK, words[severity], numbers, ("KPI query",))
+    side = "falls to" if spec.direction == "low" else "reaches"
+    bound = f" It is bad once it {side} {numbers[-1].text}." if spec.critical is not None else ""
+    text = (
+        f"{spec.plain} Right now it is {numbers[0].text} over all sites, which is {words[severity]}. "
+        f"{titles[worst.site]} has {numbers[1].text}, the {'lowest' if spec.direction == 'low' else 'highest'}.{bound}"
+    )
+    return Subject(facts, text)
+
+
+def _worst(spec: KpiSpec, rows: list[Kpi]) -> Kpi:
+    measured = [one for one in rows if one.measures.get(spec.name) is not None]
+    sign = 1 if spec.direction == "high" else -1
+    return max(measured, key=lambda one: sign * float(one.measures[spec.name] or 0.0))
+
+
+def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
+    rows = _ask(settings, lambda connection: alert_outbox.recent(connection, domain.name, limit=200))
+    row = next((one for one in rows if key in ("newest", one["alert_key"])), None)
+    if row is None:
+        raise ConfigError("there is no such alert", cure="rtlib explain alert:newest, once there is one")
+    spec = next((one for one in domain.alerts if one.name == row["rule"]), None)
+    minutes = round((row["judged_at"] - row["began_at"]).total_seconds() / 60)
+    events = row["evidence"].get("events")
+    numbers = (
+        Fact("value", float(row["value"]), row["unit"]),
+        Fact("threshold", float(row["threshold"]), row["unit"]),
+        Fact("lasted", float(minutes), "min"),
+        *((Fact("events behind it", float(events), "events"),) if isinstance(events, int) else ()),
+    )
+    over = row["change"] == "recovered"
+    advice = spec.advice if spec else ""
+    state = "it is over" if over else "it is up"
+    facts = _facts(row["title"], advice, over, state, numbers, ("KPI query",))
+    told, at = "is back to" if over else "stood at", row["judged_at"]
+    if last := alert_outbox.unmeasured_since(row):
+        told, at = "is no longer measured; at last it stood at", last
+    made = f" It rests on {numbers[3].text}." if len(numbers) > 3 else ""
+    text = (
+        f"{row['title']} {told} {numbers[0].text} at {at:%H:%M} UTC; the alert's threshold is "
+        f"{numbers[1].text}, and it had lasted {numbers[2].text}.{made} The card was {row['status']}."
+        f"{'' if over else ' ' + advice}"
+    )
+    return Subject(facts, text)
+
+
+def _forecast(settings: Settings, domain: Domain, site: str) -> Subject:
+    every = _ask(settings, lambda connection: read_backtests(connection, domain.name))
+    rows = [one for one in every if one["site"] == site]
+    best = next((one for one in rows if one["is_champion"]), None)
+    if best is None:
+        raise ConfigError(f"no forecast was made for {site!r}", cure="rtlib staffing forecast")
+    numbers = (
+        Fact("error (WAPE)", 100 * float(best["wape"]), "%"),
+        Fact("interval held", 100 * float(best["coverage_80"]), "%"),
+        Fact("asked about", float(best["origins"]), "earlier days"),
+        Fact("models tried", float(len(rows)), "models"),
+    )
+    facts = _facts("Forecast", str(best["why"]), True, f"champion: {best['model']}", numbers, ("dbt marts",))
+    text = (
+        f"{best['why']} Of {formatting.format_number(numbers[3].value)} models that were tried it did best; "
+        f"its error is "
+        f"{numbers[0].text} of the load, and its 80% interval held {numbers[1].text} of the time."
+    )
+    return Subject(facts, text)
+
+
+def _facts(
+    title: str, plain: str, well: bool, reason: str, numbers: tuple[Fact, ...], sources: tuple[str, ...]
+) -> Facts:
+    status = Status.HEALTHY if well else Status.DEGRADED
+    return Facts(title, plain, status, reason, numbers, "", False, sources, (), "")
+
+
+def _ask(settings: Settings, work: Callable[[Any], Any]) -> Any:
+    warehouse = Warehouse(settings, ride_out_seconds=2)
+    try:
+        return warehouse.run(work)
+    finally:
+        warehouse.close()

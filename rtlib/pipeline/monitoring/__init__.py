@@ -1,0 +1,1 @@
+"""Monitoring: probes and health checks, and the state that the graph shows."""

@@ -1,0 +1,1 @@
+"""Probes: what the monitor observes of each node."""

@@ -1,0 +1,1 @@
+"""Planning: from demand through forecasts to staffing plans."""

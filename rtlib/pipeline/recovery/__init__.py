@@ -1,0 +1,1 @@
+"""Recovery: waiting until the pipeline is ready again, or drained."""

@@ -1,0 +1,1 @@
+"""Workers: what each supervised process runs, from its start to SIGTERM."""
