@@ -2,7 +2,7 @@
 
 Everybody has an exponential patience. The wait somebody of endless patience would have has a known density; what is
 asked for is an integral over it: Zeltyn and Mandelbaum, Call centers with impatient customers, Queueing Systems 51
-(2005), where the integral is called J and ``1 / p_blocked(load, n - 1)`` is called epsilon.
+(2005), where the integral is called J and ``1 / erlang_b(load, n - 1)`` is called epsilon.
 """
 
 from __future__ import annotations

@@ -177,7 +177,12 @@ def test_each_page_of_the_report_can_be_chosen_and_drawn_in_the_lesson(page: Any
         return pd.DataFrame({**{one: ["a", "b"] for one in parts}, **{one: [1.0, 2.0] for one in visual.measures}})
 
     lesson = FOLDER / "py" / "10_bi.py"
-    names = {"page_name": page.name, "settings": Settings(), "bi": SimpleNamespace(rows=rows), "MEASURES": MEASURES}
+    names = {
+        "page_name": page.name,
+        "settings": Settings(),
+        "power_bi": SimpleNamespace(rows=rows),
+        "MEASURES": MEASURES,
+    }
     told: dict[str, Any] = {**names, "PAGES": PAGES}
     exec(code_of(lesson, "page", "visual", "style", "draw"), told)
     assert told["visual"] in page.visuals

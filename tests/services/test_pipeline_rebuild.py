@@ -10,7 +10,7 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.rebuild import warehouse
+from rtlib.pipeline.rebuild import warehouse as rebuild
 from rtlib.services import supervisor
 from rtlib.services.parts import Part
 from rtlib.services.warehouse_salvage import Salvage
@@ -26,7 +26,7 @@ STOPPED = Part("alerts", RUNS.command, autostart=False)
 
 def test_snowflake_has_no_file_to_rebuild(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Snowflake"):
-        warehouse.rebuild_warehouse(Settings(home=tmp_path, snowflake_account="org-one"), tell=print)
+        rebuild.rebuild_warehouse(Settings(home=tmp_path, snowflake_account="org-one"), tell=print)
 
 
 def test_each_table_is_counted_before_and_after(
@@ -34,7 +34,7 @@ def test_each_table_is_counted_before_and_after(
 ) -> None:
     apply_batch(warehouse, batch(event_row(0), event_row(1)))
     found = Salvage(Path("kept"), {"RAW.EVENTS": 9, "MARTS.GONE": 4}, {"OPS.ALERTS": 3})
-    told = {one.table: one for one in warehouse._tables(warehouse_server.settings, found)}
+    told = {one.table: one for one in rebuild._tables(warehouse_server.settings, found)}
     assert (told["RAW.EVENTS"].before, told["RAW.EVENTS"].after) == (9, 2)
     assert (told["RAW.BATCHES"].before, told["RAW.BATCHES"].after) == (None, 1)
     assert (told["MARTS.GONE"].before, told["MARTS.GONE"].after) == (4, 0)
@@ -43,20 +43,20 @@ def test_each_table_is_counted_before_and_after(
 
 
 def test_what_cannot_come_back_is_said_for_every_table_that_is_wanted() -> None:
-    lost = dict.fromkeys(warehouse._wanted(), "Could not read enough bytes")
-    said = list(warehouse._gone(Salvage(Path("kept"), lost=lost), 3))
+    lost = dict.fromkeys(rebuild._wanted(), "Could not read enough bytes")
+    said = list(rebuild._gone(Salvage(Path("kept"), lost=lost), 3))
     assert len(said) == len(lost)
     assert said[0] == (
         "OPS.ALERTS: alerts, whether they were delivered, and who has acknowledged them (Could not read enough bytes)"
     )
-    assert "rtlib backfill" in list(warehouse._gone(Salvage(Path("kept")), 0))[-1]
+    assert "rtlib backfill" in list(rebuild._gone(Salvage(Path("kept")), 0))[-1]
 
 
 def test_what_writes_is_stopped_even_while_it_ends_and_starts_by_itself_and_runs_again_afterwards() -> None:
     with running_supervisor(RUNS, ENDS, STOPPED) as settings:
         until(lambda: supervisor.states(settings)["loader"].state == "RUNNING", seconds=30)
         until(lambda: supervisor.states(settings)["stream"].state in ("EXITED", "RUNNING"), seconds=30)
-        with warehouse._writers_stopped(settings):
+        with rebuild._writers_stopped(settings):
             assert {one.state for one in supervisor.states(settings).values()} == {"STOPPED"}
         until(lambda: supervisor.states(settings)["loader"].state == "RUNNING", seconds=30)
         assert supervisor.states(settings)["stream"].state != "STOPPED"

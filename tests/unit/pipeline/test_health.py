@@ -36,7 +36,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         running = {name: PartState(name, "RUNNING", 1, started_at.timestamp(), "") for name in ("stream", "loader")}
         monkeypatch.setattr(health, "ProgressReader", Reader)
-        monkeypatch.setattr(health.supervise, "states", lambda settings: running)
+        monkeypatch.setattr(health.supervisor, "states", lambda settings: running)
 
     return hold
 

@@ -8,6 +8,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.pipeline.monitoring.probes import broker
 from rtlib.pipeline.monitoring.probes.catalog import PROBES
 
 
@@ -26,9 +27,9 @@ class EmptyBroker:
 def test_a_broker_without_the_domains_topics_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker = EmptyBroker()
-    monkeypatch.setattr(broker, "consumer", lambda settings: broker)
+    empty = EmptyBroker()
+    monkeypatch.setattr(broker, "consumer", lambda settings: empty)
     with pytest.raises(ServiceError, match=r"the broker has no topic 'rtlib\.iot\.events'") as told:
         PROBES["broker"](Settings(home=tmp_path, domain="iot"))
     assert told.value.cure == "rtlib up"
-    assert broker.closed
+    assert empty.closed

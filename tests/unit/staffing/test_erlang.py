@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
@@ -17,7 +18,6 @@ from rtlib import cli
 from rtlib.cli.common import print_json
 from rtlib.errors import ConfigError
 from rtlib.staffing import agents_needed, agents_needed_a, erlang_a, erlang_b, erlang_c, offered_load, p_wait
-from rtlib.staffing import erlang_a as patience_module
 
 # --- published figures ----------------------------------------------------------------------------------------------
 
@@ -222,8 +222,9 @@ def test_a_simulated_line_agrees_within_its_confidence_interval(patience: float 
 
 def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    honest = patience_module.erlang_a
-    monkeypatch.setattr(patience_module, "erlang_a", lambda *a, **k: (asked.append(a), honest(*a, **k))[1])
+    module = importlib.import_module("rtlib.staffing.erlang_a")  # the package exports the function of this name
+    honest = module.erlang_a
+    monkeypatch.setattr(module, "erlang_a", lambda *a, **k: (asked.append(a), honest(*a, **k))[1])
     promise = {"aht_seconds": 180, "target": 0.8, "within_seconds": 20, "patience_seconds": 300}
     fewest, cold, warm = 0, 0, 0
     for load in (0.0, 0.2, 3.0, 3.1, 9.8, 10.0, 10.1, 60.0):
