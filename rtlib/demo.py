@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,7 @@ from rtlib import private
 from rtlib.config import Settings, inherited_environment, load_settings, project_root
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.ledger import Ledger, take, verdict, waiting
+from rtlib.notify import Notify
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.rebuild.warehouse import INTERRUPTED
@@ -38,11 +39,10 @@ from rtlib.widgets import page
 if TYPE_CHECKING:
     from rtlib.bench import Result
 
-Tell = Callable[[str], None]
 DRAIN_SECONDS = 90.0
 
 
-def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle: Collection[str] = ()) -> bool:
+def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, idle: Collection[str] = ()) -> bool:
     """Start the stack; False when it was running already, and then it is told what of the settings it does not have.
 
     Of the parts that start last, those named idle are left to somebody else to start.
@@ -51,36 +51,38 @@ def start(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle:
         ConfigError: It runs already, for another domain.
         RtlibError: It could not be started.
     """
-    began = stack.up(settings, checks=health.checks_at_start(), prepare=provision, chosen=chosen, tell=tell, idle=idle)
+    began = stack.up(
+        settings, checks=health.checks_at_start(), prepare=provision, chosen=chosen, notify=notify, idle=idle
+    )
     if (settings.home / INTERRUPTED).exists():
-        tell("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
+        notify("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
     if not began:
-        _tell_what_differs({**settings.of_a_run(), **chosen}, load_options(settings.home), tell=tell)
+        _tell_what_differs({**settings.of_a_run(), **chosen}, load_options(settings.home), notify=notify)
     return began
 
 
-def _tell_what_differs(asked: Mapping[str, object], told: Mapping[str, object], *, tell: Tell) -> None:
+def _tell_what_differs(asked: Mapping[str, object], told: Mapping[str, object], *, notify: Notify) -> None:
     differs = {name: value for name, value in told.items() if asked.get(name, value) != value}
     if "domain" in differs:
         raise ConfigError(
             f"the stack is running for {told['domain']}", cure=f"rtlib down, then rtlib up --domain {asked['domain']}"
         )
     for name, value in differs.items():
-        tell(f"it runs with {name} {value}, and {asked[name]} is ignored; to change it: rtlib down, then rtlib up")
+        notify(f"it runs with {name} {value}, and {asked[name]} is ignored; to change it: rtlib down, then rtlib up")
 
 
-def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, tell: Tell) -> Ledger:
+def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, notify: Notify) -> Ledger:
     """Stream for some seconds, let everything arrive, and hold all counts against the simulator's tally.
 
     Whatever this began is stopped at the end; a stack that ran before runs on as it did.
     """
-    with _sending_afterwards_as_before(settings), running_stack(settings, chosen, tell=tell) as running:
+    with _sending_afterwards_as_before(settings), running_stack(settings, chosen, notify=notify) as running:
         supervisor.start_part(running, "simulator")
-        tell(f"streaming {running.domain} events for {seconds} s")
-        _count_down(seconds, tell)
+        notify(f"streaming {running.domain} events for {seconds} s")
+        _count_down(seconds, notify)
         supervisor.stop_part(running, "simulator")
-        tell("the simulator has stopped; waiting until everything has arrived")
-        return _drained(running, tell)
+        notify("the simulator has stopped; waiting until everything has arrived")
+        return _drained(running, notify)
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def _sending_afterwards_as_before(settings: Settings) -> Iterator[None]:
             supervisor.start_part(settings, "simulator")
 
 
-def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
+def run_bench(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     """Measure the pipeline on a stack of its own, beside the state folder's data; nothing of it stays.
 
     Raises:
@@ -106,8 +108,8 @@ def run_bench(settings: Settings, *, quick: bool, tell: Tell) -> Result:
     with scratch(settings, "bench") as own:
         trigger.choose(own, "real-time")  # before anything starts: it is refused where that cannot be
         # The bench sends its own events.
-        with running_stack(load_settings(home=own.home), {}, tell=tell, idle=["simulator"]) as running:
-            return bench.run(running, quick=quick, tell=tell)
+        with running_stack(load_settings(home=own.home), {}, notify=notify, idle=["simulator"]) as running:
+            return bench.run(running, quick=quick, notify=notify)
 
 
 @contextmanager
@@ -130,13 +132,13 @@ def scratch(settings: Settings, name: str) -> Iterator[Settings]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def run_app(settings: Settings, chosen: Mapping[str, object], *, tell: Tell, browser: bool) -> None:
+def run_app(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, browser: bool) -> None:
     """Start the stack and serve the app until Ctrl-C; then stop what this began."""
-    with running_stack(settings, chosen, tell=tell) as running:
-        serve_app(running, tell=tell, browser=browser)
+    with running_stack(settings, chosen, notify=notify) as running:
+        serve_app(running, notify=notify, browser=browser)
 
 
-def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
+def serve_app(settings: Settings, *, notify: Notify, browser: bool) -> None:
     """Serve the app by Voilà until Ctrl-C.
 
     Raises:
@@ -155,13 +157,13 @@ def serve_app(settings: Settings, *, tell: Tell, browser: bool) -> None:
         )
         try:
             _wait_until_served(voila, f"http://127.0.0.1:{port}/login")
-            tell(f"\nthe app is at {url}\nCtrl-C stops it")
+            notify(f"\nthe app is at {url}\nCtrl-C stops it")
             if browser:
                 open_address(SecretStr(url), folder=config)
             code = voila.wait()
             raise ServiceError(f"Voilà ended by itself with exit code {code}", cure="rtlib app, and read what it says")
         except KeyboardInterrupt:
-            tell("\nstopping")
+            notify("\nstopping")
         finally:
             _end(voila)
             shutil.rmtree(config, ignore_errors=True)
@@ -189,7 +191,7 @@ def serve_lab(settings: Settings, *, browser: bool) -> None:
             _end(server)
 
 
-def open_cards(settings: Settings, *, tell: Tell, browser: bool) -> None:
+def open_cards(settings: Settings, *, notify: Notify, browser: bool) -> None:
     """Open the page of the cards that the local receiver took.
 
     Raises:
@@ -199,7 +201,7 @@ def open_cards(settings: Settings, *, tell: Tell, browser: bool) -> None:
     if settings.teams_webhook_url is not None:
         raise ConfigError("cards go to Teams (RTLIB_TEAMS_WEBHOOK_URL is set)", cure="open the channel in Teams")
     link = receiver_address(settings).page
-    tell(f"the cards are at {link.get_secret_value()}")
+    notify(f"the cards are at {link.get_secret_value()}")
     if browser:
         open_address(link, folder=private.make_folder(settings.home / "run"))
 
@@ -238,17 +240,17 @@ def report(result: Ledger) -> str:
 
 @contextmanager
 def running_stack(
-    settings: Settings, chosen: Mapping[str, object], *, tell: Tell, idle: Collection[str] = ()
+    settings: Settings, chosen: Mapping[str, object], *, notify: Notify, idle: Collection[str] = ()
 ) -> Iterator[Settings]:
     """The stack, started if it was not running; what was begun is stopped at the end, whatever happens."""
     with ending_on_signal():
         began = False
         try:
-            began = start(settings, chosen, tell=tell, idle=idle)
+            began = start(settings, chosen, notify=notify, idle=idle)
             yield load_settings(home=settings.home)
         finally:
             if began:
-                stack.down(settings, tell=tell)
+                stack.down(settings, notify=notify)
 
 
 @contextmanager
@@ -267,19 +269,19 @@ def ending_on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _drained(settings: Settings, tell: Tell) -> Ledger:
+def _drained(settings: Settings, notify: Notify) -> Ledger:
     """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
     if not wait_until_settled(settings, seconds=DRAIN_SECONDS):
-        tell(f"not everything has arrived after {DRAIN_SECONDS:.0f} s; the ledger says what is in flight")
+        notify(f"not everything has arrived after {DRAIN_SECONDS:.0f} s; the ledger says what is in flight")
     return take(settings)
 
 
-def _count_down(seconds: int, tell: Tell) -> None:
+def _count_down(seconds: int, notify: Notify) -> None:
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         time.sleep(min(left, 10))
         if left > 10:
-            tell(f"  {max(0.0, ends - time.monotonic()):.0f} s to go")
+            notify(f"  {max(0.0, ends - time.monotonic()):.0f} s to go")
 
 
 def _with_free_app_port(settings: Settings) -> Settings:

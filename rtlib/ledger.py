@@ -21,7 +21,8 @@ from enum import StrEnum
 
 from rtlib.config import Settings
 from rtlib.formatting import format_quantity
-from rtlib.pipeline.audit.evidence import Evidence, Tell, gather, held_sequences
+from rtlib.notify import Notify
+from rtlib.pipeline.audit.evidence import Evidence, gather, held_sequences
 from rtlib.pipeline.audit.in_flight import SIMULATOR, InFlight
 from rtlib.pipeline.audit.reconcile import differences, last_sequences, sent_by
 
@@ -133,18 +134,18 @@ def to_dict(ledger: Ledger) -> dict[str, object]:
     return {**asdict(ledger), "reconciles": ledger.reconciles, "verdict": ledger.verdict}
 
 
-def take(settings: Settings, *, tell: Tell = lambda line: None) -> Ledger:
+def take(settings: Settings, *, notify: Notify = lambda line: None) -> Ledger:
     """Take the ledger now; it is final once the simulator has stopped and nothing is in flight.
 
     Args:
         settings: Which domain.
-        tell: Receives a line now and then while the events topic is read.
+        notify: Receives a line now and then while the events topic is read.
 
     Raises:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
-    evidence = gather(settings, tell=tell)
+    evidence = gather(settings, notify=notify)
     suspects = {name for name, last in last_sequences(evidence).items() if not _is_whole(evidence, name, last)}
     return judge(evidence, held_sequences(settings, suspects))
 

@@ -234,7 +234,7 @@ ask("""select batch_id, rows_read, rows_new, rows_rejected, applied_at
 # %%
 from rtlib import faults
 
-report = faults.run(settings, "kill-loader", seed=1, tell=print)
+report = faults.run(settings, "kill-loader", seed=1, notify=print)
 print(report.happened)
 assert report.recovered, "the loader has not come back; rtlib status says why"
 

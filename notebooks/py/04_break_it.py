@@ -195,7 +195,7 @@ menu.set_axis(["fault", "hurts", "what should happen"], axis=1).set_index("fault
 # %%
 my_guess = None  # for instance 10
 print(faults.MENU[first_fault].expect, end="\n\n")
-first = faults.run(settings, first_fault, seed=seed, tell=lambda line: None)
+first = faults.run(settings, first_fault, seed=seed, notify=lambda line: None)
 print(first.happened)
 assert first.recovered, "it has not come back; rtlib status says which part hangs"
 compare(my_guess, round(first.recovery_seconds))
@@ -207,7 +207,7 @@ compare(my_guess, round(first.recovery_seconds))
 # %%
 my_guess = None  # what `doubled` says, for instance 0
 print(faults.MENU[second_fault].expect, end="\n\n")
-second = faults.run(settings, second_fault, seed=seed, tell=lambda line: None)
+second = faults.run(settings, second_fault, seed=seed, notify=lambda line: None)
 print(second.happened)
 assert second.recovered, "it has not caught up; rtlib status says which part hangs"
 

@@ -110,10 +110,10 @@ pd.Series({model.name: model.plain for model in MODELS}, name="what it does").to
 # %%
 my_guess = None  # for instance "Prophet"
 
-def tell(done, tasks, what):
+def notify(done, tasks, what):
     print(f"\r{done} of {tasks}: {what:40}", end="" if done < tasks else "\n")
 
-(outlook,) = forecast_all([calls], origins=asked_days, workers=workers, tell=tell)
+(outlook,) = forecast_all([calls], origins=asked_days, workers=workers, notify=notify)
 compare(my_guess, outlook.champion)
 charts.scores_chart(outlook)
 
@@ -215,7 +215,7 @@ print(f"{domain.title}: {len(domain.sites)} sites, {total['all']:,.0f} events in
 
 # %%
 my_guess = None  # for instance 1
-ahead = forecast_all(sites, horizon=7, origins=4, step=2, workers=workers, tell=tell)
+ahead = forecast_all(sites, horizon=7, origins=4, step=2, workers=workers, notify=notify)
 compare(my_guess, len({one.champion for one in ahead}))
 won = {one.grid.unique_id: (one.champion, one.scores[one.champion].wape) for one in ahead}
 pd.DataFrame(won, index=["champion", "missed"]).T

@@ -291,7 +291,7 @@ connection.close()
 from rtlib import faults
 
 if surge:
-    done = faults.run(settings, "surge", seed=seed, tell=print)
+    done = faults.run(settings, "surge", seed=seed, notify=print)
     print(done.happened)
 else:
     print(faults.MENU["surge"].expect)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
@@ -12,37 +11,37 @@ from rtlib.bench.load_step import PATIENCE_SECONDS, Step, step
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import StreamError
+from rtlib.notify import Notify
 from rtlib.pipeline.telemetry.progress_topic import newest_progress
 from rtlib.records import QueryProgress
 
-Tell = Callable[[str], None]
 LONG_STEPS = 3  # tries, before the bench says that nothing is sustained
 KEYS_RATE, KEYS_SECONDS, TRICKLE = 1_000.0, 20.0, 20.0
 EMPTY_ROWS = 5_000  # what a trickle leaves in the state is less than that
 
 
-def ramp(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:
+def ramp(settings: Settings, rates: list[float], *, seconds: float, notify: Notify) -> list[Step]:
     """One step after another, until one does not end well."""
     steps: list[Step] = []
     for rate in rates:
-        steps.append(_told(step(settings, rate=rate, seconds=seconds, name=f"{rate:.0f}"), tell))
+        steps.append(_told(step(settings, rate=rate, seconds=seconds, name=f"{rate:.0f}"), notify))
         if not steps[-1].ended_well:
             break
     return steps
 
 
-def sustain(settings: Settings, rates: list[float], *, seconds: float, tell: Tell) -> list[Step]:
+def sustain(settings: Settings, rates: list[float], *, seconds: float, notify: Notify) -> list[Step]:
     """Long steps from the highest of these rates downwards, until one is sustained; at most three."""
     steps: list[Step] = []
     for rate in sorted(rates, reverse=True)[:LONG_STEPS]:
-        steps.append(_told(step(settings, rate=rate, seconds=seconds, name=f"long-{rate:.0f}"), tell))
+        steps.append(_told(step(settings, rate=rate, seconds=seconds, name=f"long-{rate:.0f}"), notify))
         if steps[-1].sustained:
             break
     return steps
 
 
-def _told(one: Step, tell: Tell) -> Step:
-    tell(
+def _told(one: Step, notify: Notify) -> Step:
+    notify(
         f"  {one.rate:>8,.0f} events/s for {one.seconds:.0f} s: p50 {one.latency.p50_ms:,.0f} ms, "
         f"p99 {one.latency.p99_ms:,.0f} ms, archive {one.archive_seconds:.1f} s behind ({one.archive_rise:+.1f} s), "
         f"KPIs {one.kpis_seconds:.1f} s ({one.kpis_rise:+.1f} s)"

@@ -164,14 +164,14 @@ def _verdict(step: Step) -> str:
     return "ok" if step.sustained else f"MISSED: {' and '.join(step.troubles)}"
 
 
-def save(result: Result, folder: Path, *, tell: Callable[[str], None]) -> None:
+def save(result: Result, folder: Path, *, notify: Callable[[str], None]) -> None:
     """Write the table, the JSON and the plots into a folder."""
     paths = plot(result, folder)
     plain = json.dumps(result.to_json(), indent=1, allow_nan=False)
     for name, text in (("bench.txt", table(result)), ("bench.json", plain)):
         (folder / name).write_text(f"{text}\n")
         paths.append(folder / name)
-    tell(f"written: {', '.join(path.name for path in paths)} in {folder}")
+    notify(f"written: {', '.join(path.name for path in paths)} in {folder}")
 
 
 def plot(result: Result, folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from rtlib.domains import Domain, Staffing, domain_names, load_domain
 from rtlib.forecast import LEVELS, ForecastResult, Grid, choose, forecast_all
 from rtlib.forecast.bank import bank_grid
 from rtlib.forecast.grid import Numbers
-from rtlib.forecast.run import Tell
+from rtlib.forecast.run import TaskProgress
 from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of, simulated_load
 from rtlib.pipeline.planning.forecasting import SLOTS, planned_level
 from rtlib.staffing import Roster, hedged_roster, people_needed
@@ -59,7 +59,7 @@ class PlanScore:
 
 
 def score_staffing(
-    *, per_day: int, seed: int, quick: bool = False, workers: int = 2, tell: Tell | None = None
+    *, per_day: int, seed: int, quick: bool = False, workers: int = 2, notify: TaskProgress | None = None
 ) -> tuple[PlanScore, ...]:
     """Score plans for the bank and for every domain.
 
@@ -68,32 +68,46 @@ def score_staffing(
         seed: Same seed, same events.
         quick: Fewer days that choose the champion, and fewer of the bank's.
         workers: How many processes.
-        tell: Called after each piece of work.
+        notify: Called after each piece of work.
     """
     worlds = [load_domain(name) for name in domain_names()]
-    scored = [score_domain(one, per_day=per_day, seed=seed, quick=quick, workers=workers, tell=tell) for one in worlds]
-    return (_bank(quick, workers, tell), *scored)
+    scored = [
+        score_domain(one, per_day=per_day, seed=seed, quick=quick, workers=workers, notify=notify) for one in worlds
+    ]
+    return (_bank(quick, workers, notify), *scored)
 
 
 def score_domain(
-    domain: Domain, *, per_day: int, seed: int, quick: bool = False, workers: int = 2, tell: Tell | None = None
+    domain: Domain,
+    *,
+    per_day: int,
+    seed: int,
+    quick: bool = False,
+    workers: int = 2,
+    notify: TaskProgress | None = None,
 ) -> PlanScore:
     """Score plans for one domain, on a whole week; the arguments are those of ``score_staffing``."""
     counts = simulated_load(domain, seed=seed, until=UNTIL, days=DAYS, per_day=per_day)
     stations = [one for one in series_of(counts, domain) if (one.unique_id == EVERYWHERE) == domain.staffing.pooled]
     warm_up = QUICK_WARM_UP if quick else WARM_UP
-    return _scored(domain.name, domain.staffing, stations, warm_up, SCORED, workers, tell)
+    return _scored(domain.name, domain.staffing, stations, warm_up, SCORED, workers, notify)
 
 
-def _bank(quick: bool, workers: int, tell: Tell | None) -> PlanScore:
+def _bank(quick: bool, workers: int, notify: TaskProgress | None) -> PlanScore:
     grid = bank_grid(interval_minutes=INTERVAL_MINUTES)
-    return _scored("bank calls", BANK, [grid], BANK_WARM_UP, BANK_SCORED // (4 if quick else 1), workers, tell)
+    return _scored("bank calls", BANK, [grid], BANK_WARM_UP, BANK_SCORED // (4 if quick else 1), workers, notify)
 
 
 def _scored(
-    name: str, role: Staffing, stations: Sequence[Grid], warm_up: int, days: int, workers: int, tell: Tell | None
+    name: str,
+    role: Staffing,
+    stations: Sequence[Grid],
+    warm_up: int,
+    days: int,
+    workers: int,
+    notify: TaskProgress | None,
 ) -> PlanScore:
-    found = forecast_all(stations, origins=warm_up + days, workers=workers, tell=tell)
+    found = forecast_all(stations, origins=warm_up + days, workers=workers, notify=notify)
     costs = [_costs(role, one, warm_up, place) for one in found for place in range(warm_up, warm_up + days)]
     forecast, foresight, last_week = np.sum(costs, axis=0).tolist()
     champions = tuple(_champion(one, warm_up) for one in found)

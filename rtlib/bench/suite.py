@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from rtlib.bench.write_rates import copy_rate, insert_rate, merge_ms
 from rtlib.broker.topics import keep_versions
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
+from rtlib.notify import Notify
 from rtlib.pipeline.dbt import race
 from rtlib.pipeline.recovery.readiness import last_batches, wait_for_newer_batches, wait_until_recovered
 from rtlib.pipeline.telemetry.trigger import switch
@@ -29,7 +30,6 @@ from rtlib.services import supervisor
 from rtlib.services.freeze import frozen
 from rtlib.simulator import Simulator
 
-Tell = Callable[[str], None]
 RATE = 100.0  # at which latencies are measured: well below what the pipeline can take
 BASE = 500.0  # the load that is doubled and doubled again
 CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
@@ -61,7 +61,7 @@ FULL = Size(
 )  # fmt: skip
 
 
-def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
+def run(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     """Measure everything on a running stack, whose simulator this stops.
 
     The stack should be one of its own: its state is filled with the benchmark's events.
@@ -76,23 +76,23 @@ def run(settings: Settings, *, quick: bool, tell: Tell) -> Result:
         switch(settings, "real-time")
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     paces = [pace()]
-    tell(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
+    notify(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings, seconds=size.warm)
     live, rows, question = _latencies(settings, "real-time", seconds=size.seconds)
     made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
-    tell(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
+    notify(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
     switch(settings, "micro-batch")
     with frozen(settings, "stream"):  # it would share the machine with what is measured alone
-        alone = [*_stores(settings, size, tell), *_clients(settings, size, tell)]
-        alone += _transform(settings, tell) if size.grows else []
+        alone = [*_stores(settings, size, notify), *_clients(settings, size, notify)]
+        alone += _transform(settings, notify) if size.grows else []
     _warm(settings, seconds=size.warm)
     batch = _latency(settings, "micro-batch", seconds=size.seconds)
     ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
     paces.append(pace())
     if not size.grows:
         return Result(tuple(ratios), paces=tuple(paces))
-    grown, state = _grow(settings, tell)
+    grown, state = _grow(settings, notify)
     return replace(grown, ratios=(*ratios, *_costs(grown.steps), state), paces=(*paces, *grown.paces))
 
 
@@ -117,8 +117,8 @@ def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of
     ]  # fmt: skip
 
 
-def _stores(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
-    tell(f"{size.rows:,} rows by PUT and COPY INTO, {size.inserts} by INSERT")
+def _stores(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
+    notify(f"{size.rows:,} rows by PUT and COPY INTO, {size.inserts} by INSERT")
     events = [json.loads(one[5:]) for one in _records(settings, size.rows)]
     copied, inserted = copy_rate(settings, events), insert_rate(settings, events[: size.inserts])
     return [
@@ -129,8 +129,8 @@ def _stores(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _clients(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
-    tell(f"{size.records:,} records by each client")
+def _clients(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
+    notify(f"{size.records:,} records by each client")
     records = _records(settings, size.records)
     # In turns, and the best of each: whatever else the machine does then hits both.
     pairs = [(kafka_python(settings, records), confluent(settings, records)) for _ in range(2)]
@@ -145,8 +145,8 @@ def _clients(settings: Settings, size: Size, tell: Tell) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _transform(settings: Settings, tell: Tell) -> list[Ratio]:
-    tell("one dbt model, in this process and by the command line")
+def _transform(settings: Settings, notify: Notify) -> list[Ratio]:
+    notify("one dbt model, in this process and by the command line")
     told = race(settings, rounds=2)
     return [
         Ratio(
@@ -175,22 +175,22 @@ def _latencies(settings: Settings, name: str, *, seconds: float) -> tuple[Latenc
     return wait(topic.counted)[0], rows, table.question_ms
 
 
-def _grow(settings: Settings, tell: Tell) -> tuple[Result, Ratio]:
+def _grow(settings: Settings, notify: Notify) -> tuple[Result, Ratio]:
     """Once, twice and four times the base, then up until it is too much; ten times as much at once; more keys."""
-    tell("back to real-time mode: how much is too much")
+    notify("back to real-time mode: how much is too much")
     switch(settings, "real-time")
     # Under load Java compiles its code for about a minute, on the cores that are measured.
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
-    steps = ramp(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, tell=tell)
+    steps = ramp(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, notify=notify)
     paces = [pace()]
-    tell(f"the highest of these that holds for {LONG_SECONDS:.0f} s")
-    long_steps = sustain(settings, [one.rate for one in steps if one.ended_well], seconds=LONG_SECONDS, tell=tell)
+    notify(f"the highest of these that holds for {LONG_SECONDS:.0f} s")
+    long_steps = sustain(settings, [one.rate for one in steps if one.ended_well], seconds=LONG_SECONDS, notify=notify)
     paces.append(pace())
     most = max((one.rate for one in long_steps if one.sustained), default=BASE)
-    tell(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
+    notify(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
     burst = step(settings, rate=most, seconds=BURST_SECONDS, name="burst", burst=True)
     after = step(settings, rate=BASE, seconds=STEP_SECONDS, name="after")
-    tell("the same number of records with a fourth of the keys, and with all of them")
+    notify("the same number of records with a fourth of the keys, and with all of them")
     few, many = state_of_keys(settings, copies=4), state_of_keys(settings, copies=1)
     definition = "rows in Spark's state; an event is a key, and a copy of it is not"
     grown = Result((), tuple(steps), tuple(long_steps), burst, after, tuple(paces))

@@ -45,9 +45,9 @@ def bench_pipeline(
     from rtlib import demo
     from rtlib.bench import report
 
-    result = demo.run_bench(load_settings(), quick=quick, tell=say)
+    result = demo.run_bench(load_settings(), quick=quick, notify=say)
     if save:
-        report.save(result, project_root() / "docs" / "bench", tell=say)
+        report.save(result, project_root() / "docs" / "bench", notify=say)
     print_json(result.to_json()) if as_json else typer.echo(report.table(result))
     raise typer.Exit(0 if result.holds else 1)
 
@@ -61,7 +61,7 @@ def bench_forecast(as_json: Json = False, quick: Quick = False, workers: Workers
     """
     from rtlib.forecast.bank import score_bank
 
-    found = score_bank(quick=quick, workers=workers, tell=progress)
+    found = score_bank(quick=quick, workers=workers, notify=progress)
     low, high = COVERAGE
     good = found.ratio <= BANK_RATIO and low <= found.scores[found.champion].coverage_80 <= high
     if as_json:
@@ -93,7 +93,7 @@ def bench_staffing(
 
     settings = load_settings(**({} if seed is None else {"seed": seed}))
     events = per_day or round(settings.rate * 86_400)
-    bank, *worlds = score_staffing(per_day=events, seed=settings.seed, quick=quick, workers=workers, tell=progress)
+    bank, *worlds = score_staffing(per_day=events, seed=settings.seed, quick=quick, workers=workers, notify=progress)
     good = bank.against_last_week < 1 and all(one.against_foresight <= FORESIGHT_RATIO for one in worlds)
     if as_json:
         told = [{**asdict(one), "against_foresight": one.against_foresight,

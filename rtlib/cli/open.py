@@ -40,9 +40,9 @@ def run_demo(
             raise ConfigError(f"{name} is for a run that ends by itself", cure="add --headless")
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
     if not headless:
-        demo.run_app(settings, chosen, tell=say, browser=not no_browser)
+        demo.run_app(settings, chosen, notify=say, browser=not no_browser)
         return
-    result = demo.run_headless(settings, chosen, seconds=seconds or SECONDS, tell=say)
+    result = demo.run_headless(settings, chosen, seconds=seconds or SECONDS, notify=say)
     if as_json:
         print_json(to_dict(result))
     else:
@@ -57,7 +57,7 @@ def open_app(
     """Serve the clickable graph of the running stack by Voilà, until Ctrl-C."""
     from rtlib import demo
 
-    demo.serve_app(load_settings(), tell=say, browser=not no_browser)
+    demo.serve_app(load_settings(), notify=say, browser=not no_browser)
 
 
 @app.command()
@@ -67,7 +67,7 @@ def cards(
     """Open the page with the cards that the local receiver took in the place of Teams."""
     from rtlib import demo
 
-    demo.open_cards(load_settings(), tell=say, browser=not no_browser)
+    demo.open_cards(load_settings(), notify=say, browser=not no_browser)
 
 
 @app.command()

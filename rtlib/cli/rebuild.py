@@ -37,7 +37,7 @@ def warehouse(
         )
     if not yes:
         typer.confirm(f"Make the warehouse of {settings.home} anew? The old file is kept.", abort=True)
-    done = rebuild_warehouse(settings, tell=say)
+    done = rebuild_warehouse(settings, notify=say)
     if as_json:
         print_json(asdict(done))
     else:

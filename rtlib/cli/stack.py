@@ -60,7 +60,7 @@ def up(
     from rtlib import demo
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
-    began = demo.start(settings, chosen, tell=say)
+    began = demo.start(settings, chosen, notify=say)
     now = load_settings()
     if began and not as_json:
         say(f"up: Kafka at {now.bootstrap_servers}, registry at {now.schema_registry_url}")
@@ -73,7 +73,7 @@ def down(as_json: Json = False) -> None:
     """Stop everything that up began, also after a crash."""
     from rtlib.services import stack
 
-    stopped = stack.down(load_settings(), tell=say)
+    stopped = stack.down(load_settings(), notify=say)
     if as_json:
         print_json({"stopped": stopped})
     else:

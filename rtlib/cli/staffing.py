@@ -68,7 +68,7 @@ def forecast_load(
     from rtlib.pipeline.planning import forecasting
 
     began = monotonic()
-    found = forecasting.forecast(_settings(domain), days=days, workers=workers, tell=progress)
+    found = forecasting.forecast(_settings(domain), days=days, workers=workers, notify=progress)
     if as_json:
         sites = [{"site": one.grid.unique_id, "champion": one.champion, "why": one.why,
                   "wape": one.scores[one.champion].wape} for one in found]  # fmt: skip

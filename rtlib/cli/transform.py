@@ -34,7 +34,9 @@ def build(
     """
     from rtlib.pipeline import dbt
 
-    report = dbt.build(load_settings(), select=select or (), unit_tests=unit_tests, full_refresh=full_refresh, tell=say)
+    report = dbt.build(
+        load_settings(), select=select or (), unit_tests=unit_tests, full_refresh=full_refresh, notify=say
+    )
     if as_json:
         print_json({**asdict(report), "passed": report.passed, "ok": report.ok})
     else:

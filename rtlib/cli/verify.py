@@ -24,8 +24,8 @@ def show_ledger(as_json: Json = False) -> None:
     from rtlib.pipeline.recovery.drain import wait_until_drained
 
     settings = load_settings()
-    wait_until_drained(settings, tell=say)
-    taken = ledger.take(settings, tell=say)
+    wait_until_drained(settings, notify=say)
+    taken = ledger.take(settings, notify=say)
     if as_json:
         print_json(ledger.to_dict(taken))
     else:
@@ -51,7 +51,7 @@ def fault(
         print_json(menu) if as_json else typer.echo("\n".join(f"{one:<20} {title}" for one, title in menu.items()))
         return
     with demo.ending_on_signal():
-        report = faults.run(load_settings(), name, seed=seed, tell=say)
+        report = faults.run(load_settings(), name, seed=seed, notify=say)
     if as_json:
         print_json({**asdict(report), "recovered": report.recovered, "as_expected": report.as_expected})
     else:
@@ -92,8 +92,8 @@ def soak(
     from rtlib.faults.soak import soak as run_soak
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=small)
-    with demo.running_stack(settings, {**chosen, **STEADY}, tell=say) as running:
-        result = run_soak(running, seed=seed, seconds=seconds, faults=count, tell=say, record_bytes=record_bytes)
+    with demo.running_stack(settings, {**chosen, **STEADY}, notify=say) as running:
+        result = run_soak(running, seed=seed, seconds=seconds, faults=count, notify=say, record_bytes=record_bytes)
     bounds = {
         "state_rows": result.state_rows, "judges_state": result.judges_state, "memory_growth": result.memory_growth
     }  # fmt: skip
@@ -118,8 +118,8 @@ def _soaks(
         _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
         with demo.scratch(load_settings(), "soak") as own:
             try:
-                with demo.running_stack(own, {**chosen, **STEADY}, tell=say) as running:
-                    done = run_soak(running, seed=number, seconds=seconds, faults=faults, tell=say)
+                with demo.running_stack(own, {**chosen, **STEADY}, notify=say) as running:
+                    done = run_soak(running, seed=number, seconds=seconds, faults=faults, notify=say)
                 rows.append(soak_table.row(number, done))
             except RtlibError as error:
                 rows.append(soak_table.Row(number, failed=str(error)))

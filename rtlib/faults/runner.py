@@ -15,12 +15,12 @@ from rtlib.errors import ServiceError
 from rtlib.faults.catalog import Plan, plan
 from rtlib.faults.effects import Effect
 from rtlib.faults.inject import inject
+from rtlib.notify import Notify
 from rtlib.pipeline.audit.tallies import runs, written_at
 from rtlib.pipeline.recovery.readiness import obstacle
 from rtlib.pipeline.recovery.snapshot import Snapshot, event_ends, longest_pause, take_snapshot
 from rtlib.records import Tally
 
-Tell = Callable[[str], None]
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 EFFECT_SECONDS = 90.0
@@ -64,7 +64,7 @@ class Report:
         return self.recovered and self.unseen is None
 
 
-def run(settings: Settings, name: str, *, seed: int, tell: Tell, stop: threading.Event | None = None) -> Report:
+def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threading.Event | None = None) -> Report:
     """Say what should happen, do it, watch, and say what happened.
 
     Raises:
@@ -73,13 +73,13 @@ def run(settings: Settings, name: str, *, seed: int, tell: Tell, stop: threading
     """
     stop = stop or threading.Event()
     chosen = plan(name, seed=seed, domain=load_domain(settings.domain))
-    tell(f"{chosen.fault.title} (seed {seed})\n{chosen.fault.expect}")
+    notify(f"{chosen.fault.title} (seed {seed})\n{chosen.fault.expect}")
     before = take_snapshot(settings)
     began = time.monotonic()
     done = inject(settings, chosen, stop=stop)
     ended, ended_at = time.monotonic(), datetime.now(UTC)
-    tell(f"{done}; watching")
-    back, ends = _recovery(settings, since=ended_at, afresh=chosen.fault.way == "checkpoint", tell=tell, stop=stop)
+    notify(f"{done}; watching")
+    back, ends = _recovery(settings, since=ended_at, afresh=chosen.fault.way == "checkpoint", notify=notify, stop=stop)
     after, unseen = _effect(settings, chosen, before, ends=ends, stop=stop) if back is not None else (None, None)
     happened = _story(before, after, back, unseen)
     return Report(
@@ -96,18 +96,18 @@ def run(settings: Settings, name: str, *, seed: int, tell: Tell, stop: threading
     )
 
 
-def button(settings: Settings, *, seed: int = 1) -> Callable[[str, Tell], str]:
+def button(settings: Settings, *, seed: int = 1) -> Callable[[str, Notify], str]:
     """What a button of the graph does: the fault of this name, told as it goes, and in the end what happened."""
 
-    def hurt(name: str, tell: Tell) -> str:
-        report = run(settings, name, seed=seed, tell=tell)
+    def hurt(name: str, notify: Notify) -> str:
+        report = run(settings, name, seed=seed, notify=notify)
         return f"{report.done}. {report.happened}"
 
     return hurt
 
 
 def _recovery(
-    settings: Settings, *, since: datetime, afresh: bool, tell: Tell, stop: threading.Event
+    settings: Settings, *, since: datetime, afresh: bool, notify: Notify, stop: threading.Event
 ) -> tuple[float | None, Mapping[int, int]]:
     """Seconds until nothing stands in the way, None when something still does after three minutes; and where the
     events topic ended when the harm was over, or as soon afterwards as Kafka answered."""
@@ -121,7 +121,7 @@ def _recovery(
         kind = (reason or said).partition(":")[0]
         if kind != said:
             said = kind
-            tell(f"  {time.monotonic() - began:5.1f} s  {reason}")
+            notify(f"  {time.monotonic() - began:5.1f} s  {reason}")
         stop.wait(LOOK_SECONDS)
     return None, ends
 

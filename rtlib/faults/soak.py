@@ -7,7 +7,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ from rtlib.faults.inject import inject
 from rtlib.faults.peak import Peak, peak_memory
 from rtlib.faults.runner import FAULT
 from rtlib.ledger import Ledger, take
+from rtlib.notify import Notify
 from rtlib.pipeline.audit.tallies import runs, written_at
 from rtlib.pipeline.recovery.readiness import wait_until_settled
 from rtlib.pipeline.telemetry.progress_topic import newest_progress
 from rtlib.pipeline.workers.flood import Flooded, flood
 from rtlib.services import processes, supervisor
 
-Tell = Callable[[str], None]
 SAMPLE_SECONDS = 5.0
 STEADY_BATCH = 2  # a query's first batch forgets nothing, for it has no watermark, and the second begins to
 LARGE_A_SECOND = 200
@@ -143,7 +143,7 @@ def schedule(settings: Settings, *, seed: int, seconds: float, faults: int) -> l
     return [(at, plan(name, seed=seed, domain=domain)) for at, name in zip(moments, names, strict=True)]
 
 
-def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell, record_bytes: int = 0) -> Soak:
+def soak(settings: Settings, *, seed: int, seconds: int, faults: int, notify: Notify, record_bytes: int = 0) -> Soak:
     """Hurt the running stack at seeded moments, stop the simulator at the end, let everything arrive, take the ledger.
 
     A simulator that ran before runs again afterwards. With ``record_bytes`` as many bytes each have the records that
@@ -159,12 +159,14 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, tell: Tell
     try:
         with peak_memory(settings) as peak:
             with _large_records(settings, record_bytes, seconds) as flooded:
-                done, samples = _hurt(settings, plans, seconds, tell)
+                done, samples = _hurt(settings, plans, seconds, notify)
             supervisor.stop_part(settings, "simulator")
-            tell(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
+            notify(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
             patience = FLOOD_PATIENCE_SECONDS if record_bytes else PATIENCE_SECONDS
             if not wait_until_settled(settings, seconds=patience):
-                tell(f"  not everything has arrived in {patience / 60:.0f} minutes; the ledger says what is in flight")
+                notify(
+                    f"  not everything has arrived in {patience / 60:.0f} minutes; the ledger says what is in flight"
+                )
         events, bound = account(settings, sent, since=since, seconds=seconds)
         ledger = take(settings)
         if not record_bytes:
@@ -197,7 +199,7 @@ def _large_records(settings: Settings, record_bytes: int, seconds: float) -> Ite
 
 
 def _hurt(
-    settings: Settings, plans: Sequence[tuple[float, Plan]], seconds: int, tell: Tell
+    settings: Settings, plans: Sequence[tuple[float, Plan]], seconds: int, notify: Notify
 ) -> tuple[tuple[Moment, ...], tuple[Sample, ...]]:
     """Do each fault at its moment and look at the stack meanwhile."""
     began, stop = time.monotonic(), threading.Event()
@@ -210,7 +212,7 @@ def _hurt(
             stop.wait(max(0.0, began + at - time.monotonic()))
             now = time.monotonic() - began
             done.append(Moment(round(now, 1), chosen.fault.name, _patiently(settings, chosen)))
-            tell(f"  {now:5.0f} s  {chosen.fault.name:<20} {done[-1].done}")
+            notify(f"  {now:5.0f} s  {chosen.fault.name:<20} {done[-1].done}")
         stop.wait(max(0.0, began + seconds - time.monotonic()))
     finally:
         stop.set()

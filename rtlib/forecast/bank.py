@@ -15,7 +15,7 @@ from rtlib.forecast.champion import choose
 from rtlib.forecast.grid import Grid, grids
 from rtlib.forecast.metrics import Score
 from rtlib.forecast.models import BASELINE
-from rtlib.forecast.run import ForecastResult, Tell, forecast_all
+from rtlib.forecast.run import ForecastResult, TaskProgress, forecast_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,22 +79,22 @@ def bank_grid(*, interval_minutes: int = STEP_MINUTES) -> Grid:
 
 
 def bank_outlook(
-    *, interval_minutes: int = STEP_MINUTES, quick: bool = False, workers: int = 2, tell: Tell | None = None
+    *, interval_minutes: int = STEP_MINUTES, quick: bool = False, workers: int = 2, notify: TaskProgress | None = None
 ) -> ForecastResult:
     """Every model's forecast of each of the last days from the day before."""
     grid = bank_grid(interval_minutes=interval_minutes)
-    return forecast_all([grid], origins=QUICK_ORIGINS if quick else ORIGINS, workers=workers, tell=tell)[0]
+    return forecast_all([grid], origins=QUICK_ORIGINS if quick else ORIGINS, workers=workers, notify=notify)[0]
 
 
-def score_bank(*, quick: bool = False, workers: int = 2, tell: Tell | None = None) -> BankScore:
+def score_bank(*, quick: bool = False, workers: int = 2, notify: TaskProgress | None = None) -> BankScore:
     """Score all models on the five-minute series, a day ahead.
 
     Args:
         quick: Fewer days.
         workers: How many processes.
-        tell: Called after each piece of work.
+        notify: Called after each piece of work.
     """
-    outlook = bank_outlook(quick=quick, workers=workers, tell=tell)
+    outlook = bank_outlook(quick=quick, workers=workers, notify=notify)
     warm_up = QUICK_WARM_UP if quick else WARM_UP
     return BankScore(
         champion=champion_after(outlook, warm_up),

@@ -24,7 +24,7 @@ from rtlib.forecast.models import ENSEMBLE, MODELS
 if TYPE_CHECKING:
     import pandas as pd
 
-Tell = Callable[[int, int, str], None]  # how many tasks are done, of how many, and what was done last
+TaskProgress = Callable[[int, int, str], None]  # how many tasks are done, of how many, and what was done last
 MOST = 1_000  # days ahead, origins, days between them, processes: no more of any
 CHUNK = 16  # origins in one task: enough to be worth sending, few enough to share out
 
@@ -91,7 +91,7 @@ def forecast_all(
     step: int = 1,
     models: Sequence[Model] = MODELS,
     workers: int = 2,
-    tell: Tell | None = None,
+    notify: TaskProgress | None = None,
 ) -> tuple[ForecastResult, ...]:
     """Backtest every model on every series, choose, and forecast the days that follow.
 
@@ -102,7 +102,7 @@ def forecast_all(
         step: How many days lie between those.
         models: Which models; with more than two, an ensemble of the best is added.
         workers: How many processes; 1 stays in this one.
-        tell: Called after each piece of work.
+        notify: Called after each piece of work.
 
     Raises:
         ConfigError: A series is too short, there is none, two have the same name, no model is given, or horizon,
@@ -119,7 +119,7 @@ def forecast_all(
         for model in models
         for some in _chunks((*before[grid.unique_id], len(grid.days)))
     ]
-    said = _work(tasks, workers, tell)
+    said = _work(tasks, workers, notify)
     return tuple(_outlook(grid, before[grid.unique_id], horizon, models, said) for grid in grids)
 
 
@@ -137,12 +137,12 @@ def _chunks(origins: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
     return (origins[start : start + CHUNK] for start in range(0, len(origins), CHUNK))
 
 
-def _work(tasks: Sequence[_Task], workers: int, tell: Tell | None) -> dict[tuple[str, str, int], Numbers]:
+def _work(tasks: Sequence[_Task], workers: int, notify: TaskProgress | None) -> dict[tuple[str, str, int], Numbers]:
     done: dict[tuple[str, str, int], Numbers] = {}
     for task, found in _in_one(tasks) if workers == 1 else _in_many(tasks, workers):
         done[task.key] = found
-        if tell:
-            tell(len(done), len(tasks), f"{task.model.name}, {task.grid.unique_id}")
+        if notify:
+            notify(len(done), len(tasks), f"{task.model.name}, {task.grid.unique_id}")
     return done
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rtlib import transform
 from rtlib.config import Settings
+from rtlib.notify import Notify
 from rtlib.records import Observation, Reading, Status
 from rtlib.transform import BuildReport, Lineage, Race
 from rtlib.transform.lineage import Node as LineageNode
-from rtlib.transform.run import Tell
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.migrations import migrate
 
@@ -38,7 +38,7 @@ def build(
     select: Sequence[str] = (),
     unit_tests: bool = True,
     full_refresh: bool = False,
-    tell: Tell | None = None,
+    notify: Notify | None = None,
 ) -> BuildReport:
     """Make the tables that dbt reads, ask how fresh they are, and build; see ``rtlib.transform.build``.
 
@@ -48,7 +48,7 @@ def build(
     """
     _make_tables(settings)
     transform.freshness(settings)
-    return transform.build(settings, select=select, unit_tests=unit_tests, full_refresh=full_refresh, tell=tell)
+    return transform.build(settings, select=select, unit_tests=unit_tests, full_refresh=full_refresh, notify=notify)
 
 
 def docs(settings: Settings) -> Path:

@@ -23,6 +23,7 @@ from rtlib.errors import (
     SupervisorSilent,
     WarehouseDamaged,
 )
+from rtlib.notify import Notify
 from rtlib.run_state import clear_run_state, make_secrets, save_options
 from rtlib.services import jars, java, ports, processes, restarts, supervisor
 from rtlib.services.broker import prepare_broker
@@ -31,7 +32,6 @@ from rtlib.services.parts import MEMORY_MB, parts
 from rtlib.services.registry import check_store, prepare_registry
 
 Check = Callable[[Settings], str]
-Tell = Callable[[str], None]
 
 STARTS = 5  # a part that has needed more of them will not come up by one more
 OURS = {"jars", "logs", "ports.json", "run", "run.json", "secrets.json", "up.lock", "warehouse"}  # one of them at least
@@ -73,7 +73,7 @@ def up(
     checks: Mapping[str, Check],
     prepare: Callable[[Settings], None],
     chosen: Mapping[str, object],
-    tell: Tell,
+    notify: Notify,
     idle: Collection[str] = (),
     timeout_seconds: float = 240.0,
 ) -> bool:
@@ -84,7 +84,7 @@ def up(
         checks: For each part, what asks it something and says what it answered; raises RtlibError until it can.
         prepare: Makes topics, schema and tables; called once the servers answer.
         chosen: Settings given for this stack; they are remembered for other terminals, with those that held anyway.
-        tell: Receives one line for each step.
+        notify: Receives one line for each step.
         idle: Parts that are not started with the others.
         timeout_seconds: How long all parts together may take to answer.
 
@@ -99,10 +99,10 @@ def up(
     """
     with _one_at_a_time(settings):
         if supervisor.supervisor_pid(settings) is not None:
-            tell("the stack is running already")
+            notify("the stack is running already")
             return False
         try:
-            found, fetched = _gather(settings, tell=tell)
+            found, fetched = _gather(settings, notify=notify)
             with ports.port_lock():
                 settings = _lay_out(settings, found, fetched, chosen=chosen)
                 supervisor.start(settings)
@@ -110,21 +110,21 @@ def up(
             deadline = time.monotonic() + timeout_seconds
             for name in SERVERS:
                 if name in running:
-                    wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
+                    wait_healthy(settings, name, checks[name], until=deadline, notify=notify)
             prepare(settings)
-            tell("topics, schema and tables are there")
+            notify("topics, schema and tables are there")
             later = [name for name in running if name not in SERVERS and name not in idle]
             for name in later:
                 supervisor.start_part(settings, name, wait=False)
             for name in later:
-                wait_healthy(settings, name, checks[name], until=deadline, tell=tell)
+                wait_healthy(settings, name, checks[name], until=deadline, notify=notify)
         except BaseException:
-            down(settings, tell=lambda line: None)
+            down(settings, notify=lambda line: None)
             raise
         return True
 
 
-def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, tell: Tell) -> None:
+def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, notify: Notify) -> None:
     """Ask a part until it answers.
 
     Raises:
@@ -161,31 +161,31 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, t
             f"{name} does not answer{again}: {reason}\n  The end of its log:\n    {tail}",
             cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
         ) from error
-    tell(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
+    notify(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
 
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged | CheckpointTorn)
 
 
-def down(settings: Settings, *, tell: Tell) -> bool:
+def down(settings: Settings, *, notify: Notify) -> bool:
     """Stop everything that ``up`` began for this state folder, also after a crash; return False if nothing ran."""
     with processes.undisturbed():
         left = list[str]()
         try:
             pid = supervisor.supervisor_pid(settings)
             if pid is not None:
-                tell("stopping the parts")
+                notify("stopping the parts")
                 supervisor.shut_down(settings)
                 _wait_for_end(pid)
         except SupervisorSilent as error:
             pid = None
-            tell(f"{error.what}; its processes are ended by their ids")
+            notify(f"{error.what}; its processes are ended by their ids")
         finally:
             left += processes.end_leftovers(settings.home)
             clear_run_state(settings.home)
         if left:
-            tell(f"ended what was left over: {', '.join(sorted(set(left)))}")
+            notify(f"ended what was left over: {', '.join(sorted(set(left)))}")
         return pid is not None or bool(left)
 
 
@@ -229,11 +229,11 @@ def tail_log(settings: Settings, name: str, count: int) -> list[str]:
     return path.read_text(errors="replace").splitlines()[-count:]
 
 
-def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
+def _gather(settings: Settings, *, notify: Notify) -> tuple[java.Java, jars.Jars]:
     """End what a crash left over, and have Java and the jars here."""
     left = processes.end_leftovers(settings.home)
     if left:
-        tell(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
+        notify(f"ended what an earlier crash left over: {', '.join(sorted(set(left)))}")
     try:
         changed = private.close_to_others(settings.home)
     except PermissionError as error:
@@ -241,7 +241,7 @@ def _gather(settings: Settings, *, tell: Tell) -> tuple[java.Java, jars.Jars]:
             f"{error.filename} in the state folder belongs to another user", cure=f"sudo chown -R $USER {settings.home}"
         ) from error
     if changed:
-        tell(f"{changed} files and folders of {settings.home} were open to other users; they no longer are")
+        notify(f"{changed} files and folders of {settings.home} were open to other users; they no longer are")
     return java.ensure_java(settings), jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError
+from rtlib.notify import Notify
 from rtlib.transform.project import STREAM, log_folder, profile_folder, project, target
 from rtlib.transform.records import BuildReport, Freshness
 from rtlib.transform.results import last_freshness, read_report
@@ -17,7 +18,6 @@ from rtlib.transform.results import last_freshness, read_report
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
-Tell = Callable[[str], None]
 # What dbt says when a node is done; the rest of its talk is in its log.
 DONE = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult", "LogUnitTestResult"})
 DONE |= {"LogNodeNoOpResult", "LogFreshnessResult"}
@@ -29,7 +29,7 @@ def build(
     select: Sequence[str] = (),
     unit_tests: bool = True,
     full_refresh: bool = False,
-    tell: Tell | None = None,
+    notify: Notify | None = None,
 ) -> BuildReport:
     """Run ``dbt build``: seeds, snapshots, models and their tests, in the order of their lineage.
 
@@ -40,7 +40,7 @@ def build(
         select: What to build, in dbt's own words, for instance ``+interval_load``; nothing means everything.
         unit_tests: Also run the tests over made-up rows, which hold for the code whatever the data.
         full_refresh: Build incremental models and seeds anew.
-        tell: Is given a line for each node that is done.
+        notify: Is given a line for each node that is done.
 
     Raises:
         ConfigError: The project cannot be read, or nothing is called what was selected.
@@ -52,7 +52,7 @@ def build(
     with _alone(settings):
         results = target(settings) / "run_results.json"
         results.unlink(missing_ok=True)
-        _invoke(settings, words, tell=tell)
+        _invoke(settings, words, notify=notify)
         report = read_report(target(settings)) if results.exists() else None
     if report is None or not (report.nodes or report.checks):
         chosen = f" by {' '.join(select)}" if select else ""
@@ -60,7 +60,7 @@ def build(
     return report
 
 
-def docs(settings: Settings, *, tell: Tell | None = None) -> Path:
+def docs(settings: Settings, *, notify: Notify | None = None) -> Path:
     """Run ``dbt docs generate`` and return the page to open. It asks the warehouse for the columns there are.
 
     Raises:
@@ -70,11 +70,11 @@ def docs(settings: Settings, *, tell: Tell | None = None) -> Path:
     # In a folder of its own: it writes a manifest and results too, and those of the last build are to stay.
     folder = settings.home / "dbt" / "docs"
     with _alone(settings):
-        _invoke(settings, ["docs", "generate", "--static"], tell=tell, folder=folder)
+        _invoke(settings, ["docs", "generate", "--static"], notify=notify, folder=folder)
     return folder / "static_index.html"
 
 
-def freshness(settings: Settings, *, tell: Tell | None = None) -> tuple[Freshness, ...]:
+def freshness(settings: Settings, *, notify: Notify | None = None) -> tuple[Freshness, ...]:
     """Run ``dbt source freshness``: how old is the newest row of each source that has a limit.
 
     Raises:
@@ -82,7 +82,7 @@ def freshness(settings: Settings, *, tell: Tell | None = None) -> tuple[Freshnes
         WarehouseError: The warehouse does not answer.
     """
     with _alone(settings):
-        _invoke(settings, ["source", "freshness"], tell=tell)
+        _invoke(settings, ["source", "freshness"], notify=notify)
         return last_freshness(settings)
 
 
@@ -107,12 +107,14 @@ def arguments(settings: Settings, profiles: Path, folder: Path | None = None) ->
     ]
 
 
-def _invoke(settings: Settings, words: Sequence[str], *, tell: Tell | None = None, folder: Path | None = None) -> None:
+def _invoke(
+    settings: Settings, words: Sequence[str], *, notify: Notify | None = None, folder: Path | None = None
+) -> None:
     from dbt.cli.main import dbtRunner
 
     def heard(event: Any) -> None:
-        if tell is not None and event.info.name in DONE:
-            tell(event.info.msg)
+        if notify is not None and event.info.name in DONE:
+            notify(event.info.msg)
 
     with profile_folder(settings) as profiles:
         # Quiet on the console: what it has to say is in the report, and all of it in its log.

@@ -10,9 +10,9 @@ import ipywidgets
 
 from rtlib.errors import RtlibError
 from rtlib.faults import MENU, Fault
+from rtlib.notify import Notify
 
-Tell = Callable[[str], None]
-Hurt = Callable[[str, Tell], str]
+Hurt = Callable[[str, Notify], str]
 
 
 def by_component(menu: Mapping[str, Fault] = MENU) -> dict[str, list[Fault]]:
@@ -74,12 +74,12 @@ class FaultPanel:
     def _run(self, name: str) -> None:
         expected, seen = MENU[name].expect, list[str]()
 
-        def tell(line: str) -> None:
+        def notify(line: str) -> None:
             seen.append(line.strip())
             self._tell(f"{expected}  — Now: {seen[-1]}")
 
         try:
-            self._tell(self._hurt(name, tell))
+            self._tell(self._hurt(name, notify))
         except RtlibError as error:
             self._tell(str(error))
         finally:

@@ -47,7 +47,7 @@ def service(settings: Settings, **variables: str) -> Iterator[subprocess.Popen[b
             process.wait(timeout=30)
 
 
-def tell(settings: Settings, kpi: str, values: list[float], *, first: datetime) -> None:
+def notify(settings: Settings, kpi: str, values: list[float], *, first: datetime) -> None:
     """Write a KPI record of the domain's first site for each minute, as Spark does."""
     domain = load_domain(settings.domain)
     site, names = domain.sites[0].id, [one.name for one in domain.kpis]
@@ -85,11 +85,11 @@ def test_a_surge_is_one_card_and_one_recovery_though_the_service_is_killed_in_be
     settings = of_domain(stack, "gaming")
     first = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=9)
     with service(settings) as process:
-        tell(settings, "latency", [CALM, BAD, BAD, BAD], first=first)
+        notify(settings, "latency", [CALM, BAD, BAD, BAD], first=first)
         until(lambda: cards(settings), seconds=60)
         os.kill(process.pid, signal.SIGKILL)
     with service(settings):
-        tell(settings, "latency", [BAD, CALM, CALM, CALM], first=first + timedelta(minutes=4))
+        notify(settings, "latency", [BAD, CALM, CALM, CALM], first=first + timedelta(minutes=4))
         until(lambda: len(cards(settings)) > 1, seconds=60)
         until(lambda: all(one["status"] == "delivered" for one in outbox(settings)), seconds=30)
     raised, over = cards(settings)
@@ -103,7 +103,7 @@ def test_where_nobody_takes_the_card_it_is_kept_with_the_reason(stack: Stack) ->
     first = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
     nowhere = receiver_address(settings).cards  # takes no POST
     with service(settings, RTLIB_TEAMS_WEBHOOK_URL=nowhere):
-        tell(settings, "page_load", [BAD] * 4, first=first)
+        notify(settings, "page_load", [BAD] * 4, first=first)
         until(lambda: any(one["status"] == "undelivered" for one in outbox(settings)), seconds=60)
     (told,) = outbox(settings)
     assert (told["change"], told["reason"], int(told["attempts"])) == ("raised", "HTTP 401", 1)

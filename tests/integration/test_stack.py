@@ -208,7 +208,7 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
         assert sum(waiting) == told["in_flight"] > 100
     finally:
         supervisor.start_part(settings, "stream")
-    assert patient(settings, tell=lines.append, patience=180), lines
+    assert patient(settings, notify=lines.append, patience=180), lines
     shown = CliRunner().invoke(cli.app, ["ledger"])
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "reconciles: nothing lost, nothing doubled")
 

@@ -168,7 +168,7 @@ def test_all_models_on_two_series_in_two_processes_with_progress() -> None:
     both = grids(frame._append(a_frame(name="b", days=24, seed=2, level=0.1)), interval_minutes=30)
     told: list[tuple[int, int]] = []
     found = forecast_all(
-        both, horizon=2, origins=3, workers=2, tell=lambda done, tasks, what: told.append((done, tasks))
+        both, horizon=2, origins=3, workers=2, notify=lambda done, tasks, what: told.append((done, tasks))
     )
     assert told == [(done, 12) for done in range(1, 13)]
     for one in found:

@@ -26,7 +26,7 @@ STOPPED = Part("alerts", RUNS.command, autostart=False)
 
 def test_snowflake_has_no_file_to_rebuild(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Snowflake"):
-        rebuild.rebuild_warehouse(Settings(home=tmp_path, snowflake_account="org-one"), tell=print)
+        rebuild.rebuild_warehouse(Settings(home=tmp_path, snowflake_account="org-one"), notify=print)
 
 
 def test_each_table_is_counted_before_and_after(

@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_is_not_waited_for() -> None:
         raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
 
     with running_supervisor(WAITS) as settings, pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
-        stack.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, tell=lambda line: None)
+        stack.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, notify=lambda line: None)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> N
     with running_supervisor(FAILS) as settings:
         began = time.monotonic()
         with pytest.raises(ServiceError, match=r"simulator does not answer and has ended \d times") as given_up:
-            stack.wait_healthy(settings, "simulator", refuses, until=began + 200, tell=lambda line: None)
+            stack.wait_healthy(settings, "simulator", refuses, until=began + 200, notify=lambda line: None)
         assert time.monotonic() - began < 60
     assert "RTLIB_RATE: no such rate" in str(given_up.value)
 
@@ -75,7 +75,7 @@ def test_a_part_that_runs_is_waited_for() -> None:
         running_supervisor(WAITS) as settings,
         pytest.raises(ServiceError, match="simulator does not answer: the simulator"),
     ):
-        stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, tell=lambda line: None)
+        stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 3, notify=lambda line: None)
 
 
 DAMAGED = WarehouseDamaged("the warehouse's file is damaged: RAW.EVENTS", cure=WarehouseDamaged.CURE)
@@ -90,7 +90,7 @@ def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         with pytest.raises(WarehouseDamaged):
             stack.wait_healthy(
-                settings, "simulator", is_damaged, until=time.monotonic() + 10_000, tell=lambda line: None
+                settings, "simulator", is_damaged, until=time.monotonic() + 10_000, notify=lambda line: None
             )
         (told,) = stack.status(settings, checks={"simulator": is_damaged}).parts
     assert not told.healthy
@@ -154,7 +154,7 @@ def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> 
     with running_supervisor(server, *both) as settings:
         started = ("broker", *names)
         until(lambda: all(stack.tail_log(settings, name, 1) == ["ready"] for name in started), seconds=30)
-        assert stack.down(settings, tell=lambda line: None)
+        assert stack.down(settings, notify=lambda line: None)
         assert [stack.tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
@@ -204,7 +204,7 @@ def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> 
             stack.reset(settings)
         assert "rtlib down" in refused.value.cure
         assert (settings.home / "logs").exists()
-        assert stack.down(settings, tell=lambda line: None)
+        assert stack.down(settings, notify=lambda line: None)
         stack.reset(settings)
         assert list(settings.home.iterdir()) == []
 
@@ -260,7 +260,7 @@ def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypat
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
     told: list[str] = []
     chosen: dict[str, object] = {"rate": 500.0}
-    assert not demo.start(load_settings(home=laid_out, **chosen), chosen, tell=told.append)
+    assert not demo.start(load_settings(home=laid_out, **chosen), chosen, notify=told.append)
     assert told == ["it runs with rate 5.0, and 500.0 is ignored; to change it: rtlib down, then rtlib up"]
 
 
@@ -273,19 +273,19 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
         monkeypatch.setenv("RTLIB_DOMAIN", "gaming")
     chosen: dict[str, object] = {"domain": "gaming"} if by == "option" else {}
     with pytest.raises(ConfigError, match="the stack is running for iot") as refused:
-        demo.start(load_settings(home=laid_out, **chosen), chosen, tell=lambda line: None)
+        demo.start(load_settings(home=laid_out, **chosen), chosen, notify=lambda line: None)
     assert "--domain gaming" in refused.value.cure
 
 
 def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
-    monkeypatch.setattr(demo, "_drained", lambda settings, tell: supervisor.states(settings)["simulator"].state)
+    monkeypatch.setattr(demo, "_drained", lambda settings, notify: supervisor.states(settings)["simulator"].state)
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
-        during = demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
+        during = demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
         assert (during, supervisor.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")
         supervisor.stop_part(settings, "simulator")
-        demo.run_headless(settings, {}, seconds=1, tell=lambda line: None)
+        demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
         assert supervisor.states(settings)["simulator"].state == "STOPPED"
 
 

@@ -35,7 +35,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "serve", [demo.serve_lab, lambda settings, browser: demo.serve_app(settings, tell=print, browser=browser)]
+    "serve", [demo.serve_lab, lambda settings, browser: demo.serve_app(settings, notify=print, browser=browser)]
 )
 def test_a_server_that_works_elsewhere_has_the_state_folder_of_the_terminal(
     given: dict[str, Any], tmp_path: Path, serve: Any
@@ -69,7 +69,7 @@ def test_the_app_s_token_is_in_a_file_of_its_owner_s_and_not_in_the_command(
     given: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(Started):
-        demo.serve_app(load_settings(), tell=print, browser=False)
+        demo.serve_app(load_settings(), notify=print, browser=False)
     file = tmp_path / "state" / "run" / "app" / "voila.json"
     token = json.loads(file.read_text())["Voila"]["token"]
     assert len(token) >= 32
@@ -80,4 +80,4 @@ def test_the_app_s_token_is_in_a_file_of_its_owner_s_and_not_in_the_command(
 def test_where_cards_go_to_teams_there_is_no_page_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", "https://teams.example.com/x")
     with pytest.raises(ConfigError, match="cards go to Teams"):
-        demo.open_cards(load_settings(home=tmp_path), tell=print, browser=False)
+        demo.open_cards(load_settings(home=tmp_path), notify=print, browser=False)

@@ -377,7 +377,7 @@ def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monk
         return contents(settings, topic)
 
     monkeypatch.setattr(evidence, "contents", shortened)
-    taken = ledger.take(arrived.settings, tell=lines.append)
+    taken = ledger.take(arrived.settings, notify=lines.append)
     assert taken.reconciles, taken.differences
     assert taken.expired == 20
     assert len(lines) == 1 and "asked again" in lines[0]
@@ -389,7 +389,7 @@ def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monk
 def taking(world: World) -> Callable[[], list[str]]:
     def lines() -> list[str]:
         told: list[str] = []
-        ledger.take(world.settings, tell=told.append)
+        ledger.take(world.settings, notify=told.append)
         return told
 
     return lines

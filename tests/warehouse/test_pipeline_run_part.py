@@ -72,7 +72,7 @@ class Beat:
     def due(self) -> bool:
         return True
 
-    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
+    def emit(self, said: str, numbers: Mapping[str, float]) -> None:
         SAID.append((said, numbers))
 
     def close(self) -> None:

@@ -86,11 +86,11 @@ def test_every_statement_of_the_layer_is_snowflakes_sql(
     told: list[str] = []
     run = seam._run
 
-    def tell(connection: SnowflakeConnection, sql: str, parameters: Any) -> Any:
+    def notify(connection: SnowflakeConnection, sql: str, parameters: Any) -> Any:
         told.append(sql)
         return run(connection, sql, parameters)
 
-    monkeypatch.setattr(seam, "_run", tell)
+    monkeypatch.setattr(seam, "_run", notify)
     migrate(warehouse)
     execute(warehouse, "use schema OPS")
     apply_batch(warehouse, batch(event_row(1), rejected=(rejected_row(1),)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
 from rtlib.formatting import format_quantity
+from rtlib.notify import Notify
 from rtlib.pipeline.audit.in_flight import NOTHING, InFlight, Unmerged, Window, merged_offsets, unmerged, window_of
 from rtlib.pipeline.audit.sequence_counts import SequenceCounts
 from rtlib.pipeline.audit.tallies import Run, runs, written_at
@@ -36,7 +37,6 @@ from rtlib.warehouse.reads import Counts, WindowComparison, WindowDifference, co
 if TYPE_CHECKING:
     from kafka.consumer.fetcher import ConsumerRecord
 
-Tell = Callable[[str], None]
 ALIVE_SECONDS = 5.0  # a simulator writes its tally every second
 TELL_SECONDS, TELL_RECORDS = 5.0, 1_000  # how often it is told how much is read, and how often that is looked at
 
@@ -168,25 +168,25 @@ class Evidence:
                 yield InFlight(part, partition, reached.get(partition, self.topic.first.get(partition, 0)), count)
 
 
-def gather(settings: Settings, *, tell: Tell = lambda line: None) -> Evidence:
+def gather(settings: Settings, *, notify: Notify = lambda line: None) -> Evidence:
     """Ask every place.
 
     Args:
         settings: Which domain.
-        tell: Receives a line now and then while the events topic is read.
+        notify: Receives a line now and then while the events topic is read.
 
     Raises:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
     while True:
-        evidence = _ask(settings, first_offsets(settings, settings.topic("events")), tell)
+        evidence = _ask(settings, first_offsets(settings, settings.topic("events")), notify)
         if first_offsets(settings, settings.topic("events")) == evidence.topic.first:
             return evidence
-        tell("  meanwhile Kafka deleted records that were too old: all places are asked again")
+        notify("  meanwhile Kafka deleted records that were too old: all places are asked again")
 
 
-def _ask(settings: Settings, first: Mapping[int, int], tell: Tell) -> Evidence:
+def _ask(settings: Settings, first: Mapping[int, int], notify: Notify) -> Evidence:
     taken_at = datetime.now(UTC)
     account = tuple(runs(settings))
     merged = merged_offsets(settings)
@@ -201,7 +201,7 @@ def _ask(settings: Settings, first: Mapping[int, int], tell: Tell) -> Evidence:
     finally:
         connection.close()
     reached = {ARCHIVE: progress.offsets, KPIS: compared.reported}
-    topic = read_topic(settings, reached=reached, first=first, tell=tell)
+    topic = read_topic(settings, reached=reached, first=first, notify=notify)
     waiting = unmerged(settings, merged)
     running = any(_is_alive(settings, run) for run in account)
     return Evidence(taken_at, running, account, topic, held, twice, progress, counted, compared, refused, waiting)
@@ -212,7 +212,7 @@ def read_topic(
     *,
     reached: Mapping[str, Mapping[int, int]],
     first: Mapping[int, int],
-    tell: Tell = lambda line: None,
+    notify: Notify = lambda line: None,
 ) -> Topic:
     """Count the events topic.
 
@@ -220,7 +220,7 @@ def read_topic(
         settings: Which domain.
         reached: For the archive and the KPI query, partition to the offset after the last that it has read.
         first: Partition to the offset of the first record that the topic holds.
-        tell: Receives a line every few seconds.
+        notify: Receives a line every few seconds.
     """
     fits = compile_schema(load_domain(settings.domain).schema)
     known = schema_ids(settings, subject(settings))
@@ -228,7 +228,7 @@ def read_topic(
     topic = Topic(first=first)
     name = settings.topic("events")
     total = sum(end_offsets(settings, name).values()) - topic.expired
-    for record in _counted(contents(settings, name), total, tell):
+    for record in _counted(contents(settings, name), total, notify):
         archived = record.offset < reached.get(ARCHIVE, {}).get(record.partition, 0)
         topic.records += 1
         topic.archived_records += archived
@@ -246,14 +246,14 @@ def read_topic(
     return topic
 
 
-def _counted(records: Iterable[ConsumerRecord], total: int, tell: Tell) -> Iterator[ConsumerRecord]:
+def _counted(records: Iterable[ConsumerRecord], total: int, notify: Notify) -> Iterator[ConsumerRecord]:
     """The same records; every few seconds it is told how many have passed. What takes no longer passes in silence."""
     said = time.monotonic()
     for number, record in enumerate(records, start=1):
         yield record
         if number % TELL_RECORDS == 0 and time.monotonic() - said >= TELL_SECONDS:
             said = time.monotonic()
-            tell(f"  {number:,} of {max(total, number):,} records of the events topic are read")
+            notify(f"  {number:,} of {max(total, number):,} records of the events topic are read")
 
 
 def _fitting(record: bytes | None, fits: Validate, known: Collection[int]) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from rtlib.domains import Staffing, load_domain
 from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS, ForecastResult, forecast_all
 from rtlib.forecast.grid import Numbers, moments
-from rtlib.forecast.run import Tell
+from rtlib.forecast.run import TaskProgress
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of
 from rtlib.staffing import (
@@ -51,7 +51,7 @@ class PlannedDay:
 
 
 def forecast(
-    settings: Settings, *, days: int = 7, workers: int = 2, tell: Tell | None = None
+    settings: Settings, *, days: int = 7, workers: int = 2, notify: TaskProgress | None = None
 ) -> tuple[ForecastResult, ...]:
     """Forecast the load of every site of the domain, and of the domain, from what RAW holds; store it.
 
@@ -62,7 +62,7 @@ def forecast(
         settings: Which domain, and where the warehouse is.
         days: How many days ahead.
         workers: How many processes.
-        tell: Called after each piece of work.
+        notify: Called after each piece of work.
 
     Raises:
         ConfigError: There is no history, or too little.
@@ -75,7 +75,7 @@ def forecast(
         if not rows:
             raise ConfigError(f"the warehouse holds no events of the domain {domain.name}", cure="rtlib backfill")
         series = series_of(rows, domain)
-        found = forecast_all(series, horizon=days, origins=ORIGINS, step=STEP, workers=workers, tell=tell)
+        found = forecast_all(series, horizon=days, origins=ORIGINS, step=STEP, workers=workers, notify=notify)
         made_at = datetime.now(UTC)
         told = [row for one in found for row in _forecast_rows(one, made_at)]
         tried = [row for one in found for row in _backtest_rows(one, made_at)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from rtlib import private
 from rtlib.broker.topics import end_offsets, forget_groups
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
+from rtlib.notify import Notify
 from rtlib.pipeline import batch_log, dbt
 from rtlib.pipeline.audit.evidence import outstanding
 from rtlib.pipeline.backfill import load_days
@@ -34,7 +35,6 @@ from rtlib.streaming.queries import ARCHIVE, checkpoint
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect, query
 
-Tell = Callable[[str], None]
 WRITERS = ("alerts", "loader", "stream")  # in the order in which they are stopped
 KAFKA_KEEPS = timedelta(days=7)  # at least so long, of every topic but progress
 MARGIN = timedelta(days=1)  # carried over though Kafka has it: it may be deleted before it is read again
@@ -71,12 +71,12 @@ class Rebuilt:
     seconds: float
 
 
-def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
+def rebuild_warehouse(settings: Settings, *, notify: Notify) -> Rebuilt:
     """Make the local warehouse anew; a stack that does not run is started, and runs on afterwards.
 
     Args:
         settings: Whose.
-        tell: Receives a line for each step, and every few seconds of a long one.
+        notify: Receives a line for each step, and every few seconds of a long one.
 
     Raises:
         ConfigError: The warehouse is Snowflake.
@@ -88,8 +88,8 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
     if supervisor.supervisor_pid(settings) is None:
         _forget_checkpoints(settings)
         private.write(settings.home / INTERRUPTED, "")
-        found = _replace(settings, tell)
-        settings = _started(settings, tell)
+        found = _replace(settings, notify)
+        settings = _started(settings, notify)
     else:
         with _writers_stopped(settings):
             # First of all: an attempt that is interrupted after it makes the readers begin anew, which does no harm;
@@ -99,22 +99,22 @@ def rebuild_warehouse(settings: Settings, *, tell: Tell) -> Rebuilt:
             (settings.home / INTERRUPTED).unlink(missing_ok=True)
             supervisor.stop_part(settings, "warehouse")
             try:
-                found = _replace(settings, tell)
+                found = _replace(settings, notify)
             finally:
                 supervisor.start_part(settings, "warehouse", wait=False)
             until = time.monotonic() + START_SECONDS
-            stack.wait_healthy(settings, "warehouse", health.warehouse, until=until, tell=tell)
+            stack.wait_healthy(settings, "warehouse", health.warehouse, until=until, notify=notify)
             provision(settings)
-    _wait_until_archived(settings, tell)
-    days = _load_history(settings, tell)
-    _make_again(settings, found, tell)
-    _wait_until_merged(settings, tell)
+    _wait_until_archived(settings, notify)
+    days = _load_history(settings, notify)
+    _make_again(settings, found, notify)
+    _wait_until_merged(settings, notify)
     return Rebuilt(str(found.kept or ""), _tables(settings, found), tuple(_gone(found, days)), time.monotonic() - began)
 
 
-def _replace(settings: Settings, tell: Tell) -> Salvage:
+def _replace(settings: Settings, notify: Notify) -> Salvage:
     found = replace_file(settings.home, _wanted())
-    tell(f"the old file is kept in {found.kept}" if found.kept else "there was no file")
+    notify(f"the old file is kept in {found.kept}" if found.kept else "there was no file")
     return found
 
 
@@ -139,10 +139,10 @@ def _wanted() -> Mapping[str, str]:
     }
 
 
-def _started(settings: Settings, tell: Tell) -> Settings:
+def _started(settings: Settings, notify: Notify) -> Settings:
     """Start the stack, but for those that read offsets, until these are forgotten."""
     later = ("loader", "alerts", "simulator")
-    stack.up(settings, checks=health.checks(), prepare=provision, chosen={}, tell=tell, idle=later)
+    stack.up(settings, checks=health.checks(), prepare=provision, chosen={}, notify=notify, idle=later)
     settings = load_settings(home=settings.home)
     forget_groups(settings, *_groups(settings))
     (settings.home / INTERRUPTED).unlink(missing_ok=True)
@@ -187,7 +187,7 @@ def _stop(settings: Settings, name: str) -> None:
         raise ServiceError(f"{name} cannot be stopped", cure="rtlib down, then rtlib rebuild warehouse") from error
 
 
-def _wait_until_archived(settings: Settings, tell: Tell) -> None:
+def _wait_until_archived(settings: Settings, notify: Notify) -> None:
     """Wait until RAW has all that Kafka holds now.
 
     Raises:
@@ -210,43 +210,43 @@ def _wait_until_archived(settings: Settings, tell: Tell) -> None:
             raise ServiceError(f"the archive stands still, {left:,} records before the end", cure="rtlib logs stream")
         if now - told > TELL_SECONDS:
             told = now
-            tell(f"  {left:,} records of {settings.topic('events')} are still to be archived")
+            notify(f"  {left:,} records of {settings.topic('events')} are still to be archived")
         time.sleep(LOOK_SECONDS)
 
 
-def _wait_until_merged(settings: Settings, tell: Tell) -> None:
+def _wait_until_merged(settings: Settings, notify: Notify) -> None:
     try:
         wait_until_merged(settings)
     except ServiceError as error:  # a busy machine may take longer; what is not merged yet is not lost
-        tell(f"{error.what}; it goes on")
+        notify(f"{error.what}; it goes on")
 
 
-def _load_history(settings: Settings, tell: Tell) -> int:
+def _load_history(settings: Settings, notify: Notify) -> int:
     """Load the noted days of every domain; returns how many days."""
     loaded = 0
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
         for (per_day, seed), days in batch_log.history_of(mine).items():
-            tell(f"{domain}: loading {len(days)} days of history of about {per_day:,} events, seed {seed}")
+            notify(f"{domain}: loading {len(days)} days of history of about {per_day:,} events, seed {seed}")
             load_days(mine.model_copy(update={"seed": seed}), days, per_day=per_day)
             loaded += len(days)
     return loaded
 
 
-def _make_again(settings: Settings, found: Salvage, tell: Tell) -> None:
+def _make_again(settings: Settings, found: Salvage, notify: Notify) -> None:
     """Marts, forecasts and plans, where they were there before."""
     had_marts = any(rows and name.startswith("MARTS.") for name, rows in found.rows.items())
     if had_marts or (not found.rows and dbt.models(settings)[1] is not None):
-        tell("building the marts")
+        notify("building the marts")
         dbt.build(settings, unit_tests=False)
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
         days = batch_log.noted(mine, "forecast")
         if days is not None:
-            tell(f"{domain}: forecasting {days} days")
+            notify(f"{domain}: forecasting {days} days")
             forecasting.forecast(mine, days=days)
         if days is not None and batch_log.noted(mine, "plan") is not None:
-            tell(f"{domain}: planning shifts")
+            notify(f"{domain}: planning shifts")
             forecasting.plan(mine)
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from rtlib.config import Settings
+from rtlib.notify import Notify
 from rtlib.pipeline.audit.evidence import is_sending, outstanding
 
-Tell = Callable[[str], None]
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # a Spark that was killed is back within it, and tells its watermark every 15 s
 
 
-def wait_until_drained(settings: Settings, *, tell: Tell, patience: float = PATIENCE_SECONDS) -> bool:
+def wait_until_drained(settings: Settings, *, notify: Notify, patience: float = PATIENCE_SECONDS) -> bool:
     """Wait until everything has arrived; True when it has. While a simulator sends there is nothing to wait for.
 
     Args:
         settings: Which domain.
-        tell: Receives what is still outstanding, whenever that has changed.
+        notify: Receives what is still outstanding, whenever that has changed.
         patience: It gives up once nothing has moved for so many seconds.
 
     Raises:
@@ -32,9 +31,9 @@ def wait_until_drained(settings: Settings, *, tell: Tell, patience: float = PATI
             return True
         if left != seen:
             moved, seen = time.monotonic(), left
-            tell(f"  waiting: {left}")
+            notify(f"  waiting: {left}")
         elif time.monotonic() - moved >= patience:
-            tell(f"  nothing has moved for {patience:.0f} s: no longer waiting")
+            notify(f"  nothing has moved for {patience:.0f} s: no longer waiting")
             return False
         time.sleep(LOOK_SECONDS)
     return False

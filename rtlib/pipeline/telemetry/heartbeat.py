@@ -29,7 +29,7 @@ class HeartbeatEmitter:
         """True when the last sign is a second old."""
         return time.monotonic() - self._told >= 1.0
 
-    def tell(self, said: str, numbers: Mapping[str, float]) -> None:
+    def emit(self, said: str, numbers: Mapping[str, float]) -> None:
         """Say that the part works, unless it was said less than a second ago."""
         if self.due():
             self._told = time.monotonic()

@@ -60,7 +60,7 @@ def run_alerts(settings: Settings, stop: threading.Event) -> None:
             if not sender.is_alive():
                 raise RuntimeError("the sender has ended; the supervisor starts this part again")
             if sign.due():
-                sign.tell(f"judged until {watch.said}", watch.numbers())
+                sign.emit(f"judged until {watch.said}", watch.numbers())
     finally:
         stop.set()
         wake.set()

@@ -104,8 +104,8 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
             writer.heartbeat(replace(told, numbers=numbers) if told.part == queries.KPIS else told)
 
         try:
-            tell = {"on_progress": writer.progress, "on_heartbeat": beat}
-            job.run(starts, **tell, stop=stop, outdated=outdated)  # type: ignore[arg-type]
+            notify = {"on_progress": writer.progress, "on_heartbeat": beat}
+            job.run(starts, **notify, stop=stop, outdated=outdated)  # type: ignore[arg-type]
         finally:
             spark.stop()
 
@@ -161,7 +161,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
                 lag = reader.behind(kpis)
                 counts = {"skipped": skipped.count, "unpublished": refusals.unpublished}
                 numbers = {"lag": lag, "merged": merged, **counts}
-                sign.tell(f"{lag:,} KPI records behind{skipped.said}", numbers)
+                sign.emit(f"{lag:,} KPI records behind{skipped.said}", numbers)
     finally:
         sign.close()
         reader.close()
@@ -220,10 +220,10 @@ def run_simulator(settings: Settings, stop: threading.Event) -> None:
     )
     sign = HeartbeatEmitter("simulator", settings)
 
-    def tell(tally: Tally) -> None:
-        sign.tell(f"{tally.records:,} records sent", {"sent": tally.records, "malformed": tally.malformed})
+    def notify(tally: Tally) -> None:
+        sign.emit(f"{tally.records:,} records sent", {"sent": tally.records, "malformed": tally.malformed})
 
     try:
-        send(settings, simulator, stop=stop, tell=tell)
+        send(settings, simulator, stop=stop, notify=notify)
     finally:
         sign.close()

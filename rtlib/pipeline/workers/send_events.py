@@ -28,7 +28,7 @@ def send(
     simulator: Simulator,
     *,
     stop: threading.Event,
-    tell: Callable[[Tally], None] = lambda tally: None,
+    notify: Callable[[Tally], None] = lambda tally: None,
     seconds: float | None = None,
 ) -> Tally:
     """Send a run's records until ``stop`` is set, or for so many seconds; return what was sent.
@@ -39,7 +39,7 @@ def send(
         settings: Where the broker and the registry are.
         simulator: Whose records; its ``run`` must be new.
         stop: Ends the run early.
-        tell: Receives the tally about once a second.
+        notify: Receives the tally about once a second.
         seconds: How long, by the records' own times; None for without end.
 
     Raises:
@@ -59,7 +59,7 @@ def send(
                 if now - told >= 1.0:
                     told = now
                     write_run(settings, Run(simulator, keeper.tally()))
-                    tell(keeper.tally())
+                    notify(keeper.tally())
                 ahead = (sent.send_at - datetime.now(UTC)).total_seconds()
                 if ahead <= 0 and producer.has_room:
                     break

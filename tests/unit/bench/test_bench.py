@@ -272,7 +272,7 @@ def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> N
 
 
 def test_the_report_is_saved_as_text_json_and_pictures(tmp_path: Path) -> None:
-    save(RESULT, tmp_path, tell=lambda line: None)
+    save(RESULT, tmp_path, notify=lambda line: None)
     told = json.loads((tmp_path / "bench.json").read_text())
     assert (told["ratios"][0]["value"], told["ratios"][0]["holds"], told["holds"]) == (6.0, True, True)
     assert told["steps"][1]["sustained"] is False

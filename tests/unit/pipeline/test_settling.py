@@ -37,21 +37,21 @@ def test_it_waits_until_nothing_is_outstanding_and_says_each_change_once(
 ) -> None:
     answers(monkeypatch, "30 records", "30 records", "4 records", None)
     lines: list[str] = []
-    assert wait_until_drained(Settings(home=tmp_path), tell=lines.append)
+    assert wait_until_drained(Settings(home=tmp_path), notify=lines.append)
     assert lines == ["  waiting: 30 records", "  waiting: 4 records"]
 
 
 def test_where_nothing_moves_any_more_it_gives_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answers(monkeypatch, "30 records")
     lines: list[str] = []
-    assert not wait_until_drained(Settings(home=tmp_path), tell=lines.append, patience=0.02)
+    assert not wait_until_drained(Settings(home=tmp_path), notify=lines.append, patience=0.02)
     assert lines[0] == "  waiting: 30 records"
     assert "nothing has moved" in lines[-1]
 
 
 def test_what_moves_is_waited_for_beyond_the_patience(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answers(monkeypatch, *(f"{left} records" for left in range(50, 0, -1)), None)
-    assert wait_until_drained(Settings(home=tmp_path), tell=lambda line: None, patience=0.0)
+    assert wait_until_drained(Settings(home=tmp_path), notify=lambda line: None, patience=0.0)
 
 
 def test_while_the_simulator_sends_there_is_nothing_to_wait_for(
@@ -59,7 +59,7 @@ def test_while_the_simulator_sends_there_is_nothing_to_wait_for(
 ) -> None:
     monkeypatch.setattr(drain, "is_sending", lambda settings: True)
     left = answers(monkeypatch, "30 records", None)
-    assert not wait_until_drained(Settings(home=tmp_path), tell=lambda line: None)
+    assert not wait_until_drained(Settings(home=tmp_path), notify=lambda line: None)
     assert next(left) == "30 records"  # nobody asked
 
 
@@ -69,7 +69,7 @@ def test_a_warehouse_that_does_not_answer_ends_the_wait(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(drain, "outstanding", away)
     with pytest.raises(ServiceError, match="does not answer"):
-        wait_until_drained(Settings(home=tmp_path), tell=lambda line: None)
+        wait_until_drained(Settings(home=tmp_path), notify=lambda line: None)
 
 
 @pytest.mark.parametrize("words", [["ledger"], ["ledger", "--json"]])
@@ -79,8 +79,8 @@ def test_the_verb_waits_first_and_talks_on_standard_error_alone(
     monkeypatch.setenv("RTLIB_HOME", str(tmp_path))
     answers(monkeypatch, "30 records", None)
 
-    def take(settings: Settings, *, tell: ledger.Tell) -> ledger.Ledger:
-        tell("  1,000 of 2,000 records")
+    def take(settings: Settings, *, notify: ledger.Notify) -> ledger.Ledger:
+        notify("  1,000 of 2,000 records")
         return good_ledger()
 
     monkeypatch.setattr(ledger, "take", take)
@@ -94,7 +94,7 @@ def test_the_verb_waits_first_and_talks_on_standard_error_alone(
 def test_the_exit_code_says_that_something_never_arrived(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(tmp_path))
     answers(monkeypatch, None)
-    monkeypatch.setattr(ledger, "take", lambda settings, tell: replace(good_ledger(), in_flight=30))
+    monkeypatch.setattr(ledger, "take", lambda settings, notify: replace(good_ledger(), in_flight=30))
     shown = CliRunner().invoke(cli.app, ["ledger"])
     assert shown.exit_code == 9
     assert "NOT FINAL YET: nothing lost and nothing doubled so far, 30 records in flight" in shown.stdout
@@ -103,6 +103,6 @@ def test_the_exit_code_says_that_something_never_arrived(monkeypatch: pytest.Mon
 def test_the_exit_code_says_that_something_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(tmp_path))
     answers(monkeypatch, None)
-    monkeypatch.setattr(ledger, "take", lambda settings, tell: replace(good_ledger(), in_flight=30, lost=1))
+    monkeypatch.setattr(ledger, "take", lambda settings, notify: replace(good_ledger(), in_flight=30, lost=1))
     shown = CliRunner().invoke(cli.app, ["ledger"])
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (1, "DOES NOT RECONCILE: 1 lost, 0 doubled")

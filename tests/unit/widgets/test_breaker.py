@@ -10,7 +10,7 @@ from rtlib import ledger
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.errors import ServiceError
 from rtlib.faults import MENU
-from rtlib.widgets.fault_panel import FaultPanel, Tell, by_component
+from rtlib.widgets.fault_panel import FaultPanel, Notify, by_component
 from rtlib.widgets.ledger_view import ledger_view, table
 from support.ledgers import evidence_of, good_ledger, held_by, run_of
 
@@ -29,7 +29,7 @@ def press(breaker: FaultPanel) -> None:
 
 
 def test_a_node_with_faults_offers_them_with_what_to_expect() -> None:
-    breaker = FaultPanel(lambda name, tell: "")
+    breaker = FaultPanel(lambda name, notify: "")
     breaker.show("events")
     choice, _ = parts(breaker)
     assert [name for _, name in choice.options] == [one.name for one in by_component()["events"]]
@@ -39,7 +39,7 @@ def test_a_node_with_faults_offers_them_with_what_to_expect() -> None:
 
 
 def test_a_node_without_faults_offers_none() -> None:
-    breaker = FaultPanel(lambda name, tell: "")
+    breaker = FaultPanel(lambda name, notify: "")
     without = {one.id for one in ARCHITECTURE_COMPONENTS_LIST} - by_component().keys()
     for node in [*sorted(without), None]:
         assert not breaker.show(node)
@@ -48,9 +48,9 @@ def test_a_node_without_faults_offers_none() -> None:
 def test_pressing_the_button_does_the_chosen_fault_and_tells_what_happened() -> None:
     asked: list[str] = []
 
-    def hurt(name: str, tell: Tell) -> str:
+    def hurt(name: str, notify: Notify) -> str:
         asked.append(name)
-        tell("watching <b>closely</b>")
+        notify("watching <b>closely</b>")
         return "It came back after 7.5 s."
 
     breaker = FaultPanel(hurt)
@@ -64,8 +64,8 @@ def test_pressing_the_button_does_the_chosen_fault_and_tells_what_happened() -> 
 def test_what_a_fault_says_on_its_way_is_shown_as_text() -> None:
     seen: list[str] = []
 
-    def hurt(name: str, tell: Tell) -> str:
-        tell("<script>")
+    def hurt(name: str, notify: Notify) -> str:
+        notify("<script>")
         seen.append(breaker.said)
         return ""
 
@@ -78,7 +78,7 @@ def test_what_a_fault_says_on_its_way_is_shown_as_text() -> None:
 def test_while_a_fault_runs_the_button_does_nothing_more() -> None:
     begun, go_on, times = threading.Event(), threading.Event(), list[str]()
 
-    def hurt(name: str, tell: Tell) -> str:
+    def hurt(name: str, notify: Notify) -> str:
         times.append(name)
         begun.set()
         go_on.wait(10)
@@ -97,7 +97,7 @@ def test_while_a_fault_runs_the_button_does_nothing_more() -> None:
 
 
 def test_a_fault_that_cannot_be_done_says_why_and_what_to_do() -> None:
-    def hurt(name: str, tell: Tell) -> str:
+    def hurt(name: str, notify: Notify) -> str:
         raise ServiceError("the registry is not running here", cure="rtlib up")
 
     breaker = FaultPanel(hurt)
