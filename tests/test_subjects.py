@@ -12,9 +12,9 @@ from warehouse_rows import batch, event_row, rejected_row
 
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.explain.check import problems
-from rtlib.explain.figures import figures, is_borne, measured, unnamed
 from rtlib.explain.language import language_of
+from rtlib.explain.quantities import figures, is_borne, measured, unnamed
+from rtlib.explain.verify import problems
 from rtlib.pipeline import subjects
 from rtlib.pipeline.subjects import Subject, choices, is_subject, subject
 from rtlib.records import Kpi, Status

@@ -94,7 +94,7 @@ print(explain(graph.node(part), graph=graph, domain=load_domain(load_settings().
 # %%
 from dataclasses import replace
 
-from rtlib.explain.check import problems
+from rtlib.explain.verify import problems
 from rtlib.explain.facts import Fact
 from rtlib.records import Status
 

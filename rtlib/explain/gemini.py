@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pydantic import SecretStr
 
 from rtlib.errors import ConfigError
-from rtlib.explain.check import problems
 from rtlib.explain.facts import Facts, Level
+from rtlib.explain.gemini_stream import Heard, hear, in_words
 from rtlib.explain.language import language_of
-from rtlib.explain.stream import Heard, hear, in_words
+from rtlib.explain.verify import problems
 
 DOLLARS_PER_MILLION = {"gemini-3.8-flash": (0.75, 3.75), "gemini-3.5-flash-lite": (0.30, 2.50)}  # in, out
 SAID = 4  # reasons that are told before the rest is counted: they repeat words of the answer

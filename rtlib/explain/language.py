@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from rtlib.errors import ConfigError
-from rtlib.explain.words import number_words
+from rtlib.explain.number_words import number_words
 from rtlib.records import Status
 
 CODES = {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from rtlib.explain.facts import Facts
-from rtlib.explain.figures import Figure, forms, measured
+from rtlib.explain.quantities import Figure, forms, measured
 from rtlib.records import Status
 
 RUN = 3  # as many words in a row are a quotation

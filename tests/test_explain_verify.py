@@ -13,11 +13,11 @@ from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
 from rtlib.config import DOMAINS
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.explain.check import problems
 from rtlib.explain.facts import Fact, Facts, Level, facts_of
 from rtlib.explain.language import CODES, language_of
+from rtlib.explain.number_words import number_words
 from rtlib.explain.template import PHRASES, explain
-from rtlib.explain.words import number_words
+from rtlib.explain.verify import problems
 from rtlib.graph import build
 from rtlib.records import Observation, Reading, Status
 

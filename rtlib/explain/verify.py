@@ -21,12 +21,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from rtlib.explain.borne import Borne, borne_by
 from rtlib.explain.facts import Facts
-from rtlib.explain.figures import GLUED, SPOKEN, figures, forms, is_borne, is_sign, joined, unnamed
+from rtlib.explain.grounding import Borne, borne_by
 from rtlib.explain.language import Language, language_of
-from rtlib.explain.plain import unplain
-from rtlib.explain.words import spoken
+from rtlib.explain.number_words import spoken
+from rtlib.explain.plain_text import unplain
+from rtlib.explain.quantities import GLUED, SPOKEN, figures, forms, is_borne, is_sign, joined, unnamed
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 SENTENCE = re.compile(r"(?:[^.!?;:\n]|[.:](?=\S))+")
