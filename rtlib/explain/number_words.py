@@ -1,69 +1,93 @@
-"""Words: how languages write numbers, so that a number in words is no way round the check. By num2words and Babel."""
+"""Number words: how a language spells its numbers, by num2words; language names by Babel.
+
+num2words knows cardinals and ordinals in their basic form. Other inflections, numbers of one letter, fractions with a
+name of their own (half, quarter) and quantities that are no number (most, none, a dozen) are not recognised: no list of
+them exists for every language, and a list for some languages would only hide the gap.
+"""
 
 from __future__ import annotations
 
-import re
+import contextlib
 from functools import cache
 from os.path import commonprefix
 
 from rtlib.errors import ConfigError
+from rtlib.explain.plain_text import words
 
-SPOKEN = (*range(2, 21), *range(30, 100, 10), 100, 1_000)
-LONG = 6  # letters from which on a number word is also found inside another word, as in the German for 25
+SPELLED = (*range(2, 21), *range(30, 100, 10), 100, 1_000)  # 1 is a pronoun or an article in many languages
+SCALES = (10**6, 10**9, 10**12)
+WITHOUT_SPACES = frozenset({"th"})  # a number word cannot be told from the words around it
+PREFIX, INFIX = 5, 6  # letters from which on a number word is found at the start of, or inside, a longer word
+
+
+@cache
+def languages() -> dict[str, str]:
+    """The languages that can be checked: English name to code.
+
+    Chinese spells numbers with signs that have a numeric value in Unicode; it needs no list of words.
+    """
+    from babel import Locale
+    from num2words import CONVERTER_CLASSES, num2words  # type: ignore[import-untyped]
+
+    titles, known = Locale("en").languages, {"Chinese": "zh"}
+    for code in CONVERTER_CLASSES:
+        with contextlib.suppress(NotImplementedError):  # a converter without cardinals
+            if code in titles and code not in WITHOUT_SPACES and num2words(SPELLED[0], lang=code):
+                known[str(titles[code])] = code
+    return dict(sorted(known.items()))
+
+
+def language_code(language: str) -> str:
+    """The code of a language.
+
+    Args:
+        language: By its English name, as ``German``, or by its code, as ``de``.
+
+    Raises:
+        ConfigError: Its number words are unknown, so an answer in it could not be checked.
+    """
+    wanted, known = language.strip().lower(), languages()
+    for title, code in known.items():
+        if wanted in (title.lower(), code.lower()):
+            return code
+    offered = ", ".join(known)
+    raise ConfigError(f"an answer in {language!r} could not be checked", cure=f"use one of: {offered}")
 
 
 @cache
 def number_words(language: str) -> frozenset[str]:
-    """The words for 2 to 20, for the tens, a hundred, a thousand and a million, in lower case.
-
-    Args:
-        language: By its English name, as ``German``, or by its code, as ``de``. Chinese has none here: its numerals
-            are signs whose value Unicode tells.
+    """The words for 2 to 20, the tens, a hundred, a hundred and the scales, and ordinals, in lower case.
 
     Raises:
-        ConfigError: There is no such language, or nobody has written down how it counts.
+        ConfigError: Its number words are unknown.
     """
-    from num2words import num2words  # type: ignore[import-untyped]
+    from num2words import num2words
 
-    code = _code(language)
-    if code.startswith("zh"):
+    code = language_code(language)
+    if code == "zh":
         return frozenset()
-    try:
-        told = [str(num2words(value, lang=code)) for value in SPOKEN]
-        told.append(str(num2words(1_000_000, lang=code)).split()[-1])
-        told += [_end(str(num2words(value, lang=code)), str(num2words(2 * value, lang=code))) for value in (100, 1_000)]
-    except (NotImplementedError, OverflowError) as error:
-        raise _unknown(language) from error
-    return frozenset(word for one in told for word in re.findall(r"[^\W\d_]{2,}", one.lower()))
+    spelled = [str(num2words(value, lang=code)) for value in SPELLED]
+    spelled += [_shared_end(str(num2words(value, lang=code)), str(num2words(2 * value, lang=code)))
+                for value in (100, 1_000)]  # fmt: skip
+    optional = [(value, "cardinal") for value in SCALES] + [(value, "ordinal") for value in SPELLED[1:]]
+    for value, form in optional:  # without the ordinal of 2, a unit of time in English
+        with contextlib.suppress(NotImplementedError, OverflowError, LookupError):
+            spelled.append(str(num2words(value, lang=code, to=form)))
+    longest = (max(words(text.lower()), key=len, default="") for text in spelled)  # "hundred" of "one hundred"
+    return frozenset(word for word in longest if len(word) > 1)
 
 
-def spoken(text: str, words: frozenset[str]) -> list[str]:
-    """The words of a text that are numbers, or have one in them."""
-    long = [one for one in words if len(one) >= LONG]
-    told = re.findall(r"[^\W\d_]+", text)
-    return [one for one in told if one.lower() in words or any(part in one.lower() for part in long)]
+def spelled_numbers(text: str, known: frozenset[str]) -> list[str]:
+    """The words of a text that are a number word, or contain a long one."""
+    found = [(word, word.lower()) for word in words(text)]
+    return [word for word, low in found if low in known or any(_contains(low, number) for number in known)]
 
 
-def _end(one: str, other: str) -> str:
-    """What two words end in alike: what einhundert and zweihundert are hundreds by."""
-    alike = commonprefix([one[::-1], other[::-1]])[::-1]
-    return alike if len(alike) > 3 else ""
+def _contains(word: str, number: str) -> bool:
+    return (len(number) >= PREFIX and word.startswith(number)) or (len(number) >= INFIX and number in word)
 
 
-def _code(language: str) -> str:
-    from babel import Locale
-
-    wanted = language.strip().lower()
-    names = {name.lower(): code for code, name in Locale("en").languages.items()}
-    if wanted in names:
-        return str(names[wanted])
-    if wanted in names.values():
-        return wanted
-    raise _unknown(language)
-
-
-def _unknown(language: str) -> ConfigError:
-    return ConfigError(
-        f"how {language!r} writes numbers is not known here, so an answer in it could not be checked",
-        cure="use a language by its English name, for instance English, German or Spanish",
-    )
+def _shared_end(first: str, second: str) -> str:
+    """The common end of two words: einhundert and zweihundert are hundreds."""
+    end = commonprefix([first[::-1], second[::-1]])[::-1]
+    return end if len(end) > 3 else ""
