@@ -16,8 +16,9 @@ from rtlib.explain.facts import Facts, Level
 from rtlib.explain.gemini_stream import StreamedAnswer, describe_error, stream_answer
 from rtlib.explain.grounding import Grounding, ground
 from rtlib.explain.number_words import language_code
+from rtlib.explain.plain_text import normalized
 from rtlib.explain.usage import USAGE
-from rtlib.explain.verify import normalized, problems
+from rtlib.explain.verify import problems
 
 DOLLARS_PER_MILLION = {"gemini-3.8-flash": (0.75, 3.75), "gemini-3.5-flash-lite": (0.30, 2.50)}  # in, out
 MAX_REASONS = 5

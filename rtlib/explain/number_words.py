@@ -12,7 +12,7 @@ from functools import cache
 from os.path import commonprefix
 
 from rtlib.errors import ConfigError
-from rtlib.explain.plain_text import words
+from rtlib.explain.plain_text import normalized, words
 
 SPELLED = (*range(2, 21), *range(30, 100, 10), 100, 1_000)  # 1 is a pronoun or an article in many languages
 SCALES = (10**6, 10**9, 10**12)
@@ -73,7 +73,9 @@ def number_words(language: str) -> frozenset[str]:
     for value, form in optional:  # without the ordinal of 2, a unit of time in English
         with contextlib.suppress(NotImplementedError, OverflowError, LookupError):
             spelled.append(str(num2words(value, lang=code, to=form)))
-    longest = (max(words(text.lower()), key=len, default="") for text in spelled)  # "hundred" of "one hundred"
+    longest = (
+        max(words(normalized(text).lower()), key=len, default="") for text in spelled
+    )  # "hundred" of "one hundred"
     return frozenset(word for word in longest if len(word) > 1)
 
 

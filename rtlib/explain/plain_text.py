@@ -28,6 +28,11 @@ def markup_problems(text: str) -> Iterator[str]:
     yield from (f"has {word!r}, which mixes two alphabets" for word in words(text) if _mixes(word))
 
 
+def normalized(text: str) -> str:
+    """A text in the compatibility form of Unicode, in which full-width, circled and raised digits are digits."""
+    return unicodedata.normalize("NFKC", text).strip()
+
+
 def words(text: str) -> list[str]:
     """The words of a text: letters with their marks, in any script."""
     return "".join(sign if unicodedata.category(sign)[0] in "LM" else " " for sign in text).split()

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 
 from rtlib.explain.grounding import PLACEHOLDER, QUOTED, SENTENCE_ENDS, Grounding, Kind
 from rtlib.explain.number_words import language_code, number_words, spelled_numbers
-from rtlib.explain.plain_text import markup_problems, words
+from rtlib.explain.plain_text import markup_problems, normalized, words
 from rtlib.records import Status
 
 MAX_SENTENCES = 8
@@ -51,11 +51,6 @@ def problems(sentences: Sequence[str], grounding: Grounding, *, language: str = 
     if not found and sum(len(grounding.fill(sentence)) for sentence in sentences) > MAX_ANSWER:
         found.append(f"longer than {MAX_ANSWER:,} characters")
     return tuple(found)
-
-
-def normalized(sentence: str) -> str:
-    """A sentence in the compatibility form of Unicode, in which full-width, circled and raised digits are digits."""
-    return unicodedata.normalize("NFKC", sentence).strip()
 
 
 def _form(text: str, prose: str, grounding: Grounding) -> Iterator[str]:
