@@ -150,9 +150,9 @@ def test_the_model_receives_the_facts_with_their_ids_the_level_the_language_and_
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (reply("{subject.title} holds {number.arriving}, not 13."), "refused: sentence 1 has the digit '1'"),
+        (reply("{subject.title} holds {number.arriving}, not 13."), "refused: sentence 1 writes out the number '13'"),
         (reply(RATE, "Redis keeps them."), "sentence 2 does not begin with a fact"),
-        (reply("{subject.title} sends <b>{number.arriving}</b>."), "has the sign '<', which may be markup"),
+        (reply("{subject.title} sends <b>{number.arriving}</b>."), "has '<>/', which may be markup"),
         (reply("{subject.title} ignores {number.lost}."), "{number.lost}, which is not a fact"),
         (reply(*["All is well."] * 9), "; and 23 more"),
         (reply(), "0 sentences"),

@@ -121,11 +121,10 @@ def _shown(streamed: StreamedAnswer, grounding: Grounding, language: str) -> tup
         return "", "the answer was refused: it is not in the requested form"
     if reply.verdict is not Verdict.ANSWERED:
         return "", OFF_TOPIC if reply.verdict is Verdict.OFF_TOPIC else NOT_IN_FACTS
-    sentences = [normalized(sentence) for sentence in reply.sentences]
-    if wrong := problems(sentences, grounding, language=language):
+    if wrong := problems(reply.sentences, grounding, language=language):
         rest = f"; and {len(wrong) - MAX_REASONS} more" if len(wrong) > MAX_REASONS else ""
         return "", f"the answer was refused: {'; '.join(wrong[:MAX_REASONS])}{rest}"
-    return " ".join(grounding.fill(sentence) for sentence in sentences), ""
+    return " ".join(grounding.fill(normalized(sentence)) for sentence in reply.sentences), ""
 
 
 def _incomplete(streamed: StreamedAnswer) -> str:

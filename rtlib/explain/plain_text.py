@@ -20,22 +20,29 @@ def markup_problems(text: str) -> Iterator[str]:
     kinds = {sign: unicodedata.category(sign) for sign in text}
     if any(kind[0] == "C" or kind in ("Zl", "Zp") for kind in kinds.values()):
         yield "has control or hidden characters"
-    for sign, kind in kinds.items():
-        if kind[0] == "S" or (kind[0] == "P" and sign.isascii() and sign not in ASCII_PUNCTUATION):
-            yield f"has the sign {sign!r}, which may be markup or part of an address"
+    odd = [sign for sign, kind in kinds.items() if kind[0] == "S" or (kind[0] == "P" and _is_odd(sign))]
+    if odd:
+        yield f"has {''.join(odd)!r}, which may be markup or part of an address"
     if SCHEME.search(text):
         yield "has an address"
     yield from (f"has {word!r}, which mixes two alphabets" for word in words(text) if _mixes(word))
 
 
 def normalized(text: str) -> str:
-    """A text in the compatibility form of Unicode, in which full-width, circled and raised digits are digits."""
-    return unicodedata.normalize("NFKC", text).strip()
+    """A text in the compatibility form of Unicode, in which full-width, circled and raised digits are digits.
+
+    Without the zero-width non-joiner: Persian writes it within words, which are also read without it.
+    """
+    return unicodedata.normalize("NFKC", text.replace("\u200c", "")).strip()
 
 
 def words(text: str) -> list[str]:
     """The words of a text: letters with their marks, in any script."""
     return "".join(sign if unicodedata.category(sign)[0] in "LM" else " " for sign in text).split()
+
+
+def _is_odd(sign: str) -> bool:
+    return sign.isascii() and sign not in ASCII_PUNCTUATION
 
 
 def _mixes(word: str) -> bool:

@@ -27,7 +27,6 @@ MAX_SENTENCES = 8
 MAX_RUN = 80  # characters
 MAX_ANSWER = 2_000  # characters, once the facts are filled in
 CAPITALISES_NOUNS = frozenset({"de"})
-JOINER = "\u200c"  # Persian writes it within words; invisible, so it is ignored
 
 
 def problems(sentences: Sequence[str], grounding: Grounding, *, language: str = "English") -> tuple[str, ...]:
@@ -44,11 +43,12 @@ def problems(sentences: Sequence[str], grounding: Grounding, *, language: str = 
     code = language_code(language)
     found = [] if 1 <= len(sentences) <= MAX_SENTENCES else [f"{len(sentences)} sentences, not 1 to {MAX_SENTENCES}"]
     for place, sentence in enumerate(sentences, 1):
-        text = normalized(sentence).replace(JOINER, "")
+        text = normalized(sentence)
         prose = PLACEHOLDER.sub(" ", text)
-        reasons = (*_form(text, prose, grounding), *markup_problems(prose), *_content(prose, grounding, code))
+        numbers = _numbers(f"{prose} {PLACEHOLDER.sub(' ', sentence)}")  # a small Roman numeral turns into letters
+        reasons = (*_form(text, prose, grounding), *numbers, *markup_problems(prose), *_content(prose, grounding, code))
         found += [f"sentence {place} {reason}" for reason in dict.fromkeys(reasons)]
-    if not found and sum(len(grounding.fill(sentence)) for sentence in sentences) > MAX_ANSWER:
+    if not found and sum(len(grounding.fill(normalized(sentence))) for sentence in sentences) > MAX_ANSWER:
         found.append(f"longer than {MAX_ANSWER:,} characters")
     return tuple(found)
 
@@ -80,9 +80,14 @@ def _alters(text: str, match: re.Match[str], grounding: Grounding) -> bool:
     return touching and row is not None and row.kind is Kind.NUMBER
 
 
+def _numbers(text: str) -> Iterator[str]:
+    for word in text.split():
+        if any(_is_digit(sign) for sign in word):
+            yield f"writes out the number {word.rstrip(SENTENCE_ENDS)[:20]!r}"
+
+
 def _content(prose: str, grounding: Grounding, code: str) -> Iterator[str]:
-    """Numbers, names and states that are written out instead of referred to."""
-    yield from (f"has the digit {sign!r} outside a fact" for sign in prose if _is_digit(sign))
+    """Number words, names and states that are written out instead of referred to."""
     yield from (f"spells out the number {word!r}" for word in spelled_numbers(prose, number_words(code)))
     yield from (f"has {word!r}, which may be a name" for word in words(prose) if _may_be_name(word, code))
     for name in grounding.names:
