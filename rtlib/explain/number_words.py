@@ -73,9 +73,8 @@ def number_words(language: str) -> frozenset[str]:
     for value, form in optional:  # without the ordinal of 2, a unit of time in English
         with contextlib.suppress(NotImplementedError, OverflowError, LookupError):
             spelled.append(str(num2words(value, lang=code, to=form)))
-    longest = (
-        max(words(normalized(text).lower()), key=len, default="") for text in spelled
-    )  # "hundred" of "one hundred"
+    # The longest word of each: "hundred" of "one hundred", without articles and particles.
+    longest = (max(words(normalized(text).lower()), key=len, default="") for text in spelled)
     return frozenset(word for word in longest if len(word) > 1)
 
 
