@@ -90,6 +90,9 @@ class Flag:
         return known[str(value).strip().lower()] if isinstance(value, bool | int | str) else _refuse()
 
 
+LISTED = 30  # names
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One of some names, in upper or lower case; ``none`` in words says what no name at all means, if that may be."""
@@ -99,8 +102,9 @@ class Choice:
 
     @property
     def what(self) -> str:
-        """The names."""
-        listed = ", ".join(self.names())
+        """The names, as many as a reader takes in."""
+        names = self.names()
+        listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
         return f"one of {listed}" + (f"; or None, {self.none}" if self.none else "")
 
     def read(self, value: object) -> str | None:
@@ -157,9 +161,9 @@ def _levels() -> Sequence[str]:
 
 
 def _languages() -> Sequence[str]:
-    from rtlib.pipeline.explanations.explainer import LANGUAGES
+    from rtlib.pipeline.explanations.explainer import languages
 
-    return LANGUAGES
+    return tuple(languages())
 
 
 def _pages() -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The verb that explains a part, from its live numbers."""
+"""The verb that explains a part from its live numbers."""
 
 from __future__ import annotations
 
@@ -22,36 +22,37 @@ def explain(
     ],
     level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
     language: Annotated[
-        str, typer.Option("--language", help="For the model: English, German, French, Spanish, Italian, Dutch, ...")
+        str, typer.Option("--language", help="For the model: English, German, Japanese, Arabic, ...")
     ] = "English",
-    question: Annotated[str, typer.Option("--ask", help="What you want to know of it.")] = "",
+    question: Annotated[str, typer.Option("--ask", help="Your question about it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
 
-    With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number, name and
-    state in it is one of them. Without a key, or when it is not, the text is made here, in English.
+    With a Gemini key the model writes the text from these facts alone. It refers to every number, name and state by the
+    id of a fact, and an answer that writes one itself is refused. Without a key, or after a refusal, the text is made
+    here, in English.
     """
     from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject, look
     from rtlib.pipeline.explanations.fact_builders import is_subject
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):
-        told = explained_subject(settings, node, level=chosen, language=language, question=question)
+        explanation = explained_subject(settings, node, level=chosen, language=language, question=question)
     else:
-        component(node)  # a wrong name is told before anything is looked at
-        told = explained(settings, look(settings), node, level=chosen, language=language, question=question)
+        component(node)  # a wrong name fails before anything is observed
+        explanation = explained(settings, look(settings), node, level=chosen, language=language, question=question)
     if as_json:
-        print_json({"node": node, **asdict(told)})
+        print_json({"node": node, **asdict(explanation)})
         return
-    typer.echo(told.text)
-    typer.echo(f"({_said(told.source, told.why, told.dollars)})")
+    typer.echo(explanation.text)
+    typer.echo(f"({_origin(explanation.source, explanation.why, explanation.dollars)})")
 
 
-def _said(source: str, why: str, dollars: float | None) -> str:
-    made = "made from the live numbers, without a model" if source == "facts" else f"by {source}, checked"
-    cost = "; what asking cost is not known" if dollars is None else ""
-    cost = f"; asking cost {dollars:.5f} USD" if dollars else cost
+def _origin(source: str, why: str, dollars: float | None) -> str:
+    made = "made from the live numbers, without a model" if source == "facts" else f"by {source}, verified"
+    cost = "; the cost is unknown" if dollars is None else ""
+    cost = f"; cost {dollars:.5f} USD" if dollars else cost
     return f"{made}{f'; the model: {why}' if why else ''}{cost}"
 
 

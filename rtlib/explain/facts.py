@@ -1,4 +1,4 @@
-"""Facts: what an explanation may say about a node: its numbers, its neighbours, its state; nothing else."""
+"""Facts: all that an explanation may state about a node: its numbers, its neighbours, its state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtlib.records import Reading, Status
 
 
 class Level(StrEnum):
-    """Who reads it."""
+    """The reader."""
 
     NEWCOMER = "newcomer"
     PRACTITIONER = "practitioner"
@@ -21,7 +21,7 @@ class Level(StrEnum):
 
 
 class Part(Protocol):
-    """The words that belong to a node (``rtlib.components.Component`` has them)."""
+    """The description of a node (``rtlib.components.Component`` is one)."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -65,7 +65,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One number that may be said: what it counts, and how it is written."""
+    """A measured number: what it counts, its value and its unit."""
 
     name: str
     value: float
@@ -73,16 +73,27 @@ class Fact:
 
     @property
     def text(self) -> str:
-        """The number with its unit, as it is written everywhere."""
+        """The number with its unit, formatted as everywhere else."""
         return formatting.format_quantity(self.value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All an explanation is made of.
+    """All that an explanation is made of.
 
-    ``trouble`` names the nearest upstream part that is stopped, empty when none is; ``age`` is in words; ``product`` is
-    what plays the part, empty for a KPI or an alert.
+    Attributes:
+        title: The name of the node, KPI, alert or forecast.
+        plain: What it does, for a newcomer.
+        status: Its state.
+        reason: Why it is in that state.
+        numbers: What was measured.
+        age: How old the numbers are, in words; empty when they have no age.
+        stale: Whether the numbers are too old to be called live.
+        sources: Titles of the parts that it reads from.
+        readers: Titles of the parts that read from it.
+        trouble: Title of the nearest stopped part upstream; empty when there is none.
+        product: The product behind it; empty for a KPI or an alert.
+        site: The site with the worst value of a KPI; empty otherwise.
     """
 
     title: str
@@ -96,29 +107,30 @@ class Facts:
     readers: tuple[str, ...]
     trouble: str
     product: str = ""
+    site: str = ""
 
 
 def facts_of(node: Observed, *, graph: Picture) -> Facts:
-    """Collect the facts of a node; readings without a value are no facts."""
-    by_id = {one.component.id: one for one in graph.nodes}
-    measured = [one for one in node.readings if formatting.format_number(one.value) != formatting.NOTHING]
+    """Collect the facts of a node; readings without a value are left out."""
+    by_id = {other.component.id: other for other in graph.nodes}
+    measured = [reading for reading in node.readings if formatting.format_number(reading.value) != formatting.NOTHING]
     return Facts(
         title=node.component.title,
         plain=node.component.plain.strip(),
         status=node.status,
         reason=node.reason.strip().rstrip("."),
-        numbers=tuple(Fact(one.name, one.value, one.unit) for one in measured if one.value is not None),
+        numbers=tuple(Fact(row.name, row.value, row.unit) for row in measured if row.value is not None),
         age=formatting.ago(node.age_seconds) if node.age_seconds is not None else "",
         stale=node.stale,
-        sources=tuple(by_id[one].component.title for one in node.upstream if one in by_id),
-        readers=tuple(by_id[one].component.title for one in node.downstream if one in by_id),
-        trouble=_trouble(node, by_id),
+        sources=tuple(by_id[key].component.title for key in node.upstream if key in by_id),
+        readers=tuple(by_id[key].component.title for key in node.downstream if key in by_id),
+        trouble=_stopped_upstream(node, by_id),
         product=node.component.product,
     )
 
 
-def _trouble(node: Observed, by_id: dict[str, Observed]) -> str:
-    """The nearest stopped part upstream, searched breadth first."""
+def _stopped_upstream(node: Observed, by_id: dict[str, Observed]) -> str:
+    """The title of the nearest stopped part upstream, searched breadth first."""
     waiting, seen = list(node.upstream), {node.component.id}
     while waiting:
         here = waiting.pop(0)

@@ -1,4 +1,4 @@
-"""Asker: a question, answered by the model if the facts bear its answer out, else from the facts alone."""
+"""Asker: a question, answered by the model if its answer is verified, else from the facts alone."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ class AskPanel:
 
 
 def answer(told: Told) -> str:
-    """An answer as HTML, with where it came from and, if the model's was not shown, why."""
-    made = "made from the live numbers, without a model" if told.source == "facts" else f"by {told.source}, checked"
+    """An answer as HTML, with its origin and, if the model's answer is not shown, the reason."""
+    made = "made from the live numbers, without a model" if told.source == "facts" else f"by {told.source}, verified"
     why = f" The model: {told.why}." if told.why else ""
-    cost = " What asking cost is not known." if told.dollars is None else ""
-    cost = f" Asking cost {told.dollars:.5f} USD." if told.dollars else cost
+    cost = " The cost is unknown." if told.dollars is None else ""
+    cost = f" Cost: {told.dollars:.5f} USD." if told.dollars else cost
     return (
         f'<p class="rt rt-answer">{escape(told.text)}</p>'
         f'<p class="rt rt-origin">{escape(made[0].upper() + made[1:])}.{escape(why + cost)}</p>'

@@ -1,4 +1,4 @@
-"""Explainer: the text of a node, made from its live numbers and told in the domain's words; or a model's, if asked."""
+"""Explainer: the text of a node, KPI, alert or forecast, from its live numbers; by a model where there is a key."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.explain.facts import Fact, Facts, Level, facts_of
 from rtlib.explain.gemini import Answer, ask
-from rtlib.explain.language import CODES
-from rtlib.explain.template import explain, noted
+from rtlib.explain.number_words import languages
+from rtlib.explain.template import explain, notes
 from rtlib.graph import Graph, Node
 from rtlib.pipeline.explanations.fact_builders import is_subject, subject
 from rtlib.pipeline.monitoring.monitor import Monitor, monitor
 
-__all__ = ["Explanation", "LANGUAGES", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
+__all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "languages", "look"]
 
-LANGUAGES = tuple(sorted(one.capitalize() for one in CODES.values()))  # those in which an answer can be checked
 ENGLISH = ("english", "en", "")
-LOOK_SECONDS = 8.0  # by then every probe has told something, or does not answer
+LOOK_SECONDS = 8.0  # by then every probe has reported, or does not answer
 
 
 def explainer(settings: Settings) -> Callable[[Node, Graph], str]:
-    """What makes the plain-English text of a node of this domain's graph."""
+    """A function that makes the plain-English text of a node of this domain's graph."""
     title = load_domain(settings.domain).title
 
-    def say(node: Node, graph: Graph) -> str:
+    def text(node: Node, graph: Graph) -> str:
         return explain(node, graph=graph, domain=title)
 
-    return say
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ class Explanation:
     Attributes:
         text: The words.
         source: The model's name, or ``facts``: made on this machine from the live numbers, without a model.
-        why: Why no model's answer is shown, when one was asked; empty otherwise.
-        dollars: What asking cost; None where that is not known.
+        why: Why no model's answer is shown, when a model was asked; empty otherwise.
+        dollars: The cost; None when unknown.
     """
 
     text: str
@@ -59,14 +58,14 @@ class Explanation:
 def explained(
     settings: Settings, graph: Graph, node_id: str, *, level: Level, language: str = "English", question: str = ""
 ) -> Explanation:
-    """Explain a node; by the model if there is a key and the facts bear its answer out, else from the facts alone.
+    """Explain a node; by the model if there is a key and its answer is verified, else by template.
 
     Raises:
         ConfigError: There is no such node.
     """
     node = graph.node(component(node_id).id)
     plain = explain(node, graph=graph, domain=load_domain(settings.domain).title, level=level)
-    return _told(settings, facts_of(node, graph=graph), plain, level, language, question)
+    return _explanation(settings, facts_of(node, graph=graph), plain, level, language, question)
 
 
 def explained_subject(
@@ -75,47 +74,39 @@ def explained_subject(
     """Explain a KPI, an alert or a forecast in the same way; see ``rtlib.pipeline.explanations.fact_builders``.
 
     Raises:
-        ConfigError: There is no such thing, or nothing is known of it yet.
+        ConfigError: There is no such subject, or nothing was measured for it yet.
         WarehouseError: The warehouse does not answer.
     """
-    told = subject(settings, name)
-    plain = noted(told.facts) if level is Level.EXPERT else told.text
-    return _told(settings, told.facts, plain, level, language, question)
+    known = subject(settings, name)
+    plain = notes(known.facts) if level is Level.EXPERT else known.text
+    return _explanation(settings, known.facts, plain, level, language, question)
 
 
-def _told(settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str) -> Explanation:
+def _explanation(
+    settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str
+) -> Explanation:
     if settings.gemini_api_key is None:
-        missed = question or language.strip().lower() not in ENGLISH  # what only a model could have done
+        missed = question or language.strip().lower() not in ENGLISH  # what only a model can do
         return Explanation(plain, "facts", "no key is set (RTLIB_GEMINI_API_KEY)" if missed else "", 0.0)
-    answer = _answer(settings, facts, plain, level, language, question)
+    answer = _answer(settings, facts, level, language, question)
     text, source = (plain, "facts") if answer.reason else (answer.text, settings.gemini_model)
     return Explanation(text, source, answer.reason, answer.dollars)
 
 
-@dataclass
-class Asked:
-    """What was asked of the model in this process."""
-
-    questions: int = 0
-    refused: int = 0
-    dollars: float = 0.0
+_CACHE: dict[tuple[object, ...], Answer] = {}  # by request; a refused answer is requested again
+CACHED = 256
 
 
-ASKED = Asked()
-_GOOD: dict[tuple[object, ...], Answer] = {}  # by everything that was asked; what was refused is asked again
-KEPT = 256
+def _answer(settings: Settings, facts: Facts, level: Level, language: str, question: str) -> Answer:
+    """Ask the model, unless it answered the same question about the same facts before; that costs nothing.
 
-
-def _answer(settings: Settings, facts: Facts, plain: str, level: Level, language: str, question: str) -> Answer:
-    """Ask the model, unless it was asked the same about the same facts before; that costs nothing.
-
-    They are the same while they read the same: numbers as they are shown, and however old; the model is told no age.
+    Facts are the same while they read the same: numbers as they are shown. Their age is not part of an answer.
     """
     assert settings.gemini_api_key is not None
-    shown = replace(facts, age="", numbers=tuple(Fact(one.text, 0.0, one.name) for one in facts.numbers))
-    asked = (shown, settings.gemini_model, settings.gemini_base_url, level, language, question)
-    if asked in _GOOD:
-        return replace(_GOOD[asked], dollars=0.0)
+    shown = replace(facts, age="", numbers=tuple(Fact(fact.text, 0.0, fact.name) for fact in facts.numbers))
+    request = (shown, settings.gemini_model, settings.gemini_base_url, level, language, question)
+    if request in _CACHE:
+        return replace(_CACHE[request], dollars=0.0)
     answer = ask(
         facts,
         key=settings.gemini_api_key,
@@ -123,34 +114,30 @@ def _answer(settings: Settings, facts: Facts, plain: str, level: Level, language
         level=level,
         language=language,
         question=question,
-        said=plain,
         base_url=settings.gemini_base_url,
     )
-    ASKED.questions += 1
-    ASKED.refused += bool(answer.reason)
-    ASKED.dollars += answer.dollars or 0.0
     if not answer.reason:
-        _GOOD[asked] = answer
-        for oldest in list(_GOOD)[:-KEPT]:
-            del _GOOD[oldest]
+        _CACHE[request] = answer
+        for oldest in list(_CACHE)[:-CACHED]:
+            del _CACHE[oldest]
     return answer
 
 
 def answers(settings: Settings, watching: Monitor) -> Callable[[Any], Explanation]:
-    """What answers the app's questions, from the facts as they are when it is asked."""
+    """A function that answers the app's questions, from the facts at that moment."""
 
     def ask_about(question: Any) -> Explanation:
-        how = {"level": Level(question.level), "language": question.language, "question": question.text}
+        options = {"level": Level(question.level), "language": question.language, "question": question.text}
         if is_subject(question.about):
-            return explained_subject(settings, question.about, **how)
+            return explained_subject(settings, question.about, **options)
         graph = graphs.build(watching.observations(), now=datetime.now(UTC))
-        return explained(settings, graph, question.about, **how)
+        return explained(settings, graph, question.about, **options)
 
     return ask_about
 
 
 def look(settings: Settings) -> Graph:
-    """The graph as it is now, once every built part has told something or has been given up.
+    """The graph as it is now, once every probe has reported or ``LOOK_SECONDS`` are over.
 
     Raises:
         ServiceError: No stack runs here, and no broker elsewhere is set.
@@ -161,11 +148,11 @@ def look(settings: Settings) -> Graph:
     if settings.kafka_bootstrap_servers is None and supervisor.supervisor_pid(settings) is None:
         raise ServiceError("the stack is not running, so there is nothing to explain", cure="rtlib up")
 
-    every = {name for make in PROBES.values() for name in getattr(make, "names", ())}
+    expected = {name for make in PROBES.values() for name in getattr(make, "names", ())}
     watching = monitor(settings)
     try:
         Retrying(
-            retry=retry_if_result(lambda seen: not every <= set(seen)),
+            retry=retry_if_result(lambda seen: not expected <= set(seen)),
             wait=wait_fixed(0.2),
             stop=stop_after_delay(LOOK_SECONDS),
             retry_error_callback=lambda state: None,

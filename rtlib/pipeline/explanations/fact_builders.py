@@ -1,9 +1,9 @@
-"""Subjects: a KPI, an alert or a forecast as facts and as prose, for explanations of what is no part of the graph."""
+"""Subjects: a KPI, an alert or a forecast as facts and as prose; explanations of what is not a node of the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rtlib import formatting
@@ -24,7 +24,7 @@ KINDS = ("kpi", "alert", "forecast")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What may be said of it, and what is said without a model."""
+    """The facts of a subject, and its text without a model."""
 
     facts: Facts
     text: str
@@ -47,7 +47,7 @@ def subject(settings: Settings, name: str) -> Subject:
     """Gather the facts of a KPI, an alert or a forecast; see ``is_subject`` for their names.
 
     Raises:
-        ConfigError: There is no such thing, or nothing is known of it yet.
+        ConfigError: There is no such subject, or nothing was measured for it yet.
         WarehouseError: The warehouse does not answer.
     """
     kind, _, which = name.partition(":")
@@ -83,6 +83,7 @@ def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
         Severity.CRITICAL: "bad: somebody must act",
     }
     facts = _facts(spec.title, spec.plain, severity is Severity.OK, words[severity], numbers, ("KPI query",))
+    facts = replace(facts, site=titles[worst.site])
     side = "falls to" if spec.direction == "low" else "reaches"
     bound = f" It is bad once it {side} {numbers[-1].text}." if spec.critical is not None else ""
     text = (

@@ -1,14 +1,18 @@
+"""The text of a node without a model: every number in it was measured, in whole sentences, for three readers."""
+
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rtlib
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
 from rtlib.explain.facts import Level, facts_of
 from rtlib.explain.template import PHRASES, ZERO_PHRASES, explain
@@ -36,7 +40,7 @@ observed = st.builds(
 )
 
 
-def told(
+def text_of(
     observations: Mapping[str, Observation], node_id: str, *, domain: str = "", level: Level = Level.NEWCOMER
 ) -> str:
     graph = build(observations, now=NOW)
@@ -58,10 +62,12 @@ def allowed(node: Node, graph: Graph) -> list[float]:
     return [float(one.value) for one in node.readings if one.value is not None] + [float(age) for age in ages]
 
 
-def is_said_right(token: str, numbers: list[float]) -> bool:
-    said = float(token.replace(",", ""))
+def is_measured(token: str, numbers: list[float]) -> bool:
+    shown = float(token.replace(",", ""))
     decimals = len(token.partition(".")[2].partition("e")[0])
-    return any(abs(said - one) <= max(0.5000001 * 10**-decimals, abs(one) * 0.05 * (abs(one) < 0.1)) for one in numbers)
+    return any(
+        abs(shown - one) <= max(0.5000001 * 10**-decimals, abs(one) * 0.05 * (abs(one) < 0.1)) for one in numbers
+    )
 
 
 @given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS), st.sampled_from(Level))
@@ -75,13 +81,13 @@ def test_every_number_in_an_explanation_was_measured(
         size = 10.0 ** int(power.translate(PLAIN))
         assert any(abs(float(mantissa) * size - one) <= 0.00501 * size for one in allowed(node, graph)), text
     text = POWER.sub("", text)
-    wrong = [token for token in NUMBER.findall(text) if not is_said_right(token, allowed(node, graph))]
+    wrong = [token for token in NUMBER.findall(text) if not is_measured(token, allowed(node, graph))]
     assert wrong == [], text
 
 
 @given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS))
 def test_an_explanation_is_two_to_four_whole_sentences(observations: dict[str, Observation], node_id: str) -> None:
-    text = told(observations, node_id, domain="Curb-side pick-up")
+    text = text_of(observations, node_id, domain="Curb-side pick-up")
     assert 2 <= len(re.findall(r"\.(?= |$)", text)) <= 4, text
     assert text[0].isupper()
     assert text.endswith(".")
@@ -94,9 +100,9 @@ BROKER = healthy(
 )  # fmt: skip
 
 
-def test_a_practitioner_is_told_all_numbers_and_what_is_upstream_where_a_newcomer_is_told_three() -> None:
+def test_a_practitioner_gets_all_numbers_and_the_sources_and_a_newcomer_gets_three_numbers() -> None:
     newcomer, practitioner = (
-        told({"broker": BROKER}, "events", level=one) for one in (Level.NEWCOMER, Level.PRACTITIONER)
+        text_of({"broker": BROKER}, "events", level=one) for one in (Level.NEWCOMER, Level.PRACTITIONER)
     )
     assert "7 ms" not in newcomer
     assert "7 ms" in practitioner
@@ -104,7 +110,7 @@ def test_a_practitioner_is_told_all_numbers_and_what_is_upstream_where_a_newcome
 
 
 def test_an_expert_gets_notes_without_an_introduction() -> None:
-    assert told({"broker": BROKER}, "events", level=Level.EXPERT) == (
+    assert text_of({"broker": BROKER}, "events", level=Level.EXPERT) == (
         "Events topic: healthy (it answers). Arriving 51.2 records/s; in the topic 12,345 records; 4 partitions; "
         "answers in 7 ms. Reads Simulator. Feeds KPI query and Archive query."
     )
@@ -112,52 +118,52 @@ def test_an_expert_gets_notes_without_an_introduction() -> None:
 
 @given(st.dictionaries(st.sampled_from(PROBES), observed), st.sampled_from(IDS), st.sampled_from(Level))
 def test_no_level_leaves_holes_in_its_text(observations: dict[str, Observation], node_id: str, level: Level) -> None:
-    text = told(observations, node_id, level=level)
+    text = text_of(observations, node_id, level=level)
     assert text.endswith(".")
     assert not re.search(r"  |\.\.| \.|None|nan|inf\b|[{}]|Status", text), text
 
 
-def test_a_healthy_part_is_told_with_its_numbers_and_where_they_go() -> None:
-    text = told({"broker": healthy(("arriving", 51.2, "records/s"), ("in the topic", 12345, "records"))}, "events")
+def test_a_healthy_part_has_its_numbers_and_its_readers() -> None:
+    text = text_of({"broker": healthy(("arriving", 51.2, "records/s"), ("in the topic", 12345, "records"))}, "events")
     assert "Right now it takes in 51.2 records/s and holds 12,345 records." in text
     assert text.endswith("What it makes goes on to KPI query and Archive query.")
 
 
-def test_the_source_of_the_events_is_told_in_the_words_of_the_domain() -> None:
-    assert "sends 51.2 records/s for Curb-side pick-up." in told(
+def test_the_source_of_the_events_names_the_domain() -> None:
+    assert "sends 51.2 records/s for Curb-side pick-up." in text_of(
         {"simulator": healthy(("sending", 51.2, "records/s"))}, "simulator", domain="Curb-side pick-up"
     )
 
 
-def test_a_nought_is_said_in_words() -> None:
-    assert ZERO_PHRASES["behind"] in told({"loader": healthy(("behind", 0, "records"))}, "loader")
+def test_a_zero_has_a_phrase_of_its_own() -> None:
+    assert ZERO_PHRASES["behind"] in text_of({"loader": healthy(("behind", 0, "records"))}, "loader")
 
 
-def test_a_reading_nobody_thought_of_is_still_said_in_a_sentence() -> None:
-    assert "shows 3 gizmos as its new thing" in told({"broker": healthy(("new thing", 3, "gizmos"))}, "events")
+def test_an_unforeseen_reading_is_still_part_of_a_sentence() -> None:
+    assert "shows 3 gizmos as its new thing" in text_of({"broker": healthy(("new thing", 3, "gizmos"))}, "events")
 
 
-def test_a_stopped_part_is_told_as_stopped_with_numbers_that_are_not_called_live() -> None:
+def test_a_stopped_part_is_called_stopped_and_its_numbers_are_not_called_live() -> None:
     at = NOW - timedelta(seconds=14)
     stopped = Observation(Status.STOPPED, "exit code 137", NOW, (Reading("sent", 51.2, "records/s", at),))
-    text = told({"simulator": stopped}, "simulator")
+    text = text_of({"simulator": stopped}, "simulator")
     assert "It is stopped: exit code 137." in text
     assert "14 s ago" in text
     assert "Right now" not in text
 
 
-def test_old_numbers_are_never_told_as_being_so_right_now() -> None:
-    text = told({"broker": healthy(("arriving", 51.2, "records/s"), ago=30)}, "events")
-    assert "nothing new for a while" in text
+def test_old_numbers_are_never_called_current() -> None:
+    text = text_of({"broker": healthy(("arriving", 51.2, "records/s"), ago=30)}, "events")
+    assert "reported nothing new for a while" in text
     assert "30 s ago" in text
     assert "Right now" not in text
 
 
-def test_a_part_behind_a_stopped_one_points_at_the_cause() -> None:
+def test_a_part_behind_a_stopped_part_points_at_the_cause() -> None:
     stopped = Observation(Status.STOPPED, "gone", NOW)
     observations = {"broker": stopped, "kpis": healthy(("state rows", 5, "rows"))}
-    assert "Look upstream first: Events topic is stopped." in told(observations, "kpis")
-    assert "Look upstream first" not in told(observations, "simulator")
+    assert "Look upstream first: Events topic is stopped." in text_of(observations, "kpis")
+    assert "Look upstream first" not in text_of(observations, "simulator")
 
 
 def test_a_planned_part_says_that_it_has_no_numbers() -> None:
@@ -168,17 +174,24 @@ def test_a_planned_part_says_that_it_has_no_numbers() -> None:
     assert "It will read from dbt marts." in text
 
 
-def test_an_idle_part_says_what_would_start_it() -> None:
+def test_an_idle_part_says_how_to_start_it() -> None:
     idle = Observation(Status.IDLE, "it has not run yet; try: rtlib dbt build", NOW)
-    assert "there is nothing from it yet: it has not run yet; try: rtlib dbt build." in told({"dbt": idle}, "dbt")
+    assert "has produced nothing yet: it has not run yet; try: rtlib dbt build." in text_of({"dbt": idle}, "dbt")
 
 
 def test_readings_without_a_value_are_no_facts() -> None:
     graph = build({"broker": healthy(("arriving", None, "records/s"), ("nan", float("nan"), "s"))}, now=NOW)
     assert facts_of(graph.node("events"), graph=graph).numbers == ()
-    assert "has not told any number yet" in explain(graph.node("events"), graph=graph)
+    assert "has reported no number yet" in explain(graph.node("events"), graph=graph)
 
 
 @pytest.mark.parametrize("one", ARCHITECTURE_COMPONENTS_LIST, ids=IDS)
 def test_the_plain_words_of_a_component_leave_room_for_the_live_part(one: object) -> None:
     assert len(re.findall(r"\.(?= |$)", one.plain)) <= 2  # type: ignore[attr-defined]
+
+
+def test_every_phrase_belongs_to_a_reading_of_a_probe_and_every_reading_has_a_phrase() -> None:
+    sources = (Path(rtlib.__file__).parent / "pipeline").rglob("*.py")
+    emitted = {name for path in sources for name in re.findall(r'\bReading\("([^"]+)"', path.read_text())}
+    assert emitted == set(PHRASES)
+    assert set(ZERO_PHRASES) <= emitted

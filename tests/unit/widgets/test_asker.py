@@ -37,7 +37,7 @@ def test_a_question_is_asked_with_its_level_and_answered_with_its_source() -> No
     text, button = asker.widget.children[1].children
     level.value, language.value, text.value = "expert", "French", "Is it slow?"
     button.click()
-    assert until_said(asker, "By gemini-3.8-flash, checked. Asking cost 0.00123 USD.")
+    assert until_said(asker, "By gemini-3.8-flash, verified. Cost: 0.00123 USD.")
     assert asked == [Question("events", "expert", "French", "Is it slow?")]
 
 
@@ -110,5 +110,5 @@ def test_an_error_that_nobody_foresaw_is_told_too_and_the_page_does_not_ask_for_
 
 
 def test_a_cost_that_is_not_known_is_said_to_be_so_and_none_is_not_mentioned() -> None:
-    assert "What asking cost is not known." in answer(Told(dollars=None))
-    assert "cost" not in answer(Told(dollars=0.0))
+    assert "The cost is unknown." in answer(Told(dollars=None))
+    assert "ost" not in answer(Told(dollars=0.0))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rtlib.broker.registry import latest, subjects
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.explain.usage import USAGE
 from rtlib.graph import KpiBoard
 from rtlib.pipeline import power_bi
 from rtlib.pipeline.monitoring.kpi_board import kpi_board
@@ -119,25 +120,24 @@ class DashboardProbe:
 
 
 class ExplainProbe:
-    """Says who writes the explanations, and what the model was asked by this very process."""
+    """Reports what writes the explanations, and how this process used it."""
 
     names: tuple[str, ...] = ("explain",)
 
     def __init__(self, settings: Settings) -> None:
         key = settings.gemini_api_key is not None
-        self._said = f"{settings.gemini_model} writes them, checked" if key else "no key: they are made on this machine"
+        writer = f"{settings.gemini_model} writes them, verified"
+        self._reason = writer if key else "no key: they are made on this machine"
 
     def look(self) -> Mapping[str, Observation]:
-        """How often the model was asked, how often its answer was refused, and what that cost."""
-        from rtlib.pipeline.explanations.explainer import ASKED
-
+        """Questions to the model, answers refused, and the cost."""
         now = datetime.now(UTC)
         readings = (
-            Reading("asked", ASKED.questions, "questions", now),
-            Reading("answers refused", ASKED.refused, "answers", now),
-            Reading("cost", ASKED.dollars, "USD", now),
+            Reading("asked", USAGE.questions, "questions", now),
+            Reading("answers refused", USAGE.refused, "answers", now),
+            Reading("cost", USAGE.dollars, "USD", now),
         )
-        return {"explain": Observation(Status.HEALTHY, self._said, now, readings)}
+        return {"explain": Observation(Status.HEALTHY, self._reason, now, readings)}
 
     def close(self) -> None:
         """Nothing is held."""
