@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
-from warehouse_server import WarehouseServer
+
+from support.warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -27,10 +27,10 @@ from rtlib.pipeline import bi
 from rtlib.transform import project as transform_project
 from rtlib.transform.selected import columns_of
 from rtlib.widgets import look
+from support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 if TYPE_CHECKING:
-    from warehouse_server import WarehouseServer
+    from support.warehouse_server import WarehouseServer
 
 FOLDER = ROOT / "powerbi"
 

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas
 import pytest
-from live_rows import Stream, stream
 from typer.testing import CliRunner
-from warehouse_server import WarehouseServer
 
 from rtlib import cli
 from rtlib.bi import PAGES, TABLES, Visual
@@ -32,6 +30,8 @@ from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
 from rtlib.warehouse.schema import migrate
 from rtlib.warehouse.serve import compare_windows
 from rtlib.warehouse.staging import EVENT_COLUMNS
+from support.live_rows import Stream, stream
+from support.warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

@@ -17,8 +17,8 @@ from rtlib.domains import domain_names, load_domain
 from rtlib.running import make_secrets
 from rtlib.transform.project import STREAM, exports, profile_folder, project, secrets_needed
 from rtlib.transform.run import arguments
+from support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 DBT = ROOT / "dbt"
 MODELS = sorted((DBT / "models").rglob("*.sql"))
 SEEDS = yaml.safe_load((DBT / "seeds" / "_seeds.yml").read_text(encoding="utf-8"))["seeds"]

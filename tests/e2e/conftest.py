@@ -2,64 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import nbformat
-import psutil
 import pytest
-import requests
-from app_page import AppPage, launched, open_app
 from playwright.sync_api import Browser
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rtlib.services.browser import find_browser
 from rtlib.widgets import page
-
-HERE = Path(__file__).parent
-CELL = """\
-import sys; sys.path.insert(0, {here!r})
-from pathlib import Path
-from fake_pages import FakePages
-from fake_source import FakeSource
-from types import SimpleNamespace
-from rtlib.config import load_settings, requested_part
-from rtlib.pipeline.transforming import models
-from rtlib.explain.template import explain
-from rtlib.widgets import dashboard
-source = FakeSource(Path({script!r}))
-def told(node, graph):
-    return explain(node, graph=graph, domain="Curb-side pick-up")
-dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.",
-    models=lambda: models(load_settings()), pages=FakePages(), selected=requested_part(),
-    ask=lambda one: SimpleNamespace(text=f"You asked about {{one.about}}.", source="facts", why="", dollars=0.0))
-"""
-
-
-@dataclass
-class Served:
-    """A served app whose source plays what ``script`` says."""
-
-    url: str
-    script: Path
-    process: subprocess.Popen[bytes]
-
-    def play(self, **troubles: object) -> None:
-        """From now on these troubles, and no others."""
-        fresh = self.script.with_suffix(".new")
-        fresh.write_text(json.dumps(troubles))
-        fresh.replace(self.script)
-
-    def kernels(self) -> list[psutil.Process]:
-        """The kernels that run for its visitors."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+from support.app_page import AppPage, launched, open_app
+from support.served import CELL, TESTS, Served, environment, free_port, until_served, write_notebook
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +31,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         folder = tmp_path_factory.mktemp("app")
         script = folder / "script.json"
         script.write_text("{}")
-        notebook = write_notebook(folder, *(cells or (CELL.format(here=str(HERE), script=str(script)),)))
+        notebook = write_notebook(folder, *(cells or (CELL.format(tests=str(TESTS), script=str(script)),)))
         port = free_port()
         command = page.command(notebook, port=port, cull_seconds=cull_seconds)
         with (folder / "voila.log").open("w") as log:
@@ -117,43 +69,3 @@ def app(_opened: AppPage, served: Served) -> Iterator[AppPage]:
     _opened.wait_for_node("events", status="healthy", stale="no", focus="")
     yield _opened
     served.play()
-
-
-def write_notebook(folder: Path, *cells: str) -> Path:
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel, "title": "rtlib, the pipeline live"})
-    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(notebook, folder / "app.ipynb")
-    return folder / "app.ipynb"
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The machine's environment without its Jupyter settings, and the rtlib that is being tested."""
-    own = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-    paths = os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-    return {**os.environ, **own, "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"), "PYTHONPATH": paths}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@retry(retry=retry_if_exception_type(requests.RequestException), wait=wait_fixed(0.2), stop=stop_after_delay(60))
-def until_served(url: str, process: subprocess.Popen[bytes]) -> None:
-    assert process.poll() is None, f"the server ended with exit code {process.returncode}"
-    requests.get(url, timeout=2)
-
-
-def seconds_ago(seconds: float) -> float:
-    """A moment for the fake source's ``since``."""
-    return time.time() - seconds
-
-
-def lab_command(folder: Path, port: int) -> list[str]:
-    """JupyterLab on a folder, for the test alone."""
-    return [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
-        *("--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"),
-    ]

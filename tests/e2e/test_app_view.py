@@ -7,13 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from app_page import CHOICE, NODES, AppPage, open_app
-from conftest import CELL, HERE, Served, environment, free_port, lab_command, seconds_ago, until_served, write_notebook
 from playwright.sync_api import Browser
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
 from rtlib.widgets import page
+from support.app_page import CHOICE, NODES, AppPage, open_app
+from support.served import (
+    CELL,
+    TESTS,
+    Served,
+    environment,
+    free_port,
+    lab_command,
+    seconds_ago,
+    until_served,
+    write_notebook,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -282,7 +292,7 @@ def test_the_same_widget_lives_in_jupyterlab_even_while_a_cell_runs(tmp_path: Pa
     script, port = tmp_path / "script.json", free_port()
     script.write_text("{}")
     busy = "import time\nends = time.monotonic() + 6\nwhile time.monotonic() < ends: time.sleep(0.1)\nprint('done it')"
-    notebook = write_notebook(tmp_path, CELL.format(here=str(HERE), script=str(script)), busy)
+    notebook = write_notebook(tmp_path, CELL.format(tests=str(TESTS), script=str(script)), busy)
     with (tmp_path / "lab.log").open("w") as log:
         around = page.environment(environment(tmp_path))
         lab = subprocess.Popen(lab_command(tmp_path, port), cwd=tmp_path, stdout=log, stderr=log, env=around)

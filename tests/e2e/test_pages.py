@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from app_page import AppPage, open_app
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Served
 from playwright.sync_api import Browser, expect
+
+from support.app_page import AppPage, open_app
+from support.served import Served
 
 pytestmark = pytest.mark.e2e
 

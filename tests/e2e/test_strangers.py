@@ -18,12 +18,9 @@ import psutil
 import pytest
 import requests
 import uvicorn
-from app_page import QUIET
-from conftest import environment, free_port, until_served, write_notebook
 from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 from pydantic import SecretStr
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
-from warehouse_server import WarehouseServer
 
 from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.receiver import Receiver
@@ -31,6 +28,9 @@ from rtlib.alerts.receiver_web import web_app
 from rtlib.services.browser import find_browser
 from rtlib.warehouse.connection import query
 from rtlib.widgets import page
+from support.app_page import QUIET
+from support.served import environment, free_port, until_served, write_notebook
+from support.warehouse_server import WarehouseServer
 
 pytestmark = pytest.mark.e2e
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from live_stack import Stack, running_stack
 
 from rtlib.config import Settings
+from support.stack import Stack, running_stack
 
 RATE = 200  # events a second, so that windows and rejections fill within seconds
 

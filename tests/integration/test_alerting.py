@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import requests
 from kafka import KafkaProducer
-from live_stack import Stack, ask, clean_environment, until
 
 from rtlib.broker.client import client_options
 from rtlib.broker.topics import ensure_topics
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.receiver import receiver_address
+from support.stack import Stack, ask, clean_environment, until
 
 pytestmark = pytest.mark.integration
 

@@ -9,11 +9,11 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
-from live_stack import ask, until
 
 from rtlib.broker.registry import registry_options
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
+from support.stack import ask, until
 
 pytestmark = pytest.mark.integration
 Place = tuple[int, int]  # partition and offset

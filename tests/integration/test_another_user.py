@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_stack import Stack
 
 from rtlib.config import USUAL_PORTS
 from rtlib.services import processes
+from support.stack import Stack
 
 pytestmark = pytest.mark.integration
 PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")  # that of a virtual environment may be out of their reach

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_stack import RTLIB, Stack, clean_environment
 from playwright.sync_api import Page, sync_playwright
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.records import Status
 from rtlib.services.browser import find_browser
+from support.stack import RTLIB, Stack, clean_environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e]
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live_stack import run_rtlib, running_for, share_jars
+
+from support.stack import run_rtlib, running_for, share_jars
 
 pytestmark = pytest.mark.integration
 SCREEN = 24  # lines

@@ -9,14 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-import hostile
 import pytest
 from confluent_kafka import KafkaError, Producer
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 from kafka import KafkaProducer
-from live_stack import Stack, ask, until
 
 from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.contents import contents
@@ -36,6 +34,8 @@ from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import Tally
 from rtlib.simulator import Simulator
 from rtlib.streaming.queries import HEAD_BYTES
+from support import hostile
+from support.stack import Stack, ask, until
 
 pytestmark = pytest.mark.integration
 

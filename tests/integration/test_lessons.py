@@ -11,15 +11,14 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
-from live_stack import Stack, clean_environment
 
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.config import Settings
+from support.notebooks import FOLDER
+from support.stack import Stack, clean_environment
 
 pytestmark = pytest.mark.integration
-
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 @pytest.mark.parametrize("lesson", sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem)

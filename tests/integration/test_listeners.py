@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import requests
-from live_stack import Stack, ask
 
 from rtlib.broker.registry import subjects
 from rtlib.config import Settings
 from rtlib.pipeline.receiver import receiver_address
 from rtlib.services import processes
 from rtlib.services.listeners import listener
+from support.stack import Stack, ask
 
 pytestmark = pytest.mark.integration
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_stack import Stack, until
 
 from rtlib.config import Settings
 from rtlib.services import supervise
+from support.stack import Stack, until
 
 pytestmark = pytest.mark.integration
 COUNTS = (

@@ -13,13 +13,13 @@ import psutil
 import pytest
 from confluent_kafka import KafkaError, Producer
 from kafka import KafkaProducer
-from live_stack import Stack, running_stack, until
 
 from rtlib.broker.client import client_options
 from rtlib.broker.topics import TopicSpec, create, end_offsets, topics
 from rtlib.config import Settings
 from rtlib.running import read_secret
 from rtlib.services import supervise
+from support.stack import Stack, running_stack, until
 
 pytestmark = pytest.mark.integration
 

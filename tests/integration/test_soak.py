@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from live_stack import run_rtlib, running_for, state_folder
+
+from support.stack import run_rtlib, running_for, state_folder
 
 pytestmark = pytest.mark.integration
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import spark_stranger as stranger
-from live_stack import Stack, until
 
 from rtlib import private
 from rtlib.services import processes
+from support import spark_stranger as stranger
+from support.stack import Stack, until
 
 pytestmark = pytest.mark.integration
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

@@ -19,7 +19,6 @@ from typing import Any
 
 import psutil
 import pytest
-from live_stack import Stack, ask, run_rtlib, running_for, state_folder, until
 from typer.testing import CliRunner
 
 from rtlib import cli
@@ -41,6 +40,7 @@ from rtlib.services import ports, processes, supervise
 from rtlib.streaming.queries import HEAD_BYTES
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.serve import compare_windows, latest_kpis
+from support.stack import Stack, ask, run_rtlib, running_for, state_folder, until
 
 pytestmark = pytest.mark.integration
 Place = tuple[int, int]  # partition and offset

@@ -6,7 +6,6 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import pytest
-from live_stack import running_stack, until
 
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
@@ -19,6 +18,7 @@ from rtlib.services import supervise
 from rtlib.simulator import Flaw
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.serve import latest_kpis
+from support.stack import running_stack, until
 
 pytestmark = pytest.mark.integration
 

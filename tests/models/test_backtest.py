@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_series import a_frame, a_grid
 
 from rtlib.errors import ConfigError
 from rtlib.forecast import BASELINE, ENSEMBLE, LEVELS, MODELS, Grid, Score, choose, explain, grids, outlooks
 from rtlib.forecast.backtest import Backtest, default_origins, ensemble, predict_at
 from rtlib.forecast.intervals import quantiles, scaled_errors
 from rtlib.forecast.metrics import naive_error, pinball, score
+from support.forecast_series import a_frame, a_grid
 
 QUICK = tuple(one for one in MODELS if one.name in ("seasonal naive", "four-week mean", "regression"))
 

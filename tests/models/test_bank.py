@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forecast_series import a_grid
 from typer.testing import CliRunner
 
 from rtlib import cli
@@ -21,6 +20,7 @@ from rtlib.forecast import BASELINE, MODELS, Score, bank
 from rtlib.forecast.bank import BankScore, bank_calls, bank_grid, score_bank
 from rtlib.pipeline import staffing_score
 from rtlib.pipeline.staffing_score import PlanScore
+from support.forecast_series import a_grid
 
 
 def test_the_banks_calls_are_those_of_the_package() -> None:

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
-from forecast_series import MONDAY, a_frame, a_grid
 
 from rtlib.domains import load_domain
 from rtlib.forecast import MODELS, Grid, Model, grids
 from rtlib.pipeline.load import holidays_of, load_table, simulated_load
+from support.forecast_series import MONDAY, a_frame, a_grid
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda one: one.name)
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 from typer.testing import CliRunner
-from warehouse_rows import NOON, batch, event_row
-from warehouse_server import WarehouseServer
 
 from rtlib import cli
 from rtlib.config import Settings
@@ -22,6 +20,8 @@ from rtlib.simulator import history
 from rtlib.warehouse import outlook
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import apply_batch, backfill
+from support.warehouse_rows import NOON, batch, event_row
+from support.warehouse_server import WarehouseServer
 
 START = datetime(2026, 3, 2)
 MADE = datetime(2026, 3, 1, 20, tzinfo=UTC)

@@ -11,10 +11,10 @@ import jupytext
 import nbformat
 import papermill
 import pytest
-from test_notebooks import FOLDER, LESSONS, of_kind
 
 from rtlib.errors import ConfigError
 from rtlib.lessons import PARAMETERS, check
+from support.notebooks import FOLDER, LESSONS, of_kind
 
 
 def defaults(lesson: str) -> dict[str, Any]:

@@ -19,10 +19,8 @@ import pytest
 from rtlib.bi import MEASURES, PAGES, Visual
 from rtlib.bi.report import COLOURS
 from rtlib.config import DOMAINS, Settings
+from support.notebooks import FOLDER, LESSONS, SOURCES, of_kind
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
-SOURCES = sorted((FOLDER / "py").glob("*.py"))
-LESSONS = [source for source in SOURCES if source.stem[0].isdigit()]
 LONGEST_CELL = 10  # lines of code, blank ones left out
 OPEN = {"09_explain"}  # whose exercises have no one answer that could be folded away
 
@@ -38,10 +36,6 @@ def committed(source: Path) -> Any:
 def told(notebook: Any) -> list[tuple[str, str, list[str]]]:
     """What a notebook says, cell by cell: the kind of cell, its text, its tags."""
     return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
-
-
-def of_kind(source: Path, kind: str) -> list[Any]:
-    return [cell for cell in jupytext.read(source).cells if cell.cell_type == kind]
 
 
 def written(cells: list[Any]) -> int:

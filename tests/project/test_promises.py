@@ -25,8 +25,8 @@ from packaging.version import Version
 from rtlib import config, domains
 from rtlib.components import LAYERS, Component
 from rtlib.services import java
+from support.project import ROOT
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/py/**/*.py")])

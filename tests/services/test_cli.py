@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import typer
-from live_stack import run_rtlib
 from typer.testing import CliRunner
 
 from rtlib import cli
 from rtlib.services.stack import PartStatus, StackStatus
+from support.stack import run_rtlib
 
 SENTENCE = re.compile(r"^[A-Z][^\n]{15,}\.(\s|$)")
 GROUP: Any = typer.main.get_command(cli.app)

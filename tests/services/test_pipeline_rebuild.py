@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from live_stack import supervisor, until
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import batch, event_row
-from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
@@ -18,6 +15,9 @@ from rtlib.services import supervise
 from rtlib.services.parts import Part
 from rtlib.services.warehouse_salvage import Salvage
 from rtlib.warehouse.load import apply_batch
+from support.stack import supervisor, until
+from support.warehouse_rows import batch, event_row
+from support.warehouse_server import WarehouseServer
 
 RUNS = Part("loader", (sys.executable, "-c", "import signal; signal.pause()"))
 ENDS = Part("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from live_stack import run_rtlib, supervisor, until
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
@@ -14,6 +13,7 @@ from rtlib.pipeline.rebuild_checkpoint import rebuild_checkpoint
 from rtlib.services import supervise
 from rtlib.services.parts import Part
 from rtlib.streaming.queries import checkpoint
+from support.stack import run_rtlib, supervisor, until
 
 NAMES = ("archive", "kpis-real-time", "kpis-micro-batch")
 WAITS = (sys.executable, "-c", "import signal; signal.pause()")

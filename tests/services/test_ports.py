@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from live_stack import until
 
 from rtlib.config import USUAL_PORTS, Settings
 from rtlib.errors import EnvironmentProblem
 from rtlib.services import ports, processes
+from support.stack import until
 
 
 @pytest.fixture

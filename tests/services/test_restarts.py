@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from live_stack import run_rtlib, running_for, supervisor, until
 
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, SupervisorSilent
@@ -20,6 +19,7 @@ from rtlib.pipeline.monitor import Monitor
 from rtlib.records import Observation, Status
 from rtlib.services import restarts, stack, supervise
 from rtlib.services.parts import Part
+from support.stack import run_rtlib, running_for, supervisor, until
 
 NOW = datetime(2026, 1, 5, 12, 0, 0).timestamp()
 WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))

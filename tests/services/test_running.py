@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_stack import run_rtlib, supervisor, until
-from warehouse_server import WarehouseServer
 
 from rtlib.broker import topics
 from rtlib.broker.registry import subjects
@@ -24,6 +22,8 @@ from rtlib.running import forget, is_running, read_secret, remember, remembered,
 from rtlib.services import supervise
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
+from support.stack import run_rtlib, supervisor, until
+from support.warehouse_server import WarehouseServer
 
 
 @pytest.fixture

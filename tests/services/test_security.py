@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live_stack import clean_environment
 
 from rtlib import security
 from rtlib.config import load_settings
 from rtlib.errors import ServiceError
 from rtlib.running import make_secrets, read_secret
+from support.stack import clean_environment
 
 LISTEN = """
 import socket, sys

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from live_stack import clean_environment, run_rtlib, running_for, supervisor, until
 
 from rtlib import demo
 from rtlib.config import OF_A_RUN, Settings, load_settings
@@ -19,6 +18,7 @@ from rtlib.running import is_running, remember, remembered
 from rtlib.services import processes, stack, supervise
 from rtlib.services.java import Java
 from rtlib.services.parts import Part
+from support.stack import clean_environment, run_rtlib, running_for, supervisor, until
 
 WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
 FAILS = Part("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from live_stack import until
 
 from rtlib.errors import CheckpointTorn
 from rtlib.streaming.checkpoint import examine, heal
+from support.stack import until
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

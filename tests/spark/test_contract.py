@@ -10,7 +10,6 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import hostile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from rtlib.errors import EventRefused
 from rtlib.limits import MAX_EVENT_BYTES, MAX_EVENT_DEPTH, TOO_DEEP, TOO_LARGE
 from rtlib.simulator import Simulator
 from rtlib.simulator.breakage import BREAKAGES, broken
+from support import hostile
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -8,11 +8,11 @@ from unittest.mock import MagicMock
 
 import psutil
 import pytest
-import spark_stranger as stranger
 
 from rtlib import private
 from rtlib.errors import StreamError
 from rtlib.streaming import guard
+from support import spark_stranger as stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,8 @@ from rtlib.components import (
     upstream_of,
 )
 from rtlib.errors import ConfigError
+from support.project import ROOT
 
-ROOT = Path(__file__).parents[1]
 IDS = [one.id for one in ARCHITECTURE_COMPONENTS_LIST]
 each = pytest.mark.parametrize("one", ARCHITECTURE_COMPONENTS_LIST, ids=IDS)
 

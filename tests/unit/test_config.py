@@ -13,8 +13,7 @@ from rtlib import config
 from rtlib.config import PREFIX, USUAL_PORTS, Settings, load_settings
 from rtlib.errors import ConfigError
 from rtlib.services import ports
-
-ROOT = Path(__file__).parents[1]
+from support.project import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -4,77 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
 
 from rtlib import ledger
-from rtlib.domains import load_domain
 from rtlib.errors import RtlibError
 from rtlib.ledger import Ledger, Verdict, judge
 from rtlib.pipeline.evidence import Evidence, Topic
-from rtlib.pipeline.in_flight import InFlight, Unmerged, window_of
+from rtlib.pipeline.in_flight import InFlight, Unmerged
 from rtlib.pipeline.tallies import Run
 from rtlib.records import Tally
-from rtlib.simulator import Flaw, Simulator, TallyKeeper
 from rtlib.warehouse.audit import Doubled, Held, Progress
 from rtlib.warehouse.serve import Counts, WindowComparison, WindowDifference
-
-START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-SENT = 400
-
-
-def run_of(count: int = SENT, *, closed: bool = True) -> Run:
-    simulator = Simulator(
-        load_domain("iot"), seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one"
-    )
-    keeper = TallyKeeper()
-    for sent in islice(simulator.records(), count):
-        keeper.add(sent)
-    return Run(simulator, keeper.tally(), closed)
-
-
-def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None = None, gone: int = 0) -> Evidence:
-    """What a perfect pipeline would say, had so many records come to Kafka, and so many of those to RAW.
-
-    Kafka has deleted the first ``gone`` of them by now.
-    """
-    topic, held, removed = Topic(first={0: gone} if gone else {}), dict[str, set[int]](), 0
-    records = list(islice(run.simulator.records(), run.tally.records if in_kafka is None else in_kafka))
-    reached = len(records) if archived is None else archived
-    for place, sent in enumerate(records):
-        topic.records += place >= gone
-        topic.archived_records += gone <= place < reached
-        topic.waiting["archive", 0] += place >= max(gone, reached)
-        if sent.event is None:
-            topic.misfits += place >= gone
-            topic.archived_misfits += gone <= place < reached
-            continue
-        if place >= gone:
-            window = sent.event.site, window_of(sent.event.occurred_at, 60)
-            topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached, window=window)
-        if place < reached:
-            held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
-            removed += sent.flaw is Flaw.DUPLICATE
-    rows = sum(len(one) for one in held.values())
-    misfits = sum(one.event is None for one in records[:reached])
-    return Evidence(
-        taken_at=START + timedelta(hours=1),
-        running=False,
-        runs=(run,),
-        topic=topic,
-        held={name: Held(len(one), len(one), max(one)) for name, one in held.items()},
-        doubled=(),
-        progress=Progress({0: reached}, reached - gone),
-        counts=Counts(rows, rows, removed, misfits, 1, 6, rows, 0),
-        windows=WindowComparison(6, ()),
-        rejected_before=sum(one.event is None for one in records[:gone]),
-    )
-
-
-def held_by(evidence: Evidence) -> dict[str, set[int]]:
-    return {name: set(range(one.last + 1)) for name, one in evidence.held.items()}
+from support.ledgers import SENT, START, evidence_of, held_by, run_of
 
 
 def test_a_run_of_which_everything_arrived_reconciles() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import batch, event_row, rejected_row
 
 from rtlib.warehouse.audit import (
     Doubled,
@@ -18,6 +17,7 @@ from rtlib.warehouse.audit import (
 )
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.load import apply_batch
+from support.warehouse_rows import batch, event_row, rejected_row
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import snowflake.connector
 from pydantic import SecretStr
 from snowflake.connector import SnowflakeConnection
-from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError, WarehouseUnreachable
 from rtlib.warehouse.connection import Warehouse, connect, execute, query
+from support.warehouse_server import WarehouseServer
 
 
 @pytest.fixture

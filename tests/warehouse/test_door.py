@@ -20,12 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from snowflake.connector import SnowflakeConnection
-from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
 from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.services.fakesnow_http import STATEMENT_CHARACTERS, open_within
 from rtlib.warehouse.connection import connect, execute, query
+from support.warehouse_server import WarehouseServer
 
 SIGN_IN, STATEMENT = "/session/v1/login-request", "/queries/v1/query-request"
 TREASURE = "the owner's private key"

@@ -11,9 +11,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from live_stack import until
-from warehouse_rows import batch, event_row
-from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
 from rtlib.errors import WarehouseDamaged
@@ -24,8 +21,11 @@ from rtlib.services.warehouse_file import FileWatch, unreadable_tables
 from rtlib.warehouse.connection import Warehouse, query
 from rtlib.warehouse.load import apply_batch
 from rtlib.warehouse.schema import migrate
+from support.stack import until
+from support.warehouse_file import BLOCK, HEADERS, attached, last_block, overwritten, overwritten_page
+from support.warehouse_rows import batch, event_row
+from support.warehouse_server import WarehouseServer
 
-HEADERS, BLOCK = 3 * 4096, 256 * 1024  # DuckDB's file: three headers, then blocks with a checksum each
 ROWS = 40_000
 
 
@@ -45,12 +45,6 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         os._exit(9)
     os.waitpid(child, 0)
     return folder
-
-
-def attached(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"memory_limit": "160MB", "threads": 2})
-    connection.execute(f"attach '{path}' as R")
-    return connection
 
 
 def copied(folder: Path, target: Path, harm: Callable[[Path, Path], None]) -> Path:
@@ -79,31 +73,6 @@ def cut_blocks(count: int) -> Callable[[Path, Path], None]:
 def used(file: Path) -> int:
     """Where the last block of a table ends; DuckDB may have free blocks behind it, which nobody would miss."""
     return HEADERS + (max(last_block(file, table) for table in ("RAW.EVENTS", "OPS.ALERTS")) + 1) * BLOCK
-
-
-def last_block(file: Path, table: str) -> int:
-    with attached(file) as connection:
-        found = connection.execute("select max(block_id) from pragma_storage_info(?)", [f"R.{table}"]).fetchone()
-    assert found is not None
-    return int(found[0])
-
-
-def overwritten(at: Callable[[int], int], *, log: bool = False) -> Callable[[Path, Path], None]:
-    def harm(file: Path, its_log: Path) -> None:
-        victim = its_log if log else file
-        with victim.open("r+b") as opened_file:
-            opened_file.seek(at(victim.stat().st_size))
-            before = opened_file.read(8)
-            opened_file.seek(at(victim.stat().st_size))
-            opened_file.write(bytes(255 - one for one in before))
-
-    return harm
-
-
-def overwritten_page(file: Path, table: str) -> None:
-    """Overwrite eight bytes of a page of this table."""
-    block = last_block(file, table)
-    overwritten(lambda size: HEADERS + block * BLOCK + 100)(file, file)
 
 
 def page_of_events(file: Path, log: Path) -> None:

@@ -6,12 +6,12 @@ from datetime import UTC
 from typing import Any
 
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import NOON, kpi
 
 from rtlib.records import Kpi
 from rtlib.warehouse.connection import query
 from rtlib.warehouse.load import MERGE_ROWS, merge_kpis
 from rtlib.warehouse.serve import latest_kpis
+from support.warehouse_rows import NOON, kpi
 
 
 def rows(connection: SnowflakeConnection) -> list[dict[str, Any]]:

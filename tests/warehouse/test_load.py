@@ -18,8 +18,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import NOON, batch, event_row, rejected_row
-from warehouse_server import WarehouseServer
 
 from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.records import Event
@@ -28,6 +26,8 @@ from rtlib.warehouse import load, staging
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import Applied, apply_batch, backfill, by_bytes, history_days
 from rtlib.warehouse.schema import migrate
+from support.warehouse_rows import NOON, batch, event_row, rejected_row
+from support.warehouse_server import WarehouseServer
 
 
 def held(connection: SnowflakeConnection, table: str = "RAW.EVENTS") -> int:

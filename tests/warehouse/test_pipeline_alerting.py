@@ -19,7 +19,8 @@ from rtlib.warehouse.outcome import Shortage
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-    from warehouse_server import WarehouseServer
+
+    from support.warehouse_server import WarehouseServer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PUT_OFF = Delivery(False, 1, "HTTP 503", again=True)

@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_server import WarehouseServer
 
 from rtlib import ledger
 from rtlib.broker.framing import frame
@@ -30,6 +29,7 @@ from rtlib.warehouse.batches import note_batches
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.load import Batch, apply_batch, merge_kpis
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
+from support.warehouse_server import WarehouseServer
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SENT, PARTITIONS, SCHEMA_ID = 400, 4, 7

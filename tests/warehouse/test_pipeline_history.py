@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_server import WarehouseServer
 
 from rtlib.config import Settings
 from rtlib.pipeline import history, made
 from rtlib.warehouse.connection import execute, query
+from support.warehouse_server import WarehouseServer
 
 
 @pytest.fixture

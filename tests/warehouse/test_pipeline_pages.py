@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from warehouse_rows import NOON, batch, event_row, kpi
-from warehouse_server import WarehouseServer
-
 from rtlib.pipeline.pages import Pages
 from rtlib.warehouse.load import apply_batch, merge_kpis
+from support.warehouse_rows import NOON, batch, event_row, kpi
+from support.warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

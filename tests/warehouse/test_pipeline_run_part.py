@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import pytest
 from confluent_kafka import Message
 from snowflake.connector import SnowflakeConnection
-from warehouse_server import WarehouseServer
 
 from rtlib.broker import reader, topics
 from rtlib.broker.consumer import RefusedKpi
@@ -22,6 +21,7 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import alerting, refusals, run_part
 from rtlib.warehouse.connection import query
+from support.warehouse_server import WarehouseServer
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 SAID: list[tuple[str, Mapping[str, float]]] = []

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from test_warehouse_file import overwritten_page
 
 from rtlib.services.warehouse_salvage import Salvage, replace_file
+from support.warehouse_file import overwritten_page
 
 WANTED = {"OPS.ALERTS": "n >= 100", "SPEED.BATCHES": "true", "OPS.ALERT_MUTES": "true"}
 Harm = Callable[[Path], None]

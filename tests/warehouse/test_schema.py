@@ -8,8 +8,6 @@ import pytest
 import sqlglot
 from snowflake.connector import SnowflakeConnection
 from sqlglot import exp
-from warehouse_rows import batch, event_row, kpi, rejected_row
-from warehouse_server import WarehouseServer
 
 from rtlib.errors import WarehouseError
 from rtlib.warehouse import connection as seam
@@ -17,6 +15,8 @@ from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import apply_batch, backfill, merge_kpis
 from rtlib.warehouse.schema import FOLDER, migrate, migrations, statements
 from rtlib.warehouse.serve import compare_windows, counts, current, freshness, latest_kpis, rejected_reasons
+from support.warehouse_rows import batch, event_row, kpi, rejected_row
+from support.warehouse_server import WarehouseServer
 
 TABLES = {"RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES", "OPS.MIGRATIONS"}
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import NOON, batch, event_row, kpi, rejected_row
 
 from rtlib.records import QueryProgress
 from rtlib.warehouse.batches import dropped, note_batches
@@ -23,6 +22,7 @@ from rtlib.warehouse.serve import (
     pause,
     rejected_reasons,
 )
+from support.warehouse_rows import NOON, batch, event_row, kpi, rejected_row
 
 
 def at(seconds: float) -> pd.Timestamp:

@@ -10,8 +10,6 @@ from typing import Any
 import psutil
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import batch, event_row
-from warehouse_server import WarehouseServer
 
 from rtlib.errors import WarehouseError
 from rtlib.services.fakesnow import forget_idle_sessions, sweep
@@ -19,6 +17,8 @@ from rtlib.services.fakesnow_mends import RESULT_BYTES_KEPT, Newest
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.load import apply_batch
 from rtlib.warehouse.schema import migrate
+from support.warehouse_rows import batch, event_row
+from support.warehouse_server import WarehouseServer
 
 
 def held(connection: SnowflakeConnection) -> int:

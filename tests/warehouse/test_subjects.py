@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from warehouse_rows import batch, event_row, rejected_row
 
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
@@ -21,10 +20,12 @@ from rtlib.records import Kpi, Status
 from rtlib.warehouse import alerts
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.load import apply_batch, merge_kpis
+from support.warehouse_rows import batch, event_row, rejected_row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-    from warehouse_server import WarehouseServer
+
+    from support.warehouse_server import WarehouseServer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 from snowflake.connector import SnowflakeConnection
-from warehouse_rows import batch, event_row
-from warehouse_server import WarehouseServer
 
 from rtlib.bench.costs import Clock, Speed, hottest, reason
 from rtlib.bench.lag import archived, lags, rise
@@ -27,6 +25,8 @@ from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline import recovery
 from rtlib.warehouse.load import apply_batch
+from support.warehouse_rows import batch, event_row
+from support.warehouse_server import WarehouseServer
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 T0 = MINUTE.timestamp()

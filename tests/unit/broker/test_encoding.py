@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from broker_events import JSON
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtlib.broker.encoding import encode, encode_anyhow
 from rtlib.errors import EventRefused
+from support.broker_events import JSON
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from broker_events import fitting, spoilt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
@@ -16,6 +15,7 @@ from jsonschema.validators import extend
 from rtlib.broker.validation import compile_schema
 from rtlib.domains import domain_names, load_domain
 from rtlib.errors import ConfigError, EventRefused
+from support.broker_events import fitting, spoilt
 
 SCHEMAS = {name: load_domain(name).schema for name in domain_names()}
 VALIDATE = {name: compile_schema(schema) for name, schema in SCHEMAS.items()}

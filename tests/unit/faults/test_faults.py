@@ -32,7 +32,6 @@ from rtlib.faults.expect import Seen
 from rtlib.faults.inject import inject
 from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
 from rtlib.faults.watch import difference
-from rtlib.ledger import Ledger
 from rtlib.pipeline.marks import Mark
 from rtlib.pipeline.recovery import _replaying, unread
 from rtlib.pipeline.tallies import Run, write_run
@@ -42,21 +41,9 @@ from rtlib.services.parts import PART_NAMES
 from rtlib.services.still import goes_on_in_any_case
 from rtlib.simulator import Simulator
 from rtlib.warehouse.serve import Counts
+from support.ledgers import good_ledger
 
 CURBSIDE = load_domain("curbside")
-
-
-def good_ledger() -> Ledger:
-    """One of which everything agrees."""
-    counts = dict.fromkeys(Ledger.__dataclass_fields__, 0)
-    nothing: dict[str, Any] = {
-        "lost_events": (),
-        "doubled_events": (),
-        "differences": (),
-        "in_flight_at": (),
-        "running": False,
-    }
-    return Ledger(**{**counts, **nothing, "records_sent": 9})
 
 
 @pytest.mark.parametrize("name", MENU)

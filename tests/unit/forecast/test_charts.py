@@ -6,13 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from forecast_series import a_grid
 
 from rtlib.domains import Staffing, domain_names, load_domain
 from rtlib.forecast import LEVELS, MODELS, Outlook, charts, outlooks
 from rtlib.staffing import charts as people_charts
 from rtlib.staffing import paid_hour, people_needed, roster
 from rtlib.staffing.whatif import Demand, changed, what_if
+from support.forecast_series import a_grid
 
 
 @pytest.fixture(scope="module")

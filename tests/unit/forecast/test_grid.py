@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from forecast_series import MONDAY, a_frame, a_grid
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from rtlib.forecast import grids
 from rtlib.forecast.calendar import features
 from rtlib.forecast.grid import moments
 from rtlib.forecast.profile import profiles
+from support.forecast_series import MONDAY, a_frame, a_grid
 
 
 def test_a_table_becomes_days_and_slots_for_each_series() -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_ledger import evidence_of, held_by, run_of
 
 from rtlib import lessons
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline import evidence, own_spark
 from rtlib.services.java import Java
+from support.ledgers import evidence_of, held_by, run_of
 
 
 def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_faults import good_ledger
 from typer.testing import CliRunner
 
 from rtlib import cli, ledger
@@ -16,6 +15,7 @@ from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline import settling
 from rtlib.pipeline.settling import settle
+from support.ledgers import good_ledger
 
 
 @pytest.fixture(autouse=True)

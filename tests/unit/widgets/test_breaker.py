@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 
 from ipywidgets import Button, Dropdown
-from test_faults import good_ledger
-from test_ledger import evidence_of, held_by, run_of
 
 from rtlib import ledger
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
@@ -14,6 +12,7 @@ from rtlib.errors import ServiceError
 from rtlib.faults import MENU
 from rtlib.widgets.breaker import Breaker, Tell, by_component
 from rtlib.widgets.proof import ledger_view, table
+from support.ledgers import evidence_of, good_ledger, held_by, run_of
 
 
 def parts(breaker: Breaker) -> tuple[Dropdown, Button]:
