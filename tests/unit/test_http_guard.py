@@ -150,8 +150,8 @@ def test_a_zip_bomb_is_refused() -> None:
     ("encoding", "body", "status"),
     [
         ("gzip", b"{}", 400),
-        ("gzip", gzip.compress(b"{}")[:-3], 400),
-        ("gzip", gzip.compress(b"{}") * 2, 400),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-3], 400),
+        ("gzip", gzip.compress(b"{}", mtime=0) * 2, 400),
         ("gzip", b"", 400),
         ("br", b"{}", 415),
         ("gzip, gzip", b"{}", 415),
