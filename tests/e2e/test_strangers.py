@@ -123,7 +123,7 @@ class Open(BaseHTTPRequestHandler):
 def stranger() -> Iterator[int]:
     """The port of a stranger's server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Open)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
 

@@ -12,10 +12,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from snowflake.connector import SnowflakeConnection
 
 from rtlib.bench.costs import Clock, Speed, hottest, reason
-from rtlib.bench.lag import archived, lags, rise
+from rtlib.bench.lag import lags, rise
 from rtlib.bench.latency import Latency, by_second, latency, latency_of_all, waits
 from rtlib.bench.load import Planned, at_once
 from rtlib.bench.pace import Pace, events_read, pace
@@ -24,9 +23,6 @@ from rtlib.bench.step import Step
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline import recovery
-from rtlib.warehouse.load import apply_batch
-from support.warehouse_rows import batch, event_row
-from support.warehouse_server import WarehouseServer
 
 MINUTE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 T0 = MINUTE.timestamp()
@@ -185,17 +181,6 @@ def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still
     sent_at = [T0 + number / 10 for number in range(400)]
     assert rise(lags(sent_at, [], before=0)) == pytest.approx(20, abs=1)
     assert lags(sent_at, [(T0, 400)], before=0)[-1][1] == 0
-
-
-def test_how_far_the_archive_was_is_read_from_the_ledger_of_its_batches(
-    warehouse: SnowflakeConnection, warehouse_server: WarehouseServer
-) -> None:
-    began = time.time()
-    apply_batch(warehouse, batch(event_row(0), offsets_from={"0": 0}, offsets_to={"0": 5, "1": 7}))
-    apply_batch(warehouse, batch(event_row(1), number=1, offsets_from={"0": 5}, offsets_to={"0": 9, "1": 7}))
-    found = archived(warehouse_server.settings)
-    assert [records for _, records in found] == [12, 16]
-    assert all(began - 1 <= moment <= time.time() + 1 for moment, _ in found)
 
 
 def test_a_rise_of_too_few_points_is_not_measured() -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from tenacity import Retrying, retry, retry_if_result, stop_after_delay, wait_fixed
 from typer.testing import CliRunner
 
 from rtlib import cli
@@ -36,9 +31,7 @@ from rtlib.pipeline.marks import Mark
 from rtlib.pipeline.recovery import _replaying, unread
 from rtlib.pipeline.tallies import Run, write_run
 from rtlib.records import QueryProgress, Tally
-from rtlib.services import still
 from rtlib.services.parts import PART_NAMES
-from rtlib.services.still import goes_on_in_any_case
 from rtlib.simulator import Simulator
 from rtlib.warehouse.serve import Counts
 from support.ledgers import good_ledger
@@ -309,80 +302,3 @@ def test_queries_that_begin_afresh_must_tell_of_a_batch_and_quiet_ones_need_not(
     settings = Settings(rate=1)
     assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=True) == "the kpis query has not told of a batch yet"
     assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=False) is None
-
-
-STOPPER = """
-import sys, time, psutil
-from rtlib.services.still import goes_on_in_any_case
-victim = psutil.Process(int(sys.argv[1]))
-with goes_on_in_any_case(victim):
-    victim.suspend()
-    print("stopped", flush=True)
-    time.sleep(600)
-"""
-
-
-@pytest.fixture
-def victim() -> Iterator[psutil.Process]:
-    with subprocess.Popen((sys.executable, "-c", "import time; time.sleep(600)")) as child:
-        yield psutil.Process(child.pid)
-        child.kill()
-
-
-@retry(retry=retry_if_result(lambda ok: not ok), wait=wait_fixed(0.05), stop=stop_after_delay(20))
-def until_it_is(process: psutil.Process, *, stopped: bool) -> bool:
-    return (process.status() == psutil.STATUS_STOPPED) is stopped
-
-
-def test_a_stopped_process_goes_on_when_the_fault_is_over(victim: psutil.Process) -> None:
-    with goes_on_in_any_case(victim):
-        victim.suspend()
-        assert until_it_is(victim, stopped=True)
-    assert until_it_is(victim, stopped=False)
-
-
-def test_a_part_that_stands_still_takes_its_children_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
-    with subprocess.Popen((sys.executable, "-c", parent)) as started:
-        part = psutil.Process(started.pid)
-        try:
-            until_there = Retrying(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.05))
-            both = [part, *until_there.copy(stop=stop_after_delay(20))(part.children)]
-            monkeypatch.setattr(still, "process_of", lambda settings, name: part)
-            with still.standing_still(Settings(), "stream"):
-                assert all(until_it_is(one, stopped=True) for one in both)
-            assert all(until_it_is(one, stopped=False) for one in both)
-        finally:  # or a failure would wait until both end by themselves
-            for one in (*part.children(), part):
-                one.kill()
-
-
-def test_a_child_that_ends_meanwhile_keeps_no_part_from_standing_still(
-    monkeypatch: pytest.MonkeyPatch, victim: psutil.Process, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with subprocess.Popen((sys.executable, "-c", "")) as short:
-        ended = psutil.Process(short.pid)
-    monkeypatch.setattr(victim, "children", lambda: [ended])
-    monkeypatch.setattr(still, "process_of", lambda settings, name: victim)
-    with still.standing_still(Settings(), "stream"):
-        assert until_it_is(victim, stopped=True)
-    assert until_it_is(victim, stopped=False)
-    assert capfd.readouterr().err == ""
-
-
-def test_a_part_that_has_just_ended_does_not_pass_for_one_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    with subprocess.Popen((sys.executable, "-c", "")) as short:
-        ended = psutil.Process(short.pid)
-    monkeypatch.setattr(still, "process_of", lambda settings, name: ended)
-    with pytest.raises(ServiceError, match="stream has just ended"), still.standing_still(Settings(), "stream"):
-        pass
-
-
-def test_a_stopped_process_goes_on_though_the_one_that_stopped_it_is_killed(victim: psutil.Process) -> None:
-    command = (sys.executable, "-c", STOPPER, str(victim.pid))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopper:
-        assert stopper.stdout is not None
-        assert stopper.stdout.readline() == "stopped\n"
-        assert until_it_is(victim, stopped=True)
-        stopper.kill()
-    assert until_it_is(victim, stopped=False)
