@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from support.saved_tables import TABLES
 from support.warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def warehouse(warehouse_server: WarehouseServer) -> Iterator[SnowflakeConnection
     from rtlib.warehouse.connection import execute
 
     connection = warehouse_server.connect()
-    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES"):
+    for table in TABLES:
         execute(connection, f"delete from {table}")
     yield connection
     connection.close()
