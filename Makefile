@@ -48,7 +48,8 @@ test: install ## Run the tests, the real stack and the browser included
 
 test-all: install ## Run every test, the long ones too, before a release
 	@$(BIN)/rtlib doctor --browser --install
-	$(BIN)/python -m pytest $(TWO) --release --durations 60 --junitxml .rtlib/test-all.xml
+	@$(BIN)/python -m pytest $(TWO) --release --durations 60 --junitxml $(VENV)/test-all.xml; code=$$?; \
+	  $(BIN)/python scripts/write_test_report.py $(VENV)/test-all.xml; exit $$code
 
 lint: install ## Format check, lint, types and import rules
 	$(BIN)/pre-commit run --all-files
