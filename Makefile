@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.installed
-TWO := -n 2 --dist loadgroup --no-loadscope-reorder  # pytest in two processes; tests/conftest.py forms the groups
+TWO := -n 2  # pytest in two processes; tests/support/groups.py says which tests stay together
 
 .PHONY: help install demo dbt check check-code check-unit test test-all lint hooks lab lock down clean
 

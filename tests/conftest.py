@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from support import groups
 from support.saved_tables import TABLES
 from support.warehouse_server import WarehouseServer
 
@@ -22,50 +24,38 @@ hypothesis_settings.register_profile("rtlib", deadline=None)
 hypothesis_settings.load_profile("rtlib")
 
 
-ROOMS = Path(__file__).parent
-ROOM_SHARES = ("dbt", "spark", "warehouse")  # rooms with a session fixture that takes long to start
-# Groups that take minutes begin first, so that both processes end at about the same time.
-LONGEST = ("stack", "dbt", "integration/test_soak.py", "integration/test_shared.py", "warehouse", "spark")
-LONGEST_ROOMS = ("integration", "models", "e2e", "services")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--release", action="store_true", help="also run the tests that take long, marked 'release'")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose what runs, in which process and in which order; see 'Tests' in CONTRIBUTING.md."""
+    """Choose what runs, and in which order; see 'Tests' in CONTRIBUTING.md."""
     if not config.getoption("--release"):
-        left_out = [item for item in items if item.get_closest_marker("release")]
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("release")])
         items[:] = [item for item in items if not item.get_closest_marker("release")]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: (rank(group(item), config), place_in_group(item)))
-
-
-def group(item: pytest.Item) -> str:
-    """The tests that one process runs: they share a stack, a warehouse, a Spark session, or at least a file."""
-    if "stack" in getattr(item, "fixturenames", ()):
-        return "stack"
-    path = item.path.relative_to(ROOMS)
-    return path.parts[0] if path.parts[0] in ROOM_SHARES else path.as_posix()
-
-
-def rank(name: str, config: pytest.Config) -> int:
-    """With several processes the shared stack comes first. With one it comes last, to have the machine to itself."""
-    if name == "stack" and not hasattr(config, "workerinput"):
-        return len(LONGEST) + 2
-    if name in LONGEST:
-        return LONGEST.index(name)
-    return len(LONGEST) + (name.partition("/")[0] not in LONGEST_ROOMS)
+    alone = not hasattr(config, "workerinput")
+    items.sort(key=lambda item: (groups.rank(item.nodeid, alone=alone), place_in_group(item)))
 
 
 def place_in_group(item: pytest.Item) -> int:
     """-1 for tests that need a stack as it was started, 1 for those that end it."""
     marker = item.get_closest_marker("stack_order")
     return {"fresh": -1, "ends": 1}[marker.args[0]] if marker else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes (``-n``), one process runs a group."""
+    return groups.scheduler(config, log)
+
+
+@pytest.fixture(scope="session")
+def no_settings_of_the_developer() -> Iterator[None]:
+    """The tests choose their settings; what the terminal has set must not change them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RTLIB_")]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
