@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.installed
+TWO := -n 2  # pytest in two processes; tests/support/groups.py says which tests stay together
 
-.PHONY: help install demo dbt test lint hooks lab lock down clean
+.PHONY: help install demo dbt check check-code check-unit test test-all lint hooks lab lock down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,9 +31,25 @@ dbt: install ## Fill the warehouse with four weeks of every domain, and build an
 	@$(BIN)/rtlib backfill --all-domains
 	@$(BIN)/rtlib dbt build
 
-test: install ## Run every test, the real stack and the browser included
+check: install ## Format, lint, types and unit tests: what to run before each commit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-code check-unit
+
+check-code:
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+
+check-unit:
+	@$(BIN)/python -m pytest $(TWO) --quiet tests/unit
+
+test: install ## Run the tests, the real stack and the browser included
 	@$(BIN)/rtlib doctor --browser --install
-	$(BIN)/python -m pytest --durations 30
+	$(BIN)/python -m pytest $(TWO) --durations 30
+
+test-all: install ## Run every test, the long ones too, before a release
+	@$(BIN)/rtlib doctor --browser --install
+	@$(BIN)/python -m pytest $(TWO) --release --durations 60 --junitxml $(VENV)/test-all.xml; code=$$?; \
+	  $(BIN)/python scripts/write_test_report.py $(VENV)/test-all.xml; exit $$code
 
 lint: install ## Format check, lint, types and import rules
 	$(BIN)/pre-commit run --all-files

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from support import groups
+from support.saved_tables import TABLES
 from support.warehouse_server import WarehouseServer
 
 if TYPE_CHECKING:
@@ -21,9 +24,38 @@ hypothesis_settings.register_profile("rtlib", deadline=None)
 hypothesis_settings.load_profile("rtlib")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that share the real stack come last: before, no other test has to compete with it for the machine."""
-    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--release", action="store_true", help="also run the tests that take long, marked 'release'")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose what runs, and in which order; see 'Tests' in CONTRIBUTING.md."""
+    if not config.getoption("--release"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("release")])
+        items[:] = [item for item in items if not item.get_closest_marker("release")]
+    alone = not hasattr(config, "workerinput")
+    items.sort(key=lambda item: (groups.rank(item.nodeid, alone=alone), place_in_group(item)))
+
+
+def place_in_group(item: pytest.Item) -> int:
+    """-1 for tests that need a stack as it was started, 1 for those that end it."""
+    marker = item.get_closest_marker("stack_order")
+    return {"fresh": -1, "ends": 1}[marker.args[0]] if marker else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes (``-n``), one process runs a group."""
+    return groups.scheduler(config, log)
+
+
+@pytest.fixture(scope="session")
+def no_settings_of_the_developer() -> Iterator[None]:
+    """The tests choose their settings; what the terminal has set must not change them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RTLIB_")]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +78,7 @@ def warehouse(warehouse_server: WarehouseServer) -> Iterator[SnowflakeConnection
     from rtlib.warehouse.connection import execute
 
     connection = warehouse_server.connect()
-    for table in ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES"):
+    for table in TABLES:
         execute(connection, f"delete from {table}")
     yield connection
     connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,9 @@ FOLDER = ROOT / "powerbi"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt's manifest is, once there are ``tables``."""
-    return tmp_path_factory.mktemp("bi")
+def home(parsed: Callable[[], Path]) -> Path:
+    """Where dbt's manifest is."""
+    return parsed()
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +101,10 @@ def test_a_mart_column_that_is_renamed_is_told_with_the_visual_that_shows_it(tab
 
 
 def test_the_verb_notices_a_renamed_column_and_a_file_that_somebody_changed(
-    tables: tuple[Table, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tables: tuple[Table, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path / "bi", tables)
-    settings = Settings(home=tmp_path)
+    settings = Settings(home=home)
     assert power_bi.validate(settings, of=tmp_path / "bi") == []
     (tmp_path / "bi" / "rtlib.pbip").write_text("{}")
     assert power_bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
@@ -177,9 +177,9 @@ def test_the_sql_of_a_model_gives_the_columns_that_its_yaml_promises(path: Path)
     assert given or path.parent.name == "intermediate"  # some of these end in "select *"
 
 
-def test_a_folder_without_a_project_is_an_error_with_its_cure(tmp_path: Path) -> None:
+def test_a_folder_without_a_project_is_an_error_with_its_cure(home: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rtlib bi build"):
-        power_bi.validate(Settings(home=tmp_path), of=tmp_path)
+        power_bi.validate(Settings(home=home), of=tmp_path)
 
 
 def test_visuals_that_lie_over_one_another_or_reach_beyond_their_page_are_told(

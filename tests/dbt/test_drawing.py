@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +17,8 @@ from rtlib.widgets.dbt_lineage import CARD_HEIGHT, HEIGHT, WIDTH, Models, _lines
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    return lineage(load_settings(home=tmp_path_factory.mktemp("home")))
+def project(parsed: Callable[[], Path]) -> Lineage:
+    return lineage(load_settings(home=parsed()))
 
 
 def report(**about: object) -> BuildReport:

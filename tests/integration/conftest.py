@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,16 +9,12 @@ import pytest
 from rtlib.config import Settings
 from support.stack import Stack, running_stack
 
-RATE = 200  # events a second, so that windows and rejections fill within seconds
+RATE = 100  # events a second, so that windows and rejections fill within seconds
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_settings_of_the_developer() -> Iterator[None]:
-    """The tests choose their settings; what the terminal has set must not change them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("RTLIB_")]:
-            patch.delenv(name)
-        yield
+def _clean_environment(no_settings_of_the_developer: None) -> None:
+    """For every test of this folder."""
 
 
 @pytest.fixture(scope="session")

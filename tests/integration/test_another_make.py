@@ -1,4 +1,4 @@
-"""A Kafka client of another make on the real stack. It comes before the tests that send what no schema can refuse."""
+"""A Kafka client of another make on the real stack, before other tests send what no schema can refuse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from support.stack import ask, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.stack_order("fresh")]
 Place = tuple[int, int]  # partition and offset
 
 

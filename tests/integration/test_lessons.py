@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -15,28 +13,15 @@ import pytest
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.config import Settings
-from support.notebooks import FOLDER
-from support.stack import Stack, clean_environment
+from support.notebooks import FOLDER, every_lesson, run_lesson
+from support.stack import Stack
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("lesson", sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem)
+@every_lesson
 def test_a_lesson_runs_from_its_first_cell_to_its_last(stack: Stack, lesson: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbmake",
-        "--nbmake-timeout=180",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        str(lesson),
-    ]
-    done = subprocess.run(
-        command, cwd=FOLDER.parent, env=clean_environment(stack.home), capture_output=True, text=True, timeout=400
-    )
+    done = run_lesson(lesson, stack.home)
     assert done.returncode == 0, done.stdout[-4000:]
 
 

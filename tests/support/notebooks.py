@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jupytext
+import pytest
 
 from support.project import ROOT
+from support.stack import clean_environment
 
 FOLDER = ROOT / "notebooks"
 SOURCES = sorted((FOLDER / "py").glob("*.py"))
 LESSONS = [source for source in SOURCES if source.stem[0].isdigit()]
 
+every_lesson = pytest.mark.parametrize("lesson", sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem)
+
 
 def of_kind(source: Path, kind: str) -> list[Any]:
     return [cell for cell in jupytext.read(source).cells if cell.cell_type == kind]
+
+
+def run_lesson(notebook: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a lesson from its first cell to its last on the stack of a state folder."""
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=180", "-q", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, str(notebook)],
+        cwd=ROOT,
+        env=clean_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings, load_settings, project_root
@@ -81,6 +82,11 @@ def state_folder(*, jars: bool = True) -> Iterator[Path]:
 def running_for(home: Path) -> list[str]:
     """The parts that have a process for this state folder."""
     return sorted({part for part, _ in processes.processes_of(home)})
+
+
+def is_gone(pid: int) -> bool:
+    """True when the process has ended, whether or not its parent has noticed."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def until(ask: Callable[[], Result], *, seconds: float) -> Result:

@@ -29,6 +29,7 @@ from rtlib.warehouse.connection import execute
 from rtlib.warehouse.ingest import Batch, apply_batch, merge_kpis
 from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
+from support.saved_tables import SavedTables
 from support.warehouse_server import WarehouseServer
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -175,13 +176,24 @@ def world(
     return made
 
 
+@pytest.fixture(scope="module")
+def saved(warehouse_server: WarehouseServer) -> Iterator[SavedTables]:
+    tables = SavedTables()
+    yield tables
+    tables.drop(warehouse_server)
+
+
 @pytest.fixture
-def arrived(world: World) -> World:
+def arrived(world: World, saved: SavedTables) -> World:
     """All of it has arrived, in eight batches."""
-    for number in range(8):
-        world.archive(world.log[50 * number : 50 * (number + 1)], number)
-    world.count(world.log)
-    world.report(world.log)
+
+    def write() -> None:
+        for number in range(8):
+            world.archive(world.log[50 * number : 50 * (number + 1)], number)
+        world.count(world.log)
+        world.report(world.log)
+
+    saved.fill(world.warehouse, write)
     return world
 
 

@@ -1,4 +1,7 @@
-"""A stack on a machine that has other users: a stranger gets nothing, and its owner works as before."""
+"""A stack on a machine that has other users: a stranger gets nothing, and its owner works as before.
+
+Duplicates and broken records come by the thousand, so that its KPIs can be held against an exact recomputation.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import json
 import os
 import socket
 import struct
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,9 +22,18 @@ from kafka import KafkaProducer
 
 from rtlib.broker.client import client_options
 from rtlib.broker.topics import TopicSpec, create, end_offsets, topics
-from rtlib.config import Settings
+from rtlib.config import Settings, load_settings
+from rtlib.domains import load_domain
+from rtlib.domains.measures import measures
+from rtlib.ledger import take
+from rtlib.pipeline.audit.evidence import is_settled
+from rtlib.pipeline.audit.tallies import runs
+from rtlib.records import Event, Kpi
 from rtlib.run_state import read_secret
 from rtlib.services import supervisor
+from rtlib.simulator import Defect
+from rtlib.warehouse.connection import connect
+from rtlib.warehouse.reads import latest_kpis
 from support.stack import Stack, running_stack, until
 
 pytestmark = pytest.mark.integration
@@ -26,14 +41,25 @@ pytestmark = pytest.mark.integration
 SECRETS = ("kafka", "kafka_broker", "registry")
 WHERE_SECRETS_ARE = {"secrets.json", "kafka/server.properties", "registry/registry.properties"}
 WRONG = "x" * 43
+STORM = {"RTLIB_DUPLICATE_SHARE": "0.2", "RTLIB_MALFORMED_SHARE": "0.05", "RTLIB_TOO_LATE_SHARE": "0"}
 CREATE_TOPICS, SASL_HANDSHAKE, SASL_AUTHENTICATE, NOT_SIGNED_IN = 19, 17, 36, 58
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Stack]:
     """A stack that was started for a machine with other users; other terminals are not told so."""
-    with running_stack("--rate", "100", environment={"RTLIB_SHARED": "1"}) as running:
+    with running_stack("--rate", "300", "--domain", "iot", environment={"RTLIB_SHARED": "1", **STORM}) as running:
         yield running
+
+
+@contextmanager
+def simulator_stopped(settings: Settings) -> Iterator[None]:
+    """Stops the simulator, and starts it again for the next test."""
+    supervisor.stop_part(settings, "simulator")
+    try:
+        yield
+    finally:
+        supervisor.start_part(settings, "simulator")
 
 
 @pytest.fixture
@@ -145,14 +171,56 @@ def test_the_owner_writes_reads_and_reconciles_in_a_terminal_that_was_told_nothi
     with KafkaProducer(**client_options(owner)) as producer:
         producer.send(diary, b"of the owner").get(10)
     assert end_offsets(owner, diary) == {0: 1}
-    supervisor.stop_part(owner, "simulator")
-    found = until(lambda: (done := shared.rtlib("ledger", "--json")).returncode == 0 and done, seconds=120)
+    with simulator_stopped(owner):
+        found = until(lambda: (done := shared.rtlib("ledger", "--json")).returncode == 0 and done, seconds=120)
     ledger = json.loads(found.stdout)
     assert ledger["archived"] == ledger["events_sent"] > 0
     assert ledger["kpi_events"] > 0
 
 
+@pytest.mark.stack_order("ends")
 def test_a_killed_broker_still_knows_its_user(shared: Stack, owner: Settings) -> None:
     before = shared.pids()["broker"]
     os.kill(before, 9)
     until(lambda: shared.pids()["broker"] not in (0, before) and topics(owner), seconds=60)
+
+
+# --- the storm ------------------------------------------------------------------------------------------------------
+
+
+def by_window(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
+    """The events of all runs, made again from the simulator's account, by site and window."""
+    found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
+    for run in runs(settings):
+        for sent in run.records():
+            if sent.event and sent.flaw is not Defect.DUPLICATE:
+                begin = int(sent.event.occurred_at.timestamp()) // settings.window_seconds * settings.window_seconds
+                found[sent.event.site, datetime.fromtimestamp(begin, UTC)].append(sent.event)
+    return found
+
+
+def live_kpis(settings: Settings) -> list[Kpi]:
+    connection = connect(settings)
+    try:
+        return latest_kpis(connection, settings.domain, minutes=60)
+    finally:
+        connection.close()
+
+
+def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_recomputation(shared: Stack) -> None:
+    settings = load_settings(home=shared.home)
+    until(lambda: sum(one.tally.events for one in runs(settings)) > 6_000, seconds=90)
+    with simulator_stopped(settings):
+        until(lambda: is_settled(settings), seconds=90)
+        taken, rows, exact = take(settings), live_kpis(settings), by_window(settings)
+    assert taken.reconciles, taken.differences
+    # A duplicate comes some seconds after its original: those of the last seconds were never sent.
+    assert taken.duplicates_removed == taken.duplicates_sent > 0.14 * taken.events_sent
+    assert taken.rejected / taken.events_sent == pytest.approx(0.05, abs=0.01)
+    assert taken.late_dropped == 0
+    assert {(one.site, one.window_start) for one in rows} == set(exact)
+    for row in rows:
+        events = exact[row.site, row.window_start]
+        assert (row.events, row.last_event_at) == (len(events), max(one.occurred_at for one in events))
+        for name, value in measures(load_domain("iot"), events).items():
+            assert row.measures[name] == (None if value is None else pytest.approx(value, rel=1e-9)), (row.key, name)

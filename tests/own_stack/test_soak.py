@@ -1,0 +1,50 @@
+"""Faults of several kinds at random moments, under load: the ledger has the last word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from support.stack import run_rtlib, running_for, state_folder
+
+pytestmark = pytest.mark.integration
+
+SEED = 3
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a soak is, and how many faults of different kinds it has."""
+
+    seconds: int
+    faults: int
+
+
+SHORT = Length(75, 2)
+# Twice as long as the state remembers (watermark, window and two intervals): a state that grew with time would be
+# beyond its bound.
+LONG = Length(300, 5)
+
+
+@pytest.mark.parametrize(
+    "length", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.release)]
+)
+def test_under_load_and_faults_nothing_is_lost_nothing_doubled_and_state_and_memory_stay_bounded(
+    length: Length,
+) -> None:
+    with state_folder() as home:
+        words = ("--seconds", str(length.seconds), "--faults", str(length.faults), "--seed", str(SEED))
+        done = run_rtlib(home, "soak", *words, "--rate", "500", "--json", timeout=590)
+        assert running_for(home) == []
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    assert len({one["name"] for one in told["faults"]}) == length.faults
+    ledger = told["ledger"]
+    assert (ledger["lost"], ledger["doubled"], ledger["differences"]) == (0, 0, []), done.stderr
+    # 500 a second were asked for; a broker that is away holds them up.
+    assert ledger["events_sent"] > 300 * length.seconds
+    assert 0 < told["state_rows"] <= told["state_bound"]
+    assert told["holds"], told
+    assert done.returncode == 0
