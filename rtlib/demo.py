@@ -271,9 +271,9 @@ def ending_on_signal() -> Iterator[None]:
 
 def _drained(settings: Settings, notify: Notify) -> Ledger:
     """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
-    if not wait_until_settled(settings, seconds=DRAIN_SECONDS):
+    if not wait_until_settled(settings, notify=notify, seconds=DRAIN_SECONDS):
         notify(f"not everything has arrived after {DRAIN_SECONDS:.0f} s; the ledger says what is in flight")
-    return take(settings)
+    return take(settings, notify=notify)
 
 
 def _count_down(seconds: int, notify: Notify) -> None:

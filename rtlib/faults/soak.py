@@ -163,12 +163,12 @@ def soak(settings: Settings, *, seed: int, seconds: int, faults: int, notify: No
             supervisor.stop_part(settings, "simulator")
             notify(f"  {time.time() - since:5.0f} s  the simulator has stopped; waiting until everything has arrived")
             patience = FLOOD_PATIENCE_SECONDS if record_bytes else PATIENCE_SECONDS
-            if not wait_until_settled(settings, seconds=patience):
+            if not wait_until_settled(settings, notify=notify, seconds=patience):
                 notify(
                     f"  not everything has arrived in {patience / 60:.0f} minutes; the ledger says what is in flight"
                 )
         events, bound = account(settings, sent, since=since, seconds=seconds)
-        ledger = take(settings)
+        ledger = take(settings, notify=notify)
         if not record_bytes:
             return Soak(seed, seconds, done, samples, events, bound, ledger)
         return Soak(seed, seconds, done, samples, events, bound, ledger, peak, *flooded)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from rtlib.broker.consumer import consumer
 from rtlib.broker.errors import broker_errors
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
-from rtlib.pipeline.audit.evidence import is_settled
+from rtlib.notify import Notify
+from rtlib.pipeline.audit.evidence import outstanding
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.run import loader_group
@@ -23,6 +33,8 @@ from rtlib.streaming.queries import QUERIES
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
+LOOK_SECONDS = 1.0
+PROGRESS_SECONDS = 5.0  # between two lines about what has not arrived yet
 PARTS = ("broker", "registry", "warehouse", "stream", "loader")
 BEATS = (*QUERIES, "loader")
 
@@ -173,15 +185,38 @@ def wait_for_newer_batches(settings: Settings, known: Mapping[str, datetime], *,
         raise ServiceError(f"after {seconds:.0f} s no batch of {names} is over", cure="rtlib logs stream") from error
 
 
-def wait_until_settled(settings: Settings, *, seconds: float = 240) -> bool:
-    """Wait until everything that is in Kafka has arrived; False when it has not by then."""
+def wait_until_settled(settings: Settings, *, notify: Notify, seconds: float = 240) -> bool:
+    """Wait until everything that is in Kafka has arrived; False when it has not by then.
+
+    Args:
+        settings: Which stack.
+        notify: Receives what is still outstanding, every ``PROGRESS_SECONDS``.
+        seconds: How long to wait.
+    """
     patiently = Retrying(
-        retry=retry_if_result(lambda settled: not settled) | retry_if_exception_type(RtlibError),
-        wait=wait_fixed(1.0),
+        retry=retry_if_result(lambda left: left is not None) | retry_if_exception_type(RtlibError),
+        wait=wait_fixed(LOOK_SECONDS),
         stop=stop_after_delay(seconds),
-        retry_error_callback=lambda state: False,
+        before_sleep=_progress(notify),
+        retry_error_callback=lambda state: "too late",
     )
-    return bool(patiently(is_settled, settings))
+    return patiently(outstanding, settings) is None
+
+
+def _progress(notify: Notify) -> Callable[[RetryCallState], None]:
+    """Reports what a retry waits for, and no more often than every few seconds."""
+    reported = -math.inf
+
+    def report(state: RetryCallState) -> None:
+        nonlocal reported
+        if state.outcome is None or time.monotonic() - reported < PROGRESS_SECONDS:
+            return
+        reported = time.monotonic()
+        error = state.outcome.exception()
+        waiting_for = str(error).splitlines()[0] if error else state.outcome.result()
+        notify(f"  {state.seconds_since_start or 0:5.0f} s  waiting: {waiting_for}")
+
+    return report
 
 
 def seconds_until_archived(settings: Settings, *, patience: float = 90) -> float:
