@@ -14,6 +14,7 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.run_state import BROKER_USER
+from rtlib.services import broker_files
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
@@ -61,8 +62,6 @@ PLAIN_LOGIN = (
 
 COPY = "meta.properties.copy"  # of what formatting wrote, beside the data
 ID_LENGTH = 22  # 16 bytes in base64
-# Kafka rebuilds each of these from its segments when it is missing, and stops at one that is torn.
-OFFSETS = ("recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint")
 
 
 def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
@@ -75,7 +74,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
 
     Raises:
         EnvironmentProblem: The disk is full, or the folder has a name that Kafka cannot use.
-        ServiceError: The storage could not be formatted; with the tool's own last words.
+        ServiceError: The storage could not be formatted (with the tool's own last words), or is damaged beyond mending.
     """
     folder = settings.home / "kafka"
     if "," in str(folder):
@@ -87,6 +86,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     properties = folder / "server.properties"
     private.write(properties, _properties(settings, folder / "data"))
     if _is_formatted(folder):
+        broker_files.mend(folder / "data")
         return
     tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120, umask=0o077)
@@ -113,9 +113,6 @@ def _is_formatted(folder: Path) -> bool:
         private.write(identity, copy.read_bytes())
     elif not kept:
         _keep_identity(folder)
-    for path in (folder / "data" / name for name in OFFSETS):
-        if path.exists() and not _is_whole(path):
-            path.unlink()
     return True
 
 
@@ -129,14 +126,6 @@ def _identity(path: Path) -> dict[str, str]:
     found = {name: value for name, sign, value in (line.partition("=") for line in lines) if sign}
     ids = all(len(found.get(name, "")) == ID_LENGTH for name in ("cluster.id", "directory.id"))
     return found if ids and found.get("node.id") and found.get("version") else {}
-
-
-def _is_whole(path: Path) -> bool:
-    """True when a file of offsets has its version, its count, and as many lines: topic, partition, offset."""
-    version, count, *entries = [*path.read_text(errors="replace").splitlines(), "", ""]
-    entries = [line for line in entries if line]
-    whole = all(len(words := line.split()) == 3 and words[2].isdigit() for line in entries)
-    return version == "0" and count == str(len(entries)) and whole
 
 
 def _properties(settings: Settings, data: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, ServiceError
 from rtlib.run_state import make_secrets, read_secret
-from rtlib.services import broker, registry
+from rtlib.services import broker, broker_files, registry
 
 
 def test_a_cluster_id_never_begins_with_a_dash_which_the_tool_would_take_for_an_option(
@@ -109,7 +109,7 @@ def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settin
     assert damaged.value.cure == "rtlib reset, then rtlib up"
 
 
-@pytest.mark.parametrize("name", broker.OFFSETS)
+@pytest.mark.parametrize("name", broker_files.OFFSETS)
 @pytest.mark.parametrize("left", ["", "0\n", "0\n2\nevents 0 10\n", "0\n1\nevents 0\n"])
 def test_a_torn_file_of_offsets_is_left_to_kafka_to_build_again(formatted: Settings, name: str, left: str) -> None:
     path = formatted.home / "kafka" / "data" / name
