@@ -6,6 +6,7 @@ from rtlib.broker.registry import register
 from rtlib.broker.topics import ensure_topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.pipeline.lost_records import refuse_lost_records
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.migrations import migrate
 
@@ -14,7 +15,7 @@ def provision(settings: Settings) -> None:
     """Make what the pipeline writes to.
 
     Raises:
-        ServiceError: The broker or the registry does not answer.
+        ServiceError: The broker or the registry does not answer, or Kafka has lost records that were read from it.
         SchemaRefused: The domain's schema is not compatible with the one registered before.
         WarehouseError: A migration failed.
     """
@@ -23,6 +24,7 @@ def provision(settings: Settings) -> None:
     connection = connect(settings)
     try:
         migrate(connection)
+        refuse_lost_records(settings, connection)
     finally:
         connection.close()
 
