@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.formatting import format_quantity
 from rtlib.streaming.checkpoint import reached
 from rtlib.streaming.queries import ARCHIVE, KPIS, checkpoint
 from rtlib.warehouse.audit import archive_progress
-from rtlib.wording import quantity
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -47,7 +47,7 @@ def refuse_lost_records(settings: Settings, connection: SnowflakeConnection) -> 
         f"partition {one} ends at {ends[one]:,}, not {ends[one] + count:,}" for one, count in lost.items()
     )
     raise ServiceError(
-        f"Kafka has lost at least {quantity(sum(lost.values()), 'records')} that were read from {topic}: {where}; "
+        f"Kafka has lost at least {format_quantity(sum(lost.values()), 'records')} that were read from {topic}: {where}; "
         f"files below {settings.home / 'kafka' / 'data'} were torn",
         cure="rtlib reset, then rtlib up",
     )

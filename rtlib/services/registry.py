@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from rtlib import private
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
+from rtlib.errors import RegistryDamaged
 from rtlib.run_state import LOCAL_USER
+from rtlib.services.logs import path as log_path
+from rtlib.services.logs import tail
 from rtlib.services.parts import FIRST_TIER, THRIFTY
 
 MAX_BODY = "2M"  # a schema is a few kilobytes
 HEADERS, BLOCK = 2, 4096  # H2 keeps two copies of its header, and reads either
+LOG_BYTES = 64 * 1024
+# How the log of a failed start ends, and what it then says of a store in which H2 or the registry misses something.
+FAILED = "Failed to start application"
+STORE = re.compile(r"org\.h2\.|io\.apicurio\.registry\.storage\.|legacy 2\.x database")
+OTHER = ("No space left on device", "already in use")  # H2's own words for what is no damage
 
 
 def check_store(settings: Settings) -> None:
     """Refuse a store that H2 would replace by an empty one, or would not open.
 
     Raises:
-        ServiceError: Both of its headers are gone.
+        RegistryDamaged: Both of its headers are gone.
     """
-    store = settings.home / "registry" / "store.mv.db"
+    store = _store(settings)
     if not store.exists():
         return
     with store.open("rb") as file:
         begins = file.read(HEADERS * BLOCK)
     if not any(begins[number * BLOCK :].startswith(b"H:2,") for number in range(HEADERS)):
-        raise ServiceError(
-            f"the registry's store {store} is damaged: it does not begin as H2 writes it",
-            cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
-        )
+        raise _damaged(settings, "it does not begin as H2 writes it")
+
+
+def store_damage(settings: Settings) -> RegistryDamaged | None:
+    """The damage at which the newest start failed, by the registry's log; None when no start failed, or not at that."""
+    said = "\n".join(tail(log_path(settings, "registry"), LOG_BYTES))
+    _, failed, reason = said.rpartition(FAILED)
+    if not failed or not STORE.search(reason) or any(words in reason for words in OTHER):
+        return None
+    return _damaged(settings, "the registry cannot start with it")
+
+
+def _store(settings: Settings) -> Path:
+    return settings.home / "registry" / "store.mv.db"
+
+
+def _damaged(settings: Settings, why: str) -> RegistryDamaged:
+    store = _store(settings)
+    return RegistryDamaged(
+        f"the registry's store {store} is damaged: {why}",
+        cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
+    )
 
 
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from rtlib.errors import (
     CheckpointTorn,
     ConfigError,
     EnvironmentProblem,
+    RegistryDamaged,
     RtlibError,
     ServiceError,
     SupervisorSilent,
@@ -29,12 +30,13 @@ from rtlib.services import jars, java, ports, processes, restarts, supervisor
 from rtlib.services.broker import prepare_broker
 from rtlib.services.logs import path as log_path
 from rtlib.services.parts import MEMORY_MB, parts
-from rtlib.services.registry import check_store, prepare_registry
+from rtlib.services.registry import check_store, prepare_registry, store_damage
 
 Check = Callable[[Settings], str]
 
 STARTS = 5  # a part that has needed more of them will not come up by one more
 OURS = {"jars", "logs", "ports.json", "run", "run.json", "secrets.json", "up.lock", "warehouse"}  # one of them at least
+ENDED = ("BACKOFF", "EXITED", "FATAL")  # states of a part whose process is gone
 SERVERS = ("broker", "registry", "warehouse", "receiver")
 
 
@@ -131,6 +133,7 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, n
         ServiceError: It did not answer in time, or ended again and again; the message ends with the last lines of its
             log.
         WarehouseDamaged: It is the warehouse, and its file cannot be read: waiting would not change that.
+        RegistryDamaged: It is the registry, and it has ended at its store.
         CheckpointTorn: It runs, but a query is stopped until its checkpoint has been rebuilt.
     """
     began, starts = time.monotonic(), set[float]()
@@ -139,6 +142,8 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, n
         part = supervisor.states(settings).get(name)
         if part and part.started_at:
             starts.add(part.started_at)
+        if part and (part.state in ENDED or len(starts) > 1) and (damage := _damage(settings, name)):
+            raise damage
         if part and part.state != "RUNNING":  # the sign of life that the check finds may be an earlier process's
             raise ServiceError(f"it is {part.state.lower()}")
         if loop := restarts.loops(settings).get(name):
@@ -164,8 +169,13 @@ def wait_healthy(settings: Settings, name: str, check: Check, *, until: float, n
     notify(f"{name:<10} {said} ({time.monotonic() - began:.1f} s)")
 
 
+def _damage(settings: Settings, name: str) -> RegistryDamaged | None:
+    """The damage at which a part ended, where that is known from its log."""
+    return store_damage(settings) if name == "registry" else None
+
+
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged | CheckpointTorn)
+    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged | RegistryDamaged | CheckpointTorn)
 
 
 def down(settings: Settings, *, notify: Notify) -> bool:
@@ -281,7 +291,8 @@ def _part_status(
     running = state.state == "RUNNING"
     healthy, said = _ask(checks[state.name], settings) if running else (False, state.said or state.state.lower())
     if state.state != "STOPPED" and (loop := restarts.loops(settings).get(state.name)):
-        healthy, said = False, loop
+        damage = _damage(settings, state.name)
+        healthy, said = False, f"{damage.what}; cure: {damage.cure}" if damage else loop
     uptime = time.time() - state.started_at if running else 0.0
     size = round(sizes.get(state.name, 0.0), 1)
     limit = MEMORY_MB[settings.profile].get(state.name, 0)

@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rtlib import demo
 from rtlib.config import OF_A_RUN, Settings, load_settings
-from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged
+from rtlib.errors import ConfigError, RegistryDamaged, ServiceError, WarehouseDamaged
 from rtlib.run_state import is_running, load_options, save_options
-from rtlib.services import processes, stack, supervisor
+from rtlib.services import logs, ports, processes, restarts, stack, supervisor
 from rtlib.services.java import Java
 from rtlib.services.parts import Part
 from support.stack import clean_environment, run_rtlib, running_for, running_supervisor, until
@@ -95,6 +96,52 @@ def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_
         (told,) = stack.status(settings, checks={"simulator": is_damaged}).parts
     assert not told.healthy
     assert told.said == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
+
+
+NO_TABLE = (
+    "ERROR io.qu.ru.Application Failed to start application\\n"
+    "Caused by: org.h2.jdbc.JdbcSQLSyntaxErrorException: Table VERSIONS not found"
+)
+STORE_TORN = Part("registry", (sys.executable, "-c", f"print('{NO_TABLE}'); raise SystemExit(1)"))
+
+
+def test_a_registry_whose_store_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
+    with running_supervisor(STORE_TORN) as settings:
+        with pytest.raises(RegistryDamaged, match=r"store\.mv\.db is damaged") as damaged:
+            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 10_000, notify=lambda line: None)
+        told = until(
+            lambda: restarts.loops(settings) and stack.status(settings, checks={"registry": refuses}), seconds=60
+        )
+    assert told.parts[0].said == f"{damaged.value.what}; cure: {damaged.value.cure}"
+
+
+def test_an_earlier_damage_in_the_log_does_not_end_a_start() -> None:
+    with running_supervisor(replace(WAITS, name="registry")) as settings:
+        log = logs.path(settings, "registry")
+        log.write_text(NO_TABLE.replace("\\n", "\n"))
+        with pytest.raises(ServiceError, match="registry does not answer"):
+            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 2, notify=lambda line: None)
+
+
+# --- small files that a power cut tore -------------------------------------------------------------------------------
+
+
+def test_a_stack_with_torn_files_says_what_is_wrong_and_can_be_stopped() -> None:
+    names = ("run/supervisord.conf", "run.json", "ports.json", "secrets.json", "tally/curbside/1.json")
+    with running_supervisor(WAITS) as settings:
+        for name in names:
+            path = settings.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff\xfe\x00")  # not even text
+        status = run_rtlib(settings.home, "status")
+        assert (status.returncode, "Traceback" in status.stderr) == (2, False)
+        assert "ports.json is not JSON with a port for each part" in status.stderr
+        assert "Cure: rtlib down && rtlib up" in status.stderr
+        down = run_rtlib(settings.home, "down")
+        assert (down.returncode, down.stdout) == (0, "the stack is stopped\n")
+        ports.choose(settings)  # as the next start does
+        status = run_rtlib(settings.home, "status")
+    assert (status.returncode, "the stack is not running; start it with: rtlib up" in status.stdout) == (1, True)
 
 
 # --- what was begun is ended -----------------------------------------------------------------------------------------
