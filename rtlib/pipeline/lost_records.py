@@ -44,10 +44,12 @@ def refuse_lost_records(settings: Settings, connection: SnowflakeConnection) -> 
     if not lost:
         return
     where = ", ".join(
-        f"partition {one} ends at {ends[one]:,}, not {ends[one] + count:,}" for one, count in lost.items()
+        f"partition {partition} ends at {ends[partition]:,}, not {ends[partition] + count:,}"
+        for partition, count in lost.items()
     )
+    records = format_quantity(sum(lost.values()), "records")
     raise ServiceError(
-        f"Kafka has lost at least {format_quantity(sum(lost.values()), 'records')} that were read from {topic}: {where}; "
+        f"Kafka has lost at least {records} that were read from {topic}: {where}; "
         f"files below {settings.home / 'kafka' / 'data'} were torn",
         cure="rtlib reset, then rtlib up",
     )
@@ -60,5 +62,7 @@ def missing(ends: Mapping[int, int], *read: Mapping[int, int]) -> dict[int, int]
         ends: Partition to the offset of the next record that the topic will take.
         read: For each reader, partition to the offset after the last record that it read.
     """
-    beyond = {one: max(offsets.get(one, 0) for offsets in read) - end for one, end in sorted(ends.items())}
-    return {one: count for one, count in beyond.items() if count > 0}
+    beyond = {
+        partition: max(offsets.get(partition, 0) for offsets in read) - end for partition, end in sorted(ends.items())
+    }
+    return {partition: count for partition, count in beyond.items() if count > 0}

@@ -133,5 +133,5 @@ def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_p
 def test_a_torn_file_says_nothing(tmp_path: Path, torn: bytes) -> None:
     for name in ("run.json", "secrets.json"):
         (tmp_path / name).write_bytes(torn)
-    assert remembered(tmp_path) == {}
+    assert load_options(tmp_path) == {}
     assert read_secret(tmp_path, "kafka") is None
