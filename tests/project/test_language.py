@@ -174,12 +174,8 @@ def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
 def name_violations(file: str, tree: ast.AST) -> Iterator[Violation]:
     """Banned names that a module defines. The name of a test is a sentence, so it is checked as prose as well."""
     for name, line in defined_names(tree):
-        if (
-            name in NAMES
-            or NAME_WORDS.search(name)
-            or name.startswith("test_")
-            and PROSE.search(name.replace("_", " "))
-        ):
+        is_sentence = name.startswith("test_") and PROSE.search(name.replace("_", " "))
+        if is_sentence or name in NAMES or NAME_WORDS.search(name):
             yield Violation(file, line, name)
 
 
