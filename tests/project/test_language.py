@@ -74,7 +74,6 @@ PENDING: set[str] = {
     "tests/own_stack",
     "tests/project/test_lesson_parameters.py",
     "tests/project/test_notebooks.py",
-    "tests/project/test_promises.py",
     "tests/services",
     "tests/spark",
     "tests/support",
