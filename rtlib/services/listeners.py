@@ -1,6 +1,6 @@
 """Listeners: every server of the stack that listens somewhere, and whom it answers.
 
-``docs/architecture.md`` prints this table. The tests hold that each chosen port has a row, and, on running servers,
+``docs/security.md`` prints this table. The tests hold that each chosen port has a row, and, on running servers,
 that the rows are true.
 """
 
