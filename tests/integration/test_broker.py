@@ -20,14 +20,16 @@ from kafka.errors import RecordListTooLargeError
 from tenacity import retry, retry_if_result, stop_after_delay
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import consumer, decode
+from rtlib.broker.consumer import consumer
 from rtlib.broker.framing import unframe
 from rtlib.broker.librdkafka_reader import Partition, Reader
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import latest, register, registry_options, schema_by_id, subjects
 from rtlib.broker.rejected import from_record
+from rtlib.broker.serde import decode
 from rtlib.broker.topic_scan import contents
-from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topic_specs, topics
+from rtlib.broker.topic_specs import topic_specs
+from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
@@ -203,7 +205,7 @@ def read_by(own: Settings) -> Iterator[Callable[[], Reader]]:
     starts = {(own.topic("events"), number): None for number in range(4)}
 
     def begin() -> Reader:
-        made.append(Reader(own, starts, group=own.topic("group"), together_bytes=1, together_ms=50))
+        made.append(Reader(own, starts, group=own.topic("group"), min_bytes=1, max_wait_ms=50))
         return made[-1]
 
     yield begin
@@ -213,7 +215,7 @@ def read_by(own: Settings) -> Iterator[Callable[[], Reader]]:
 
 @retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(20))
 def until_read(reader: Reader, ends: Mapping[Partition, int], found: list[Message]) -> bool:
-    found += reader.poll(seconds=0.2, most=2)
+    found += reader.poll(seconds=0.2, limit=2)
     return reader.has_reached(ends)
 
 
@@ -230,12 +232,12 @@ def test_a_reader_takes_every_committed_record_and_reaches_the_end_though_a_mark
             producer.flush(30)
             raise KeyError("the learner's own")
     reader, found = read_by(), list[Message]()
-    assert reader.behind(own.topic("events")) == sum(reader.ends().values()) > 5
+    assert reader.lag(own.topic("events")) == sum(reader.ends().values()) > 5
     until_read(reader, reader.ends(), found)
     assert sorted(decode(one.value())["sequence"] for one in found) == [0, 1, 2, 3, 4]
     told = {(one.partition, one.offset, one.key, one.timestamp) for one in read(own, "events")}
     assert {(one.partition(), one.offset(), one.key(), one.timestamp()[1]) for one in found} == told
-    assert reader.behind(own.topic("events")) == 0
+    assert reader.lag(own.topic("events")) == 0
 
 
 def test_a_reader_goes_on_where_its_group_committed(
@@ -249,7 +251,7 @@ def test_a_reader_goes_on_where_its_group_committed(
     producer.send(event(2))
     producer.flush(30)
     second, found = read_by(), list[Message]()
-    assert second.behind(own.topic("events")) == 1
+    assert second.lag(own.topic("events")) == 1
     until_read(second, second.ends(), found)
     assert [decode(one.value())["sequence"] for one in found] == [2]
 
@@ -286,7 +288,7 @@ def test_without_a_transactional_id_there_is_no_transaction(producer: EventProdu
 def test_a_record_that_kafka_does_not_take_is_told_by_the_flush(own: Settings, producer: EventProducer) -> None:
     alter(own, **{"max.message.bytes": "1000"})
     producer.send_payload("a", b"x" * 5000)
-    with pytest.raises(ServiceError, match="1 records were not taken"):
+    with pytest.raises(ServiceError, match="did not accept 1 record"):
         producer.flush(30)
     assert (producer.acked, producer.failed) == (0, 1)
     producer.flush(30)  # told once
@@ -340,7 +342,7 @@ def test_what_cannot_be_delivered_is_told_at_the_close_and_leaves_no_thread(own:
     producer.send(event(2))
     with pytest.raises(ServiceError, match="does not answer"):
         producer.flush(0.5)
-    with pytest.raises(ServiceError, match="1 records were not taken"):
+    with pytest.raises(ServiceError, match="did not accept 1 record"):
         producer.close(0.5)
     assert (producer.acked, producer.failed) == (1, 1)
     assert threading.active_count() == before
@@ -406,9 +408,9 @@ def test_an_optional_field_may_be_added(own: Settings, subject: str) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ("remove", "unit: removed, but events written before carry it"),
+        ("remove", "unit: removed, but earlier events carry it"),
         ("retype", 'producer_id: type was "string" and would be "integer"'),
-        ("require", "note: required now, but events written before need not have it"),
+        ("require", "note: now required, but earlier events may lack it"),
     ],
 )
 def test_a_breaking_change_is_refused_and_named(own: Settings, subject: str, change: str, line: str) -> None:
@@ -428,8 +430,8 @@ def test_a_breaking_change_is_refused_and_named(own: Settings, subject: str, cha
     assert latest(own, subject).version == 1
 
 
-def test_what_is_no_schema_is_refused_by_the_registry(own: Settings, subject: str) -> None:
-    with pytest.raises(SchemaRefused, match="no JSON Schema"):
+def test_the_registry_refuses_an_object_that_is_not_a_schema(own: Settings, subject: str) -> None:
+    with pytest.raises(SchemaRefused, match="not accept this as a JSON Schema"):
         register(own, subject, {"title": "nothing"})
 
 

@@ -15,7 +15,8 @@ from confluent_kafka import KafkaError, Producer
 from kafka import KafkaProducer
 
 from rtlib.broker.client import client_options
-from rtlib.broker.topics import TopicSpec, create, end_offsets, topics
+from rtlib.broker.topic_specs import TopicSpec
+from rtlib.broker.topics import create, end_offsets, topics
 from rtlib.config import Settings
 from rtlib.run_state import read_secret
 from rtlib.services import supervisor

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from rtlib.broker.consumer import decode
 from rtlib.broker.framing import frame
+from rtlib.broker.serde import decode
 from rtlib.broker.validation import compile_schema
 from rtlib.config import DOMAINS
 from rtlib.domains import load_domain

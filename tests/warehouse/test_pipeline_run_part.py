@@ -15,7 +15,7 @@ from confluent_kafka import Message
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.broker import librdkafka_reader, topics
-from rtlib.broker.consumer import RefusedKpi
+from rtlib.broker.kpi_records import RefusedKpi
 from rtlib.broker.librdkafka_reader import Partition
 from rtlib.config import Settings
 from rtlib.domains import load_domain

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from rtlib.broker.consumer import progress_from_record
+from rtlib.broker.serde import progress_from_record
 from rtlib.broker.topic_scan import contents
 from rtlib.config import Settings
 from rtlib.errors import ConfigError

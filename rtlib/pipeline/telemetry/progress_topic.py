@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import UNREADABLE, consumer, progress_from_record, progress_to_json
+from rtlib.broker.consumer import consumer
+from rtlib.broker.serde import UNREADABLE, progress_from_record, progress_to_json
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress

@@ -106,7 +106,7 @@ class AlertService:
         Raises:
             WarehouseError: It could not be written; after a new start it goes on where it was.
         """
-        from rtlib.broker.consumer import newest_kpis
+        from rtlib.broker.kpi_records import newest_kpis
 
         before = self.memory.until
         self._ends = self._ends or self._reader.ends()

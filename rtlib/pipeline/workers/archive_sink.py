@@ -12,7 +12,7 @@ from rtlib.broker.client import client_options
 from rtlib.broker.errors import broker_errors
 from rtlib.broker.record_fetch import RecordFetch
 from rtlib.broker.rejected import publish
-from rtlib.broker.topics import MAX_REJECTED_BYTES
+from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseError
 from rtlib.limits import MAX_EVENT_BYTES

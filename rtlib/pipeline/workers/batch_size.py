@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from kafka.errors import KafkaError
 
-from rtlib.broker.topics import TopicSize
+from rtlib.broker.topic_size import TopicSize
 from rtlib.config import Settings
 from rtlib.errors import RtlibError
 

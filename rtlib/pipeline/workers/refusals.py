@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtlib.broker.client import client_options
 from rtlib.broker.rejected import publish
-from rtlib.broker.topics import MAX_REJECTED_BYTES
+from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.domains.kpi_rules import KpiRules
@@ -16,7 +16,7 @@ from rtlib.domains.kpi_rules import KpiRules
 if TYPE_CHECKING:
     from kafka import KafkaProducer
 
-    from rtlib.broker.consumer import RefusedKpi
+    from rtlib.broker.kpi_records import RefusedKpi
 
 BYTES_PER_SECOND = 4 * 1024  # 350 MB a day, of which the topic keeps a week
 BURST_BYTES = 1024 * 1024  # as large as a record of the KPI topic may be

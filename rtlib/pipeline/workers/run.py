@@ -128,7 +128,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     A record that is neither, or that the domain's query could not have produced, is refused and counted: read again
     after a new start it would be no better. Refused KPI records are published with their reason.
     """
-    from rtlib.broker.consumer import newest_kpis
+    from rtlib.broker.kpi_records import newest_kpis
     from rtlib.broker.librdkafka_reader import Reader
     from rtlib.broker.topics import end_offsets
     from rtlib.pipeline.workers.refusals import Refusals, kpi_rules
@@ -171,7 +171,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
 
 def _kpi_batches(found: Iterable[Message]) -> tuple[list[QueryProgress], list[str]]:
     """What the kpis query tells of its batches, and why records under its name tell nothing."""
-    from rtlib.broker.consumer import progress_from_record
+    from rtlib.broker.serde import progress_from_record
     from rtlib.streaming.queries import KPIS
 
     batches, refused = [], []

@@ -6,9 +6,9 @@ import logging
 import time
 
 from rtlib.broker.registry import schema_ids
+from rtlib.broker.subjects import events_subject
 from rtlib.config import Settings
 from rtlib.errors import RtlibError
-from rtlib.pipeline.provision import subject
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0  # how often the registry is asked
@@ -27,7 +27,7 @@ class SchemaIds:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.known = schema_ids(settings, subject(settings))
+        self.known = schema_ids(settings, events_subject(settings))
         self._looked = time.monotonic()
 
     def changed(self) -> bool:
@@ -36,7 +36,7 @@ class SchemaIds:
             return False
         self._looked = time.monotonic()
         try:
-            told = schema_ids(self._settings, subject(self._settings))
+            told = schema_ids(self._settings, events_subject(self._settings))
         except RtlibError as error:
             log.warning("the schemas are as they were known: %s", error)
             return False

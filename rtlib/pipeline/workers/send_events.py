@@ -11,10 +11,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
+from rtlib.broker.subjects import events_subject
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline.audit.tallies import Run, write_run
-from rtlib.pipeline.provision import subject
 from rtlib.records import Tally
 from rtlib.simulator import Simulator, TallyKeeper
 
@@ -80,5 +80,5 @@ def _producer(settings: Settings, simulator: Simulator) -> EventProducer:
     retrying = Retrying(
         retry=retry_if_exception_type(ServiceError), wait=wait_fixed(0.5), stop=stop_after_delay(60), reraise=True
     )
-    schema_id = retrying(register, settings, subject(settings), schema)
+    schema_id = retrying(register, settings, events_subject(settings), schema)
     return retrying(EventProducer, settings, schema=schema, schema_id=schema_id, delivery_seconds=DELIVERY_SECONDS)

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Message
 from kafka.errors import MessageSizeTooLargeError
 
-from rtlib.broker.consumer import RefusedKpi
+from rtlib.broker.kpi_records import RefusedKpi
 from rtlib.broker.rejected import from_record
 from rtlib.config import Settings
 from rtlib.errors import ServiceError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from rtlib.broker.consumer import progress_to_json
+from rtlib.broker.serde import progress_to_json
 from rtlib.config import Settings
 from rtlib.pipeline.telemetry import progress_topic
 from rtlib.pipeline.telemetry.progress_topic import KEPT, ProgressReader
