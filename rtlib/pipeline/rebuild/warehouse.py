@@ -28,7 +28,7 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
-from rtlib.pipeline.workers.run import loader_group
+from rtlib.pipeline.workers.loader import loader_group
 from rtlib.services import stack, supervisor
 from rtlib.services.warehouse_salvage import Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint

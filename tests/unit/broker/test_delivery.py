@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kafka.errors import MessageSizeTooLargeError
+from kafka.future import Future
 
 from rtlib.broker import delivery
 from rtlib.broker.delivery import SLOT_BYTES, Delivery
@@ -17,46 +16,20 @@ from rtlib.errors import ServiceError
 from rtlib.limits import MAX_EVENT_BYTES
 
 
-class Answer:
-    """The future of a record, with kafka-python's interface."""
-
-    def __init__(self) -> None:
-        self.callbacks: list[Callable[[Any], None]] = []
-        self.errbacks: list[Callable[[Any], None]] = []
-
-    def add_callback(self, callback: Callable[[Any], None]) -> None:
-        self.callbacks.append(callback)
-
-    def add_errback(self, errback: Callable[[Any], None]) -> None:
-        self.errbacks.append(errback)
-
-    def add_both(self, callback: Callable[[Any], None]) -> None:
-        self.add_callback(callback)
-        self.add_errback(callback)
-
-    def succeed(self) -> None:
-        for callback in self.callbacks:
-            callback(None)
-
-    def fail(self) -> None:
-        for errback in self.errbacks:
-            errback(MessageSizeTooLargeError("too large"))
-
-
 @pytest.fixture
 def flight(tmp_path: Path) -> Delivery:
     return Delivery(Settings(home=tmp_path, kafka_bootstrap_servers="broker:9092"), max_waiting=3)
 
 
-def send(flight: Delivery, *, size: int = 10, event: bool = True) -> Any:
-    answer: Any = Answer()
-    flight.track(answer, size=size, event=event)
-    return answer
+def send(flight: Delivery, *, size: int = 10, event: bool = True) -> Future:
+    future = Future()
+    flight.track(future, size=size, event=event)
+    return future
 
 
 def test_only_events_count_as_acknowledged(flight: Delivery) -> None:
-    for answer in (send(flight), send(flight, event=False)):
-        answer.succeed()
+    for future in (send(flight), send(flight, event=False)):
+        future.success(None)
     assert (flight.acked, flight.failed) == (1, 0)
     flight.raise_failures()
 
@@ -65,8 +38,8 @@ def test_only_events_count_as_acknowledged(flight: Delivery) -> None:
 def test_a_record_that_kafka_does_not_accept_is_reported_once_whichever_topic_it_was_for(
     flight: Delivery, event: bool
 ) -> None:
-    send(flight).succeed()
-    send(flight, event=event).fail()
+    send(flight).success(None)
+    send(flight, event=event).failure(MessageSizeTooLargeError("too large"))
     with pytest.raises(ServiceError, match="did not accept 1 record: .*too large"):
         flight.raise_failures()
     flight.raise_failures()
@@ -78,16 +51,16 @@ def test_unanswered_records_are_limited_and_a_large_record_takes_several_slots(f
     assert flight.has_room
     large = send(flight, size=MAX_EVENT_BYTES + SLOT_BYTES)
     assert not flight.has_room
-    large.succeed()
+    large.success(None)
     assert flight.has_room
-    first.succeed()
+    first.success(None)
 
 
 def test_a_full_producer_waits_for_an_answer(flight: Delivery) -> None:
-    answers = [send(flight) for _ in range(3)]
+    futures = [send(flight) for _ in range(3)]
     waiting = threading.Thread(target=flight.wait_for_room)
     waiting.start()
-    answers[0].succeed()
+    futures[0].success(None)
     waiting.join(timeout=30)
     assert not waiting.is_alive()
 

@@ -35,18 +35,24 @@ def test_missing_headers_become_empty_texts_and_minus_one() -> None:
     assert from_record(None, [("offset", b"far"), ("reason", None)]).offset == -1
 
 
+class Answer(Future[None]):
+    """The future of a record, with kafka-python's method ``get``."""
+
+    def get(self, timeout: float) -> None:
+        self.result(timeout)
+
+
 class RefusingProducer:
     """A producer whose flush succeeds although Kafka refused the second of its records."""
 
     def __init__(self) -> None:
         self.sent = 0
 
-    def send(self, topic: str, *, value: bytes, headers: Any) -> Any:
+    def send(self, topic: str, *, value: bytes, headers: Any) -> Answer:
         self.sent += 1
-        future: Any = Future()
-        future.get = future.result
-        future.set_exception(MessageSizeTooLargeError("too large")) if self.sent == 2 else future.set_result(None)
-        return future
+        answer = Answer()
+        answer.set_exception(MessageSizeTooLargeError("too large")) if self.sent == 2 else answer.set_result(None)
+        return answer
 
     def flush(self, timeout: float) -> None: ...
 
