@@ -30,7 +30,7 @@ def by_window(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
     found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for run in runs(settings):
         for sent in run.records():
-            if sent.event and sent.flaw is not Defect.DUPLICATE:
+            if sent.event and sent.defect is not Defect.DUPLICATE:
                 begin = int(sent.event.occurred_at.timestamp()) // settings.window_seconds * settings.window_seconds
                 found[sent.event.site, datetime.fromtimestamp(begin, UTC)].append(sent.event)
     return found

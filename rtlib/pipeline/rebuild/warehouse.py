@@ -226,7 +226,7 @@ def _load_history(settings: Settings, notify: Notify) -> int:
     loaded = 0
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
-        for (per_day, seed), days in batch_log.history_of(mine).items():
+        for (per_day, seed), days in batch_log.history_days(mine).items():
             notify(f"{domain}: loading {len(days)} days of history of about {per_day:,} events, seed {seed}")
             load_days(mine.model_copy(update={"seed": seed}), days, per_day=per_day)
             loaded += len(days)
@@ -241,11 +241,11 @@ def _make_again(settings: Settings, found: Salvage, notify: Notify) -> None:
         dbt.build(settings, unit_tests=False)
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
-        days = batch_log.noted(mine, "forecast")
+        days = batch_log.read_note(mine, "forecast")
         if days is not None:
             notify(f"{domain}: forecasting {days} days")
             forecasting.forecast(mine, days=days)
-        if days is not None and batch_log.noted(mine, "plan") is not None:
+        if days is not None and batch_log.read_note(mine, "plan") is not None:
             notify(f"{domain}: planning shifts")
             forecasting.plan(mine)
 

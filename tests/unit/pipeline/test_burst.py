@@ -38,7 +38,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, list[Simulate
 def shape(world: Simulator, records: list[SimulatedRecord]) -> Counter[Any]:
     """The records without their times, identifiers and producers."""
     return Counter(
-        (record.send_at - world.start, record.key, record.flaw)
+        (record.send_at - world.start, record.key, record.defect)
         + ((record.event.kind, record.event.value, record.event.occurred_at - world.start) if record.event else ())
         for record in records
     )
