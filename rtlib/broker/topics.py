@@ -114,8 +114,8 @@ def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, in
 def keep_versions(settings: Settings, topic: str, *, seconds: int) -> None:
     """Protect the records of the last ``seconds`` from compaction.
 
-    Otherwise a later reader of a compacted topic finds only the newest version of a key, and cannot tell when each
-    version arrived.
+    Otherwise a later reader of a compacted topic finds only the newest version of a key, and not when each version
+    arrived.
 
     Raises:
         ServiceError: The broker does not answer, or refused the change.

@@ -79,7 +79,7 @@ class TallyLog:
         write_run(settings, Run(simulator))
 
     def update(self) -> None:
-        """Write the tally if the last one is a second old."""
+        """Write the tally if the last write is a second old."""
         now = time.monotonic()
         if now - self._written >= TALLY_SECONDS:
             self._written = now
