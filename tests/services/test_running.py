@@ -17,7 +17,7 @@ from rtlib.broker.registry import subjects
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseUnreachable
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.workers.alerting import webhook
+from rtlib.pipeline.workers.delivery import webhook
 from rtlib.run_state import clear_run_state, is_running, load_options, read_secret, save_options, socket_path
 from rtlib.services import supervisor
 from rtlib.transform.project import exports

@@ -63,7 +63,7 @@ def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None =
             topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached, window=window)
         if place < reached:
             held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
-            removed += sent.flaw is Defect.DUPLICATE
+            removed += sent.defect is Defect.DUPLICATE
     rows = sum(len(one) for one in held.values())
     misfits = sum(one.event is None for one in records[:reached])
     return Evidence(

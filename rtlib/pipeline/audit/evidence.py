@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from rtlib.broker.consumer import decode
 from rtlib.broker.framing import unframe
 from rtlib.broker.registry import schema_ids
+from rtlib.broker.serde import decode
+from rtlib.broker.subjects import events_subject
 from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import end_offsets, first_offsets
 from rtlib.broker.validation import Validate, compile_schema
@@ -28,7 +29,6 @@ from rtlib.notify import Notify
 from rtlib.pipeline.audit.in_flight import NOTHING, InFlight, Unmerged, Window, merged_offsets, unmerged, window_of
 from rtlib.pipeline.audit.sequence_counts import SequenceCounts
 from rtlib.pipeline.audit.tallies import Run, runs, written_at
-from rtlib.pipeline.provision import subject
 from rtlib.streaming.queries import ARCHIVE, KPIS
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
@@ -223,7 +223,7 @@ def read_topic(
         notify: Receives a line every few seconds.
     """
     fits = compile_schema(load_domain(settings.domain).schema)
-    known = schema_ids(settings, subject(settings))
+    known = schema_ids(settings, events_subject(settings))
     ahead = timedelta(seconds=settings.future_seconds)
     topic = Topic(first=first)
     name = settings.topic("events")

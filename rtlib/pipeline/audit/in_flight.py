@@ -12,7 +12,7 @@ from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import committed_offsets, end_offsets
 from rtlib.config import Settings
 from rtlib.formatting import format_quantity
-from rtlib.pipeline.workers.run import loader_group
+from rtlib.pipeline.workers.loader import loader_group
 from rtlib.streaming.queries import ARCHIVE, KPIS
 
 Window = tuple[str, datetime]  # site and start

@@ -14,6 +14,7 @@ from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
+from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
@@ -23,8 +24,6 @@ from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
     from rtlib.services.stack import Check
-
-OLD_SECONDS = 10.0
 
 
 def checks() -> Mapping[str, Check]:
@@ -139,7 +138,7 @@ def _fresh(beat: Heartbeat | None, who: str) -> Heartbeat:
     if beat is None:
         raise ServiceError(f"{who} has not started yet")
     age = (datetime.now(UTC) - beat.at).total_seconds()
-    if age > OLD_SECONDS:
+    if age > FRESH_SECONDS:
         raise ServiceError(f"{who} was last seen {age:.0f} s ago: {beat.said}")
     if not beat.active:
         raise ServiceError(f"{who} does not run: {beat.said}")

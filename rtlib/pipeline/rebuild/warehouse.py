@@ -28,7 +28,7 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
-from rtlib.pipeline.workers.run import loader_group
+from rtlib.pipeline.workers.loader import loader_group
 from rtlib.services import stack, supervisor
 from rtlib.services.warehouse_salvage import Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint
@@ -226,7 +226,7 @@ def _load_history(settings: Settings, notify: Notify) -> int:
     loaded = 0
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
-        for (per_day, seed), days in batch_log.history_of(mine).items():
+        for (per_day, seed), days in batch_log.history_days(mine).items():
             notify(f"{domain}: loading {len(days)} days of history of about {per_day:,} events, seed {seed}")
             load_days(mine.model_copy(update={"seed": seed}), days, per_day=per_day)
             loaded += len(days)
@@ -241,11 +241,11 @@ def _make_again(settings: Settings, found: Salvage, notify: Notify) -> None:
         dbt.build(settings, unit_tests=False)
     for domain in DOMAINS:
         mine = settings.model_copy(update={"domain": domain})
-        days = batch_log.noted(mine, "forecast")
+        days = batch_log.read_note(mine, "forecast")
         if days is not None:
             notify(f"{domain}: forecasting {days} days")
             forecasting.forecast(mine, days=days)
-        if days is not None and batch_log.noted(mine, "plan") is not None:
+        if days is not None and batch_log.read_note(mine, "plan") is not None:
             notify(f"{domain}: planning shifts")
             forecasting.plan(mine)
 

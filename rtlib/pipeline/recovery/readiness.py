@@ -27,7 +27,7 @@ from rtlib.notify import Notify
 from rtlib.pipeline.audit.evidence import outstanding
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
-from rtlib.pipeline.workers.run import loader_group
+from rtlib.pipeline.workers.loader import loader_group
 from rtlib.records import QueryProgress
 from rtlib.streaming.queries import QUERIES
 from rtlib.warehouse import audit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtlib.broker.consumer import consumer
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.telemetry.rate import Rate
 from rtlib.records import Heartbeat, Observation, QueryProgress, Reading, Status
@@ -16,8 +17,6 @@ from rtlib.streaming.job import TORN
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
-
-QUIET_SECONDS = 8.0  # a heartbeat is due every second; a busy machine may be late with some
 
 
 class BrokerProbe:
@@ -167,7 +166,7 @@ def _archive_readings(newest: QueryProgress | None, ends: Mapping[str, int], bea
 
 
 def _fresh(beat: Heartbeat, now: datetime) -> bool:
-    return beat.active and (now - beat.at).total_seconds() <= QUIET_SECONDS
+    return beat.active and (now - beat.at).total_seconds() <= FRESH_SECONDS
 
 
 def _said(beat: Heartbeat) -> str:
@@ -176,6 +175,6 @@ def _said(beat: Heartbeat) -> str:
 
 def _by_heartbeat(beat: Heartbeat, now: datetime, readings: tuple[Reading, ...]) -> Observation:
     quiet = (now - beat.at).total_seconds()
-    if quiet <= QUIET_SECONDS:
+    if quiet <= FRESH_SECONDS:
         return Observation(Status.HEALTHY if beat.active else Status.STOPPED, _said(beat), now, readings)
     return Observation(Status.STOPPED, f"no sign of life for {quiet:.0f} s", now, readings)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from rtlib.broker.registry import latest, subjects
+from rtlib.broker.subjects import events_subject
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.explain.usage import USAGE
@@ -16,7 +17,6 @@ from rtlib.pipeline.monitoring.kpi_board import kpi_board
 from rtlib.pipeline.monitoring.monitor import Probe
 from rtlib.pipeline.monitoring.probes.batch import BatchProbe
 from rtlib.pipeline.monitoring.probes.broker import BrokerProbe
-from rtlib.pipeline.provision import subject
 from rtlib.pipeline.telemetry.rate import Rate
 from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import Warehouse
@@ -35,7 +35,11 @@ class RegistryProbe:
         """How many subjects there are, and which version of the schema is the newest."""
         began = time.monotonic()
         known = subjects(self._settings)
-        version = latest(self._settings, subject(self._settings)).version if subject(self._settings) in known else None
+        version = (
+            latest(self._settings, events_subject(self._settings)).version
+            if events_subject(self._settings) in known
+            else None
+        )
         took = 1000 * (time.monotonic() - began)
         now = datetime.now(UTC)
         readings = (

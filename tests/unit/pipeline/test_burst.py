@@ -1,4 +1,4 @@
-"""Bursts: the same name and seed send the same events, whenever it is."""
+"""Bursts: the same name and seed send the same events at any time."""
 
 from __future__ import annotations
 
@@ -21,36 +21,38 @@ IOT = load_domain("iot")
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, list[SimulatedRecord]]]:
-    """What each burst would send."""
-    found: list[tuple[Simulator, list[SimulatedRecord]]] = []
+    """The records that each burst would send."""
+    bursts: list[tuple[Simulator, list[SimulatedRecord]]] = []
 
     def send(settings: Settings, simulator: Simulator, *, stop: threading.Event, seconds: float) -> Tally:
-        due = takewhile(lambda one: (one.send_at - simulator.start).total_seconds() < seconds, simulator.records())
-        found.append((simulator, list(due)))
+        due = takewhile(
+            lambda record: (record.send_at - simulator.start).total_seconds() < seconds, simulator.records()
+        )
+        bursts.append((simulator, list(due)))
         return Tally()
 
     monkeypatch.setattr(burst, "send", send)
-    return found
+    return bursts
 
 
 def shape(world: Simulator, records: list[SimulatedRecord]) -> Counter[Any]:
-    """The records but for their times, identifiers and producers' names."""
+    """The records without their times, identifiers and producers."""
     return Counter(
-        (one.send_at - world.start, one.key, one.flaw)
-        + ((one.event.kind, one.event.value, one.event.occurred_at - world.start) if one.event else ())
-        for one in records
+        (record.send_at - world.start, record.key, record.defect)
+        + ((record.event.kind, record.event.value, record.event.occurred_at - world.start) if record.event else ())
+        for record in records
     )
 
 
-@pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
-def test_a_burst_of_the_same_seed_sends_the_same_events_another_time(
+@pytest.mark.parametrize("name", [fault.name for fault in MENU.values() if fault.way == "burst"])
+def test_a_burst_of_the_same_seed_repeats_the_same_events(
     name: str, sent: list[tuple[Simulator, list[SimulatedRecord]]]
 ) -> None:
     for seed in (1, 1, 2):
         world = dict(plan(name, seed=1, domain=IOT).details)
         seconds = float(world.pop("seconds"))
         burst.burst(Settings(), IOT, name=f"fault-{name}", seed=seed, seconds=seconds, stop=threading.Event(), **world)
-    first, again, other = (shape(*one) for one in sent)
+    first, again, other = (shape(*burst) for burst in sent)
     assert first == again != other
     assert len(sent[0][1]) > 100
 

@@ -1,4 +1,4 @@
-"""The sender of the alerting service: what it does with the outbox, whatever the channel says."""
+"""Delivery of the alert outbox, for every answer of the channel; and the wording of a card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from rtlib.alerts import Alert, Change, Delivery, Teams, rules_of
 from rtlib.domains import load_domain
-from rtlib.pipeline.workers.alerting import advice, deliver
+from rtlib.pipeline.workers.alert_text import advice
+from rtlib.pipeline.workers.delivery import deliver
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse, execute
 from rtlib.warehouse.plan_status import Shortage
@@ -27,19 +28,19 @@ PUT_OFF = Delivery(False, 1, "HTTP 503", again=True)
 
 
 class Channel:
-    """A channel that answers as it is told to, and takes what it has no answer for."""
+    """A channel with prepared answers, which accepts every further card."""
 
     def __init__(self, *answers: Delivery) -> None:
-        self._answers, self.seen = list(answers), list[tuple[str, int]]()
+        self._answers, self.posts = list(answers), list[tuple[str, int]]()
 
     def post(self, body: bytes, *, attempts: int = 0) -> Delivery:
-        self.seen.append((body.decode(), attempts))
+        self.posts.append((body.decode(), attempts))
         return self._answers.pop(0) if self._answers else Delivery(True, attempts + 1)
 
 
 @pytest.fixture
 def send(warehouse: SnowflakeConnection, warehouse_server: WarehouseServer) -> Iterator[Callable[[Channel], int]]:
-    """One round of the sender over an outbox that holds an alert, its recovery, and one of another site."""
+    """A round of the sender over an outbox with an alert, its recovery, and an alert of another site."""
     execute(warehouse, "delete from OPS.ALERTS")
     rows = [row("a", "raised", "north", 0), row("b", "recovered", "north", 9), row("c", "raised", "south", 5)]
     alert_outbox.record(warehouse, "curbside", rows, {})
@@ -57,16 +58,16 @@ def row(key: str, change: str, site: str, minute: int) -> dict[str, Any]:
 
 
 def cards(channel: Channel) -> list[tuple[str, int]]:
-    """The keys of the cards in the order they came, each with how often it had been sent."""
-    return [(body.partition("card ")[2][0], attempts) for body, attempts in channel.seen]
+    """The keys of the cards in the order of arrival, each with its number of earlier attempts."""
+    return [(body.partition("card ")[2][0], attempts) for body, attempts in channel.posts]
 
 
-def test_what_is_over_because_nothing_is_measured_is_told_without_thanks() -> None:
+def test_the_end_of_an_alert_for_lack_of_measurements_is_worded_without_thanks() -> None:
     domain = load_domain("curbside")
     over = Alert("curbside", "all", rules_of(domain)[0], Change.RECOVERED, 12.5, NOON, NOON, NOON)
     silent = replace(over, unmeasured_since=NOON)
     assert "Nothing more to do" in advice(over, domain, Shortage(None, None))
-    assert "nobody knows how it stands" in advice(silent, domain, Shortage(None, None))
+    assert "its present state is unknown" in advice(silent, domain, Shortage(None, None))
 
 
 def test_a_recovery_follows_its_alert(send: Callable[[Channel], int]) -> None:
@@ -75,17 +76,17 @@ def test_a_recovery_follows_its_alert(send: Callable[[Channel], int]) -> None:
     assert cards(channel) == [("a", 0), ("c", 0), ("b", 0)]
 
 
-def test_a_card_that_is_put_off_holds_up_no_other_and_comes_again(send: Callable[[Channel], int]) -> None:
+def test_a_postponed_card_does_not_block_the_others_and_is_sent_again(send: Callable[[Channel], int]) -> None:
     channel = Channel(PUT_OFF)
     assert [send(channel) for _ in range(4)] == [1, 1, 1, 0]
     assert cards(channel) == [("a", 0), ("c", 0), ("a", 1), ("b", 0)]
 
 
-def test_a_card_that_was_refused_for_good_is_sent_again_with_its_recovery_when_somebody_asks_for_it(
+def test_a_finally_refused_card_is_sent_again_on_request_together_with_its_recovery(
     send: Callable[[Channel], int], warehouse: SnowflakeConnection
 ) -> None:
     channel = Channel(Delivery(False, 1, "HTTP 404"))
-    assert [send(channel) for _ in range(2)] == [1, 0]  # and that it is over is told to nobody
+    assert [send(channel) for _ in range(2)] == [1, 0]  # its recovery is not sent either
     alert_outbox.send_again(warehouse, "a")
     assert [send(channel) for _ in range(3)] == [1, 1, 0]
     assert cards(channel) == [("a", 0), ("c", 0), ("a", 0), ("b", 0)]

@@ -1,4 +1,4 @@
-"""Errors of the clients become ours: what failed, where, and the cure."""
+"""Errors of the Kafka and registry clients are translated: what failed, where, and the cure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def closed_port() -> int:
 
 
 @pytest.fixture
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings that point at ports where nobody listens."""
+def unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that point at closed ports."""
     monkeypatch.setattr(client, "BOOTSTRAP_MS", 300)
     (tmp_path / "ports.json").write_text(f'{{"kafka": {closed_port()}, "registry": {closed_port()}}}')
     make_secrets(tmp_path)
@@ -52,44 +52,46 @@ CALLS: list[Callable[[Settings], Any]] = [
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_broker_that_is_away_is_named_with_the_cure(nobody: Settings, call: Callable[[Settings], Any]) -> None:
-    with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
-        call(nobody)
-    assert away.value.cure == "rtlib up"
-    assert isinstance(away.value.__cause__, errors.KafkaError)
+def test_an_unreachable_broker_is_named_with_the_cure(unreachable: Settings, call: Callable[[Settings], Any]) -> None:
+    with pytest.raises(ServiceError, match=f"broker at {unreachable.bootstrap_servers} does not answer") as failure:
+        call(unreachable)
+    assert failure.value.cure == "rtlib up"
+    assert isinstance(failure.value.__cause__, errors.KafkaError)
 
 
-def test_a_broker_that_is_away_is_named_to_who_reads_by_librdkafka_too(
-    nobody: Settings, monkeypatch: pytest.MonkeyPatch
+def test_librdkafkas_reader_names_an_unreachable_broker_with_the_same_cure(
+    unreachable: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(librdkafka_reader, "ANSWER_SECONDS", 0.5)
-    with pytest.raises(ServiceError, match=f"broker at {nobody.bootstrap_servers} does not answer") as away:
-        Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
-    assert away.value.cure == "rtlib up"
+    with pytest.raises(ServiceError, match=f"broker at {unreachable.bootstrap_servers} does not answer") as failure:
+        Reader(unreachable, {("any", 0): None}, group="any", min_bytes=1, max_wait_ms=1)
+    assert failure.value.cure == "rtlib up"
 
 
 class FirstGroup:
-    """A consumer of a broker that has no coordinator for groups until it is asked for the third time."""
+    """A consumer of a broker that has no group coordinator until the third request."""
 
-    asked = 0
+    requests = 0
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
-        FirstGroup.asked += 1
-        if FirstGroup.asked < 3:
+        FirstGroup.requests += 1
+        if FirstGroup.requests < 3:
             raise KafkaException(KafkaError(KafkaError.NOT_COORDINATOR))
         return [TopicPartition(places[0].topic, places[0].partition, 7)]
 
     def assign(self, places: list[TopicPartition]) -> None:
-        assert [one.offset for one in places] == [7]
+        assert [place.offset for place in places] == [7]
 
 
-def test_a_broker_whose_first_group_this_is_is_waited_for(nobody: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_waits_for_the_coordinator_of_the_brokers_first_group(
+    unreachable: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(confluent_kafka, "Consumer", FirstGroup)
-    found = Reader(nobody, {("any", 0): None}, group="any", together_bytes=1, together_ms=1)
-    assert found.has_reached({("any", 0): 7}) and not found.has_reached({("any", 0): 8})
-    assert FirstGroup.asked == 3
+    reader = Reader(unreachable, {("any", 0): None}, group="any", min_bytes=1, max_wait_ms=1)
+    assert reader.has_reached({("any", 0): 7}) and not reader.has_reached({("any", 0): 8})
+    assert FirstGroup.requests == 3
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,10 @@ def test_a_broker_whose_first_group_this_is_is_waited_for(nobody: Settings, monk
         lambda settings: registry.latest(settings, "any"),
     ],
 )
-def test_a_registry_that_is_away_is_named_with_the_cure(nobody: Settings, call: Callable[[Settings], Any]) -> None:
-    with pytest.raises(ServiceError, match=f"registry at {nobody.schema_registry_url} does not answer") as away:
-        call(nobody)
-    assert away.value.cure == "rtlib up"
+def test_an_unreachable_registry_is_named_with_the_cure(unreachable: Settings, call: Callable[[Settings], Any]) -> None:
+    with pytest.raises(ServiceError, match=f"registry at {unreachable.schema_registry_url} does not answer") as failure:
+        call(unreachable)
+    assert failure.value.cure == "rtlib up"
 
 
 @pytest.mark.parametrize(
@@ -117,9 +119,9 @@ def test_a_registry_that_is_away_is_named_with_the_cure(nobody: Settings, call: 
     ],
 )
 def test_each_kind_of_error_has_its_cure(tmp_path: Path, error: Exception, words: str, cure: str) -> None:
-    with pytest.raises(ServiceError, match=words) as told, broker_errors(Settings(home=tmp_path, part="loader")):
+    with pytest.raises(ServiceError, match=words) as failure, broker_errors(Settings(home=tmp_path, part="loader")):
         raise error
-    assert cure in told.value.cure
+    assert cure in failure.value.cure
 
 
 @pytest.mark.parametrize(
@@ -131,31 +133,31 @@ def test_each_kind_of_error_has_its_cure(tmp_path: Path, error: Exception, words
         (KafkaError.INVALID_REPLICATION_FACTOR, "refused", "rtlib logs broker"),
     ],
 )
-def test_each_kind_of_librdkafkas_errors_has_the_same_cure(tmp_path: Path, code: int, words: str, cure: str) -> None:
-    told = librdkafka_error(Settings(home=tmp_path, part="loader"), KafkaException(KafkaError(code)))
-    assert words in str(told)
-    assert cure in told.cure
+def test_each_kind_of_librdkafka_error_has_the_same_cure(tmp_path: Path, code: int, words: str, cure: str) -> None:
+    error = librdkafka_error(Settings(home=tmp_path, part="loader"), KafkaException(KafkaError(code)))
+    assert words in str(error)
+    assert cure in error.cure
 
 
-def test_a_sign_in_by_iam_has_no_name_and_no_password_to_check() -> None:
+def test_the_cure_of_a_refused_iam_sign_in_names_aws_credentials_and_no_password() -> None:
     msk = Settings(kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism="AWS_MSK_IAM", part="loader")
-    told = librdkafka_error(msk, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
-    assert "AWS_DEFAULT_REGION" in told.cure
-    assert "PASSWORD" not in told.cure
+    error = librdkafka_error(msk, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
+    assert "AWS_DEFAULT_REGION" in error.cure
+    assert "PASSWORD" not in error.cure
 
 
-def test_the_local_broker_and_registry_get_new_secrets_by_a_new_start(tmp_path: Path) -> None:
+def test_the_cure_of_a_refused_local_sign_in_is_a_restart(tmp_path: Path) -> None:
     local = Settings(home=tmp_path, shared=True, part="loader")
     make_secrets(tmp_path)
-    told = librdkafka_error(local, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
-    assert told.cure == "rtlib down && rtlib up"
+    error = librdkafka_error(local, KafkaException(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED)))
+    assert error.cure == "rtlib down && rtlib up"
     with pytest.raises(ServiceError, match="refused") as refused, registry._client(local):
         raise SchemaRegistryError(401, 401, "no")
     assert refused.value.cure == "rtlib down && rtlib up"
 
 
-def test_a_broker_elsewhere_has_another_cure(tmp_path: Path) -> None:
+def test_the_cure_for_an_unreachable_remote_broker_names_its_setting(tmp_path: Path) -> None:
     elsewhere = Settings(home=tmp_path, kafka_bootstrap_servers="broker.example:9092")
-    with pytest.raises(ServiceError) as told, broker_errors(elsewhere):
+    with pytest.raises(ServiceError) as failure, broker_errors(elsewhere):
         raise errors.KafkaConnectionError("gone")
-    assert "RTLIB_KAFKA_BOOTSTRAP_SERVERS" in told.value.cure
+    assert "RTLIB_KAFKA_BOOTSTRAP_SERVERS" in failure.value.cure
