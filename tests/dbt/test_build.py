@@ -25,10 +25,11 @@ from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.ingest import apply_batch, backfill
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.query_batches import note_batches
-from rtlib.warehouse.reads import compare_windows
+from rtlib.warehouse.windows import compare_windows
 from rtlib.warehouse.staging import EVENT_COLUMNS
 from support.live_rows import Stream, stream
 from support.warehouse_server import WarehouseServer

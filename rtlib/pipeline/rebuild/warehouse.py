@@ -22,7 +22,7 @@ from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.notify import Notify
 from rtlib.pipeline import batch_log, dbt
-from rtlib.pipeline.audit.evidence import outstanding
+from rtlib.pipeline.audit.backlog import outstanding
 from rtlib.pipeline.backfill import load_days
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting

@@ -6,7 +6,7 @@ import time
 
 from rtlib.config import Settings
 from rtlib.notify import Notify
-from rtlib.pipeline.audit.evidence import is_sending, outstanding
+from rtlib.pipeline.audit.backlog import is_sending, outstanding
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # a Spark that was killed is back within it, and tells its watermark every 15 s

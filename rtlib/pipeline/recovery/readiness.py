@@ -24,7 +24,7 @@ from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.notify import Notify
-from rtlib.pipeline.audit.evidence import outstanding
+from rtlib.pipeline.audit.backlog import outstanding
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.run import loader_group

@@ -188,7 +188,7 @@ def _load(
     connection: SnowflakeConnection, *, domain: str, kpis: Sequence[Kpi], batches: Sequence[QueryProgress]
 ) -> None:
     """Both by statements that change nothing when they are repeated, so that a crash in between does no harm."""
-    from rtlib.warehouse.ingest import merge_kpis
+    from rtlib.warehouse.kpi_merge import merge_kpis
     from rtlib.warehouse.query_batches import note_batches
 
     merge_kpis(connection, kpis)
