@@ -42,7 +42,7 @@ def shape(world: Simulator, records: list[SimulatedRecord]) -> Counter[Any]:
     )
 
 
-@pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
+@pytest.mark.parametrize("name", [fault.name for fault in MENU.values() if fault.method == "burst"])
 def test_a_burst_of_the_same_seed_sends_the_same_events_another_time(
     name: str, sent: list[tuple[Simulator, list[SimulatedRecord]]]
 ) -> None:
