@@ -135,8 +135,8 @@ def test_the_normal_stream_rarely_crosses_a_threshold(domain: Domain, hour: int)
         for kpi in domain.kpis
         if kpi.warn is not None
     )
-    assert told[Severity.CRITICAL] == 0
-    assert told[Severity.WARN] <= 0.01 * told.total()
+    assert told[Severity.ACT] == 0
+    assert told[Severity.WATCH] <= 0.01 * told.total()
 
 
 @pytest.fixture(scope="module")
