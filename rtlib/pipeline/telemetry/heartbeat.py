@@ -14,6 +14,8 @@ from rtlib.errors import RtlibError
 from rtlib.formatting import format_quantity
 from rtlib.records import Heartbeat
 
+FRESH_SECONDS = 10.0  # an older heartbeat no longer counts; a busy machine may delay several
+
 
 class HeartbeatEmitter:
     """A part's own heartbeat, told at most once a second."""
