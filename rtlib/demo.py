@@ -28,7 +28,7 @@ from rtlib.notify import Notify
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.rebuild.warehouse import INTERRUPTED
-from rtlib.pipeline.recovery.readiness import wait_until_settled
+from rtlib.pipeline.recovery.drain import wait_until_drained
 from rtlib.pipeline.telemetry import trigger
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.run_state import load_options
@@ -39,7 +39,7 @@ from rtlib.widgets import page
 if TYPE_CHECKING:
     from rtlib.bench import Result
 
-DRAIN_SECONDS = 90.0
+DRAIN_PATIENCE_SECONDS = 90.0
 
 
 def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, idle: Collection[str] = ()) -> bool:
@@ -271,8 +271,8 @@ def ending_on_signal() -> Iterator[None]:
 
 def _drained(settings: Settings, notify: Notify) -> Ledger:
     """Wait until everything has arrived, or until it is clear that it will not; then take the ledger."""
-    if not wait_until_settled(settings, notify=notify, seconds=DRAIN_SECONDS):
-        notify(f"not everything has arrived after {DRAIN_SECONDS:.0f} s; the ledger says what is in flight")
+    if not wait_until_drained(settings, notify=notify, patience=DRAIN_PATIENCE_SECONDS, after_faults=True):
+        notify("not everything has arrived; the ledger shows what is in flight")
     return take(settings, notify=notify)
 
 

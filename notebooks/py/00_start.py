@@ -114,7 +114,7 @@ print(f"{status['resident_mb'] / 1024:.2f} GB of memory in all, for the domain {
 # %%
 from rtlib.config import load_settings
 from rtlib.pipeline.explanations.explainer import explainer
-from rtlib.pipeline.monitoring.monitor import monitor as start_monitor
+from rtlib.pipeline.monitoring.observe import start_monitor
 
 settings = load_settings()
 monitor = start_monitor(settings)

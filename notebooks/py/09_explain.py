@@ -61,7 +61,7 @@ def compare(guess, truth):
 # %%
 from rtlib.config import load_settings
 from rtlib.explain.facts import facts_of
-from rtlib.pipeline.explanations.explainer import look
+from rtlib.pipeline.monitoring.observe import look
 
 graph = look(load_settings())
 facts = facts_of(graph.node(part), graph=graph)

@@ -33,8 +33,9 @@ def explain(
     id of a fact, and an answer that writes one itself is refused. Without a key, or after a refusal, the text is made
     here, in English.
     """
-    from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject, look
+    from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject
     from rtlib.pipeline.explanations.fact_builders import is_subject
+    from rtlib.pipeline.monitoring.observe import look
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):

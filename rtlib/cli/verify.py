@@ -123,7 +123,7 @@ def _soaks(
                 rows.append(soak_table.row(number, done))
             except RtlibError as error:
                 rows.append(soak_table.Row(number, failed=str(error)))
-        say(f"seed {number}: {rows[-1].said}")
+        say(f"seed {number}: {rows[-1].summary}")
     good = all(one.holds for one in rows)
     if as_json:
         print_json({"runs": [asdict(one) for one in rows], "holds": good})

@@ -21,11 +21,12 @@ Shape = Literal["none", "lognormal", "normal", "uniform"]
 
 
 class Severity(StrEnum):
-    """The severity of a KPI's value."""
+    """How bad a KPI's value is; ``none`` without a value or without thresholds."""
 
-    OK = "ok"
-    WARN = "warn"
-    CRITICAL = "critical"
+    GOOD = "good"
+    WATCH = "watch"
+    ACT = "act"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,14 @@ class KpiSpec:
     critical: float | None = None
 
     def severity(self, value: float | None) -> Severity:
-        """The severity of ``value``; reaching a threshold counts as crossing it, and None (not measured) is ok."""
-        if value is None:
-            return Severity.OK
+        """How bad ``value`` is; a threshold counts as crossed once it is reached."""
+        if value is None or (self.warn is None and self.critical is None):
+            return Severity.NONE
         sign = 1 if self.direction == "high" else -1
-        for threshold, severity in ((self.critical, Severity.CRITICAL), (self.warn, Severity.WARN)):
+        for threshold, severity in ((self.critical, Severity.ACT), (self.warn, Severity.WATCH)):
             if threshold is not None and sign * value >= sign * threshold:
                 return severity
-        return Severity.OK
+        return Severity.GOOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,8 @@ def test_the_normal_stream_rarely_crosses_a_threshold(domain: Domain, hour: int)
         for kpi in domain.kpis
         if kpi.warn is not None
     )
-    assert severities[Severity.CRITICAL] == 0
-    assert severities[Severity.WARN] <= 0.01 * severities.total()
+    assert severities[Severity.ACT] == 0
+    assert severities[Severity.WATCH] <= 0.01 * severities.total()
 
 
 @pytest.fixture(scope="module")

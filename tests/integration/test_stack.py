@@ -36,7 +36,8 @@ from rtlib.records import Event, QueryProgress, Rejected
 from rtlib.services import processes, supervisor
 from rtlib.streaming.queries import HEAD_BYTES
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.reads import compare_windows, latest_kpis
+from rtlib.warehouse.reads import latest_kpis
+from rtlib.warehouse.windows import compare_windows
 from support.stack import Stack, ask, is_gone, until
 
 pytestmark = pytest.mark.integration

@@ -72,11 +72,11 @@ def test_a_part_that_loops_is_not_well_whatever_its_last_sign_of_life_says() -> 
 
 def test_the_node_of_a_part_that_loops_is_stopped_with_the_reason() -> None:
     seen = Observation(Status.HEALTHY, "it runs", datetime.now().astimezone())
-    watch = Monitor(Settings(), {}, loops=lambda: {"kpis": "restarted 3 times"})
-    watch._seen = {"kpis": seen, "loader": seen}
-    told = watch.observations()
-    assert (told["kpis"].status, told["kpis"].reason) == (Status.STOPPED, "restarted 3 times")
-    assert told["loader"] == seen
+    monitor = Monitor(Settings(), {}, restart_loops=lambda: {"kpis": "restarted 3 times"})
+    monitor._observations = {"kpis": seen, "loader": seen}
+    observations = monitor.observations()
+    assert (observations["kpis"].status, observations["kpis"].reason) == (Status.STOPPED, "restarted 3 times")
+    assert observations["loader"] == seen
 
 
 def test_a_damaged_checkpoint_is_not_waited_for() -> None:

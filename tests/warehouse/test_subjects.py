@@ -19,7 +19,8 @@ from rtlib.pipeline.explanations.fact_builders import Subject, choices, is_subje
 from rtlib.records import Kpi, Status
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.ingest import apply_batch, merge_kpis
+from rtlib.warehouse.ingest import apply_batch
+from rtlib.warehouse.kpi_merge import merge_kpis
 from support.warehouse_rows import batch, event_row, rejected_row
 
 if TYPE_CHECKING:

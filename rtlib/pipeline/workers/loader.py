@@ -20,7 +20,7 @@ from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import Kpi, QueryProgress
 from rtlib.streaming.queries import KPIS
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.ingest import merge_kpis
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.query_batches import note_batches
 
 if TYPE_CHECKING:

@@ -285,13 +285,13 @@ def test_a_sum_does_not_depend_on_the_order() -> None:
 @pytest.mark.parametrize(
     ("direction", "value", "severity"),
     [
-        ("high", None, Severity.OK),
-        ("high", 6.9, Severity.OK),
-        ("high", 7.0, Severity.WARN),
-        ("high", 10.0, Severity.CRITICAL),
-        ("low", 14.0, Severity.OK),
-        ("low", 7.0, Severity.WARN),
-        ("low", 4.0, Severity.CRITICAL),
+        ("high", None, Severity.NONE),
+        ("high", 6.9, Severity.GOOD),
+        ("high", 7.0, Severity.WATCH),
+        ("high", 10.0, Severity.ACT),
+        ("low", 14.0, Severity.GOOD),
+        ("low", 7.0, Severity.WATCH),
+        ("low", 4.0, Severity.ACT),
     ],
 )
 def test_severity_grows_on_the_bad_side(direction: Any, value: float | None, severity: Severity) -> None:
@@ -301,4 +301,4 @@ def test_severity_grows_on_the_bad_side(direction: Any, value: float | None, sev
 
 
 def test_a_kpi_without_thresholds_is_never_bad() -> None:
-    assert KpiSpec("k", "K", "min", "mean", "K.", "high").severity(1e9) is Severity.OK
+    assert KpiSpec("k", "K", "min", "mean", "K.", "high").severity(1e9) is Severity.NONE

@@ -22,7 +22,8 @@ from rtlib.errors import ConfigError, ServiceError
 from rtlib.explain.facts import Fact, Facts, Level
 from rtlib.explain.gemini import NOT_IN_FACTS, OFF_TOPIC, Answer, ask
 from rtlib.explain.usage import USAGE
-from rtlib.pipeline.explanations.explainer import explained, look
+from rtlib.pipeline.explanations.explainer import explained
+from rtlib.pipeline.monitoring.observe import look
 from rtlib.records import Observation, Reading, Status
 
 KEY = SecretStr("AIza-top-secret")

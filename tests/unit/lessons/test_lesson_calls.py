@@ -28,7 +28,7 @@ def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: 
 
 
 def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = replace(evidence_of(run_of()), held={})
+    nothing = replace(evidence_of(run_of()), producers={})
     monkeypatch.setattr(evidence, "gather", lambda settings: nothing)
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: {})
     with pytest.raises(ConfigError, match="holds no event") as caught:

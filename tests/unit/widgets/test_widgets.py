@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component, component
-from rtlib.graph import Graph, History, KpiBoard, KpiCard, Severity, build
+from rtlib.domains import Severity
+from rtlib.graph import Graph, History, KpiBoard, KpiCard, build
 from rtlib.records import Observation, Reading, Status
 from rtlib.widgets import architecture, canvas, cards, panel, theme
 from rtlib.widgets.architecture import ArchitectureGraph, faces
