@@ -205,9 +205,9 @@ compare(my_guess, len(read(kitchen)))
 def reset(group):
     consumer = KafkaConsumer(**connection, group_id=group, enable_auto_commit=False)
     consumer.assign([TopicPartition(topic, number) for number in range(4)])
-    print("committed:", {part.partition: consumer.committed(part) for part in sorted(consumer.assignment())})
-    for partition in consumer.assignment():
-        consumer.seek(partition, 0)
+    print("committed:", {tp.partition: consumer.committed(tp) for tp in sorted(consumer.assignment())})
+    for tp in consumer.assignment():
+        consumer.seek(tp, 0)
     consumer.commit()
     consumer.close()
 
@@ -344,8 +344,8 @@ def newest(topic, count):
     consumer = KafkaConsumer(**connection, consumer_timeout_ms=5000)
     consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
     ends = consumer.end_offsets(consumer.assignment())
-    for partition, end in ends.items():
-        consumer.seek(partition, max(0, end - count))
+    for tp, end in ends.items():
+        consumer.seek(tp, max(0, end - count))
     return list(islice(consumer, sum(min(end, count) for end in ends.values())))
 
 
