@@ -58,7 +58,7 @@ print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")
 # %% [markdown]
 # ## A Spark of your own
 #
-# Every Spark program starts with `SparkSession.builder` and its options. Two shuffle partitions are enough here. Spark's
+# Every Spark program starts with `SparkSession.builder` and its options. Two shuffle partitions are enough here. The
 # default is 200, and a stream pays for each partition in each batch: the most common reason why a first stream is
 # slow. The session time zone is UTC, so that Spark displays the times that you write. `spark_options` adds what is
 # specific to this machine: the path of the Kafka connector, the Java installation, and settings that keep other users

@@ -198,12 +198,12 @@ def test_each_page_of_the_report_can_be_chosen_and_drawn_in_the_lesson(page: Any
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_what_the_alert_lesson_says_of_crossings_and_messages_holds_in_each_domain(domain: str) -> None:
+def test_the_message_counts_in_the_alert_lesson_hold_in_each_domain(domain: str) -> None:
     matplotlib.use("agg")
-    told: dict[str, Any] = {"settings": Settings(domain=domain), "seed": 7}
-    exec(code_of(FOLDER / "py" / "08_alerts.py", "rule", "values", "begin", "judged").replace("plt.show()", ""), told)
-    rule, judged = told["rule"], told["judged"]
+    names: dict[str, Any] = {"settings": Settings(domain=domain), "seed": 7}
+    exec(code_of(FOLDER / "py" / "08_alerts.py", "rule", "values", "start").replace("plt.show()", ""), names)
+    rule, messages_of = names["rule"], names["messages_of"]
     bare = replace(rule, clear=rule.threshold, lasting=timedelta(0), cooldown=timedelta(0))
     without_hysteresis = replace(rule, clear=rule.threshold)
-    counts = [len(judged(one)) for one in (bare, replace(bare, clear=rule.clear), without_hysteresis, rule)]
-    assert counts == [18, 2, 2, 2]
+    variants = (bare, replace(bare, clear=rule.clear), without_hysteresis, rule)
+    assert [len(messages_of(variant)) for variant in variants] == [18, 2, 2, 2]
