@@ -235,14 +235,14 @@ def test_a_server_that_refuses_nothing_would_be_reached(owner: BrowserContext, s
 def test_no_other_page_reads_or_sends_a_card(
     owner: BrowserContext, receiver: tuple[Receiver, ReceiverAddress], stranger: int
 ) -> None:
-    cards, address = receiver
+    server, address = receiver
     webhook = address.webhook.get_secret_value().removeprefix(address.base)  # even if it had the secret
     for origin, base in origins(stranger, address.base):
         opened = foreign_page(owner, origin, stranger)
         paths = ["/", "/cards", "/webhook", webhook, "/web/cards.js"]
         assert attack(opened, [base + path for path in paths if origin != address.base], json.dumps(MESSAGE)) == []
         opened.close()
-    assert not cards.cards
+    assert not server.cards
 
 
 def test_no_other_page_reads_the_app_or_starts_or_ends_a_kernel(owner: BrowserContext, app: App, stranger: int) -> None:
