@@ -20,30 +20,30 @@
 #
 # - how a key chooses a partition, and what order Kafka promises
 # - how consumers read at their own pace, and read again
-# - how a schema registry keeps a contract, and what happens to what breaks it
+# - how a schema registry keeps a contract, and what happens to records that break it
 #
 # The stack must be running (`rtlib up`). This lesson writes to a topic of its own, so that the counts of the pipeline
-# stay true; of the pipeline's topics it only reads. Its example, orders at three places, is the same whichever domain
-# your stack runs. It takes half an hour or so.
+# stay correct; it only reads from the pipeline's topics. Its example, orders at three sites, is the same for every
+# domain. The lesson takes about half an hour.
 
 # %% [markdown]
-# What you may change: how many orders are written.
+# The parameter of this lesson: how many orders are written.
 
 # %% tags=["parameters"]
 orders = 12
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 01_kafka.ipynb done.ipynb -p orders 30`. The next line
-# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with another value, for example `papermill 01_kafka.ipynb done.ipynb -p orders 30`.
+# `check` validates it. `compare` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 orders = check("01_kafka", orders=orders)
 
 # %% [markdown]
-# We ask where Kafka and the registry are, and whether they answer. If they do not, the last line of the error says what
-# to type. And once more the small function that compares your guess with the truth.
+# First a health check of Kafka and the registry. If one of them does not answer, the last line of the error says what
+# to type.
 
 # %%
 from rtlib.config import load_settings
@@ -52,16 +52,12 @@ from rtlib.pipeline.monitoring import health
 settings = load_settings()
 print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}; the registry {health.registry(settings)}")
 
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
 # %% [markdown]
 # ## A topic is a log in partitions
 #
-# From here on it is `kafka-python`, as you would use it anywhere. These are all the names that we need of it, and one
-# client for orders that concern the broker itself. Every client takes the same few arguments: `client_options` returns
-# them as a dictionary, where Kafka is and, if it asks for one, how to sign in, and `**` hands them over.
+# From here on you use `kafka-python` as in any other project. These are all the classes that the lesson needs. The
+# admin client creates and deletes topics. Every client takes the same connection options: `client_options` returns them
+# as a dictionary (the address, and the credentials if Kafka requires them), and `**` passes them on.
 
 # %%
 import json
@@ -77,8 +73,8 @@ connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
 
 # %% [markdown]
-# Our topics have four partitions. A name ends in a random word, so that each run begins with an empty topic.
-# `replication_factor=1` means that there is one copy of it, because there is one broker; in earnest it is three.
+# Each topic of this lesson has four partitions. Its name ends in a random string, so that each run starts with an empty
+# topic. `replication_factor=1` means a single copy, because there is a single broker; production systems use three.
 
 # %%
 def new_topic():
@@ -88,11 +84,11 @@ def new_topic():
 
 
 # %% [markdown]
-# A record has a key and a value, both of them bytes. Here the key is the site where an order was placed. `send` returns
-# straight away, with a *future*; asking for its result waits until Kafka has written the record and says where.
-# `acks="all"` means that every copy that is in step (an *in-sync replica*) must have it. The answer may get lost on the
-# way, and then the producer sends the record again; it numbers what it sends, so Kafka knows the second one and writes
-# it once. That is called *idempotent*.
+# A record has a key and a value; both are bytes. Here the key is the site of the order. `send` returns immediately with
+# a *future*. `get` waits until Kafka has written the record, and returns its partition and offset. With `acks="all"`
+# Kafka answers only when every *in-sync replica* has the record. If the answer is lost on the network, the producer
+# sends the record again. Because the producer numbers its records, Kafka recognizes the second copy and drops it. This
+# is called an *idempotent* producer.
 
 # %%
 producer = KafkaProducer(**connection, acks="all")
@@ -104,130 +100,136 @@ def send(number, site):
 
 
 # %% [markdown]
-# **Predict:** we write twelve orders of three sites to a new topic with four partitions. Into how many partitions do
-# they go: one, two, three, four, or is there no telling?
+# **Predict:** the cell writes twelve orders from three sites to a new topic with four partitions. How many of the
+# partitions receive records: one, two, three or four? Or is it impossible to know?
 
 # %%
 import pandas as pd
 
-my_guess = None  # for instance 4
+my_guess = None  # for example 4
 topic, sites = new_topic(), ["oakland", "berkeley", "fremont"]
-sent = [send(number, sites[number % 3]) for number in range(orders)]
-places = pd.DataFrame([(sites[number % 3], told.partition, told.offset) for number, told in enumerate(sent)])
+written = [send(number, sites[number % 3]) for number in range(orders)]
+places = pd.DataFrame([(sites[number % 3], record.partition, record.offset) for number, record in enumerate(written)])
 places.columns = ["site", "partition", "offset"]
 compare(my_guess, places["partition"].nunique())
 
 # %% [markdown]
-# Two. The partition is a hash of the key, so a site is always in the same one, and two of our sites happen to share
-# one. With three keys there can be no more than three, so at least one of the four partitions stays empty. The hash is
-# taken modulo the number of partitions: who adds partitions later moves keys to other places. So one begins with enough
-# of them, and with many more keys than partitions. Look where each site went, and which offsets it got.
+# Two. The partition is a hash of the key, so all records of a site go to the same partition, and two of these sites
+# happen to share one. Three keys can reach at most three partitions, so at least one of the four stays empty. The hash
+# is taken modulo the number of partitions, so adding partitions later moves keys to other partitions. That is why
+# topics start with enough partitions, and with many more keys than partitions. The table shows the partition and the
+# offsets of each site.
 
 # %%
 assert places.groupby("site")["partition"].nunique().eq(1).all(), "a key must always go to the same partition"
 places.groupby(["partition", "site"])["offset"].apply(list).to_frame()
 
 # %% [markdown]
-# An *offset* is a record's number within its partition: it counts from 0 and never changes. **Predict:** one more order
-# for oakland. To which partition does it go, and which offset does it get? The table above has all you need.
+# An *offset* is the position of a record within its partition: it counts from 0 and never changes.
+#
+# **Predict:** the next cell sends one more order from oakland. Which partition and which offset does it get? You can
+# work it out from the table above.
 
 # %%
-my_guess = None  # for instance (2, 5): partition 2, offset 5
-told = send(orders, "oakland")
-compare(my_guess, (told.partition, told.offset))
+my_guess = None  # for example (2, 5): partition 2, offset 5
+latest = send(orders, "oakland")
+compare(my_guess, (latest.partition, latest.offset))
 
 # %% [markdown]
-# ## Reading does not take anything away
+# ## Reading does not remove anything
 #
-# Readers come in *groups*. A group shares the partitions among its members, each partition going to one of them, and
-# Kafka remembers how far the group has read. With four partitions a group of two takes two each, and a fifth member
-# would have nothing to do: partitions are the limit of how many can work side by side. Our groups have one member.
-# `read` opens a reader for a group, takes what there is, commits, and leaves. It stops when it has read as many records
-# as the partitions hold, or when nothing has come for three seconds.
+# Consumers form *groups*. A group divides the partitions among its members: each partition goes to one member, and
+# Kafka stores how far the group has read. With four partitions, a group of two members reads two partitions each, and a
+# fifth member would stay idle. So the number of partitions limits the parallelism. The groups in this lesson have one
+# member. `read` opens a consumer for a group, reads the records, commits and closes. It stops when it has as many
+# records as the partitions hold, or when none has arrived for three seconds.
 
 # %%
 def read(group):
-    reader = KafkaConsumer(topic, **connection, group_id=group, auto_offset_reset="earliest",
-                           enable_auto_commit=False, consumer_timeout_ms=3000)
-    ends = reader.end_offsets([TopicPartition(topic, number) for number in range(4)])
-    records = list(islice(reader, sum(ends.values())))
-    reader.commit()
-    reader.close()
+    consumer = KafkaConsumer(topic, **connection, group_id=group, auto_offset_reset="earliest",
+                             enable_auto_commit=False, consumer_timeout_ms=3000)
+    ends = consumer.end_offsets([TopicPartition(topic, number) for number in range(4)])
+    records = list(islice(consumer, sum(ends.values())))
+    consumer.commit()
+    consumer.close()
     return records
 
 
 # %% [markdown]
-# **Predict:** group `kitchen` reads everything first. Then group `billing` reads. How many records does `billing` get?
+# **Predict:** group `kitchen` reads all records. Then group `billing` reads. How many records does `billing` get?
 
 # %%
-my_guess = None  # for instance 0
+my_guess = None  # for example 0
 kitchen, billing = f"kitchen-{uuid4().hex[:8]}", f"billing-{uuid4().hex[:8]}"
 by_kitchen, by_billing = read(kitchen), read(billing)
 compare(my_guess, len(by_billing))
 assert len(by_kitchen) == len(by_billing) > orders, "each group gets every record; run again from the cell that writes"
 
 # %% [markdown]
-# All of them. A queue hands each message to one reader; a log keeps it, and every group reads it at its own pace. Now
-# for the order. We wrote the orders one after the other, as 0, 1, 2, and so on. **Predict:** does `kitchen` see them in
-# that order?
+# All of them. A queue hands each message to one consumer; a log keeps it, and every group reads it at its own pace. Now
+# consider the order. The orders were written one after the other: 0, 1, 2 and so on.
+#
+# **Predict:** does `kitchen` read them in that order?
 
 # %%
-seen = pd.DataFrame([(one.partition, one.offset, json.loads(one.value)["order"]) for one in by_kitchen])
-seen.columns = ["partition", "offset", "order"]
-print("as they were read:", *seen["order"])
-seen.groupby("partition")["order"].apply(list).to_frame("orders in this partition")
+kitchen_rows = [(record.partition, record.offset, json.loads(record.value)["order"]) for record in by_kitchen]
+received = pd.DataFrame(kitchen_rows, columns=["partition", "offset", "order"])
+print("in the order of reading:", *received["order"])
+received.groupby("partition")["order"].apply(list).to_frame("orders in this partition")
 
 # %% [markdown]
-# Not as a whole: a partition comes in a piece, then the next. But within a partition the order is the one in which the
-# records were written. **Order holds within a partition only**, and because a site is always in the same one, it holds
-# for each site. That is why the key is chosen with care: it says what must stay in order.
+# Not overall: the consumer returns a batch from one partition, then a batch from the next. Within a partition, however,
+# the records have the order in which they were written. **Kafka guarantees order only within a partition.** All orders
+# of a site are in one partition, so they stay in order. Choose the key with care: it decides which records stay in
+# order.
 
 # %%
-in_order = seen.groupby("partition")["order"].apply(lambda orders: orders.is_monotonic_increasing)
-assert in_order.all(), "within a partition the order is that of writing; run again from the cell that writes"
+in_order = received.groupby("partition")["order"].apply(lambda numbers: numbers.is_monotonic_increasing)
+assert in_order.all(), "within a partition the order of writing must hold; run again from the cell that writes"
 
 # %% [markdown]
-# **Predict:** `kitchen` has read everything and committed. It opens a new reader and reads again. How many records
-# come?
+# **Predict:** `kitchen` has read everything and committed. Now it opens a new consumer and reads again. How many
+# records does it get?
 
 # %%
-my_guess = None  # for instance 13
+my_guess = None  # for example 13
 compare(my_guess, len(read(kitchen)))
 
 # %% [markdown]
-# None. A group's progress is nothing but a number for each partition, its *committed offset*: the next one to be read.
-# A new reader begins there. A partition in which there is nothing has a 0. And numbers can be set back, which is how a
-# pipeline is replayed after a mistake. `set_back` shows the numbers of a group, and then begins anew.
+# None. The progress of a group is one number per partition, its *committed offset*: the position of the next record to
+# read. A new consumer of the group starts there. An empty partition has the committed offset 0. A group can also move
+# its offsets back; that is how a pipeline is replayed after a mistake. `reset` prints the committed offsets of a group
+# and sets them to 0.
 
 # %%
-def set_back(group):
-    reader = KafkaConsumer(**connection, group_id=group, enable_auto_commit=False)
-    reader.assign([TopicPartition(topic, number) for number in range(4)])
-    print("committed:", {one.partition: reader.committed(one) for one in sorted(reader.assignment())})
-    for one in reader.assignment():
-        reader.seek(one, 0)
-    reader.commit()
-    reader.close()
+def reset(group):
+    consumer = KafkaConsumer(**connection, group_id=group, enable_auto_commit=False)
+    consumer.assign([TopicPartition(topic, number) for number in range(4)])
+    print("committed:", {tp.partition: consumer.committed(tp) for tp in sorted(consumer.assignment())})
+    for tp in consumer.assignment():
+        consumer.seek(tp, 0)
+    consumer.commit()
+    consumer.close()
 
 
 # %% [markdown]
-# **Predict** once more: we set `kitchen` back to 0 everywhere, and it reads. How many records does it get? And what if
-# it is a program that books a payment for each of them?
+# **Predict:** we reset `kitchen` to 0 in every partition, and it reads again. How many records does it get? And what
+# would happen if `kitchen` charged a credit card for each of them?
 
 # %%
 my_guess = None
-set_back(kitchen)
+reset(kitchen)
 compare(my_guess, len(read(kitchen)))
 
 # %% [markdown]
-# Everything comes again. Kafka delivers *at least once*; that each event counts once is up to whoever reads. In this
-# pipeline each event has an `event_id` for that, and the archive drops what it has seen before.
+# It gets all of them again. Kafka delivers *at least once*; to count each event once is the task of the consumer. In
+# this pipeline each event has an `event_id` for that purpose, and the archive drops events that it already has.
 #
 # ## A contract: the schema registry
 #
-# So far anybody may write anything. A *schema* says which fields an event has, and of which type. The registry keeps it
-# under a *subject* and gives it a number. Ours is *closed*: `additionalProperties` says that there is nothing in an
-# event but the fields that are listed.
+# So far a producer may write anything. A *schema* defines the fields of an event and their types. The registry stores
+# it under a *subject* and assigns it an id. The schema below is *closed*: `additionalProperties` is false, so an event
+# may have no other fields.
 
 # %%
 fields = {"site": {"type": "string"}, "order": {"type": "integer"}}
@@ -235,9 +237,9 @@ order = {"title": "order", "type": "object", "required": list(fields), "properti
 order["additionalProperties"] = False
 
 # %% [markdown]
-# We use Confluent's own client, which speaks to this registry as to Confluent's, and tell it to take *backward
-# compatible* changes only: a reader with the new schema must understand older records. The registry refuses a request
-# without its password, which is new at each start; `registry_options` returns it with the address.
+# The registry speaks the protocol of Confluent's registry, so we use Confluent's own client. The subject accepts only
+# *backward compatible* changes: a consumer with the new schema must be able to read older records. The registry also
+# requires a password, which changes at each start of the stack; `registry_options` returns it with the address.
 
 # %%
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -251,15 +253,17 @@ schema_id = registry.register_schema(subject, Schema(json.dumps(order), "JSON"))
 schema_id
 
 # %% [markdown]
-# A serializer holds each value against the schema, and puts five bytes before it: a zero, and the schema's number in
-# four bytes, the largest first. Any reader can look the number up, once, and then knows how to read the rest. The
-# schema itself does not travel with each record, which keeps records small. **Predict** the first five bytes.
+# A serializer validates each value against the schema and prefixes it with five bytes: a zero, then the schema id as a
+# four-byte big-endian integer. A consumer looks the id up once and then knows how to decode the rest. The schema itself
+# is not part of the record, which keeps records small.
+#
+# **Predict:** what are the first five bytes?
 
 # %%
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 
-my_guess = None  # for instance bytes([0, 0, 0, 0, 1])
+my_guess = None  # for example bytes([0, 0, 0, 0, 1])
 serialize = JSONSerializer(json.dumps(order), registry, conf={"auto.register.schemas": False})
 context = SerializationContext(topic, MessageField.VALUE)
 record = serialize({"site": "oakland", "order": 99}, context)
@@ -267,53 +271,55 @@ compare(my_guess, record[:5])
 print(record)
 
 # %% [markdown]
-# What does not fit never reaches Kafka: the serializer refuses it on the producer's side, and says why. **Predict:**
-# which of these three does it refuse, and with which words?
+# An invalid value never reaches Kafka: the serializer rejects it in the producer and gives the reason.
+#
+# **Predict:** which of these three values does it reject, and why?
 
 # %%
 for value in ({"site": "oakland", "order": "twelve"}, {"site": "oakland"}, {"site": "", "order": -1}):
     try:
-        print("taken  ", value, serialize(value, context))
-    except SerializationError as refused:
-        print("refused", value, refused)
+        print("accepted", value, serialize(value, context))
+    except SerializationError as error:
+        print("refused", value, error)
 
 # %% [markdown]
-# The third one is taken, although no site has an empty name. A schema guards only what it says.
+# It accepts the third one, although no site has an empty name. A schema checks only the rules that it contains.
 #
-# **Try it:** add `"minLength": 1` to the field `site` and `"minimum": 0` to `order`, and run on from that cell. What
-# does the registry say to it?
+# **Try it:** add `"minLength": 1` to the field `site` and `"minimum": 0` to `order`, and run again from that cell. How
+# does the registry respond?
 #
 # <details><summary>A hint</summary>
 #
-# Backward compatible means: whoever reads by the new schema understands every record that the old one has let through.
-# Is there one that it would not?
+# Backward compatible means that a consumer with the new schema can read every record that the old schema accepted. Is
+# there a record that it could not read?
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# It refuses: the old schema has let `{"site": "", "order": -1}` through, and a reader with the new one would choke on
-# it. A contract that is published can be loosened, and not tightened. Who wants it tighter says so on the first day:
-# write the orders to a new topic (run from the cell that does), and its schema is the first one there, and taken.
+# It refuses. The old schema accepted `{"site": "", "order": -1}`, and a consumer with the new schema would fail on it.
+# A published contract can be relaxed, but not tightened. If you need a stricter schema, define it on the first day:
+# create a new topic (run again from the cell that writes), and the registry accepts the stricter schema as its first.
 #
 # </details>
 #
 # ## Changing the contract
 #
-# Contracts change. A new *optional* field is fine here: older records simply do not have it. The registry takes it, as
-# a new version with a number of its own.
+# Contracts change. A new *optional* field is a compatible change here: older records simply lack it. The registry
+# accepts it as a new version with its own id.
 
 # %%
 with_note = {**order, "properties": {**fields, "note": {"type": "string"}}}
-print("taken as schema", registry.register_schema(subject, Schema(json.dumps(with_note), "JSON")))
+print("accepted as schema", registry.register_schema(subject, Schema(json.dumps(with_note), "JSON")))
 print("versions:", registry.get_versions(subject))
 
 # %% [markdown]
-# This works because our schema is closed. In an open one old records might already hold a `note` of another type, and
-# Confluent refuses the change (`PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL`).
+# This works because the schema is closed. With an open schema, older records might already contain a `note` of another
+# type, and Confluent refuses the change (`PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL`).
 #
-# Next, somebody wants `order` to be a text. Think of a reader with that schema who meets one of our older records.
-# **Predict:** does the registry take it? We register through `rtlib` here. It makes the same call, and turns the
-# registry's answer, a list of codes, into a sentence for each field.
+# The next change turns `order` into a string. We register it through `rtlib`, which makes the same call and turns the
+# registry's answer, a list of codes, into one sentence per field.
+#
+# **Predict:** think of a consumer with the new schema and an older record. Does the registry accept the change?
 
 # %%
 from rtlib.broker.registry import register
@@ -321,31 +327,31 @@ from rtlib.errors import SchemaRefused
 
 as_text = {**with_note, "properties": {**with_note["properties"], "order": {"type": "string"}}}
 try:
-    print("taken as schema", register(settings, subject, as_text))
-except SchemaRefused as refused:
-    print(refused)
+    print("accepted as schema", register(settings, subject, as_text))
+except SchemaRefused as error:
+    print(error)
 
 # %% [markdown]
-# Refused, before one record could do any harm. The versions are what they were: ask for them again if you like.
+# The registry refuses it before a single bad record exists. The versions are unchanged; list them again if you like.
 #
 # ## The live topic
 #
-# The pipeline's own events are made in the same way. We only read. A live topic has no end, so we first ask where its
-# end is *now*, go back some records in each partition, and take as many as there were.
+# The pipeline's events are produced in the same way. From here on you only read. A live topic has no end, so `newest`
+# first asks for the *current* end offsets. It then goes back `count` records in each partition and reads up to the end.
 
 # %%
 def newest(topic, count):
-    tail = KafkaConsumer(**connection, consumer_timeout_ms=5000)
-    tail.assign([TopicPartition(topic, number) for number in tail.partitions_for_topic(topic)])
-    ends = tail.end_offsets(tail.assignment())
-    for partition, end in ends.items():
-        tail.seek(partition, max(0, end - count))
-    return list(islice(tail, sum(min(end, count) for end in ends.values())))
+    consumer = KafkaConsumer(**connection, consumer_timeout_ms=5000)
+    consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
+    ends = consumer.end_offsets(consumer.assignment())
+    for tp, end in ends.items():
+        consumer.seek(tp, max(0, end - count))
+    return list(islice(consumer, sum(min(end, count) for end in ends.values())))
 
 
 # %% [markdown]
-# Five bytes off, and the rest is JSON: so it should be. The simulator breaks some records on purpose, as real devices
-# do. Some of them cannot even be read, and we count those.
+# Remove the five-byte prefix, and the rest should be JSON. The simulator corrupts some records on purpose, because real
+# devices do the same. Some of those cannot be decoded at all; the cell counts them.
 
 # %%
 def value_of(record):
@@ -357,64 +363,65 @@ def value_of(record):
 
 records = newest(settings.topic("events"), 50)
 values = [value for value in map(value_of, records) if isinstance(value, dict)]
-print(f"{len(records)} records, {len(records) - len(values)} of them cannot be read")
+print(f"{len(records)} records; {len(records) - len(values)} of them cannot be decoded")
 
 # %% [markdown]
-# **Predict:** does every site have about the same number of events? And how many schemas do you expect behind these
-# records? Their numbers are in bytes 1 to 4.
+# **Predict:** does every site have about the same number of events? And how many different schemas do these records
+# use? The schema id is in bytes 1 to 4.
 
 # %%
 events = pd.DataFrame(values, columns=["site", "kind", "occurred_at", "value", "unit"])
-print("schemas:", {int.from_bytes(record.value[1:5], "big") for record in records})
+print("schema ids:", {int.from_bytes(record.value[1:5], "big") for record in records})
 events.groupby(["site", "kind"]).size().unstack(fill_value=0)
 
 # %% [markdown]
-# One schema, unless somebody has changed it while the pipeline ran; and some sites are busier than others, as in life.
-# If a site or a kind looks odd to you, you have found a broken record that can be read and is wrong all the same.
+# There is a single schema, unless it was changed while the pipeline ran. And some sites are busier than others, as in
+# real life. If a site or a kind looks odd, you have found a malformed record: it can be decoded, but it is wrong.
 #
-# ## What does not fit
+# ## Records that break the contract
 #
-# A record that breaks the contract is not thrown away. It goes to the *rejected* topic: the bytes as they were, and
-# beside them, as headers, the reason and where it came from. So somebody can mend it and send it again.
+# The pipeline does not discard an invalid record. It writes it to the *rejected* topic: the original bytes as the
+# value, and the reason and the origin as headers. So the record can be repaired and sent again.
 
 # %%
 rejected = newest(settings.topic("rejected"), 20)
 columns = ["reason", "field", "topic", "partition", "offset", "bytes"]
-rows = [{**{name: text.decode() for name, text in one.headers}, "bytes": one.value} for one in rejected]
-print(f"{len(rows)} of the newest; if there are none yet, wait a minute and run this cell again")
+rows = [{**{name: text.decode() for name, text in record.headers}, "bytes": record.value} for record in rejected]
+print(f"{len(rows)} rejected records; if there are none yet, wait a minute and run this cell again")
 pd.DataFrame(rows, columns=columns).tail(8)
 
 # %% [markdown]
-# **Predict:** what do you find at that partition and offset of that topic? We fetch the record from there, and hold its
-# bytes against those that were rejected.
+# The next cell fetches the record at that topic, partition and offset, and compares its bytes with the rejected bytes.
+#
+# **Predict:** is the invalid record still in the events topic?
 
 # %%
 if rows:
     origin = TopicPartition(rows[-1]["topic"], int(rows[-1]["partition"]))
-    tail = KafkaConsumer(**connection, consumer_timeout_ms=5000)
-    tail.assign([origin])
-    tail.seek(origin, int(rows[-1]["offset"]))
-    original = next(tail).value
-    tail.close()
+    consumer = KafkaConsumer(**connection, consumer_timeout_ms=5000)
+    consumer.assign([origin])
+    consumer.seek(origin, int(rows[-1]["offset"]))
+    original = next(consumer).value
+    consumer.close()
     print(original, "the same bytes" if rows[-1]["bytes"] in original else "other bytes", sep="\n")
 
 # %% [markdown]
-# It is still there: a log forgets nothing on its own account. The rejected topic adds the reason.
+# It is: a log deletes nothing until its retention time is over. The rejected topic adds the reason.
 #
-# We close the clients and throw the lesson's own topic and schemas away. The pipeline's topics stay as they are.
+# Finally the lesson deletes its own topics and schemas, and closes the clients. The pipeline's topics stay as they are.
 
 # %%
-for one in {f"{name}-value" for name in topics} & set(registry.get_subjects()):
-    registry.delete_subject(one)
+for subject_name in {f"{name}-value" for name in topics} & set(registry.get_subjects()):
+    registry.delete_subject(subject_name)
 admin.delete_topics(topics)
 producer.close()
-print("gone:", *topics)
+print("deleted:", *topics)
 
 # %% [markdown]
 # You have learned
 #
 # - how a key chooses a partition, and what order Kafka promises
 # - how consumers read at their own pace, and read again
-# - how a schema registry keeps a contract, and what happens to what breaks it
+# - how a schema registry keeps a contract, and what happens to records that break it
 #
-# Next comes Spark, which reads the same topic: windows, watermarks and late events.
+# Next: `02_spark`, where Spark reads the same topic with windows, watermarks and late events.

@@ -20,32 +20,33 @@
 #
 # - why the KPI topic holds many records for one number, and which of them counts
 # - how a MERGE makes loading safe to repeat
-# - why a warehouse takes files by the thousand rows and not rows one by one
+# - why a warehouse loads files of thousands of rows and not single rows
 # - what happens to the numbers when the loader is killed
 #
-# The stack must be running (`rtlib up`). The warehouse on your machine is a stand-in that understands Snowflake's SQL;
-# the client is Snowflake's own, and with an account the same cells run there. This lesson takes twenty minutes or so.
+# The stack must be running (`rtlib up`). The local warehouse emulates Snowflake and understands its SQL. The client is
+# Snowflake's own, so the same cells also run against a Snowflake account. The lesson takes about twenty minutes.
 
 # %% [markdown]
-# What you may change: how many rows are loaded in the comparison of files and single rows further down. More rows make
-# the file look better still, for its price is nearly the same for one row and for ten thousand.
+# The parameter of this lesson: how many rows are loaded when files are compared with single rows. With more rows the
+# file looks even better, because a load costs almost the same for one row and for ten thousand.
 
 # %% tags=["parameters"]
 rows = 5_000
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 03_speed_layer.ipynb done.ipynb -p rows 20000`. The next
-# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with another value, for example
+# `papermill 03_speed_layer.ipynb done.ipynb -p rows 20000`. `check` validates it. `compare` prints a result next to
+# your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 rows = check("03_speed_layer", rows=rows)
 
 # %% [markdown]
-# The connection is the one of `snowflake-connector-python`, and a cursor is a cursor as everywhere in Python's
-# databases. Values go in place of the question marks; never put them into the text of a statement yourself, or one day
-# a site will be called `x'; drop table`. `ask` makes a table of an answer.
+# The connection comes from `snowflake-connector-python`, and its cursors work as in every Python database client.
+# Question marks are placeholders for values. Never format values into the SQL text: one day a site will be called
+# `x'; drop table`. `ask` returns the result of a query as a DataFrame.
 
 # %%
 import pandas as pd
@@ -60,24 +61,15 @@ def ask(sql, *values):
     cursor = connection.cursor().execute(sql, values)
     return pd.DataFrame(cursor.fetchall(), columns=[column.name.lower() for column in cursor.description])
 
-# %% [markdown]
-# And the function that compares your guess with the truth.
-
-# %%
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
-
 ask("select current_version() as version")
 
 # %% [markdown]
 # ## Many records for one number
 #
-# In real-time mode Spark sends a KPI each time an event changes it. The topic is keyed by window and site, and the
-# newest record of a key is the number. Such a stream is called one of *upserts*: each record says "from now on it is
-# this", and not "two more". It costs more records, and in exchange a reader may begin anywhere, may miss some, and may
-# read some twice, and in the end has the right number. Let us read the newest records of the topic, as in lesson 01.
+# In real-time mode Spark emits a KPI whenever an event changes it. The record's key is the window and the site, and the
+# newest record of a key holds the current value. This is a stream of *upserts*: each record says "the value is now 8",
+# not "add 2". It needs more records, but it makes reading robust: a consumer can start anywhere, miss some records and
+# read others twice, and still arrive at the correct value. As in lesson 01, read the newest records of the topic.
 
 # %%
 import json
@@ -91,39 +83,39 @@ topic = settings.topic("kpis")
 print(topic)
 
 # %% [markdown]
-# A reader without a group, which commits nothing and disturbs nobody:
+# The consumer has no group, so it commits no offsets and does not disturb the pipeline.
 
 # %%
 def newest(count):
-    reader = KafkaConsumer(**client_options(settings), consumer_timeout_ms=3000)
-    reader.assign([TopicPartition(topic, number) for number in reader.partitions_for_topic(topic)])
-    ends = reader.end_offsets(reader.assignment())
-    for partition, end in ends.items():
-        reader.seek(partition, max(0, end - count))
-    return list(islice(reader, sum(min(end, count) for end in ends.values())))
+    consumer = KafkaConsumer(**client_options(settings), consumer_timeout_ms=3000)
+    consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
+    ends = consumer.end_offsets(consumer.assignment())
+    for tp, end in ends.items():
+        consumer.seek(tp, max(0, end - count))
+    return list(islice(consumer, sum(min(end, count) for end in ends.values())))
 
 # %% [markdown]
-# **Predict:** of the newest records, up to 300 of each partition, how many share a key on average: one, a few, or
-# dozens?
+# **Predict:** take the newest records, up to 300 per partition. How many records does a key have on average: one, a
+# few, or dozens?
 
 # %%
 records = newest(300)
 kpis = pd.DataFrame([json.loads(record.value) for record in records])
 kpis["key"] = [record.key.decode() for record in records]
-print(f"{len(kpis)} records for {kpis['key'].nunique()} keys: {len(kpis) / kpis['key'].nunique():.1f} each")
+print(f"{len(kpis)} records for {kpis['key'].nunique()} keys: {len(kpis) / kpis['key'].nunique():.1f} per key")
 kpis.groupby("key")["events"].agg(["first", "last", "count"]).tail(6)
 
 # %% [markdown]
-# In each line the count of events grows from `first` to `last`. To write each of these records into the warehouse would
-# be a waste. The *loader* takes all that have come, keeps the last of each key, and merges those. Kafka does something
-# like it on its own account: the topic is *compacted*, so that old records of a key may be thrown away.
+# In each row the number of events grows from `first` to `last`. Writing every one of these records to the warehouse
+# would be a waste. The *loader* takes a batch of records, keeps the last record of each key, and merges those. Kafka
+# does something similar: the topic is *compacted*, so Kafka may delete the older records of a key.
 #
 # ## Merge, and merge again
 #
-# Try it on a table of your own, with an example of its own: events at a site called oakland. A MERGE looks for each new
-# row's partner. When there is one it updates it, when there is none it inserts. That is one statement, so nobody ever
-# sees the table between the two. The one below has a condition more: it updates only when the new row was emitted later
-# than the one that is there.
+# Try a MERGE on a table of your own, with events at a site called oakland. For each new row, MERGE looks for a row with
+# the same key. If there is one, it updates that row; otherwise it inserts a new row. It is a single statement, so no
+# reader ever sees an intermediate state. This MERGE has an extra condition: it updates a row only if the new value was
+# emitted later than the stored one.
 
 # %%
 import uuid
@@ -137,89 +129,93 @@ when not matched then insert (site, events, emitted_at) values (s.site, s.events
 """
 
 # %% [markdown]
-# **Predict:** three KPIs come: oakland has 5 events at time 1, oakland has 8 at time 3, oakland has 7 at time 2, which
-# was held up on the way. How many rows are there then, and how many events does the row say?
+# Three KPIs arrive: oakland has 5 events at time 1, then 8 events at time 3, then 7 events at time 2. The last one was
+# delayed on its way.
+#
+# **Predict:** how many rows does the table have afterwards, and how many events does oakland have?
 
 # %%
-my_guess = None  # for instance (1, 8)
+my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
-seen = ask(f"select site, events from {table} where site = 'oakland'")
-compare(my_guess, (len(seen), int(seen["events"].iloc[0])))
+merged = ask(f"select site, events from {table} where site = 'oakland'")
+compare(my_guess, (len(merged), int(merged["events"].iloc[0])))
 
 # %% [markdown]
-# One row, 8 events: `s.emitted_at > t.emitted_at` keeps the older number out. **Predict:** the loader crashes after its
-# MERGE and before it has told Kafka so. The next one does all three again. What does the table say?
+# One row with 8 events: the condition `s.emitted_at > t.emitted_at` keeps the older value out.
+#
+# **Predict:** the loader crashes after its MERGE and before it commits its offsets to Kafka. Its successor reads the
+# same three records again. What does the table contain then?
 
 # %%
-my_guess = None  # for instance (1, 8)
+my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
 again = ask(f"select site, events from {table} where site = 'oakland'")
 compare(my_guess, (len(again), int(again["events"].iloc[0])))
-assert again.equals(seen), "the same merge once more must change nothing"
+assert again.equals(merged), "repeating the same merge must change nothing"
 
 # %% [markdown]
-# The same. An operation that may be repeated without harm is called *idempotent*. With it "at least once" is enough:
-# the loader commits its offsets *after* the MERGE, and what comes twice changes nothing. Nobody needs to know whether
-# the last thing before a crash was done.
+# The same. An operation that can be repeated without harm is called *idempotent*. It makes "at least once" delivery
+# sufficient: the loader commits its offsets *after* the MERGE, and a record that arrives twice changes nothing. After a
+# crash it does not matter whether the last MERGE succeeded.
 #
-# ## Rows one by one, or a file
+# ## Single rows or a file
 #
-# The archive has another problem: thousands of events a second. Each of them matters, so there is nothing to merge, and
-# they have to go in as they are. First one by one: forty INSERTs.
+# The archive has a different problem: thousands of events per second. Every event counts, so there is nothing to merge;
+# all rows must be inserted. First measure single rows, with forty INSERT statements.
 
 # %%
 import time
 
-began = time.perf_counter()
+start = time.perf_counter()
 for number in range(40):
     connection.cursor().execute(f"insert into {table} values (?, ?, ?)", (f"site {number}", number, 0))
-by_insert = 40 / (time.perf_counter() - began)
-print(f"{by_insert:,.0f} rows a second by INSERT")
+insert_rate = 40 / (time.perf_counter() - start)
+print(f"{insert_rate:,.0f} rows per second by INSERT")
 
 # %% [markdown]
-# Now as a file. One line of JSON is one row.
+# Now write the rows to a file. Each line is a JSON object, and becomes one row.
 
 # %%
 import tempfile
 from pathlib import Path
 
 path = Path(tempfile.mkdtemp()) / "rows.json"
-path.write_text("\n".join(json.dumps({"site": f"site {one}", "events": one}) for one in range(rows)))
+path.write_text("\n".join(json.dumps({"site": f"site {number}", "events": number}) for number in range(rows)))
 print(f"{rows:,} rows in a file of {path.stat().st_size / 1e6:.1f} MB")
 
 # %% [markdown]
-# It takes two steps, here as on Snowflake: `PUT` brings the file to a *stage*, a place for files that belongs to the
-# table, and `COPY INTO` reads the files that are there. It remembers which it has read; `force` reads them all the
-# same, so that you can run the cell again.
+# Loading takes two steps, as on Snowflake. `PUT` uploads the file to a *stage*, a file area that belongs to the table.
+# `COPY INTO` reads the staged files. It remembers which files it has loaded; `force` loads them anyway, so that you can
+# run the cell again.
 #
-# **Predict:** how many times as many rows a second is that?
+# **Predict:** by what factor is the file faster, in rows per second?
 
 # %%
-my_guess = None  # for instance 100, if you expect a hundred times as many
+my_guess = None  # for example 100
 cursor = connection.cursor().execute("use schema SPEED")
 cursor.execute(f"create or replace table {table}_BULK (item variant)")
-stage, began = f"@%{table.split('.')[1]}_BULK", time.perf_counter()
+stage, start = f"@%{table.split('.')[1]}_BULK", time.perf_counter()
 cursor.execute(f"put 'file://{path.as_posix()}' {stage} auto_compress=false overwrite=true")
 cursor.execute(f"copy into {table}_BULK from {stage} file_format = (type = json) purge = true force = true")
-by_file = rows / (time.perf_counter() - began)
-compare(my_guess, round(by_file / by_insert))
+file_rate = rows / (time.perf_counter() - start)
+compare(my_guess, round(file_rate / insert_rate))
 
 # %% [markdown]
-# The difference is not the network, for there is none between here and the stand-in. Each statement is parsed, planned
-# and committed, and then it does one row's worth of work. On Snowflake it is worse, because each one crosses the
-# internet and is billed.
+# The network is not the reason, because the local warehouse runs on this machine. Each INSERT is parsed, planned and
+# committed for a single row. On Snowflake the difference is larger still: each statement crosses the internet and keeps
+# a paid warehouse running.
 
 # %%
-print(f"{by_file:,.0f} rows a second by PUT and COPY")
-assert int(ask(f"select count(*) as n from {table}_BULK")["n"].iloc[0]) == rows, "every row must have come, once"
-assert by_file > by_insert, "a file must be faster: is it large enough to be worth a statement? See rows, at the top"
+print(f"{file_rate:,.0f} rows per second by PUT and COPY")
+assert int(ask(f"select count(*) as n from {table}_BULK")["n"].iloc[0]) == rows, "every row must be loaded once"
+assert file_rate > insert_rate, "a file must be faster; if it is not, set rows at the top to a larger number"
 
 # %% [markdown]
-# So the archive query collects a second or two of events, writes a file, and loads it; the row of its batch in
-# `RAW.BATCHES` is written in the same transaction. See how large the newest batches were, and how many of their rows
-# were new.
+# So the archive query collects the events of one or two seconds, writes them to a file and loads it. The same
+# transaction also writes a row about the batch to `RAW.BATCHES`. The table shows how large the newest batches were, and
+# how many of their rows were new.
 
 # %%
 ask("""select batch_id, rows_read, rows_new, rows_rejected, applied_at
@@ -228,23 +224,25 @@ ask("""select batch_id, rows_read, rows_new, rows_rejected, applied_at
 # %% [markdown]
 # ## Kill the loader
 #
-# Now the real speed layer. **Predict:** the loader is killed, with the signal that no program can refuse. What do you
-# expect of the dashboard's numbers: wrong, gone, or old? And afterwards: are events missing from them?
+# Now the real speed layer. The next cell kills the loader with SIGKILL, a signal that no program can catch.
+#
+# **Predict:** what happens to the numbers on the dashboard: are they wrong, missing, or old? And afterwards: do they
+# lack events?
 
 # %%
 from rtlib import faults
 
 report = faults.run(settings, "kill-loader", seed=1, notify=print)
 print(report.happened)
-assert report.recovered, "the loader has not come back; rtlib status says why"
+assert report.recovered, "the loader has not recovered; rtlib status says why"
 
 # %% [markdown]
-# They were old for a moment, never wrong: the KPI topic went on without its reader, and kept what was not yet read. The
-# supervisor started a new loader, which went on at the offset that was committed last. Let us make sure.
+# The numbers were old for a moment, but never wrong: Spark kept writing to the KPI topic, and the topic kept the
+# records. The supervisor started a new loader, which resumed from the last committed offset. Now verify it.
 #
-# We need the topic's newest record of each key. A key is always in the same partition, and a partition is read in
-# order, so of a key the last that we read is the newest. (Their times would not do: records that Kafka got in one
-# batch have the same one.)
+# For that we need the newest record of each key. All records of a key are in one partition, and a partition is read in
+# order, so the last record that we read for a key is the newest. (Timestamps would not work: Kafka gives all records of
+# a producer batch the same timestamp.)
 
 # %%
 kpis = pd.DataFrame([json.loads(record.value) for record in newest(4_000)])
@@ -252,33 +250,35 @@ kpis["window_start"] = pd.to_datetime(kpis["window_start"]).dt.tz_localize(None)
 last = kpis.groupby(["site", "window_start"])["events"].last()
 
 # %% [markdown]
-# Windows that have been over for two minutes do not change any more, so for those the topic's newest record and the
-# warehouse's row must say the same. **Predict:** how many of them differ?
+# Two minutes after its end, a window does not change any more. For such windows the newest record in the topic and the
+# row in the warehouse must agree.
+#
+# **Predict:** how many of them differ?
 
 # %%
-my_guess = None  # for instance 3
-held = ask("select site, window_start, events from SPEED.KPIS where domain = ?", settings.domain)
-both = held.set_index(["site", "window_start"]).join(last.rename("in_kafka"), how="inner").reset_index()
-over = both[both["window_start"] < pd.Timestamp.now(tz="UTC").tz_localize(None) - pd.Timedelta(minutes=3)]
-compare(my_guess, int((over["events"] != over["in_kafka"]).sum()))
-over.tail(6)
+my_guess = None  # for example 3
+stored = ask("select site, window_start, events from SPEED.KPIS where domain = ?", settings.domain)
+both = stored.set_index(["site", "window_start"]).join(last.rename("in_kafka"), how="inner").reset_index()
+final = both[both["window_start"] < pd.Timestamp.now(tz="UTC").tz_localize(None) - pd.Timedelta(minutes=3)]
+compare(my_guess, int((final["events"] != final["in_kafka"]).sum()))
+final.tail(6)
 
 # %% [markdown]
-# None. (An empty table means that your stack is younger than three minutes: run the cell again later.) Last, your
-# tables go.
+# None. (If the table is empty, your stack is younger than three minutes: run the cell again later.) Finally delete the
+# tables of this lesson.
 
 # %%
 for name in (table, f"{table}_BULK"):
     connection.cursor().execute(f"drop table if exists {name}")
 connection.close()
-print("gone:", table)
+print("deleted:", table)
 
 # %% [markdown]
 # You have learned
 #
 # - why the KPI topic holds many records for one number, and which of them counts
 # - how a MERGE makes loading safe to repeat
-# - why a warehouse takes files by the thousand rows and not rows one by one
+# - why a warehouse loads files of thousands of rows and not single rows
 # - what happens to the numbers when the loader is killed
 #
-# Next you break everything else, and a ledger says whether anything was lost.
+# Next: `04_break_it`, where you break the other parts, and a ledger shows whether an event was lost.

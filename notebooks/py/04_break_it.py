@@ -18,16 +18,16 @@
 #
 # You will learn
 #
-# - what "exactly once" means, place by place, and what it does not
-# - how a transaction in Kafka hides what was not finished
-# - how to prove that nothing was lost or doubled, and how such a proof can fail
+# - what "exactly once" means at each step, and what it does not mean
+# - how a transaction in Kafka hides unfinished work
+# - how to prove that no event was lost or doubled, and how such a proof can fail
 # - what the pipeline does when a part of it dies
 #
-# The stack must be running (`rtlib up`). You will hurt it, and it will come back; that takes a minute or two for each
-# fault. The lesson takes half an hour or so.
+# The stack must be running (`rtlib up`). You will damage it, and it will recover; each fault takes a minute or two. The
+# lesson takes about half an hour.
 
 # %% [markdown]
-# What you may change: which faults you do, and their seed. The same seed does the same fault with the same details.
+# The parameters of this lesson: two faults, and the seed of their random details. The same seed gives the same details.
 
 # %% tags=["parameters"]
 first_fault = "kill-warehouse"
@@ -35,16 +35,17 @@ second_fault = "duplicate-storm"
 seed = 4
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 04_break_it.ipynb done.ipynb -p first_fault kill-broker`.
-# The next line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with other values, for example
+# `papermill 04_break_it.ipynb done.ipynb -p first_fault kill-broker`. `check` validates them. `compare` prints a result
+# next to your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 first_fault, second_fault, seed = check("04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
 
 # %% [markdown]
-# We ask whether Kafka answers, and define the function that compares your guess with the truth.
+# First a health check of Kafka.
 
 # %%
 from rtlib.config import load_settings
@@ -53,16 +54,12 @@ from rtlib.pipeline.monitoring import health
 settings = load_settings()
 print(f"Kafka at {settings.bootstrap_servers} {health.broker(settings)}")
 
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
 # %% [markdown]
 # ## All or nothing in Kafka
 #
-# A producer writes several records that belong together, orders for example, and dies in the middle. Half of them are
-# in the log. A *transaction* makes them count together: each is written straight away, and at the end all of them are
-# marked as valid or as aborted. A reader with `isolation_level="read_committed"` sees the valid ones only.
+# A producer writes several records that belong together, and dies halfway. Half of the records are in the log. A
+# *transaction* solves this: the producer writes each record immediately, and at the end a marker in the log commits or
+# aborts all of them. A consumer with `isolation_level="read_committed"` receives committed records only.
 
 # %%
 from uuid import uuid4
@@ -76,47 +73,49 @@ connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
 
 # %% [markdown]
-# A producer that knows transactions has an id of its own, by which Kafka knows it again when it comes back. Here each
-# gets a new topic, too.
+# A transactional producer has an id, by which Kafka recognizes it after a restart. In this lesson each producer also
+# gets a new topic.
 
 # %%
 def new_producer():
     topics.append(f"rtlib.lesson.transactions.{uuid4().hex[:8]}")
     admin.create_topics([NewTopic(topics[-1], num_partitions=1, replication_factor=1)])
-    one = KafkaProducer(**connection, transactional_id=topics[-1], acks="all")
-    one.init_transactions()
-    return one
+    transactional = KafkaProducer(**connection, transactional_id=topics[-1], acks="all")
+    transactional.init_transactions()
+    return transactional
 
 
 # %% [markdown]
-# `write` is one transaction, which ends well or does not.
+# `write` runs one transaction and commits or aborts it.
 
 # %%
 def write(*values, commit):
     producer.begin_transaction()
     for value in values:
         producer.send(topics[-1], value)
-    producer.flush()  # now they are in the log, whatever becomes of them
+    producer.flush()  # from here on the records are in the log, committed or not
     producer.commit_transaction() if commit else producer.abort_transaction()
 
 
 # %% [markdown]
-# And `read` reads the whole log. Two readers may differ in their isolation, and in nothing else.
+# `read` reads the whole log with the given isolation level.
 
 # %%
 def read(isolation):
-    reader = KafkaConsumer(**connection, isolation_level=isolation, consumer_timeout_ms=3000)
-    reader.assign([TopicPartition(topics[-1], 0)])
-    reader.seek_to_beginning()
-    return [record.value.decode() for record in reader]
+    consumer = KafkaConsumer(**connection, isolation_level=isolation, consumer_timeout_ms=3000)
+    consumer.assign([TopicPartition(topics[-1], 0)])
+    consumer.seek_to_beginning()
+    return [record.value.decode() for record in consumer]
 
 
 # %% [markdown]
-# Three records are committed, two are aborted. **Predict:** how many records does a reader get who reads everything,
-# and how many one who reads committed records only?
+# The cell commits three records and aborts two.
+#
+# **Predict:** how many records does a consumer with `read_uncommitted` receive, and how many does a consumer with
+# `read_committed` receive?
 
 # %%
-my_guess = None  # for instance (3, 3)
+my_guess = None  # for example (3, 3)
 producer = new_producer()
 write(b"order 1", b"order 2", b"order 3", commit=True)
 write(b"order 4", b"half of order 5", commit=False)
@@ -125,94 +124,101 @@ compare(my_guess, (len(everything), len(committed)))
 assert committed == ["order 1", "order 2", "order 3"], "no aborted record may be read"
 
 # %% [markdown]
-# Five and three. The aborted records stay in the log; the reader skips them. That is what Kafka calls *exactly once*,
-# and it ends where Kafka ends. A warehouse knows nothing of these transactions, so there it takes something else:
+# Five and three. The aborted records stay in the log; the consumer skips them. Kafka calls this *exactly once*, and the
+# guarantee ends where Kafka ends. A warehouse takes no part in Kafka's transactions, so each step of the pipeline needs
+# its own mechanism:
 #
-# | step | what it promises | what makes it right |
+# | step | guarantee | mechanism |
 # |---|---|---|
-# | producer to Kafka | each record stored once in a session | it numbers its records, Kafka drops a repeated number |
-# | Kafka to RAW | each batch applied once | its row in `RAW.BATCHES` is written in the batch's own transaction |
-# | Kafka to the KPI topic | each KPI sent at least once | a KPI is a whole number, not an increment: the newest wins |
+# | producer to Kafka | each record stored once per session | the producer numbers its records, Kafka drops repeats |
+# | Kafka to RAW | each batch applied once | the row in `RAW.BATCHES` is part of the batch's transaction |
+# | Kafka to the KPI topic | each KPI sent at least once | a KPI is a total, not an increment: the newest wins |
 # | KPI topic to SPEED | each KPI merged at least once | MERGE by key, offsets committed afterwards |
 #
-# *Within one session*: a program that is started anew and sends an order again sends a new record, as far as Kafka can
-# tell. That is why each event has an `event_id` besides.
+# *Per session* matters: if a program restarts and sends an order again, Kafka sees a new record. That is why each event
+# also has an `event_id`.
 #
-# In real-time mode Spark notes its progress every some seconds. After a crash it reads the events since then once more
-# and sends their KPIs again. The state it counts with is the one of that note, so the counts do not grow twice.
+# In real-time mode Spark writes a checkpoint every few seconds. After a crash it reads the events since the last
+# checkpoint again and sends their KPIs again. It also restores the counts from that checkpoint, so no event is counted
+# twice.
 #
 # ## The ledger
 #
-# Promises are cheap. The simulator numbers its events, from 0 without a gap for each producer, and keeps its own
-# account. So each place behind it can be asked for exactly those numbers. `rtlib ledger` does it in a terminal.
-# **Predict:** the stack is running, so some events are on their way. How many are *lost*?
+# A guarantee is only a claim until you test it. The simulator numbers the events of each producer from 0 without gaps,
+# and keeps its own record of what it sent. So the pipeline can look for exactly these numbers at each later step. That
+# is the *ledger*; `rtlib ledger` prints it in a terminal.
+#
+# **Predict:** the stack is running, so some events are still on their way. How many are *lost*?
 
 # %%
 from rtlib import ledger
 
-my_guess = None  # for instance 0
+my_guess = None  # for example 0
 before = ledger.take(settings)
 compare(my_guess, before.lost)
 print(ledger.render(before))
 
 # %% [markdown]
-# Each line says what is counted, and where. `in flight` is what Kafka has and the warehouse does not have yet. A proof
-# that cannot fail proves nothing. So we ask what the ledger would say if the warehouse lacked one event. Nothing is
-# deleted: one event is hidden from the ledger while it looks. **Predict:** how many are lost then, and will it name
-# them?
+# Each line gives a count and where it was taken. `in flight` counts the events that Kafka has and the warehouse does
+# not have yet. But a proof that cannot fail proves nothing. So we test the ledger: what does it report if the warehouse
+# lacks one event? Nothing is deleted for this test; the event is only hidden from the ledger.
+#
+# **Predict:** how many events are lost then, and does the ledger name them?
 
 # %%
-from rtlib import lessons
+from rtlib.lessons import ledger_without_one_event
 
-my_guess = None  # for instance 0
-forged = lessons.ledger_without_one_event(settings)
-compare(my_guess, forged.lost)
-print(*forged.lost_events, sep="\n")
-assert forged.lost == before.lost + 1, "the ledger must find exactly the event that was hidden"
+my_guess = None  # for example 0
+incomplete = ledger_without_one_event(settings)
+compare(my_guess, incomplete.lost)
+print(*incomplete.lost_events, sep="\n")
+assert incomplete.lost == before.lost + 1, "the ledger must find exactly the event that was hidden"
 
 # %% [markdown]
-# One, by its name, and it says where the event was last seen.
+# One. The ledger names the event, and says where it was last seen.
 #
-# ## The menu
+# ## The catalog of faults
 #
-# These are the faults. Each says beforehand what should happen. Read the one you are about to do, and say whether you
-# believe it. In the app the same faults are behind the button *Break it…* of a part.
+# The table lists all faults. Each comes with a prediction of its effect. Read the predictions for the two faults of
+# this lesson, and decide whether you agree. In the app, the button *Break it…* of a part starts the same faults.
 
 # %%
 import pandas as pd
 
-pd.set_option("display.max_colwidth", 120)
 from rtlib import faults
 
-menu = pd.DataFrame([(one.name, one.component, one.expect) for one in faults.MENU.values()])
-menu.set_axis(["fault", "hurts", "what should happen"], axis=1).set_index("fault")
+pd.set_option("display.max_colwidth", 120)
+catalog = pd.DataFrame([(fault.name, fault.component, fault.expect) for fault in faults.MENU.values()])
+catalog.set_axis(["fault", "affects", "expected effect"], axis=1).set_index("fault")
 
 # %% [markdown]
-# The next cell does the harm, waits until every part works again and has caught up, and tells what it saw. Have a look
-# at the app meanwhile. **Predict:** how many seconds pass from the end of the harm until everything has caught up: one,
-# ten, or sixty?
+# The next cell runs the first fault, waits until every part works again and has caught up, and prints what happened.
+# Watch the app meanwhile.
+#
+# **Predict:** how many seconds pass from the end of the fault until the pipeline has caught up: one, ten, or sixty?
 
 # %%
-my_guess = None  # for instance 10
+my_guess = None  # for example 10
 print(faults.MENU[first_fault].expect, end="\n\n")
 first = faults.run(settings, first_fault, seed=seed, notify=lambda line: None)
 print(first.happened)
-assert first.recovered, "it has not come back; rtlib status says which part hangs"
+assert first.recovered, "the pipeline has not recovered; rtlib status says which part is not ready"
 compare(my_guess, round(first.recovery_seconds))
 
 # %% [markdown]
-# Now the second one, which hurts nobody's process: it hurts the data. **Predict:** what does it do to the line
-# `duplicates removed` of the ledger, and what to `doubled`?
+# The second fault kills no process: it damages the data.
+#
+# **Predict:** what happens to the line `duplicates removed` of the ledger, and what to `doubled`?
 
 # %%
-my_guess = None  # what `doubled` says, for instance 0
+my_guess = None  # the value of `doubled` afterwards, for example 0
 print(faults.MENU[second_fault].expect, end="\n\n")
 second = faults.run(settings, second_fault, seed=seed, notify=lambda line: None)
 print(second.happened)
-assert second.recovered, "it has not caught up; rtlib status says which part hangs"
+assert second.recovered, "the pipeline has not caught up; rtlib status says which part is not ready"
 
 # %% [markdown]
-# The ledger has the last word. We put the two side by side.
+# The ledger decides. Compare it before and after the faults.
 
 # %%
 after = ledger.take(settings)
@@ -223,50 +229,50 @@ assert (after.lost, after.doubled) == (0, 0), "an event was lost or doubled: see
 pd.DataFrame(columns, index=names)
 
 # %% [markdown]
-# Nothing lost, nothing doubled. How long did it take to come back? Which fault takes longest on your machine? Do more
-# of them; the cell can be run as often as you like with another name. The bars are seconds from the end of the harm
-# until everything had caught up.
+# No event was lost, and none was doubled. How long did the recovery take? The bars show the seconds from the end of
+# each fault until the pipeline had caught up. Run the two cells again with other faults: which fault takes longest on
+# your machine?
 
 # %%
 import matplotlib.pyplot as plt
 
 figure, axis = plt.subplots(figsize=(7, 1.8))
 axis.barh([second.name, first.name], [second.recovery_seconds, first.recovery_seconds], color="#0072B2", height=0.5)
-axis.set(title="How long it took to recover", xlabel="seconds until everything had caught up")
+axis.set(title="Recovery time", xlabel="seconds until the pipeline had caught up")
 axis.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %% [markdown]
-# **Try it:** do `faults.run(settings, "out-of-order", seed=1, tell=print)`, which tells its story as it goes, and take
-# the ledger again. Which of its lines grows, and which must not? In a terminal, `rtlib soak` does five faults at random
+# **Try it:** run `faults.run(settings, "out-of-order", seed=1, notify=print)`, which prints its progress, and take the
+# ledger again. Which of its lines grows, and which must not? In a terminal, `rtlib soak` runs five faults at random
 # moments under load.
 #
 # <details><summary>A hint</summary>
 #
-# It holds events back and sends them later. What does a watermark do with an event that comes too late, and what does
-# the archive, which has none?
+# The fault holds events back and sends them later. What does a watermark do with a late event? And what does the
+# archive do, which has no watermark?
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# `late, dropped` grows: those events are in RAW, and the live number left them out. `lost` stays at 0, because an event
-# that is in RAW is not lost. Lesson 05 shows how the two numbers are reconciled.
+# `late, dropped` grows: these events are in RAW, but the live number does not include them. `lost` stays at 0, because
+# an event in RAW is not lost. Lesson 05 shows how the two numbers are reconciled.
 #
 # </details>
 #
-# Your topics go; the pipeline is as well as before.
+# Finally delete the topics of this lesson. The pipeline works as before.
 
 # %%
 producer.close()
 admin.delete_topics(topics)
-print("gone:", *topics)
+print("deleted:", *topics)
 
 # %% [markdown]
 # You have learned
 #
-# - what "exactly once" means, place by place, and what it does not
-# - how a transaction in Kafka hides what was not finished
-# - how to prove that nothing was lost or doubled, and how such a proof can fail
+# - what "exactly once" means at each step, and what it does not mean
+# - how a transaction in Kafka hides unfinished work
+# - how to prove that no event was lost or doubled, and how such a proof can fail
 # - what the pipeline does when a part of it dies
 #
-# Next: the batch layer, which counts everything once more, exactly.
+# Next: `05_dbt`, the batch layer, which counts everything again, exactly.

@@ -14,66 +14,61 @@
 # ---
 
 # %% [markdown]
-# # 07 Staffing: what it costs to be wrong
+# # 07 Staffing: what a wrong forecast costs
 #
 # You will learn
 #
-# - how many people a number of contacts needs, and why it is more than the work they bring
-# - why large teams are cheaper than many small ones
-# - for which quantile of a forecast one should plan
+# - how many people a number of contacts needs, and why it is more than the work alone suggests
+# - why a large team is cheaper than many small teams
+# - for which quantile of a forecast to plan
 # - how a solver turns needs into shifts, and what a good forecast is worth
 #
-# This lesson needs no running stack. It takes half an hour or so.
+# This lesson needs no running stack. It takes about half an hour.
 
 # %% [markdown]
-# What you may change: the domain (without a name it is the one that your stack runs), how busy it is, and the seed of
-# its simulated load. Leave it as it is for now.
+# The parameters of this lesson: the domain (by default the domain of your stack), its events per day, and the seed of
+# its simulated load. Leave them unchanged for now.
 
 # %% tags=["parameters"]
-domain_name = None  # for instance "iot"
+domain_name = None  # for example "iot"
 per_day = 200_000
 seed = 7
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 07_staffing.ipynb done.ipynb -p domain_name iot`. The next
-# line checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with other values, for example
+# `papermill 07_staffing.ipynb done.ipynb -p domain_name iot`. `check` validates them. `compare` prints a result next to
+# your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 domain_name, per_day, seed = check("07_staffing", domain_name=domain_name, per_day=per_day, seed=seed)
 
 # %% [markdown]
-# As before, predict before you run a cell: replace `None` by your guess.
-
-# %%
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
-# %% [markdown]
 # ## From contacts to people
 #
-# A hundred people call in half an hour, and each call takes three minutes. That is 300 minutes of work in 30 minutes:
-# ten people would be busy without a pause. Such a load is called 10 *Erlangs*, after the engineer who worked out in
-# 1917 what follows.
+# A hundred customers call within half an hour, and each call takes three minutes. That is 300 minutes of work in 30
+# minutes, which keeps ten people busy without a pause. Such a load is called 10 *Erlangs*, after the engineer who in
+# 1917 published the formula used below.
 #
-# We promise to answer eight calls out of ten within twenty seconds. **Predict:** how many people does that take? In a
-# terminal the same question is `rtlib staffing erlang --calls 100 --aht 180`.
+# The service target is to answer 80 % of the calls within twenty seconds. In a terminal,
+# `rtlib staffing erlang --calls 100 --aht 180` computes the same.
+#
+# **Predict:** how many people (*agents*) does that take?
 
 # %%
 from rtlib.staffing import agents_needed, offered_load
 
-my_guess = None  # for instance 11
+my_guess = None  # for example 11
 load = offered_load(100, interval_minutes=30, aht_seconds=180)
-told = agents_needed(load, aht_seconds=180, target=0.8, within_seconds=20)
-compare(my_guess, told.agents)
-assert told.agents > load, "with no more people than work the line never gets shorter: a plan must be above the load"
-told
+small = agents_needed(load, aht_seconds=180, target=0.8, within_seconds=20)
+compare(my_guess, small.agents)
+assert small.agents > load, "without spare capacity the queue never gets shorter: plan for more agents than load"
+small
 
 # %% [markdown]
-# Ten would never do: calls come in bunches, and what was not done in a quiet minute cannot be made up for. With ten,
-# the line would grow without end. The picture shows what each further agent adds.
+# Ten are never enough. Calls arrive in clusters, and the idle time of a quiet minute cannot be recovered later. With
+# ten agents the queue would grow without limit. The chart shows the effect of each additional agent.
 
 # %%
 from rtlib.staffing import charts
@@ -81,41 +76,46 @@ from rtlib.staffing import charts
 charts.service_chart(load, aht_seconds=180, within_seconds=20, target=0.8)
 
 # %% [markdown]
-# Between eleven and fourteen agents almost everything happens: one more or one less is the difference between a good
-# day and a bad one. That steepness is why forecasts matter. Beyond sixteen there is hardly anything left to gain.
+# Almost the whole effect lies between eleven and fourteen agents: a single agent more or less decides between a good
+# and a bad day. Because the curve is so steep, forecasts matter. Beyond sixteen agents there is hardly any improvement.
 #
-# ## Large teams are cheap
+# ## A large team is cheaper
 #
-# Now ten times as many calls come in. **Predict:** do they need ten times as many people?
+# Now suppose that ten times as many calls arrive.
+#
+# **Predict:** how many agents do they need: ten times as many?
 
 # %%
-my_guess = None  # for instance 140
+my_guess = None  # for example 140
 large = agents_needed(10 * load, aht_seconds=180, target=0.8, within_seconds=20)
 compare(my_guess, large.agents)
-assert large.agents < 10 * told.agents, "in a large team one person's pause is another one's bunch: it needs fewer"
-print(f"each of them is busy {large.occupancy:.0%} of the time; in the small team it was {told.occupancy:.0%}")
+assert large.agents < 10 * small.agents, "a large team balances peaks and pauses, so it needs fewer agents per call"
+print(f"each agent is busy {large.occupancy:.0%} of the time; in the small team it was {small.occupancy:.0%}")
 
 # %% [markdown]
-# Chance evens out in a large team. So people who serve all sites together (chat, telephone) are needed in smaller
-# numbers than people who each stand at one site (somebody who carries orders to waiting cars, for example). Each domain
-# says which of the two it has: `pooled`.
+# In a large team, random peaks and pauses balance out. So a team that serves all sites together (by chat or telephone)
+# needs fewer people than separate teams at each site (for example, runners who carry orders to waiting cars). Each
+# domain defines which of the two it has: `pooled`.
 #
-# Erlang's formula takes it that nobody hangs up. With people who give up after five minutes or so, fewer agents keep
-# the promise, at the price of those who are lost. **Predict:** which share of the calls is lost?
+# Erlang's formula assumes that no caller hangs up. If callers give up after about five minutes, fewer agents meet the
+# target, but some calls are lost.
+#
+# **Predict:** what share of the calls is lost?
 
 # %%
 from rtlib.staffing import agents_needed_a
 
-my_guess = None  # for instance 0.1
-patient = agents_needed_a(load, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=300)
-compare(my_guess, round(patient.abandoned, 3))
-print(f"{patient.agents} agents instead of {told.agents}")
+my_guess = None  # for example 0.1
+impatient = agents_needed_a(load, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=300)
+compare(my_guess, round(impatient.abandoned, 3))
+print(f"{impatient.agents} agents instead of {small.agents}")
 
 # %% [markdown]
 # ## A forecast to plan for
 #
-# We draw four weeks of a domain's load, by the law by which the simulator makes events, forecast the next day for its
-# busiest site (or for all sites together, where people are pooled), and keep all quantiles of that forecast.
+# The next cell simulates four weeks of a domain's load, from the same distributions from which the simulator draws
+# events. From these we forecast the next day for the busiest site (or for all sites together, if the team is pooled),
+# with all quantiles of the forecast.
 
 # %%
 from datetime import UTC, datetime
@@ -130,39 +130,41 @@ role = domain.staffing
 counts = simulated_load(domain, seed=seed, until=datetime(2026, 3, 2, tzinfo=UTC), days=29, per_day=per_day)
 
 # %% [markdown]
-# The last of these days is kept aside: it is the one we plan for, and only at the very end do we look at what it
-# brought.
+# The last day is held out: it is the day to plan for, and its real load is used only at the very end.
 
 # %%
 sites = series_of(counts, domain)
-whole = [one for one in sites if (one.unique_id == "all") == role.pooled]
-busiest = max(whole, key=lambda one: one.values.sum())
+candidates = [series for series in sites if (series.unique_id == "all") == role.pooled]
+busiest = max(candidates, key=lambda series: series.values.sum())
 (outlook,) = forecast_all([busiest.until(28)], origins=10)
 print(f"{role.title} at {busiest.unique_id}, {outlook.days[0]:%A}. {outlook.why}")
 
 # %% [markdown]
 # ## For which quantile?
 #
-# If you plan for the mean, you are short on about every second day. Is that bad? It depends on what it costs. An hour
-# too many costs a wage. An hour too few costs customers: the domain says how much. One more person is worth it as
-# long as the chance that they are missing, times what that costs, is larger than the chance that they are idle, times
-# what *that* costs. So the quantile to plan for is *too few / (too few + too many)*. Sellers of newspapers have the
-# same problem every morning, which is why it is called the newsvendor's.
+# If you plan for the median, you have too few people on about every second day. Is that bad? It depends on the costs.
+# An hour of a person who is not needed costs a wage. A missing hour costs customers; the domain defines how much. One
+# more person pays off as long as the probability that the person is needed, times the cost of a missing hour, is larger
+# than the probability that the person is idle, times the cost of an idle hour. So the quantile to plan for is
+# *cost of too few / (cost of too few + cost of too many)*. Newspaper sellers face the same problem every morning, so it
+# is known as the newsvendor problem.
 #
 # **Predict:** for which quantile does this role plan, in per cent?
 
 # %%
 from rtlib.staffing import critical_fractile, newsvendor_costs
 
-my_guess = None  # for instance 50
+my_guess = None  # for example 50
 under, over = newsvendor_costs(role)
 compare(my_guess, round(100 * critical_fractile(under=under, over=over)))
-print(f"an hour too few costs {under:.2f} {role.currency}, one too many {over:.2f} {role.currency}")
-assert (critical_fractile(under=under, over=over) > 0.5) == (under > over), "whoever pays more for too few plans higher"
+print(f"an hour too few costs {under:.2f} {role.currency}, an hour too many costs {over:.2f} {role.currency}")
+assert (critical_fractile(under=under, over=over) > 0.5) == (under > over), "if too few costs more, plan higher"
 
 # %% [markdown]
-# The cell below computes what the day costs on average for every quantile one might plan for: what is paid, what is
-# missing, and both together. **Predict:** where does the blue line have its lowest point?
+# The next chart shows the expected cost of the day for every quantile that you might plan for: wages, cost of missing
+# people, and their sum.
+#
+# **Predict:** where does the blue line have its minimum?
 
 # %%
 from rtlib.staffing.whatif import Demand, changed, what_if
@@ -172,124 +174,129 @@ demand = Demand(contacts, tuple(LEVELS.tolist()), 30)
 charts.cost_chart(role, demand, LEVELS.tolist())
 
 # %% [markdown]
-# Two things are worth remembering. The valley is flat: a little off costs little. And its sides are not alike: who
-# plans for too little pays more.
+# Remember two things. The minimum is flat: a small deviation costs little. And the curve is not symmetric: planning for
+# too few costs more.
 #
-# Now it is your turn. Move the promise, the price of being short, and *shrinkage*, which is the share of paid time
-# that goes into leave, training and illness. **Predict** before you move: which of the three costs most?
+# Now change the assumptions yourself: the service target, the cost ratio of too few to too many, and the *shrinkage*,
+# which is the share of paid time spent on leave, training and illness.
+#
+# **Predict:** which of the three has the largest effect on the cost?
 
 # %%
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-service = widgets.FloatSlider(role.service_level, min=0.5, max=0.98, step=0.01, description="promise")
-ratio = widgets.FloatSlider(under / over, min=0.2, max=9, step=0.1, description="few : many")
-shrink = widgets.FloatSlider(role.shrinkage, min=0, max=0.5, step=0.01, description="shrinkage")
+service = widgets.FloatSlider(role.service_level, min=0.5, max=0.98, step=0.01, description="target")
+ratio = widgets.FloatSlider(under / over, min=0.2, max=9, step=0.1, description="cost ratio")
+shrinkage = widgets.FloatSlider(role.shrinkage, min=0, max=0.5, step=0.01, description="shrinkage")
 
-def planned():
-    other = changed(role, service_level=service.value, cost_ratio=ratio.value, shrinkage=shrink.value)
+def day_plan():
+    other = changed(role, service_level=service.value, cost_ratio=ratio.value, shrinkage=shrinkage.value)
     return charts.day_chart(demand, what_if(other, demand), role=other)
 
 # %% [markdown]
-# The picture follows your hand: a plan for the whole day is made for each position of a slider, for all nineteen
-# quantiles of the forecast.
+# The chart follows the sliders. At each change the library plans the whole day, for all nineteen quantiles of the
+# forecast.
 
 # %%
-picture = go.FigureWidget(planned())
-for control in (service, ratio, shrink):
-    control.observe(lambda _: picture.update(planned().to_dict(), overwrite=True), names="value")
-widgets.VBox([widgets.HBox([service, ratio, shrink]), picture])
+picture = go.FigureWidget(day_plan())
+for control in (service, ratio, shrinkage):
+    control.observe(lambda _: picture.update(day_plan().to_dict(), overwrite=True), names="value")
+widgets.VBox([widgets.HBox([service, ratio, shrinkage]), picture])
 
 # %% [markdown]
-# How long does such a plan take? We ask with a promise that nobody has asked for yet, so that nothing is remembered.
+# How long does such a plan take? To measure it, use a service target that has not been used before, so that no cached
+# result is returned.
 
 # %%
 from time import perf_counter
 
-began = perf_counter()
+start = perf_counter()
 what_if(changed(role, service_level=0.8123, cost_ratio=2.5), demand)
-print(f"{1000 * (perf_counter() - began):.0f} ms")
+print(f"{1000 * (perf_counter() - start):.0f} ms")
 
 # %% [markdown]
 # ## Shifts
 #
-# Nobody comes in for half an hour. People work shifts, of lengths that were agreed on, with a break, within the
-# opening hours. Which shifts, and how many of each? That is an *integer program*: whole numbers, a price to be made
-# as small as possible, and a need in each half-hour. A solver called HiGHS finds the answer. It may leave a gap where
-# a whole shift would cost more than the gap.
+# People do not come to work for half an hour. They work shifts of agreed lengths, with a break, within the opening
+# hours. Which shifts should there be, and how many of each? That is an *integer program*: whole numbers of shifts, a
+# cost to minimize, and a need in each half-hour. A solver called HiGHS finds the optimum. It may leave a gap where an
+# extra shift would cost more than the gap.
 #
-# **Predict:** how many shifts does the day take? Look at the picture above: the largest number of people is a lower
-# bound.
+# **Predict:** how many shifts does the day need? The largest number of people in the chart above is a lower bound.
 
 # %%
 from rtlib.staffing import roster
 
-my_guess = None  # for instance 60
-best = what_if(role, demand)
-found = roster(role, best.needed, interval_minutes=30)
-compare(my_guess, sum(number for _, number in found.shifts))
-charts.roster_chart(found, best.needed)
+my_guess = None  # for example 60
+need = what_if(role, demand).needed
+plan = roster(role, need, interval_minutes=30)
+compare(my_guess, sum(number for _, number in plan.shifts))
+charts.roster_chart(plan, need)
 
 # %% [markdown]
-# Where the blue is above the line, people are there because their shift is not over. That is the price of shifts, and
-# no forecast can save it.
+# Where the blue area is above the line, people are present because their shift is not over. That is the cost of shifts,
+# and no forecast can avoid it.
 #
-# ## What was it worth?
+# ## What was the forecast worth?
 #
-# Now we look at the day that was kept aside. Three plans compete, all bound to the same shifts: ours, one by somebody
-# who knew what would come (*perfect foresight*), and "the same as last week". **Predict:** by how many per cent is
-# ours dearer than foresight?
+# Now use the day that was held out. Three plans compete, all with the same kinds of shift: the plan from the forecast,
+# a plan with *perfect foresight*, which knows the real load, and a plan for the load of last week. First compute the
+# needs and the plans.
 
 # %%
 from rtlib.staffing import people_needed
 
 
-def needs(row):
-    return people_needed(role, role.share * busiest.values[row], interval_minutes=30)
+def needs(day):
+    return people_needed(role, role.share * busiest.values[day], interval_minutes=30)
 
 truth = needs(28)
-plans = {"forecast": found, "foresight": roster(role, truth, interval_minutes=30),
+plans = {"forecast": plan, "foresight": roster(role, truth, interval_minutes=30),
          "last week": roster(role, needs(21), interval_minutes=30)}
 
 # %% [markdown]
-# What a plan costs is its wages, and every hour in which somebody was missing when the day came.
+# The cost of a plan is its wages, plus the cost of every hour in which people were missing on that day.
+#
+# **Predict:** by how many per cent does the plan from the forecast cost more than foresight?
 
 # %%
 import pandas as pd
 
-my_guess = None  # for instance 5
-cost = {name: one.cost(truth, missing_cost=role.missing_cost) for name, one in plans.items()}
+my_guess = None  # for example 5
+cost = {name: each.cost(truth, missing_cost=role.missing_cost) for name, each in plans.items()}
 compare(my_guess, round(100 * (cost["forecast"] / cost["foresight"] - 1)))
-assert cost["foresight"] <= 1.01 * min(cost.values()), "nobody plans better than one who knows what will come"
-pd.DataFrame({"wages": {name: one.wages for name, one in plans.items()}, "with what was missing": cost}).round(0)
+assert cost["foresight"] <= 1.01 * min(cost.values()), "no plan can be better than foresight"
+pd.DataFrame({"wages": {name: each.wages for name, each in plans.items()}, "with missing hours": cost}).round(0)
 
 # %% [markdown]
-# One day proves nothing: on a single day last week may win by luck. In a terminal, `rtlib bench staffing` does the
-# same for many days, for each domain and for the bank's real calls. In the running stack, `rtlib staffing plan` makes
-# the shifts for the days that are forecast, and stores them in `OPS.STAFFING`. Both go one step further than we did
-# here: a shift serves many half-hours, so they weigh all quantiles at once, and not one quantile in each half-hour.
+# A single day proves nothing: last week may win by luck. In a terminal, `rtlib bench staffing` compares the plans over
+# many days, for each domain and for the real calls of the bank. In the running stack, `rtlib staffing plan` plans the
+# shifts for the forecast days and stores them in `OPS.STAFFING`. Both go a step further than this lesson: because a
+# shift covers many half-hours, they weigh all quantiles together, and not a single quantile in each half-hour.
 #
-# **Try it:** go back to the parameters, take another `domain_name` (`"iot"`, for instance, where a technician needs 25
-# minutes for each fault), and run all cells. **Predict** first: does that role plan for a higher quantile, or a lower
-# one?
+# **Try it:** change `domain_name` in the parameters cell (for example to `"iot"`, where a technician needs 25 minutes
+# per fault), and run all cells. **Predict:** does that role plan for a higher or a lower quantile?
 #
 # <details><summary>A hint</summary>
 #
-# How long one contact takes decides how many people are needed. The quantile is decided by two prices alone.
+# The duration of a contact determines how many people are needed. The quantile depends only on the two costs.
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# The highest of the four: about 68 % for the technician, some 63 % for those who answer chats, and 57 % for the runner
-# at the curb. An hour in which a technician is missing costs more than twice what an hour too many costs, because goods
-# spoil. The 25 minutes raise the number of people and leave the quantile alone.
+# A higher quantile, the highest of the four domains: about 68 % for the technician, about 63 % for the chat agents, and
+# 57 % for the runner at the curb. A missing hour of a technician costs more than twice as much as an idle hour, because
+# goods spoil. The 25 minutes increase the number of people, but do not change the quantile.
 #
 # </details>
 
 # %% [markdown]
 # You have learned
 #
-# - how many people a number of contacts needs, and why it is more than the work they bring
-# - why large teams are cheaper than many small ones
-# - for which quantile of a forecast one should plan
+# - how many people a number of contacts needs, and why it is more than the work alone suggests
+# - why a large team is cheaper than many small teams
+# - for which quantile of a forecast to plan
 # - how a solver turns needs into shifts, and what a good forecast is worth
+#
+# Next: `08_alerts`, which notifies people when the plan or a KPI needs attention.

@@ -14,38 +14,38 @@
 # ---
 
 # %% [markdown]
-# # 08 Alerts: calling people, once
+# # 08 Alerts: notify people, once
 #
 # You will learn
 #
-# - why a threshold alone calls people twenty times, and what calls them once
-# - what a card for Microsoft Teams is made of, and what a webhook refuses
+# - why a bare threshold sends twenty messages about one problem, and how to send one
+# - what a card for Microsoft Teams consists of, and what a webhook refuses
 # - how a message survives a crash between finding it and sending it
-# - what "at least once" means for the person who is called
+# - what "at least once" means for the person who is notified
 #
-# The stack must be running (`rtlib up`). No Teams is needed: a small receiver on your machine answers as Teams does,
-# with the same limits. This lesson takes twenty minutes or so.
+# The stack must be running (`rtlib up`). You do not need Teams: a local receiver gives the same answers with the same
+# limits. The lesson takes about twenty minutes.
 
 # %% [markdown]
-# What you may change: with `surge = True` the lesson sends a real surge through the whole pipeline near its end, and
-# waits for the card. That takes three minutes more.
+# The parameters of this lesson. With `surge = True`, the last part sends a real surge of events through the whole
+# pipeline and waits for the card, which takes three more minutes. `seed` fixes the random numbers.
 
 # %% tags=["parameters"]
 surge = False
 seed = 7
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 08_alerts.ipynb done.ipynb -p surge True`. The next line
-# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with other values, for example `papermill 08_alerts.ipynb done.ipynb -p surge True`.
+# `check` validates them. `compare` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 surge, seed = check("08_alerts", surge=surge, seed=seed)
 
 # %% [markdown]
-# We ask whether the receiver and the warehouse answer; if one does not, the last line of the error says what to type.
-# And, as before, predict before you run a cell: replace `None` by your guess.
+# First a health check of the receiver and the warehouse. If one of them does not answer, the last line of the error
+# says what to type.
 
 # %%
 from rtlib.config import load_settings
@@ -54,15 +54,10 @@ from rtlib.pipeline.monitoring import health
 settings = load_settings()
 print(f"the receiver {health.receiver(settings)}; the warehouse {health.warehouse(settings)}")
 
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
 # %% [markdown]
 # ## A threshold is not a rule
 #
-# Each domain says of some of its KPIs when somebody should be called. We take the first of these rules of the domain
-# that your stack runs.
+# A domain defines alert rules for some of its KPIs. Take the first rule of your stack's domain.
 
 # %%
 import matplotlib.pyplot as plt
@@ -73,11 +68,11 @@ from rtlib.domains import load_domain
 
 domain = load_domain(settings.domain)
 rule = rules_of(domain)[0]
-print(f"{domain.title}: {rule.title} is bad from {rule.threshold:g} {rule.unit} on ({rule.direction} is the bad side)")
+print(f"{domain.title}: the threshold of {rule.title} is {rule.threshold:g} {rule.unit}; {rule.direction} is bad")
 
 # %% [markdown]
-# Here are two hours of that number at one site: it creeps up to the threshold, trembles around it, and comes down
-# again. One bad stretch, as a person would say.
+# Here are two simulated hours of that KPI at one site. It rises to the threshold, fluctuates around it, and falls
+# again. A person would call that a single bad period.
 
 # %%
 wave = 0.5 + 0.55 * np.sin(np.pi * np.arange(120) / 120)
@@ -90,23 +85,24 @@ axis.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Suppose that a message goes out each time the line crosses the threshold upwards. **Predict:** how many messages is
-# that?
+# Suppose that every upward crossing of the threshold sends a message.
+#
+# **Predict:** how many messages is that?
 
 # %%
-my_guess = None  # for instance 1
+my_guess = None  # for example 1
 crossings = int(((values[1:] >= rule.threshold) & (values[:-1] < rule.threshold)).sum())
 compare(my_guess, crossings)
 
 # %% [markdown]
-# Whoever gets so many messages about one thing mutes the channel, and then misses the next one that matters. Three
-# remedies, all of them older than computers:
+# People who receive that many messages about one problem mute the channel, and then miss the next important message.
+# There are three established remedies:
 #
-# - **for**: it must last, so that one bad minute calls nobody
-# - **hysteresis**: it is over only when the number has left a second, better threshold behind
-# - **cooldown**: after its end the same thing calls nobody for a while
+# - **for**: the value must stay bad for some time, so that a single bad minute sends no message
+# - **hysteresis**: the alert ends only when the value has passed a second, better threshold
+# - **cooldown**: for some time after its end, the same rule raises no new alert
 #
-# The rules of a domain have all three. They are data, beside its KPIs.
+# The rules of a domain use all three. They are data, next to its KPIs.
 
 # %%
 import pandas as pd
@@ -114,11 +110,11 @@ import pandas as pd
 pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 
 # %% [markdown]
-# Two of these measures are no KPIs. `people_short` is what the staffing plan lacks in the next two hours. And
-# `load_of_forecast` holds what came in the last half hour against the upper bound of its forecast. It says nothing on
-# your machine before the live stream is more than a day old: until then the forecast knows only the loaded history,
-# which is hundreds of times sparser than the live events, and every half hour would be an alarm. An alert that
-# compares two different things is worse than none. Silence is no proof that all is well, so ask it what it knows:
+# Two of these measures are not KPIs. `people_short` is the number of people that the staffing plan lacks in the next
+# two hours. `load_of_forecast` compares the load of the last half hour with the upper bound of its forecast. It has no
+# value until the live stream is more than a day old. Before that, the forecast is based on loaded history, which has
+# hundreds of times fewer events than the live stream, so every half hour would raise an alarm. An alert that compares
+# two different things is worse than no alert. But silence does not prove that all is well, so print its current value:
 
 # %%
 from datetime import UTC, datetime
@@ -132,70 +128,66 @@ connection.close()
 print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compare yet: no forecast of a live day")
 
 # %% [markdown]
-# To try a rule out we need no two hours. `step` is a pure function: it gets what was remembered and one value, and
-# returns what to remember and what changed. So it can be tried on any history without waiting for one. `judged` goes
-# through our two hours with it and notes every message.
+# You do not need to wait two hours to test a rule. `step` is a pure function: it takes the previous state and a value,
+# and returns the new state and what changed. So a rule can be tested on any history. `messages_of` applies `step` to
+# the two hours above and collects every message, with its minute.
 
 # %%
 from datetime import UTC, datetime, timedelta
 
 from rtlib.alerts import QUIET, Change, step
 
-begin = datetime(2026, 3, 2, 12, tzinfo=UTC)
+start = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
-# %% [markdown]
-# It says in which minute it would call, and whether something has begun or is over:
-
-# %%
-def judged(rule):
+def messages_of(rule):
     state, messages = QUIET, []
     for minute, value in enumerate(values):
-        state, change = step(rule, state, at=begin + timedelta(minutes=minute), value=value)
+        state, change = step(rule, state, at=start + timedelta(minutes=minute), value=value)
         if change is not Change.NOTHING:
             messages.append((minute, change.value))
     return messages
 
 
 # %% [markdown]
-# **Predict:** how many messages are there now, those that say it is over included?
+# **Predict:** how many messages does the rule send, including the message that the alert is over?
 
 # %%
-my_guess = None  # for instance 18
-messages = judged(rule)
+my_guess = None  # for example 18
+messages = messages_of(rule)
 compare(my_guess, len(messages))
 expected = ["raised", "recovered"] * len(messages)
-assert [change for _, change in messages] == expected[: len(messages)], "who was called must be told when it is over"
+assert [change for _, change in messages] == expected[: len(messages)], "each alert must be followed by its end"
 messages
 
 # %% [markdown]
-# **Try it:** take all three remedies away, and count again. Then give back one of them, hysteresis alone.
+# **Try it:** remove all three remedies, and count again. Then restore only the hysteresis.
 #
 # ```python
 # from dataclasses import replace
 # bare = replace(rule, clear=rule.threshold, lasting=timedelta(0), cooldown=timedelta(0))
-# len(judged(bare)), len(judged(replace(bare, clear=rule.clear)))
+# len(messages_of(bare)), len(messages_of(replace(bare, clear=rule.clear)))
 # ```
 #
 # <details><summary>A hint</summary>
 #
-# Without remedies each crossing is one message when it begins and one when it is over. You know how often the line
-# crosses.
+# Without the remedies, each crossing sends a message when the alert starts and another when it ends. You know the
+# number of crossings.
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# Twice as many messages as there are crossings: 18, with the seed 7. With hysteresis alone it is 2. Taking one remedy
-# away hardly shows, because the other two do its work: with `replace(rule, clear=rule.threshold)` it is still 2. In
-# earnest one wants all three, for each is there for another kind of trembling.
+# Twice the number of crossings: 18 messages with the seed 7. With the hysteresis alone there are 2. Removing one
+# remedy hardly changes anything, because the other two still work: with `replace(rule, clear=rule.threshold)` there are
+# still 2 messages. In production you want all three, because each handles a different kind of fluctuation.
 #
 # </details>
 
 # %% [markdown]
 # ## The card
 #
-# A Teams channel takes *Adaptive Cards*: JSON that says what is to be shown, not how. Ours says what happened, since
-# when, and what to do. Here is one as if the rule had called for the domain's first site. Nothing in it can be pressed
-# but a link, because behind a webhook nobody listens.
+# A Teams channel displays *Adaptive Cards*: JSON that describes what to show, but not how to draw it. A card of this
+# pipeline says what happened, since when, and what to do. The next cell builds one, as if the rule had raised an alert
+# for the first site. Its only button opens a link, because a webhook cannot receive an answer.
 
 # %%
 import json
@@ -203,16 +195,17 @@ import json
 from rtlib.alerts import Alert, card, message
 
 site, value = domain.sites[0], 1.25 * rule.threshold
-alert = Alert(domain.name, site.id, rule, Change.RAISED, value, begin, begin, begin, {"events": 240})
-shown = card(alert, site=site.title, advice=rule.advice, link=settings.app_link)
-print(json.dumps(shown, indent=1)[:700], "…")
-print(f"{len(message(shown)):,} bytes of the 28,672 that Teams takes")
+alert = Alert(domain.name, site.id, rule, Change.RAISED, value, start, start, start, {"events": 240})
+content = card(alert, site=site.title, advice=rule.advice, link=settings.app_link)
+print(json.dumps(content, indent=1)[:700], "…")
+print(f"{len(message(content)):,} bytes of the 28,672 that Teams accepts")
 
 # %% [markdown]
-# The address of a webhook is a secret: who knows it can write to the channel. So it is kept where printing it shows
-# stars, and taken out only to send. Here it is the receiver of your stack, and sending is one POST of JSON. Teams
-# allows four messages a second. **Predict:** which status codes do six messages in a row get? (202 means that it was
-# taken, 429 that it was too much.)
+# The URL of a webhook is a secret: anyone with the URL can post to the channel. So it is stored in a type that prints
+# as asterisks, and is unwrapped only to send. Here it is the URL of the local receiver, and to send is one POST request
+# with JSON. Teams accepts four requests per second. Status 202 means accepted, 429 means too many requests.
+#
+# **Predict:** which status codes do six requests in a row get?
 
 # %%
 import requests
@@ -221,30 +214,30 @@ from rtlib.pipeline.workers.receiver import receiver_address
 
 receiver = receiver_address(settings)
 url, json_type = receiver.webhook.get_secret_value(), {"Content-Type": "application/json"}
-my_guess = None  # for instance [202, 202, 202, 202, 202, 202]
-answers = [requests.post(url, data=message(shown), headers=json_type, timeout=5) for _ in range(6)]
-compare(my_guess, [one.status_code for one in answers])
-print("asked to wait, in seconds:", answers[-1].headers.get("Retry-After"))
-assert answers[0].status_code == 202, "the first of them must be taken; wait a few seconds and run the cell again"
+my_guess = None  # for example [202, 202, 202, 202, 202, 202]
+responses = [requests.post(url, data=message(content), headers=json_type, timeout=5) for _ in range(6)]
+compare(my_guess, [response.status_code for response in responses])
+print("requested wait, in seconds:", responses[-1].headers.get("Retry-After"))
+assert responses[0].status_code == 202, "the first card must be accepted; wait a few seconds and run the cell again"
 
 # %% [markdown]
-# A sender that takes no for an answer loses alerts at the very moment when there are many. So ours keeps to a slower
-# pace, waits as long as it is asked to, tries again after 429 and 5xx, and never after another 4xx: what was wrong
-# once is wrong the next time. It needs no luck.
+# A sender that gives up at the first refusal loses alerts exactly when there are many. The pipeline's sender keeps a
+# slower pace and waits as long as the receiver requests. It retries after 429 and 5xx, but not after another 4xx: a bad
+# request stays bad.
 
 # %%
 import time
 
 from rtlib.alerts import Teams
 
-teams, start = Teams(receiver.webhook), time.monotonic()
-told = [teams.post(message(shown)) for _ in range(6)]
-print([one.taken for one in told], f"{time.monotonic() - start:.1f} s")
-assert all(one.taken for one in told), "a sender that waits as long as it is asked to loses nothing"
+teams, began = Teams(receiver.webhook), time.monotonic()
+deliveries = [teams.post(message(content)) for _ in range(6)]
+print([delivery.taken for delivery in deliveries], f"{time.monotonic() - began:.1f} s")
+assert all(delivery.taken for delivery in deliveries), "a sender that waits as requested must not lose a card"
 
 # %% [markdown]
-# The receiver keeps one copy of a card that comes again with the same key; Teams itself would show six. This is how
-# the channel looks. Microsoft's own renderer draws it.
+# The receiver stores cards with the same key once; Teams itself would show six. The frame shows the channel, drawn by
+# Microsoft's own renderer.
 
 # %%
 from IPython.display import IFrame
@@ -254,15 +247,17 @@ IFrame(receiver.page.get_secret_value(), width="100%", height=330)
 # %% [markdown]
 # ## Between finding and sending
 #
-# The alerting service reads the KPI topic, judges each minute once when it is over, and calls people. It may be killed
-# at any moment. **Predict:** if it sends first and notes it afterwards, what may happen at a crash? And the other way
-# round?
+# The alerting service reads the KPI topic, evaluates each minute once when it is over, and sends the cards. It may be
+# killed at any moment.
+#
+# **Predict:** suppose that it sends a card first and records it afterwards. What can happen at a crash? And what if it
+# records the card first?
 
 # %% [markdown]
-# Sending first may send twice; noting first may lose an alert. Ours writes what it found, and how far it has judged,
-# in one transaction of the warehouse. A second step sends what is written there and notes it. So nothing is found
-# twice and nothing is lost, and in the worst case a card comes twice. That is *at least once*, and for a call for help
-# it is the better of the two.
+# If it sends first, it may send twice. If it records first, it may lose an alert. The service uses an *outbox*: one
+# transaction writes the alert to the warehouse, together with the progress of the evaluation. A second step sends the
+# stored alerts and marks them as sent. So no alert is found twice and none is lost. In the worst case, a card arrives
+# twice. That is *at least once*; for an alert it is better than *at most once*.
 
 # %%
 connection = connect(settings)
@@ -271,55 +266,56 @@ cursor = connection.cursor().execute(query)
 pd.DataFrame(cursor.fetchall(), columns=[column.name.lower() for column in cursor.description])
 
 # %% [markdown]
-# The table is empty while all is well. How far the service has judged is in the same warehouse, and a service that is
-# started again goes on from there.
+# The table is empty while all is well. The progress of the evaluation is in the same warehouse, and after a restart the
+# service resumes from there.
 
 # %%
-memory = connection.cursor().execute("select domain, memory from OPS.ALERT_MEMORY").fetchall()
-for domain, told in memory:
-    print(domain, "was judged until", json.loads(told)["until"])
+progress = connection.cursor().execute("select domain, memory from OPS.ALERT_MEMORY").fetchall()
+for domain_name, memory in progress:
+    print(domain_name, "is evaluated up to", json.loads(memory)["until"])
 connection.close()
 
 # %% [markdown]
 # ## A surge
 #
-# With `surge = True` one site gets more than it can serve: `rtlib fault surge` does the same. **Predict:**
-# after how many seconds is the card there? Windows are a minute long, a rule wants a bad minute that lasts, and a
-# minute is judged when it is over.
+# With `surge = True`, one site receives more events than it can handle; `rtlib fault surge` does the same. A window is
+# a minute long, it is evaluated when it is over, and the rule requires the value to stay bad.
+#
+# **Predict:** after how many seconds does the card arrive?
 
 # %%
 from rtlib import faults
 
 if surge:
-    done = faults.run(settings, "surge", seed=seed, notify=print)
-    print(done.happened)
+    report = faults.run(settings, "surge", seed=seed, notify=print)
+    print(report.happened)
 else:
     print(faults.MENU["surge"].expect)
 
 # %% [markdown]
-# **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*. How many cards come for
-# one surge? Then press *Mute* and send another one: what comes now, and what is kept?
+# **Try it:** open the app, run `rtlib fault surge` in a terminal, and watch the page *Alerts*. How many cards does one
+# surge send? Then press *Mute* and start another surge: which cards arrive now, and which alerts are recorded?
 #
 # <details><summary>A hint</summary>
 #
-# A rule calls when something begins and when it is over. To mute is to call nobody; it is not to look away.
+# A rule sends a card when an alert starts and when it ends. A mute stops the cards, but not the evaluation.
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# Two: one when two whole minutes were bad, one when it is over. *Mute* calls nobody for an hour, and the alert is kept
-# all the same; the page says until when, and *Unmute* takes it back. Who heard of an alert hears of its end, muted
-# since or not. *Acknowledge* says that somebody has seen to it. A card that nobody took waits there with the reason:
-# *Send again* tries once more.
+# Two: the first after two bad minutes, the second when the alert is over. *Mute* stops the cards for an hour, but the
+# alert is still recorded. The page shows when the mute ends, and *Unmute* ends it early. If the first card of an alert
+# was sent, its second card is sent too, even during a mute. *Acknowledge* records that a person is dealing with the
+# alert. An undelivered card stays on the page with the reason, and *Send again* retries it.
 #
 # </details>
 
 # %% [markdown]
 # You have learned
 #
-# - why a threshold alone calls people twenty times, and what calls them once
-# - what a card for Microsoft Teams is made of, and what a webhook refuses
+# - why a bare threshold sends twenty messages about one problem, and how to send one
+# - what a card for Microsoft Teams consists of, and what a webhook refuses
 # - how a message survives a crash between finding it and sending it
-# - what "at least once" means for the person who is called
+# - what "at least once" means for the person who is notified
 #
-# Next: explanations, and how they are kept honest.
+# Next: `09_explain`, explanations and how they are kept honest.

@@ -20,30 +20,30 @@
 #
 # - what a semantic model is, and why a measure is not a column
 # - how one description becomes a report, a model and this preview, so that they cannot drift apart
-# - what happens to a report when somebody renames a column, and how to know before the reader does
-# - how the same report asks a warehouse every few seconds, or reads files and asks nobody
+# - what happens to a report when a column is renamed, and how to notice before the reader does
+# - how the same report queries a warehouse every few seconds, or reads files and queries nothing
 #
-# The stack must be running (`rtlib up`). You need no Windows and no Power BI: the pages are drawn here from the same
-# measures. With history there is more to see: `rtlib backfill`, then `rtlib dbt build`. This lesson takes fifteen
-# minutes or so.
+# The stack must be running (`rtlib up`). You need neither Windows nor Power BI: the lesson draws the pages from the
+# same measures. With history the pages show more: run `rtlib backfill`, then `rtlib dbt build`. The lesson takes about
+# fifteen minutes.
 
 # %% [markdown]
-# What you may change: which page is drawn first.
+# The parameter of this lesson: which page of the report is drawn.
 
 # %% tags=["parameters"]
 page_name = "live"
 
 # %% [markdown]
-# Papermill runs a lesson with other values, as in `papermill 10_bi.ipynb done.ipynb -p page_name trend`. The next line
-# checks them, so that a value that cannot work is refused here and not somewhere in the middle.
+# Papermill can run the lesson with another value, for example `papermill 10_bi.ipynb done.ipynb -p page_name trend`.
+# `check` validates it. `compare` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check
+from rtlib.lessons import check, compare
 
 page_name = check("10_bi", page_name=page_name)
 
 # %% [markdown]
-# We ask whether the warehouse answers. And, as before, predict before you run a cell: replace `None` by your guess.
+# First a health check of the warehouse.
 
 # %%
 from rtlib.config import load_settings
@@ -52,16 +52,12 @@ from rtlib.pipeline.monitoring import health
 settings = load_settings()
 print(f"the warehouse {health.warehouse(settings)}")
 
-def compare(guess, truth):
-    verdict = "no guess yet" if guess is None else "as you said" if guess == truth else f"you said {guess!r}"
-    print(f"{truth!r} ({verdict})")
-
 # %% [markdown]
 # ## A project of text files
 #
-# A Power BI report is a folder of text: a *semantic model* (TMDL: tables, relationships, measures) and a *report*
-# (PBIR: pages and visuals, as JSON). So it can be reviewed, compared and made by a program like any other code. Ours is
-# in `powerbi/`. This is one table of the model.
+# A Power BI project is a folder of text files: a *semantic model* (TMDL: tables, relationships, measures) and a
+# *report* (PBIR: pages and visuals, as JSON). So it can be reviewed, compared and generated like any other code. This
+# project's report is in `powerbi/`. The cell prints one table of the model.
 
 # %%
 from rtlib.pipeline import power_bi
@@ -70,31 +66,32 @@ table = power_bi.folder() / "rtlib.SemanticModel" / "definition" / "tables" / "h
 print("\n".join(table.read_text().splitlines()[:16]))
 
 # %% [markdown]
-# The line with `measure` is what BI people call a *measure*: a formula over whatever rows a reader has chosen. A column
-# is stored; a measure is asked. **Predict:** as an example, two sites have a mean wait of 4 and of 8 minutes, and the
-# second has three times as many customers. A visual shows the mean over both. What does `AVERAGE` of the two rows say,
-# and what is right?
+# The line with `measure` defines a *measure*: a formula over the rows that the reader has selected. A column is stored;
+# a measure is computed on request. As an example, two sites have a mean wait of 4 and of 8 minutes, and the second site
+# has three times as many customers. A visual shows the mean over both sites.
+#
+# **Predict:** what is the `AVERAGE` of the two rows, and what is the correct mean?
 
 # %%
 import pandas as pd
 
-rows = pd.DataFrame({"site": ["north", "south"], "wait": [4.0, 8.0], "customers": [100, 300]})
-my_guess = None  # for instance (6.0, 7.0)
-compare(my_guess, (rows.wait.mean(), float((rows.wait * rows.customers).sum() / rows.customers.sum())))
+waits = pd.DataFrame({"site": ["north", "south"], "wait": [4.0, 8.0], "customers": [100, 300]})
+my_guess = None  # for example (6.0, 7.0)
+compare(my_guess, (waits.wait.mean(), float((waits.wait * waits.customers).sum() / waits.customers.sum())))
 
 # %% [markdown]
-# The measure's description says which of the two it is, and so must yours. Our *KPI by hour* is the mean over sites,
-# each counting alike. These are all measures, each with its formula in DAX, Power BI's language.
+# The description of a measure must say which of the two it computes. *KPI by hour* is the mean over sites, and each
+# site has the same weight. The table lists all measures, each with its formula in DAX, the language of Power BI.
 
 # %%
 from rtlib.bi import MEASURES, PAGES
 
 pd.set_option("display.max_colwidth", 90)
-pd.DataFrame([(one.name, one.table, one.dax) for one in MEASURES], columns=["measure", "table", "DAX"])
+pd.DataFrame([(measure.name, measure.table, measure.dax) for measure in MEASURES], columns=["measure", "table", "DAX"])
 
 # %% [markdown]
-# The report needs the marts, which dbt builds (lesson 05). If they are not there yet, they are built now; that takes
-# half a minute.
+# The report reads the marts, which dbt builds (lesson 05). The cell builds them if they do not exist yet; that takes
+# about half a minute.
 
 # %%
 from rtlib.pipeline import dbt
@@ -106,18 +103,18 @@ assert power_bi.exists(settings) == [], "a column of the model is not in the war
 # %% [markdown]
 # ## The pages
 #
-# A visual says what it is drawn as, which column goes along its axis, and which measures it shows. From that the report
-# is written, and from the same the next cells draw. First the rows that one visual would ask for.
+# The description of a visual names its chart type, the column of its axis, and its measures. The report is generated
+# from this description, and so are the charts below. First query the rows of one visual.
 
 # %%
-page = next(one for one in PAGES if one.name == page_name)
-visual = next((one for one in page.visuals if one.kind == "line"), page.visuals[-1])
-told = power_bi.rows(settings, visual)
-told.tail(3)
+page = next(page for page in PAGES if page.name == page_name)
+visual = next((each for each in page.visuals if each.kind == "line"), page.visuals[-1])
+rows = power_bi.rows(settings, visual)
+rows.tail(3)
 
 # %% [markdown]
-# And the drawing, by plotly. A card is a large number, a column chart compares, a line is for time. The colours are
-# those of the report itself: people who see red and green alike can tell them apart.
+# Plotly draws the charts. A card shows a large number, a column chart compares categories, a line chart shows a
+# development over time. The colours are those of the report; people with a red-green deficiency can distinguish them.
 
 # %%
 import plotly.express as px
@@ -125,62 +122,65 @@ import plotly.express as px
 from rtlib.bi.report import COLOURS
 
 style = {"height": 330, "template": "plotly_white", "color_discrete_sequence": COLOURS}
-times = {"window_start", "hour_start", "day_start", "interval_start"}
+time_columns = {"window_start", "hour_start", "day_start", "interval_start"}
 
 # %% [markdown]
-# Whatever has no axis is shown as a table. All moments of this warehouse are in UTC, and the axis says so.
+# `draw` returns a chart, or a table for a visual without an axis. All times in the warehouse are UTC, and the axis
+# label says so.
 
 # %%
 def draw(visual):
-    told, axis = power_bi.rows(settings, visual), visual.category
-    if visual.kind in ("card", "slicer", "table") or told.empty:
-        return told.tail(5)
+    rows, axis = power_bi.rows(settings, visual), visual.category
+    if visual.kind in ("card", "slicer", "table") or rows.empty:
+        return rows.tail(5)
     chart = px.line if visual.kind == "line" else px.bar
-    labels = {"value": ", ".join(visual.measures), **({axis: f"{axis}, UTC"} if axis in times else {})}
+    labels = {"value": ", ".join(visual.measures), **({axis: f"{axis}, UTC"} if axis in time_columns else {})}
     measured = list(visual.measures) if visual.series is None else visual.measures[0]
-    return chart(told, x=axis, y=measured, color=visual.series, title=visual.title, labels=labels, **style)
+    return chart(rows, x=axis, y=measured, color=visual.series, title=visual.title, labels=labels, **style)
 
 
 # %% [markdown]
-# The visual of which we have seen the rows:
+# Draw the visual whose rows you have just seen.
 
 # %%
 draw(visual)
 
 # %% [markdown]
-# And so the whole page, visual by visual. In Power BI they stand side by side; here one below the other. Set
-# `page_name` to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"` above, and run from there, to see the others.
-# Where a page has a slicer, we choose its first value; in Power BI you would click.
+# Now draw the whole page. Power BI arranges the visuals side by side; here they follow one another. To see another
+# page, set `page_name` at the top to `"trend"`, `"forecast"`, `"staffing"` or `"alerts"`, and run again from there. If
+# a page has a slicer, the lesson selects its first value; in Power BI you would click.
 
 # %%
 from IPython.display import display
 
-for one in page.visuals:
-    display(draw(one))
+for each in page.visuals:
+    display(draw(each))
 
 # %% [markdown]
-# **Predict:** how many visuals does the whole report have, over all pages?
+# **Predict:** how many visuals does the whole report have, on all pages together?
 
 # %%
-my_guess = None  # for instance 12
-compare(my_guess, sum(len(one.visuals) for one in PAGES))
-for one in PAGES:
-    print(f"{one.title:<20}", ", ".join(other.title for other in one.visuals))
+my_guess = None  # for example 12
+compare(my_guess, sum(len(each.visuals) for each in PAGES))
+for each in PAGES:
+    print(f"{each.title:<20}", ", ".join(visual.title for visual in each.visuals))
 
 # %% [markdown]
-# The staffing page, as another example: who is needed, and who is on the plan. It is empty as long as nothing was
-# planned (`rtlib staffing forecast`, then `rtlib staffing plan`).
+# Another example is the staffing page: how many people are needed, and how many are planned. It stays empty until you
+# make a plan (`rtlib staffing forecast`, then `rtlib staffing plan`).
 
 # %%
-people = next(one for one in PAGES if one.name == "staffing").visuals[-1]
-draw(people)
+staffing_page = next(each for each in PAGES if each.name == "staffing")
+draw(staffing_page.visuals[-1])
 
 # %% [markdown]
-# ## When somebody renames a column
+# ## When a column is renamed
 #
-# In most houses a report breaks when its reader opens it: an empty box, and a message that nobody understands. Ours is
-# checked: each column that a visual or a measure names must be one that dbt's own manifest knows. We play a colleague
-# who renames `measured_value` of a mart. **Predict:** how many problems are found, and do they say which visual breaks?
+# In many organizations a broken report is discovered when a reader opens it: an empty box, with a message that only a
+# developer understands. This project checks earlier: each column that a visual or a measure uses must exist in dbt's
+# manifest. The next cell renames the column `measured_value` of a mart, in memory only.
+#
+# **Predict:** how many problems does the check report? Does it name the visuals that break?
 
 # %%
 from dataclasses import replace
@@ -188,67 +188,70 @@ from dataclasses import replace
 from rtlib.bi import problems
 
 tables = power_bi.tables(settings)
-renamed = [replace(one, columns=tuple(c for c in one.columns if c.name != "measured_value"))
-           if one.name == "hourly_kpis" else one for one in tables]
-found = problems({}, tuple(renamed))
-my_guess = None  # for instance 1
-compare(my_guess, len(found))
+mart = next(each for each in tables if each.name == "hourly_kpis")
+remaining = tuple(column for column in mart.columns if column.name != "measured_value")
+renamed = [replace(mart, columns=remaining) if each is mart else each for each in tables]
+reported = problems({}, tuple(renamed))
+my_guess = None  # for example 1
+compare(my_guess, len(reported))
 
 # %% [markdown]
-# Here is what it says. In a terminal the same is `rtlib bi validate`, and a test of this project asks it too.
+# These are the problems. `rtlib bi validate` runs the same check in a terminal, and a test of this project runs it too.
 
 # %%
-print(*found, sep="\n")
-assert any("by_hour" in one for one in found), "the visual that breaks must be named"
-assert problems({}, tables) == [], "as it is, nothing may be wrong"
+print(*reported, sep="\n")
+assert any("by_hour" in problem for problem in reported), "the visual that breaks must be named"
+assert problems({}, tables) == [], "the real marts must have no problem"
 
 # %% [markdown]
-# ## Asking, or reading
+# ## DirectQuery or import
 #
-# There are two projects. `rtlib.pbip` is *DirectQuery*: each visual is a question to Snowflake, and the page *Live*
-# asks again every five seconds. That holds in Power BI Desktop; in the Service an administrator sets the shortest
-# interval that a capacity allows, and it may be minutes. `rtlib-files.pbip` *imports* Parquet files and asks nobody: it
-# is for people without Snowflake, and as old as its files. **Predict:** which of the two costs more when nobody looks?
+# The report exists in two variants. `rtlib.pbip` uses *DirectQuery*: each visual sends a query to Snowflake, and the
+# page *Live* refreshes every five seconds. Those five seconds hold in Power BI Desktop; in the Power BI Service an
+# administrator sets the minimum interval of a capacity, which may be minutes. `rtlib-files.pbip` *imports* Parquet
+# files and sends no queries. It is for people without Snowflake, and its data is as old as its files.
+#
+# **Predict:** which of the two costs more while no reader has the report open?
 
 # %% [markdown]
-# Neither: a report that nobody looks at asks nothing. But one that is left open on a wall asks all night, and a
-# warehouse that is asked never sleeps. Refresh as slowly as the reader can bear.
+# Neither: a closed report sends no queries. But a report on a wall display sends queries all night, and keeps a paid
+# warehouse running. Choose the slowest refresh that the reader accepts.
 
 # %%
 import tempfile
 from pathlib import Path
 
 with tempfile.TemporaryDirectory() as folder:
-    written = dict(power_bi.export(settings, to=Path(folder)))
-    size = sum(one.stat().st_size for one in Path(folder).iterdir())
-print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.1f} MB")
+    exported = dict(power_bi.export(settings, to=Path(folder)))
+    size = sum(file.stat().st_size for file in Path(folder).iterdir())
+print(f"{sum(exported.values()):,} rows of {len(exported)} tables in {size / 1e6:.1f} MB")
 
 # %% [markdown]
-# **Try it:** set `page_name` to `"alerts"` at the top and run from there. That page has no line at all. What is drawn
-# in its place, and why does a renamed column of `late_and_rejected` break this page and not *Live*?
+# **Try it:** set `page_name` to `"alerts"` at the top and run again from there. That page has no line chart. Which
+# visual is drawn instead? And why does a renamed column of `late_and_rejected` break this page, but not *Live*?
 #
 # <details><summary>A hint</summary>
 #
-# Each visual names one table. Print `[(one.name, one.table) for one in page.visuals]`.
+# Each visual names one table. Print `[(each.name, each.table) for each in page.visuals]`.
 #
 # </details>
 # <details><summary>The answer</summary>
 #
-# The last visual, a column chart: *Records by what became of them*. It is the only one that reads `late_and_rejected`;
-# on *Live* none does, so nothing there breaks.
+# The last visual, a column chart: *Records by what became of them*. It is the only visual that reads
+# `late_and_rejected`. No visual on *Live* reads that table, so nothing breaks there.
 #
 # </details>
 #
-# With Windows you can go on: `rtlib bi export --to export`, then open `powerbi/rtlib-files.pbip` in Power BI Desktop
-# and give it that folder. The files are checked for what they refer to and for their form, against the schemas that
-# Microsoft publishes. Desktop itself does not run here, so how they look there was not seen by us.
+# On Windows you can continue: run `rtlib bi export --to export`, open `powerbi/rtlib-files.pbip` in Power BI Desktop,
+# and give it that folder. The project's tests validate the references and the form of these files against Microsoft's
+# published schemas. The report has not been opened in Power BI Desktop itself, which needs Windows.
 
 # %% [markdown]
 # You have learned
 #
 # - what a semantic model is, and why a measure is not a column
 # - how one description becomes a report, a model and this preview, so that they cannot drift apart
-# - what happens to a report when somebody renames a column, and how to know before the reader does
-# - how the same report asks a warehouse every few seconds, or reads files and asks nobody
+# - what happens to a report when a column is renamed, and how to notice before the reader does
+# - how the same report queries a warehouse every few seconds, or reads files and queries nothing
 #
-# That was the last lesson. Break something, and see whether you know why it comes back.
+# That was the last lesson. Now break a part of the pipeline, and explain why it recovers.

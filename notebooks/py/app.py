@@ -34,7 +34,7 @@ monitor = start_monitor(settings)
 dashboard(
     monitor,
     explain=explainer(settings),
-    hurt=faults.button(settings),
+    inject_fault=faults.button(settings),
     models=partial(models, settings),
     ask=answers(settings, monitor),
     pages=Pages(settings),

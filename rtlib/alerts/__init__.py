@@ -1,16 +1,17 @@
-"""Alerts: when a number needs somebody, and how they hear of it.
+"""Alerts: when a number needs a person's attention, and how that person is notified.
 
-rules     what raises an alert and what ends it; pure
-judge     holds every finished window against the rules, once; pure
-card      an alert as an Adaptive Card for Microsoft Teams; pure
-teams     brings a card to a Workflows webhook, slowly and with patience
-receiver  stands in for Teams on this machine, with its answers and limits; receiver_web serves it
-sanitize  what is kept of a card, whoever sent it; pure
-address   where the receiver listens, and the secret that its addresses carry
+rules         what raises an alert and what ends it; pure
+evaluator     applies the rules to every finished window, once; pure
+card          an alert as an Adaptive Card for Microsoft Teams; pure
+teams         sends cards to a Workflows webhook, within its rate limit and with retries
+receiver      a local substitute for Teams, with its answers and limits
+receiver_web  serves the receiver and its page
+sanitize      the parts of a foreign card that are kept; pure
+address       the receiver's addresses and the secret in them
 """
 
 from rtlib.alerts.card import card, message
-from rtlib.alerts.judge import EvaluatorState, RuleEvaluator
+from rtlib.alerts.evaluator import EvaluatorState, RuleEvaluator
 from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, rules_of, step
 from rtlib.alerts.teams import Delivery, Teams
 

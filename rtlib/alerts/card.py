@@ -1,7 +1,7 @@
-"""Card: an alert as an Adaptive Card 1.5, as a Workflows webhook of Microsoft Teams takes it. Pure.
+"""Card: an alert as an Adaptive Card 1.5 for a Workflows webhook of Microsoft Teams. Pure.
 
 Format: https://adaptivecards.io/explorer, and the envelope of "Create incoming webhooks with Workflows". An incoming
-webhook has nobody who could receive a pressed button, so the card's only action opens a link.
+webhook cannot receive the click of a button, so the only action of a card opens a link.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from rtlib.errors import ConfigError
 MAX_BYTES = 28 * 1024
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
-LONGEST = 600  # letters of a text that others wrote
+MAX_TEXT = 600  # characters of a text from outside
 WORDS = {"critical": "Act now", "warning": "Look at this"}
 COLOURS = {"critical": "Attention", "warning": "Warning"}
 
 
 def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
-    """What happened, since when, what to do, and where to look; the key of the message is the title's ``id``.
+    """The content of a card: what happened, since when, what to do, and a link; the title's ``id`` is the alert's key.
 
     Args:
-        alert: What happened.
+        alert: The alert.
         site: The site's title.
         advice: What to do, in a sentence.
-        link: The page of the node.
+        link: The address of the page to open.
     """
     over = alert.change is Change.RECOVERED
     word = "Over" if over else WORDS[alert.rule.severity]
@@ -37,7 +37,7 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
     body = [
         {"type": "TextBlock", "id": alert.key, "text": title, "size": "Large", "weight": "Bolder", "wrap": True,
          "color": _colour(alert)},
-        {"type": "FactSet", "facts": [{"title": name, "value": told} for name, told in _facts(alert)]},
+        {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in _facts(alert)]},
         {"type": "TextBlock", "text": _short(advice), "wrap": True},
     ]  # fmt: skip
     return {
@@ -50,10 +50,13 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
 
 
 def message(content: dict[str, Any]) -> bytes:
-    """The body of the request.
+    """The body of the request that sends a card.
+
+    Args:
+        content: The content of the card.
 
     Raises:
-        ConfigError: It is larger than Teams takes.
+        ConfigError: The body is larger than Teams accepts.
     """
     attachment = {"contentType": CONTENT_TYPE, "contentUrl": None, "content": content}
     body = json.dumps({"type": "message", "attachments": [attachment]}, ensure_ascii=False).encode()
@@ -81,7 +84,7 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
 def _colour(alert: Alert) -> str:
     if alert.change is Change.RAISED:
         return COLOURS[alert.rule.severity]
-    return "Default" if alert.unmeasured_since else "Good"  # what nobody measures is not known to be well
+    return "Default" if alert.unmeasured_since else "Good"  # a value that is no longer measured is not known to be good
 
 
 def _clock(moment: datetime) -> str:
@@ -89,8 +92,8 @@ def _clock(moment: datetime) -> str:
 
 
 def _short(text: str) -> str:
-    """Cut to size, on one line, and without what Teams would read as a link or as emphasis."""
+    """A text on one line, cut to size, without the characters that Teams reads as links or emphasis."""
     plain = " ".join(text.split())
     for mark in "[]*_`<>":
         plain = plain.replace(mark, "")
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
+    return plain if len(plain) <= MAX_TEXT else plain[: MAX_TEXT - 1] + "…"

@@ -1,10 +1,10 @@
 """Receiver web: the receiver as a web application: the webhook, the cards as JSON, and the page that shows them.
 
-The page draws the cards with the renderer that Microsoft publishes (the npm package adaptivecards, MIT; a copy is in
-``web``), so what is seen here is what the format means and not what we think it means.
+The page draws the cards with Microsoft's own renderer (the npm package adaptivecards, MIT; a copy is in ``web``), so
+they look as the format defines and not as we interpret it.
 
-Sending needs the secret and reading needs the key made of it (``address``). A browser that opened the page keeps the
-key as a cookie of this port alone; inside another page, where it may not send cookies, the address goes on carrying it.
+Sending needs the secret, and reading needs the key derived from it (``address``). A browser that opens the page keeps
+the key as a cookie of this port; inside another page, where the browser sends no cookies, the address keeps the key.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB = Path(__file__).with_name("web")
-REFUSED = "This address lets nobody in by itself: 'rtlib cards' opens the page, and so does the app's page of alerts.\n"
-# Pages that may show the cards inside them: the app, JupyterLab, and VS Code's notebooks.
+REFUSED = "This address needs a key: 'rtlib cards' opens the page, and so does the app's page of alerts.\n"
+# Pages that may embed the cards: the app, JupyterLab, and VS Code's notebooks.
 FRAMED_BY = "http://127.0.0.1:* http://localhost:* vscode-webview:"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -46,9 +46,9 @@ HEADERS = {
 def web_app(receiver: Receiver, secret: SecretStr) -> App:
     """The receiver as a web application.
 
-    POST /webhook/<secret> takes a card. With the key, as a bearer token, a cookie, or the first part of the path
-    (/view/<key>/), GET / is the page and GET /cards the cards. Everything else is refused, and so is whatever a page
-    of another origin sends: the page itself only reads, for which browsers send no ``Origin``.
+    POST /webhook/<secret> accepts a card. With the key, as a bearer token, a cookie, or the first part of the path
+    (/view/<key>/), GET / is the page and GET /cards the cards. Everything else is refused, and so is every request of a
+    page of another origin; the receiver's own page only reads, for which browsers send no ``Origin``.
     """
     from starlette.applications import Starlette
     from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
@@ -60,18 +60,18 @@ def web_app(receiver: Receiver, secret: SecretStr) -> App:
     async def webhook(request: Request) -> Response:
         if not _same(request.path_params["secret"], secret.get_secret_value()):
             return PlainTextResponse(REFUSED, status_code=401)
-        status, why = receiver.take(await request.body())
+        status, reason = receiver.take(await request.body())
         headers = {"Retry-After": "1"} if status == 429 else {}
-        return PlainTextResponse(why, status_code=status, headers=headers)
+        return PlainTextResponse(reason, status_code=status, headers=headers)
 
     async def cards(request: Request) -> Response:
         return JSONResponse(list(receiver.cards))
 
     async def page(request: Request) -> Response:
-        answer = FileResponse(WEB / "cards.html")
+        response = FileResponse(WEB / "cards.html")
         if "key" in request.path_params:
-            answer.set_cookie(_cookie(request), key, path="/", httponly=True, samesite="strict")
-        return answer
+            response.set_cookie(_cookie_name(request), key, path="/", httponly=True, samesite="strict")
+        return response
 
     reading = [Route("/", page), Route("/cards", cards), Mount("/web", StaticFiles(directory=WEB))]
     by_path = _Guarded(Starlette(routes=reading), _key_in_path(key), framed_by=FRAMED_BY)
@@ -85,7 +85,7 @@ def web_app(receiver: Receiver, secret: SecretStr) -> App:
 
 
 class _Guarded:
-    """Lets requests through that carry the key, and gives every answer the headers of a page that trusts nothing."""
+    """Admits requests with the key, and adds strict security headers to every response."""
 
     def __init__(self, app: ASGIApp, has_key: Callable[[Request], bool], *, framed_by: str) -> None:
         self._app, self._has_key = app, has_key
@@ -103,8 +103,8 @@ class _Guarded:
             await send(message)
 
         allowed = scope["type"] == "http" and self._has_key(Request(scope))
-        answer: Any = self._app if allowed else PlainTextResponse(REFUSED, status_code=401)
-        await answer(scope, receive, send_with_headers)
+        respond: Any = self._app if allowed else PlainTextResponse(REFUSED, status_code=401)
+        await respond(scope, receive, send_with_headers)
 
 
 def _key_in_path(key: str) -> Callable[[Request], bool]:
@@ -114,15 +114,15 @@ def _key_in_path(key: str) -> Callable[[Request], bool]:
 def _key_in_request(key: str) -> Callable[[Request], bool]:
     def has_key(request: Request) -> bool:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        return (kind == "Bearer" and _same(token, key)) or _same(request.cookies.get(_cookie(request), ""), key)
+        return (kind == "Bearer" and _same(token, key)) or _same(request.cookies.get(_cookie_name(request), ""), key)
 
     return has_key
 
 
-def _cookie(request: Request) -> str:
-    """A name of this port's own: a browser sends the cookies of a host to every port of it."""
+def _cookie_name(request: Request) -> str:
+    """A name with the port, because a browser sends the cookies of a host to all of its ports."""
     return f"rtlib-cards-{request.url.port}"
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())

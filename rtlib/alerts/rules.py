@@ -1,4 +1,4 @@
-"""Rules: what raises an alert and what ends it. Pure: time and value come in, a new state and a change go out."""
+"""Rules: what raises an alert and what ends it. Pure: a time and a value in, a new state and a change out."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rtlib.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a number of a site raises an alert.
+    """When a measure of a site raises an alert.
 
     Attributes:
-        name: The domain's name of the rule.
-        measure: The number it watches.
-        title, unit: Of the number, for people.
-        direction: The side that is bad: ``high`` or ``low``.
-        threshold: Reached for ``lasting``, it raises the alert; in ``unit``.
-        clear: Left behind for ``lasting``, it ends the alert. It lies on the good side of ``threshold``, so that a
-            value that trembles around the threshold raises one alert and not twenty (hysteresis).
-        lasting: For how long; one bad moment is no alert.
-        cooldown: After an alert has ended no other is raised for so long.
+        name: The name of the rule in the domain.
+        measure: The measure that the rule watches.
+        title, unit: Of the measure, for people.
+        direction: The bad side: ``high`` or ``low``.
+        threshold: The alert is raised when the value has reached it for ``lasting``; in ``unit``.
+        clear: The alert ends when the value has been better for ``lasting``; in ``unit``. It is on the good side of
+            ``threshold``, so that a value that fluctuates around the threshold raises a single alert (hysteresis).
+        lasting: How long the value must stay bad or good; a single bad value raises no alert.
+        cooldown: How long after the end of an alert no other is raised.
         severity: ``warning`` or ``critical``.
         advice: What to do.
-        counts: True for a number that is 0, and not unknown, while nothing happens.
+        counts: Whether the measure is 0, and not unknown, when there are no events.
     """
 
     name: str
@@ -49,28 +49,28 @@ class Rule:
         return value >= self.threshold if self.direction == "high" else value <= self.threshold
 
     def is_good(self, value: float) -> bool:
-        """True when ``value`` has left ``clear`` behind."""
+        """True when ``value`` is better than ``clear``."""
         return value < self.clear if self.direction == "high" else value > self.clear
 
 
 def rules_of(domain: Domain) -> tuple[Rule, ...]:
-    """The rules in the domain's data, with what they watch described for people.
+    """The alert rules of a domain, with the title and the unit of their measures.
 
     Raises:
-        ConfigError: A rule watches what the domain does not measure.
+        ConfigError: A rule watches a measure that the domain does not have.
     """
     return tuple(_rule(spec, domain) for spec in domain.alerts)
 
 
 def _rule(spec: AlertSpec, domain: Domain) -> Rule:
-    kpis = {one.name: (one.title, one.unit, one.direction) for one in domain.kpis}
-    known = {**kpis, **OTHER_MEASURES}
-    if spec.measure not in known:
+    kpis = {kpi.name: (kpi.title, kpi.unit, kpi.direction) for kpi in domain.kpis}
+    measures = {**kpis, **OTHER_MEASURES}
+    if spec.measure not in measures:
         raise ConfigError(
             f"the alert {spec.name!r} of {domain.name} watches {spec.measure!r}, which is not measured",
-            cure=f"use one of: {', '.join(known)}",
+            cure=f"use one of: {', '.join(measures)}",
         )
-    title, unit, direction = known[spec.measure]
+    title, unit, direction = measures[spec.measure]
     return Rule(
         name=spec.name,
         measure=spec.measure,
@@ -83,12 +83,12 @@ def _rule(spec: AlertSpec, domain: Domain) -> Rule:
         cooldown=timedelta(seconds=spec.cooldown_seconds),
         severity=spec.severity,
         advice=spec.advice,
-        counts=any(one.name == spec.measure and one.aggregate == "count" for one in domain.kpis),
+        counts=any(kpi.name == spec.measure and kpi.aggregate == "count" for kpi in domain.kpis),
     )
 
 
 class Change(StrEnum):
-    """What a step came to."""
+    """The result of a step."""
 
     NOTHING = "nothing"
     RAISED = "raised"
@@ -97,18 +97,18 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that somebody should know.
+    """The start or the end of an alert.
 
     Attributes:
-        domain, site: Where.
-        rule: What was broken.
+        domain, site: Where it happened.
+        rule: The rule that raised the alert.
         change: ``raised`` or ``recovered``.
-        value: The KPI at that moment, in the rule's unit; of what is no longer measured, the last there was.
-        since: When it first was bad.
-        at: When the alert was raised, or was over.
-        raised_at: When it was raised; the same for both messages.
-        evidence: What it rests on, by name: the window, its events, the other measures.
-        unmeasured_since: It is over because no value comes any more, and this is when the last came; None otherwise.
+        value: The measure at that time, in the rule's unit; the last value if it is no longer measured.
+        since: When the value became bad.
+        at: When the alert was raised, or ended.
+        raised_at: When the alert was raised; the same for both messages.
+        evidence: The data behind the alert, by name: the window, its events, the other measures.
+        unmeasured_since: The time of the last value, if the alert ended because the values stopped; None otherwise.
     """
 
     domain: str
@@ -124,22 +124,22 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """The same for the same message, however often it is made: what is not sent twice is known by it."""
+        """The identity of the message, by which a repeated message is recognized."""
         return f"{self.domain}|{self.site}|{self.rule.name}|{self.raised_at:%Y-%m-%dT%H:%M:%SZ}|{self.change}"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is remembered of one rule at one site.
+    """The state of a rule at a site.
 
     Attributes:
-        bad_since: Since when the value has been bad without a break; None when it is not.
-        good_since: Since when it has been good again while an alert is up; None otherwise.
-        raised_at: When the alert that is up was raised; None when there is none.
-        began: When what led to it began.
-        ended_at: When the last alert was over.
-        seen: The moment of the last value.
-        value: That value.
+        bad_since: Start of the current period of bad values; None if the value is not bad.
+        good_since: Start of the current period of good values during an alert; None otherwise.
+        raised_at: When the active alert was raised; None without an active alert.
+        began: When the bad period of the active alert began.
+        ended_at: When the last alert ended.
+        seen: The time of the last value.
+        value: The last value.
     """
 
     bad_since: datetime | None = None
@@ -152,27 +152,30 @@ class State:
 
 
 QUIET = State()
-GAP = timedelta(minutes=5)  # after so long without a value nobody knows what was in between
+GAP = timedelta(minutes=5)  # after a longer gap the values in between are unknown
 
 
 def step(rule: Rule, state: State, *, at: datetime, value: float | None) -> tuple[State, Change]:
-    """Go one value further; a value that was not measured (None) changes nothing at first.
+    """Process the next value; a missing value (None) has no effect at first.
 
-    After ``GAP`` without a value, "for so long" begins anew: two bad minutes hours apart are no bad hours. An alert
-    that is up ends then: nobody knows whether it still holds, and one that stays up for ever hides the next.
+    After ``GAP`` without a value, ``lasting`` restarts: two bad minutes hours apart are not bad hours. An active alert
+    ends then, because its condition is unknown, and an alert that never ends would hide the next.
 
     Args:
         rule: The rule.
-        state: What is remembered; ``QUIET`` at first.
-        at: The moment of the value; not before that of the step before.
-        value: In the rule's unit.
+        state: The state before; ``QUIET`` at first.
+        at: The time of the value; not before the time of the previous step.
+        value: The value in the rule's unit.
+
+    Returns:
+        The state after, and what has changed.
     """
     silent = state.seen is not None and at - state.seen > max(GAP, rule.lasting)
     if value is None:
         return (State(ended_at=at), Change.RECOVERED) if silent and state.raised_at else (state, Change.NOTHING)
     if silent:
         state = replace(state, bad_since=None, good_since=None)
-    after, change = _while_up(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
+    after, change = _while_raised(rule, state, at, value) if state.raised_at else _while_quiet(rule, state, at, value)
     return replace(after, seen=at, value=value), change
 
 
@@ -180,13 +183,13 @@ def _while_quiet(rule: Rule, state: State, at: datetime, value: float) -> tuple[
     if not rule.is_bad(value):
         return replace(state, bad_since=None), Change.NOTHING
     since = state.bad_since or at
-    rests = state.ended_at is not None and at < state.ended_at + rule.cooldown
-    if at - since < rule.lasting or rests:
+    cools_down = state.ended_at is not None and at < state.ended_at + rule.cooldown
+    if at - since < rule.lasting or cools_down:
         return replace(state, bad_since=since), Change.NOTHING
     return State(raised_at=at, began=since, ended_at=state.ended_at), Change.RAISED
 
 
-def _while_up(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:
+def _while_raised(rule: Rule, state: State, at: datetime, value: float) -> tuple[State, Change]:
     if not rule.is_good(value):
         return replace(state, good_since=None), Change.NOTHING
     since = state.good_since or at

@@ -1,7 +1,8 @@
-"""Sanitize: what is kept of an Adaptive Card, whoever sent it: text, layout and web links. Pure.
+"""Sanitize: keeps only text, layout and web links of an Adaptive Card from any sender. Pure.
 
-An allow-list: an element, a property or a value that is not named here is left out. That removes images, inputs, media,
-``selectAction``, ``backgroundImage``, ``fallback``, and every action but a link; depth and sizes have bounds.
+This is an allow-list: elements, properties and values that are not listed here are removed. That removes images,
+inputs, media, ``selectAction``, ``backgroundImage``, ``fallback``, and every action except a link. Depth and sizes are
+bounded.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from urllib.parse import urlsplit
 from rtlib.alerts.card import SCHEMA
 
 MAX_DEPTH = 6  # containers within containers
-MAX_ELEMENTS = 100  # in one card, facts and actions included
-MAX_TEXT = 2_000  # characters of one text
+MAX_ELEMENTS = 100  # in a card, including facts and actions
+MAX_TEXT = 2_000  # characters of a text
 MAX_URL = 2_000  # characters of a link
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
 FLAGS = ("wrap", "isSubtle", "separator")
-# Case does not matter in these.
+# These values are case-insensitive.
 CHOICES = {
     "size": ("default", "small", "medium", "large", "extralarge"),
     "weight": ("lighter", "default", "bolder"),
@@ -29,8 +30,8 @@ CHOICES = {
     "style": ("default", "emphasis", "accent", "good", "warning", "attention", "heading", "positive", "destructive"),
     "width": ("auto", "stretch"),
 }
-# Types of the format whose names may be shown to a person; any other name could be a text of the sender's.
-LEFT_OUT = (
+# Types of the format whose names may be displayed; any other name could be the sender's text.
+REMOVED_TYPES = (
     *("Image", "ImageSet", "Media", "RichTextBlock", "Table", "Input.Text", "Input.Number", "Input.Date"),
     *("Input.Time", "Input.Toggle", "Input.ChoiceSet", "Action.Submit", "Action.Execute", "Action.ShowCard"),
     *("Action.ToggleVisibility", "Action.OpenUrl"),
@@ -38,7 +39,7 @@ LEFT_OUT = (
 
 
 def sanitize(card: Mapping[str, Any]) -> dict[str, Any]:
-    """A card with what is allowed of the given one; a last line names what was left out.
+    """A copy of a card with only the allowed parts; the last line names the removed types.
 
     Example:
         >>> sanitize({"type": "AdaptiveCard", "body": [{"type": "TextBlock", "text": "Hello", "speak": "no"}]})
@@ -53,14 +54,14 @@ def sanitize(card: Mapping[str, Any]) -> dict[str, Any]:
     kept["body"] = allowed.elements(card.get("body"), depth=1)
     if actions := allowed.actions(card.get("actions")):
         kept["actions"] = actions
-    if allowed.left_out:
-        names = ", ".join(sorted(allowed.left_out))
+    if allowed.removed:
+        names = ", ".join(sorted(allowed.removed))
         kept["body"].append({"type": "TextBlock", "text": f"Not shown here: {names}", "isSubtle": True, "wrap": True})
     return kept
 
 
 def web_link(url: object) -> str | None:
-    """The address itself when it is an http or https link that a browser reads as we do; else None."""
+    """The address if it is an http or https link that a browser parses as we do; else None."""
     if not isinstance(url, str) or len(url) > MAX_URL or not url.isascii() or not url.isprintable():
         return None
     try:
@@ -73,70 +74,70 @@ def web_link(url: object) -> str | None:
 
 
 class _Allowed:
-    """Copies what is allowed of one card, within its bounds, and notes the types that are left out."""
+    """Copies the allowed parts of a card, within the bounds, and collects the removed types."""
 
     def __init__(self) -> None:
-        self.left_out: set[str] = set()
+        self.removed: set[str] = set()
         self._room = MAX_ELEMENTS
         self._kinds: dict[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
-            "TextBlock": lambda one, depth: {"text": _text(one.get("text"))},
-            "FactSet": lambda one, depth: {"facts": self._facts(one.get("facts"))},
-            "Container": lambda one, depth: {"items": self.elements(one.get("items"), depth=depth + 1)},
-            "Column": lambda one, depth: {"items": self.elements(one.get("items"), depth=depth + 1)},
-            "ColumnSet": lambda one, depth: {"columns": self.elements(one.get("columns"), depth=depth + 1)},
-            "ActionSet": lambda one, depth: {"actions": self.actions(one.get("actions"))},
+            "TextBlock": lambda element, depth: {"text": _text(element.get("text"))},
+            "FactSet": lambda element, depth: {"facts": self._facts(element.get("facts"))},
+            "Container": lambda element, depth: {"items": self.elements(element.get("items"), depth=depth + 1)},
+            "Column": lambda element, depth: {"items": self.elements(element.get("items"), depth=depth + 1)},
+            "ColumnSet": lambda element, depth: {"columns": self.elements(element.get("columns"), depth=depth + 1)},
+            "ActionSet": lambda element, depth: {"actions": self.actions(element.get("actions"))},
         }
 
-    def elements(self, found: object, *, depth: int) -> list[dict[str, Any]]:
-        kept = [self._element(one, depth) for one in found] if isinstance(found, list) else []
-        return [one for one in kept if one is not None]
+    def elements(self, elements: object, *, depth: int) -> list[dict[str, Any]]:
+        kept = [self._element(element, depth) for element in elements] if isinstance(elements, list) else []
+        return [copy for copy in kept if copy is not None]
 
-    def actions(self, found: object) -> list[dict[str, Any]]:
-        kept = [self._action(one) for one in found] if isinstance(found, list) else []
-        return [one for one in kept if one is not None]
+    def actions(self, actions: object) -> list[dict[str, Any]]:
+        kept = [self._action(action) for action in actions] if isinstance(actions, list) else []
+        return [copy for copy in kept if copy is not None]
 
-    def _element(self, one: object, depth: int) -> dict[str, Any] | None:
-        kind = _kind(one)
-        if not isinstance(one, dict) or kind not in self._kinds or depth > MAX_DEPTH or not self._take():
-            self._leave_out(kind)
+    def _element(self, element: object, depth: int) -> dict[str, Any] | None:
+        kind = _kind(element)
+        if not isinstance(element, dict) or kind not in self._kinds or depth > MAX_DEPTH or not self._take():
+            self._note_removed(kind)
             return None
-        return {"type": kind, **_appearance(one), **self._kinds[kind](one, depth)}
+        return {"type": kind, **_appearance(element), **self._kinds[kind](element, depth)}
 
-    def _action(self, one: object) -> dict[str, Any] | None:
-        kind = _kind(one)
-        link = web_link(one.get("url")) if isinstance(one, dict) and kind == "Action.OpenUrl" else None
-        if link is None or not isinstance(one, dict) or not self._take():
-            self._leave_out(kind)
+    def _action(self, action: object) -> dict[str, Any] | None:
+        kind = _kind(action)
+        link = web_link(action.get("url")) if isinstance(action, dict) and kind == "Action.OpenUrl" else None
+        if link is None or not isinstance(action, dict) or not self._take():
+            self._note_removed(kind)
             return None
-        return {"type": kind, "title": _text(one.get("title")), "url": link}
+        return {"type": kind, "title": _text(action.get("title")), "url": link}
 
-    def _facts(self, found: object) -> list[dict[str, str]]:
-        facts = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-        return [{name: _text(one.get(name)) for name in ("title", "value")} for one in facts if self._take()]
+    def _facts(self, facts: object) -> list[dict[str, str]]:
+        rows = [fact for fact in facts if isinstance(fact, dict)] if isinstance(facts, list) else []
+        return [{name: _text(row.get(name)) for name in ("title", "value")} for row in rows if self._take()]
 
     def _take(self) -> bool:
         self._room -= 1
         return self._room >= 0
 
-    def _leave_out(self, kind: str) -> None:
-        self.left_out.add(kind if kind in LEFT_OUT else "other elements")
+    def _note_removed(self, kind: str) -> None:
+        self.removed.add(kind if kind in REMOVED_TYPES else "other elements")
 
 
-def _kind(one: object) -> str:
-    kind = one.get("type") if isinstance(one, dict) else None
+def _kind(element: object) -> str:
+    kind = element.get("type") if isinstance(element, dict) else None
     return kind if isinstance(kind, str) else ""
 
 
-def _appearance(one: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties that only change how an element looks, and its ``id``."""
-    kept: dict[str, Any] = {name: one[name] for name in FLAGS if isinstance(one.get(name), bool)}
+def _appearance(element: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that only affect the appearance of an element, and its ``id``."""
+    kept: dict[str, Any] = {name: element[name] for name in FLAGS if isinstance(element.get(name), bool)}
     for name, values in CHOICES.items():
-        value = one.get(name)
+        value = element.get(name)
         if isinstance(value, str) and value.lower() in values:
             kept[name] = value
-    return {**kept, "id": _text(one["id"])} if isinstance(one.get("id"), str) else kept
+    return {**kept, "id": _text(element["id"])} if isinstance(element.get("id"), str) else kept
 
 
 def _text(value: object) -> str:
-    """A text within bounds that can be written as UTF-8; half a surrogate pair could not."""
+    """A text of bounded length that can be encoded as UTF-8; half a surrogate pair is replaced."""
     return value[:MAX_TEXT].encode("utf-8", "replace").decode() if isinstance(value, str) else ""

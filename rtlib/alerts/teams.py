@@ -1,7 +1,7 @@
-"""Teams: brings a card to a Workflows webhook, slowly and with patience. The URL is a secret and is never told.
+"""Teams: sends cards to a Workflows webhook, within its rate limit and with retries. The URL is a secret.
 
 Limits: four requests a second for each webhook and 28 KB a message ("Create and send messages", Microsoft Teams
-developer documentation). A 202 means that the flow has taken the card, not that somebody has seen it.
+developer documentation). A 202 means that the flow has accepted the card, not that a person has read it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ import requests
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-SPACING_SECONDS = 0.4  # two and a half a second: below the limit also when two of us send
-ATTEMPTS = 8  # over a minute, with what lies between them: longer than a receiver takes to come back
+SPACING_SECONDS = 0.4  # 2.5 requests per second: a margin below the limit
+ATTEMPTS = 8  # spread over more than a minute, longer than a restart of the receiver
 TAKEN = (200, 202)
 TIMEOUT_SECONDS = (3.05, 10.0)  # to connect, to answer
-LONGEST_BACKOFF = 30.0
-LONGEST_WAIT = 600.0  # who asks for more than that is asked again after it
-LONGEST_HOLD = 30.0  # who asks for more than that gets another card next: it may be this one that it cannot take
+MAX_BACKOFF = 30.0
+MAX_WAIT = 600.0  # a longer Retry-After is cut to this
+MAX_HOLD = 30.0  # after a longer Retry-After the next card is tried first: this one may be the problem
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a card.
+    """The outcome of sending a card.
 
     Attributes:
-        taken: The other side has it.
-        attempts: How often it was sent so far.
-        reason: Why it was not taken.
-        again: It was not given up: the other side wants to be left alone for long, and the card's turn comes again.
+        taken: Whether the webhook has accepted it.
+        attempts: The number of attempts so far.
+        reason: Why it was not accepted.
+        again: Whether to send it again later, because the webhook requested a long pause.
     """
 
     taken: bool
@@ -46,8 +46,8 @@ class Delivery:
     again: bool = False
 
 
-class _Again(Exception):
-    """It may go well another time; ``after`` is how many seconds the other side wants to be left alone."""
+class _TemporaryFailure(Exception):
+    """A temporary failure; ``after`` is the pause that the webhook requests, in seconds."""
 
     def __init__(self, reason: str, *, after: float = 0.0) -> None:
         super().__init__(reason)
@@ -55,15 +55,15 @@ class _Again(Exception):
 
 
 class Teams:
-    """Sends cards to one webhook, one after another, whichever thread asks.
+    """Sends cards to a webhook, one after another, from any thread.
 
-    A card is sent at least once: who dies between the answer and noting it sends it again, and the reader sees it
-    twice. The other way round, noting first, an alert could be lost, and that is worse.
+    A card is sent at least once: a sender that crashes after the answer and before recording it sends the card again.
+    Recording first could lose an alert, which is worse.
 
     Args:
         url: The webhook.
-        sleep: Waits so many seconds.
-        clock: Seconds that only grow.
+        sleep: Waits for a number of seconds.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -75,19 +75,19 @@ class Teams:
     ) -> None:
         self._url, self._sleep, self._clock = url, sleep, clock
         self._turn, self._free_at = threading.Lock(), 0.0
-        # They log the path of a request, at DEBUG, or with a reply that they cannot read; and the secret is in it.
+        # These loggers write the path of a request, which contains the secret, at DEBUG or after an unreadable reply.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
     def post(self, body: bytes, *, attempts: int = 0) -> Delivery:
-        """Send a message; never raises for what the other side says.
+        """Send a message; never raises for an answer of the webhook.
 
         Args:
             body: The message.
-            attempts: How often it was sent before, when its turn comes again.
+            attempts: The number of earlier attempts, when it is sent again later.
         """
         retrying = Retrying(
-            retry=retry_if_exception(_soon),
+            retry=retry_if_exception(_is_retried_now),
             wait=_wait,
             stop=stop_after_attempt(ATTEMPTS - attempts),
             sleep=self._sleep,
@@ -95,40 +95,42 @@ class Teams:
         )
         try:
             refused: str = retrying(self._once, body)
-        except _Again as error:
+        except _TemporaryFailure as error:
             sent = attempts + int(retrying.statistics["attempt_number"])
             return Delivery(False, sent, str(error), again=sent < ATTEMPTS)
         return Delivery(not refused, attempts + int(retrying.statistics["attempt_number"]), refused)
 
     def _once(self, body: bytes) -> str:
-        """Send it once; returns why it was refused for good, or nothing."""
+        """Make one attempt; returns the reason of a permanent refusal, or an empty string."""
         self._wait_for_turn()
         try:
             answer = self._call(body)
-        except ValueError as error:  # no URL that can be called, now or later
+        except ValueError as error:  # not a callable URL, and it never will be
             return f"the webhook's address cannot be called ({type(error).__name__})"
-        except requests.RequestException as error:  # its text names the URL
-            raise _Again(f"no answer ({type(error).__name__})") from None
+        except requests.RequestException as error:  # its text contains the URL
+            raise _TemporaryFailure(f"no answer ({type(error).__name__})") from None
         if answer.status_code == 429 or answer.status_code >= 500:
             after = _seconds(answer.headers.get("Retry-After"))
-            self._leave_alone(after)
-            raise _Again(f"HTTP {answer.status_code}", after=after)
+            self._pause(after)
+            raise _TemporaryFailure(f"HTTP {answer.status_code}", after=after)
         return "" if answer.status_code in TAKEN else f"HTTP {answer.status_code}"
 
     def _call(self, body: bytes) -> requests.Response:
         url = self._url.get_secret_value()
         with requests.Session() as session:
-            session.trust_env = urlsplit(url).hostname not in LOOPBACK  # no proxy finds this machine by that name
+            session.trust_env = (
+                urlsplit(url).hostname not in LOOPBACK
+            )  # a proxy would resolve this name to its own machine
             return session.post(
                 url,
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,  # a page to sign in at answers 200 as well, and takes no card
+                allow_redirects=False,  # a sign-in page answers 200 too, but accepts no card
             )
 
-    def _leave_alone(self, seconds: float) -> None:
-        """Send nothing for so long, whichever card comes next: it is the channel that asks for it."""
+    def _pause(self, seconds: float) -> None:
+        """Send no card for this long; the requested pause holds for the whole channel."""
         with self._turn:
             self._free_at = max(self._free_at, self._clock() + seconds)
 
@@ -140,26 +142,26 @@ class Teams:
             self._free_at = self._clock() + SPACING_SECONDS
 
 
-_BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_BACKOFF)
+_BACKOFF = wait_exponential(multiplier=0.5, max=MAX_BACKOFF)
 
 
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, _Again) else 0.0
-    return max(asked, float(_BACKOFF(state)))
+    requested = error.after if isinstance(error, _TemporaryFailure) else 0.0
+    return max(requested, float(_BACKOFF(state)))
 
 
-def _soon(error: BaseException) -> bool:
-    return isinstance(error, _Again) and error.after <= LONGEST_HOLD
+def _is_retried_now(error: BaseException) -> bool:
+    return isinstance(error, _TemporaryFailure) and error.after <= MAX_HOLD
 
 
-def _seconds(told: str | None) -> float:
-    """How long Retry-After asks to wait, bounded; it is a number of seconds or a date (RFC 9110, 10.2.3)."""
+def _seconds(retry_after: str | None) -> float:
+    """The bounded value of a Retry-After header, a number of seconds or a date (RFC 9110, 10.2.3)."""
     try:
-        wanted = float(told or 0)
+        seconds = float(retry_after or 0)
     except ValueError:
-        wanted = _until(told or "")
-    return min(wanted, LONGEST_WAIT) if wanted > 0 else 0.0
+        seconds = _until(retry_after or "")
+    return min(seconds, MAX_WAIT) if seconds > 0 else 0.0
 
 
 def _until(date: str) -> float:

@@ -131,12 +131,12 @@ def facts_of(node: Observed, *, graph: Picture) -> Facts:
 
 def _stopped_upstream(node: Observed, by_id: dict[str, Observed]) -> str:
     """The title of the nearest stopped part upstream, searched breadth first."""
-    waiting, seen = list(node.upstream), {node.component.id}
+    waiting, visited = list(node.upstream), {node.component.id}
     while waiting:
         here = waiting.pop(0)
-        if here in seen or here not in by_id:
+        if here in visited or here not in by_id:
             continue
-        seen.add(here)
+        visited.add(here)
         if by_id[here].status is Status.STOPPED:
             return by_id[here].component.title
         waiting.extend(by_id[here].upstream)

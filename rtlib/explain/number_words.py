@@ -29,12 +29,12 @@ def languages() -> dict[str, str]:
     from babel import Locale
     from num2words import CONVERTER_CLASSES, num2words  # type: ignore[import-untyped]
 
-    titles, known = Locale("en").languages, {"Chinese": "zh"}
+    titles, codes = Locale("en").languages, {"Chinese": "zh"}
     for code in CONVERTER_CLASSES:
         with contextlib.suppress(NotImplementedError):  # a converter without cardinals
             if code in titles and code not in WITHOUT_SPACES and num2words(SPELLED[0], lang=code):
-                known[str(titles[code])] = code
-    return dict(sorted(known.items()))
+                codes[str(titles[code])] = code
+    return dict(sorted(codes.items()))
 
 
 def language_code(language: str) -> str:
@@ -46,12 +46,11 @@ def language_code(language: str) -> str:
     Raises:
         ConfigError: Its number words are unknown, so an answer in it could not be checked.
     """
-    wanted, known = language.strip().lower(), languages()
-    for title, code in known.items():
-        if wanted in (title.lower(), code.lower()):
+    name, codes = language.strip().lower(), languages()
+    for title, code in codes.items():
+        if name in (title.lower(), code.lower()):
             return code
-    offered = ", ".join(known)
-    raise ConfigError(f"an answer in {language!r} could not be checked", cure=f"use one of: {offered}")
+    raise ConfigError(f"an answer in {language!r} could not be checked", cure=f"use one of: {', '.join(codes)}")
 
 
 @cache
@@ -80,8 +79,8 @@ def number_words(language: str) -> frozenset[str]:
 
 def spelled_numbers(text: str, known: frozenset[str]) -> list[str]:
     """The words of a text that are a number word, or contain a long one."""
-    found = [(word, word.lower()) for word in words(text)]
-    return [word for word, low in found if low in known or any(_contains(low, number) for number in known)]
+    pairs = [(word, word.lower()) for word in words(text)]
+    return [word for word, low in pairs if low in known or any(_contains(low, number) for number in known)]
 
 
 def _contains(word: str, number: str) -> bool:

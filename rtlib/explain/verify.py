@@ -41,16 +41,18 @@ def problems(sentences: Sequence[str], grounding: Grounding, *, language: str = 
         ConfigError: An answer in this language cannot be checked.
     """
     code = language_code(language)
-    found = [] if 1 <= len(sentences) <= MAX_SENTENCES else [f"{len(sentences)} sentences, not 1 to {MAX_SENTENCES}"]
+    violations = (
+        [] if 1 <= len(sentences) <= MAX_SENTENCES else [f"{len(sentences)} sentences, not 1 to {MAX_SENTENCES}"]
+    )
     for place, sentence in enumerate(sentences, 1):
         text = normalized(sentence)
         prose = PLACEHOLDER.sub(" ", text)
         numbers = _numbers(f"{prose} {PLACEHOLDER.sub(' ', sentence)}")  # a small Roman numeral turns into letters
         reasons = (*_form(text, prose, grounding), *numbers, *markup_problems(prose), *_content(prose, grounding, code))
-        found += [f"sentence {place} {reason}" for reason in dict.fromkeys(reasons)]
-    if not found and sum(len(grounding.fill(normalized(sentence))) for sentence in sentences) > MAX_ANSWER:
-        found.append(f"longer than {MAX_ANSWER:,} characters")
-    return tuple(found)
+        violations += [f"sentence {place} {reason}" for reason in dict.fromkeys(reasons)]
+    if not violations and sum(len(grounding.fill(normalized(sentence))) for sentence in sentences) > MAX_ANSWER:
+        violations.append(f"longer than {MAX_ANSWER:,} characters")
+    return tuple(violations)
 
 
 def _form(text: str, prose: str, grounding: Grounding) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Calls: the page of alerts: messages, what one can do about them, the mutes that hold, and the cards themselves."""
+"""Alerts page: the newest alerts and buttons to handle them, the active mutes, and the cards of the channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtlib import formatting
 from rtlib.errors import RtlibError
 from rtlib.widgets.ask_panel import Ask, AskPanel
 
-UNSENT = "undelivered"
+UNDELIVERED = "undelivered"
 
 
 class Outbox(Protocol):
@@ -29,146 +29,160 @@ class Outbox(Protocol):
 
 
 class AlertsPage:
-    """The page of alerts: the newest messages, buttons that see to one, and the cards as they look there.
+    """The page of alerts.
 
     Args:
-        shown: Where to read, and what the buttons do.
-        changed: Called after a button, so that the list is read again.
-        ask: Answers questions about the alert that is chosen.
+        outbox: Where to read the alerts, and what the buttons do.
+        changed: Called after a button has changed something, to read the list again.
+        ask: Answers questions about the selected alert.
+
+    Attributes:
+        widget: The page.
+        trouble: The error of the last read or button, as HTML.
+        ask_panel: The question and answer about the selected alert; None without ``ask``.
     """
 
-    def __init__(self, shown: Outbox, *, changed: Callable[[], None], ask: Ask | None = None) -> None:
-        self._shown, self._changed = shown, changed
+    def __init__(self, outbox: Outbox, *, changed: Callable[[], None], ask: Ask | None = None) -> None:
+        self._outbox, self._changed = outbox, changed
         self._rows: list[dict[str, Any]] = []
-        self.trouble = ipywidgets.HTML()
-        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")], description="Alert")
-        self._seen = ipywidgets.Button(description="Acknowledge", tooltip="Somebody has seen to this alert")
-        self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Call nobody for this rule at this site")
-        self._again = ipywidgets.Button(description="Send again", tooltip="The card did not arrive: send it once more")
-        self._list, self._muted = ipywidgets.HTML(), ipywidgets.VBox([])
         self._mutes: list[dict[str, Any]] = []
         self._filling = False
-        self._seen.on_click(lambda _: self._do(lambda row: shown.acknowledge(row["alert_key"])))
-        self._mute.on_click(lambda _: self._do(lambda row: shown.mute(row["site"], row["rule"], hours=1)))
-        self._again.on_click(lambda _: self._do(lambda row: shown.send_again(row["alert_key"])))
-        bar = ipywidgets.HBox([self._choice, self._seen, self._mute, self._again]).add_class("rt-calls-bar")
-        rows = [bar, self.trouble, self._muted, self._list]
-        self._asker = AskPanel(ask) if ask else None
-        if self._asker:
-            rows.append(self._asker.widget)
-        self._choice.observe(lambda _: self._turn(), names="value")
-        self._turn()
-        left = ipywidgets.VBox(rows).add_class("rt-calls-list")
-        self.widget = ipywidgets.HBox([left, ipywidgets.HTML(_frame(shown.receiver)).add_class("rt-calls-cards")])
+        self.trouble = ipywidgets.HTML()
+        self.ask_panel = AskPanel(ask) if ask else None
+        self._choice = ipywidgets.Dropdown(options=[("No alert yet", "")], description="Alert")
+        self._acknowledge = ipywidgets.Button(
+            description="Acknowledge", tooltip="Record that a person is dealing with this alert"
+        )
+        self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Send no card for this rule at this site")
+        self._send_again = ipywidgets.Button(description="Send again", tooltip="The card was not delivered: retry")
+        self._list, self._mute_list = ipywidgets.HTML(), ipywidgets.VBox([])
+        self._acknowledge.on_click(lambda _: self._do(lambda row: outbox.acknowledge(row["alert_key"])))
+        self._mute.on_click(lambda _: self._do(lambda row: outbox.mute(row["site"], row["rule"], hours=1)))
+        self._send_again.on_click(lambda _: self._do(lambda row: outbox.send_again(row["alert_key"])))
+        self._choice.observe(lambda _: self._selection_changed(), names="value")
+        self.widget = self._laid_out()
+        self._selection_changed()
+
+    def _laid_out(self) -> ipywidgets.Widget:
+        buttons = [self._acknowledge, self._mute, self._send_again]
+        bar = ipywidgets.HBox([self._choice, *buttons]).add_class("rt-alerts-bar")
+        rows = [bar, self.trouble, self._mute_list, self._list]
+        if self.ask_panel:
+            rows.append(self.ask_panel.widget)
+        left = ipywidgets.VBox(rows).add_class("rt-alerts-list")
+        cards = ipywidgets.HTML(_cards_frame(self._outbox.receiver)).add_class("rt-alerts-cards")
+        return ipywidgets.HBox([left, cards])
 
     def read(self) -> str:
-        """Show the newest messages; returns what is wrong, which is nothing."""
-        self._rows = self._shown.alerts()
-        self._list.value = messages(self._rows)
-        raised = [one for one in self._rows if one["change"] == "raised" and one["acknowledged_at"] is None]
-        self._fill([(f"{one['title']}, {one['raised_at']:%H:%M}", one["alert_key"]) for one in raised])
-        self._offer()
-        self._show_mutes(self._shown.mutes())
+        """Show the newest alerts; returns the error text, which is empty because errors are raised."""
+        self._rows = self._outbox.alerts()
+        self._list.value = alert_table(self._rows)
+        raised = [row for row in self._rows if row["change"] == "raised" and row["acknowledged_at"] is None]
+        self._fill([(f"{row['title']}, {row['raised_at']:%H:%M}", row["alert_key"]) for row in raised])
+        self._enable_buttons()
+        self._show_mutes(self._outbox.mutes())
         return ""
 
     def _fill(self, options: list[tuple[str, str]]) -> None:
-        """Put these alerts to choose from; the one that is chosen stays so while it is among them."""
-        options, chosen = options or [("No alert to see to", "")], self._choice.value
+        """Set the alerts to choose from; the selected alert stays selected while it is among them."""
+        options, selected = options or [("No open alert", "")], self._choice.value
         if tuple(self._choice.options) == tuple(options):
             return
-        self._filling = True  # new options choose the first of them for a moment, which would take an answer away
+        self._filling = True  # new options select the first for a moment, which would remove an answer
         try:
             self._choice.options = options
-            self._choice.value = chosen if chosen in [key for _, key in options] else options[0][1]
+            self._choice.value = selected if selected in [key for _, key in options] else options[0][1]
         finally:
             self._filling = False
-        self._turn()
+        self._selection_changed()
 
-    def _offer(self) -> None:
-        """Let only those buttons be pressed that would do something to the chosen alert."""
-        row = self._chosen()
-        self._seen.disabled = self._mute.disabled = row is None
-        self._again.disabled = row is None or row["status"] != UNSENT
+    def _enable_buttons(self) -> None:
+        """Enable the buttons that would have an effect on the selected alert."""
+        row = self._selected()
+        self._acknowledge.disabled = self._mute.disabled = row is None
+        self._send_again.disabled = row is None or row["status"] != UNDELIVERED
 
     def _show_mutes(self, mutes: list[dict[str, Any]]) -> None:
-        """A line and a button for each mute that holds; nothing is made anew while they are the same."""
+        """Show a line and a button for each active mute; unchanged mutes keep their widgets."""
         if mutes != self._mutes:
-            self._mutes, self._muted.children = mutes, [self._mute_line(one) for one in mutes]
+            self._mutes, self._mute_list.children = mutes, [self._mute_line(mute) for mute in mutes]
 
     def _mute_line(self, mute: Mapping[str, Any]) -> ipywidgets.HBox:
-        told = ipywidgets.HTML(f'<div class="rt">{escape(mute["title"])}: muted until {mute["until"]:%H:%M} UTC</div>')
-        button = ipywidgets.Button(description="Unmute", tooltip=f"Call people again: {mute['title']}")
-        button.on_click(lambda _: self._try(lambda: self._shown.unmute(mute["site"], mute["rule"])))
-        return ipywidgets.HBox([told, button]).add_class("rt-calls-bar").add_class("rt-calls-mute")
+        text = f"{escape(mute['title'])}: muted until {mute['until']:%H:%M} UTC"
+        button = ipywidgets.Button(description="Unmute", tooltip=f"Send cards again: {mute['title']}")
+        button.on_click(lambda _: self._try(lambda: self._outbox.unmute(mute["site"], mute["rule"])))
+        line = ipywidgets.HBox([ipywidgets.HTML(f'<div class="rt">{text}</div>'), button])
+        return line.add_class("rt-alerts-bar").add_class("rt-alerts-mute")
 
-    def _chosen(self) -> dict[str, Any] | None:
-        return next((one for one in self._rows if one["alert_key"] == self._choice.value), None)
+    def _selected(self) -> dict[str, Any] | None:
+        return next((row for row in self._rows if row["alert_key"] == self._choice.value), None)
 
-    def _turn(self) -> None:
+    def _selection_changed(self) -> None:
         if self._filling:
             return
-        self._offer()
-        if self._asker is None:
+        self._enable_buttons()
+        if self.ask_panel is None:
             return
         key = self._choice.value
-        self._asker.show(f"alert:{key}" if key else None)
-        self._asker.widget.layout.display = "" if key else "none"
+        self.ask_panel.show(f"alert:{key}" if key else None)
+        self.ask_panel.widget.layout.display = "" if key else "none"
 
-    def _do(self, work: Callable[[dict[str, Any]], None]) -> None:
-        row = self._chosen()
+    def _do(self, action: Callable[[dict[str, Any]], None]) -> None:
+        row = self._selected()
         if row is not None:
-            self._try(lambda: work(row))
+            self._try(lambda: action(row))
 
-    def _try(self, work: Callable[[], None]) -> None:
+    def _try(self, action: Callable[[], None]) -> None:
         try:
-            work()
+            action()
         except Exception as error:
-            self.trouble.value = failed(error)
+            self.trouble.value = error_html(error)
         else:
-            self._changed()  # after a failure too this would read the list, and the words would be gone at once
+            self._changed()  # only on success: reading the list again would remove the error at once
 
 
-def failed(error: Exception) -> str:
-    """What could not be read or done, in the error's own words if it is one of ours."""
-    told = str(error) if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]
-    return f'<p class="rt rt-trouble" role="alert">{escape(told)}</p>'
+def error_html(error: Exception) -> str:
+    """An error as HTML: the message of an error of ours, else the type and the message."""
+    text = str(error) if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]
+    return f'<p class="rt rt-trouble" role="alert">{escape(text)}</p>'
 
 
-def messages(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The newest messages as a table."""
+def alert_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The newest alerts as an HTML table."""
     if not rows:
-        return '<div class="rt"><p>Nobody was called yet: no KPI stayed behind its threshold.</p></div>'
-    told = "".join(
-        f'<tr class="rt-{escape(one["change"])}"><td>{one["judged_at"]:%H:%M}</td><td>{_word(one)}</td>'
-        f'<td>{escape(one["title"])}</td><td title="{_whole(one)}">{escape(_value(one))}</td>'
-        f"<td>{escape(_delivery(one))}</td></tr>"
-        for one in rows
+        return '<div class="rt"><p>No alert yet: no KPI has stayed beyond its threshold.</p></div>'
+    body = "".join(
+        f'<tr class="rt-{escape(row["change"])}"><td>{row["judged_at"]:%H:%M}</td><td>{_urgency(row)}</td>'
+        f'<td>{escape(row["title"])}</td><td title="{_all_digits(row)}">{escape(_value(row))}</td>'
+        f"<td>{escape(_delivery(row))}</td></tr>"
+        for row in rows
     )
     head = "<tr><th>UTC</th><th></th><th>What</th><th>Value</th><th>Card</th></tr>"
-    return f'<div class="rt"><table class="rt-table">{head}{told}</table></div>'
+    return f'<div class="rt"><table class="rt-table">{head}{body}</table></div>'
 
 
-def _frame(receiver: str | None) -> str:
+def _cards_frame(receiver: str | None) -> str:
     if receiver is None:
         return '<p class="rt">The cards are in your Teams channel.</p>'
     return f'<iframe src="{escape(receiver)}" title="The cards, as the channel shows them"></iframe>'
 
 
-def _word(row: Mapping[str, Any]) -> str:
+def _urgency(row: Mapping[str, Any]) -> str:
     if row["change"] == "recovered":
         return "✓ over"
     return "▲ look" if row["severity"] == "warning" else "■ act now"
 
 
 def _value(row: Mapping[str, Any]) -> str:
-    gone = row["evidence"].get("unmeasured_since")
-    return "no longer measured" if gone else formatting.format_quantity(row["value"], row["unit"])
+    if row["evidence"].get("unmeasured_since"):
+        return "no longer measured"
+    return formatting.format_quantity(row["value"], row["unit"])
 
 
-def _whole(row: Mapping[str, Any]) -> str:
+def _all_digits(row: Mapping[str, Any]) -> str:
     return "" if row["evidence"].get("unmeasured_since") else formatting.whole(row["value"])
 
 
 def _delivery(row: Mapping[str, Any]) -> str:
-    seen = ", seen to" if row["acknowledged_at"] else ""
-    return f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}{seen}"
+    acknowledged = ", acknowledged" if row["acknowledged_at"] else ""
+    return f"{row['status']}{': ' + row['reason'] if row['reason'] else ''}{acknowledged}"

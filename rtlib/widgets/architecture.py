@@ -1,8 +1,8 @@
-"""Architecture: the clickable graph, as one adapter over ipycytoscape; nothing else imports it.
+"""Architecture: the clickable graph, an adapter over ipycytoscape; no other module imports ipycytoscape.
 
-The graph is built once and never moved; an update sends only the data of the elements that changed, and the looks
-hang on that data. A browser misses what changes in the moment while it is still building an element's view, so each
-element's data carries a beat that flips every few updates: then everything is sent once more.
+The graph is built once and never moved. An update sends only the data of the elements that have changed, and the style
+depends on that data. A browser misses a change that arrives while it is still building the view of an element.
+Therefore the data of each element has a beat that flips every few updates, so that everything is sent again.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
 from rtlib.graph import Graph, Node, lineage
 from rtlib.records import Status
 from rtlib.widgets import canvas
-from rtlib.widgets.theme import LOOKS
+from rtlib.widgets.theme import STATUS_STYLES
 
 BEAT_UPDATES = 5
 Select = Callable[[str | None], None]
 
 
 class ArchitectureGraph:
-    """The graph as a widget: cards in fixed places, marked by status, lineage lit up on a click.
+    """The graph as a widget: cards in fixed places, styled by status; a click highlights the lineage.
 
     Args:
-        components: What to draw; one component is one card.
+        components: What to draw; each component is a card.
     """
 
     def __init__(self, components: Sequence[Component] = ARCHITECTURE_COMPONENTS_LIST) -> None:
@@ -35,9 +35,9 @@ class ArchitectureGraph:
         self._callbacks: list[Select] = []
         self._newest: Graph | None = None
         self._updates = 0
-        self._ids = {one.id for one in components}
+        self._ids = {part.id for part in components}
         self._nodes = {data["id"]: _node(data, place) for data, place in canvas.elements(components)}
-        self._edges = {(source, one.id): _edge(source, one.id) for one in components for source in one.upstream}
+        self._edges = {(source, part.id): _edge(source, part.id) for part in components for source in part.upstream}
         self.widget = ipycytoscape.CytoscapeWidget(
             cytoscape_layout={"name": "preset", "fit": True, "padding": 0, "animate": False},
             cytoscape_style=canvas.stylesheet(components),
@@ -55,11 +55,11 @@ class ArchitectureGraph:
         return self._selected
 
     def on_select(self, callback: Select) -> None:
-        """Call this with the id of the node that is selected, or with None when none is any more."""
+        """Register a callback for the id of the newly selected node, or None when the selection is cleared."""
         self._callbacks.append(callback)
 
     def select(self, node_id: str | None) -> None:
-        """Select a node, or none."""
+        """Select a node, or clear the selection with None."""
         if node_id == self._selected:
             return
         self._selected = node_id
@@ -69,7 +69,7 @@ class ArchitectureGraph:
             callback(node_id)
 
     def update(self, graph: Graph) -> None:
-        """Show this graph; only what has changed is sent to the browser."""
+        """Show this graph; only changes are sent to the browser."""
         self._newest = graph
         self._updates += 1
         beat = self._updates // BEAT_UPDATES % 2
@@ -85,7 +85,7 @@ class ArchitectureGraph:
             _change(edge, {"flow": flow, "focus": mark, "beat": beat})
 
     def refit(self) -> None:
-        """Fit the picture to its frame again, which may have got another size; costs one small message."""
+        """Fit the graph to its frame again, whose size may have changed; costs one small message."""
         self.widget.relayout()
 
     def _tapped(self, event: Mapping[str, Any]) -> None:
@@ -94,31 +94,31 @@ class ArchitectureGraph:
 
 
 def faces(node: Node) -> dict[str, dict[str, str]]:
-    """What the four elements of a node show now, by the ending of their ids; ``label`` says it all in one text."""
+    """The data of the four elements of a node, by the ending of their ids; ``label`` is all of it in one text."""
     state = {"status": node.status.value, "stale": "yes" if node.stale else "no"}
     shown = {"": node.component.title, ":number": node.headline, ":note": _note(node)}
     label = "\n".join(text for text in shown.values() if text)
     faces = {ending: {"title": text, **state} for ending, text in shown.items()}
-    return {**faces, "": {**faces[""], "label": label}, ":badge": {"title": LOOKS[node.status].symbol, **state}}
+    return {**faces, "": {**faces[""], "label": label}, ":badge": {"title": STATUS_STYLES[node.status].symbol, **state}}
 
 
 def _note(node: Node) -> str:
-    """The small line: the product while all is well, else what a reader must know to read the number."""
+    """The small line: the product while the part is healthy, else the age or the status."""
     if node.stale and node.age_seconds is not None:
         return f"last seen {formatting.ago(node.age_seconds)}"
-    return node.component.product if node.status is Status.HEALTHY else LOOKS[node.status].word
+    return node.component.product if node.status is Status.HEALTHY else STATUS_STYLES[node.status].word
 
 
 def _flow(source: Node, target: Node) -> str:
-    """Whether data moves along an edge, as far as its two ends tell."""
+    """Whether data moves along an edge, judged by its two ends."""
     if Status.PLANNED in (source.status, target.status):
         return "planned"
-    alive = all(one.status in (Status.HEALTHY, Status.DEGRADED) and not one.stale for one in (source, target))
+    alive = all(node.status in (Status.HEALTHY, Status.DEGRADED) and not node.stale for node in (source, target))
     return "flow" if alive else "still"
 
 
 def _focus(graph: Graph, selected: str | None) -> dict[str, str]:
-    """How each node stands to the selected one: self, up, down or dim; nothing at all when none is selected."""
+    """The relation of each node to the selected node: self, up, down or dim; empty without a selection."""
     if selected is None:
         return {}
     line = lineage(graph, selected)

@@ -1,4 +1,4 @@
-"""Canvas: where the elements of the graph stand and how cytoscape paints them; plain data, no widgets."""
+"""Canvas: the positions of the graph's elements and their cytoscape style; plain data, no widgets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from math import hypot
 from typing import Any
 
 from rtlib.components import LAYERS, Component
-from rtlib.widgets.theme import CANVAS_FONT, DOWNSTREAM, GREY, INK, LOOKS, RUST, UPSTREAM
+from rtlib.widgets.theme import CANVAS_FONT, DOWNSTREAM, GREY, INK, RUST, STATUS_STYLES, UPSTREAM
 
-COLUMN, ROW = 170, 150  # between the middles of two cards, in the graph's own units
-WIDTH, HEIGHT = 150, 86  # holds every title also in DejaVu Sans, the widest font in use
+COLUMN, ROW = 170, 150  # distance between the centres of two cards, in the graph's units
+WIDTH, HEIGHT = 150, 86  # large enough for every title in DejaVu Sans, the widest font in use
 GROUND = "_ground"
 TITLES = {"stream": "Stream compute", "models": "Marts and models"}
 
@@ -19,20 +19,20 @@ Rule = dict[str, Any]
 
 
 def places(components: Sequence[Component]) -> dict[str, Place]:
-    """Where each card's middle stands: its layer is the column, its row the height."""
+    """The centre of each card: the layer is the column, the row is the height."""
     used = _layers(components)
-    return {one.id: (used.index(one.layer) * COLUMN, one.row * ROW) for one in components}
+    return {part.id: (used.index(part.layer) * COLUMN, part.row * ROW) for part in components}
 
 
 def _layers(components: Sequence[Component]) -> list[str]:
-    return [layer for layer in LAYERS if any(one.layer == layer for one in components)]
+    return [layer for layer in LAYERS if any(part.layer == layer for part in components)]
 
 
 def elements(components: Sequence[Component]) -> Iterator[tuple[dict[str, Any], Place]]:
-    """Every element as its data and its place: the ground, the columns' titles, then four for each component.
+    """Every element as its data and its place: the ground, the titles of the columns, then four for each component.
 
-    The ground is an unseen node behind all others: it takes the clicks that mean "none", and gives the picture a
-    fixed frame, so that fitting it to the page always gives the same places.
+    The ground is an invisible node behind all others. It receives the clicks that clear the selection, and gives the
+    picture a fixed frame, so that fitting it to the page always gives the same positions.
     """
     at = places(components)
     left, right = min(x for x, _ in at.values()) - WIDTH / 2, max(x for x, _ in at.values()) + WIDTH / 2
@@ -40,23 +40,18 @@ def elements(components: Sequence[Component]) -> Iterator[tuple[dict[str, Any], 
     size = {"width": right - left + 24, "height": bottom - top + 22}
     yield {"id": GROUND, "kind": "ground", **size}, ((left + right) / 2, (top + bottom) / 2)
     for column, layer in enumerate(_layers(components)):
-        yield (
-            {"id": f"_{layer}", "kind": "layer", "title": TITLES.get(layer, layer.capitalize())},
-            (
-                column * COLUMN,
-                top + 6,
-            ),
-        )
-    for one in components:
-        x, y = at[one.id]
-        yield {"id": one.id, "kind": "card"}, (x, y)
-        yield {"id": f"{one.id}:number", "kind": "number"}, (x, y + 4)
-        yield {"id": f"{one.id}:note", "kind": "note"}, (x, y + 27)
-        yield {"id": f"{one.id}:badge", "kind": "badge"}, (x - WIDTH / 2 + 2, y - HEIGHT / 2 + 2)
+        title = TITLES.get(layer, layer.capitalize())
+        yield {"id": f"_{layer}", "kind": "layer", "title": title}, (column * COLUMN, top + 6)
+    for part in components:
+        x, y = at[part.id]
+        yield {"id": part.id, "kind": "card"}, (x, y)
+        yield {"id": f"{part.id}:number", "kind": "number"}, (x, y + 4)
+        yield {"id": f"{part.id}:note", "kind": "note"}, (x, y + 27)
+        yield {"id": f"{part.id}:badge", "kind": "badge"}, (x - WIDTH / 2 + 2, y - HEIGHT / 2 + 2)
 
 
 def stylesheet(components: Sequence[Component]) -> list[Rule]:
-    """The whole look of the graph, later rules over earlier ones."""
+    """The whole style of the graph; later rules override earlier ones."""
     return [*_base(), *_kinds(), *_statuses(), *_routes(components), *_flows(), *_focuses()]
 
 
@@ -90,10 +85,12 @@ def _kinds() -> list[Rule]:
 
 def _statuses() -> list[Rule]:
     rules: list[Rule] = []
-    for status, look in LOOKS.items():
-        border = {"border_color": look.colour, "border_style": look.border, "border_width": look.width}
-        rules.append(_rule(f'[kind="card"][status="{status.value}"]', background_color=look.fill, **border))
-        rules.append(_rule(f'[kind="badge"][status="{status.value}"]', background_color=look.colour, shape=look.shape))
+    for status, style in STATUS_STYLES.items():
+        border = {"border_color": style.colour, "border_style": style.border, "border_width": style.width}
+        rules.append(_rule(f'[kind="card"][status="{status.value}"]', background_color=style.fill, **border))
+        rules.append(
+            _rule(f'[kind="badge"][status="{status.value}"]', background_color=style.colour, shape=style.shape)
+        )
     return [
         *rules,
         _rule('[kind="badge"][status="degraded"]', width=26, height=23, text_margin_y=3),
@@ -115,13 +112,13 @@ def _routes(components: Sequence[Component]) -> list[Rule]:
 
 
 def _pairs(components: Sequence[Component]) -> list[tuple[str, str]]:
-    return [(source, one.id) for one in components for source in one.upstream]
+    return [(source, part.id) for part in components for source in part.upstream]
 
 
 def route(start: Place, end: Place) -> dict[str, Any]:
-    """How an edge runs: ahead from side to side as an S, within a column from edge to edge, back from below.
+    """The path of an edge: to the right as an S, within a column from edge to edge, to the left from below.
 
-    One that passes whole columns takes the lane between two rows, so that it does not run behind their cards.
+    An edge that passes whole columns uses the lane between two rows, so that it does not run behind their cards.
     """
     (x1, y1), (x2, y2) = start, end
     if x1 == x2:
@@ -140,7 +137,7 @@ def route(start: Place, end: Place) -> dict[str, Any]:
 
 
 def _bent(start: Place, end: Place, through: Sequence[Place]) -> dict[str, Any]:
-    """Control points as cytoscape wants them: how far along the straight line, and how far beside it."""
+    """Control points in cytoscape's form: the share of the straight line, and the distance from it."""
     (ax, ay), (bx, by) = start, end
     dx, dy = bx - ax, by - ay
     length = hypot(dx, dy)
@@ -149,8 +146,8 @@ def _bent(start: Place, end: Place, through: Sequence[Place]) -> dict[str, Any]:
     return {
         "curve_style": "unbundled-bezier",
         "edge_distances": "node-position",
-        "control_point_weights": [round(one, 4) for one in along],
-        "control_point_distances": [round(one, 2) for one in beside],
+        "control_point_weights": [round(weight, 4) for weight in along],
+        "control_point_distances": [round(distance, 2) for distance in beside],
     }
 
 

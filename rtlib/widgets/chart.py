@@ -13,13 +13,13 @@ from rtlib import formatting
 WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
-AXIS_LONGEST = 100_000
-HALF = 22.0  # of the widest word under the horizontal axis
+MAX_PLAIN_AXIS_VALUE = 100_000  # larger values have an exponent
+HALF_LABEL = 22.0  # half the width of the widest label of the horizontal axis
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line: a value for each moment, None where there is none; ``style`` is a class of the style sheet."""
+    """A line: a value for each time, None where there is none; ``style`` is a class of the style sheet."""
 
     name: str
     style: str
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What lies between two lines."""
+    """The area between two lines."""
 
     name: str
     style: str
@@ -40,20 +40,20 @@ class Band:
 
 
 def chart(title: str, unit: str, layers: Sequence[Line | Band], *, now: datetime | None = None) -> str:
-    """Draw layers over one another, the first at the bottom, with a legend that says what each is.
+    """Draw layers on top of each other, the first at the bottom, with a legend.
 
     Args:
-        title: What is to be seen; also what a screen reader says.
-        unit: Of the vertical axis, which begins at 0.
-        layers: What to draw; with no moment in them a sentence is shown instead.
-        now: Marked by a vertical line, where it lies within.
+        title: The title; also the text for a screen reader.
+        unit: The unit of the vertical axis, which begins at 0.
+        layers: What to draw; if they contain no time, a sentence is shown instead.
+        now: A time to mark with a vertical line if it is within the range.
     """
-    times = [moment for one in layers for moment in one.times]
+    times = [time for layer in layers for time in layer.times]
     if not times:
         return f'<div class="rt rt-chart"><h3>{escape(title)}</h3><p>Nothing to draw yet.</p></div>'
     frame = _Frame(min(times), max(times), max([1.0, *_tops(layers)]))
-    parts = [*_grid(frame), *(_drawn(one, frame) for one in layers), *_now(frame, now)]
-    legend = "".join(f'<li><i class="{escape(one.style)}"></i>{escape(one.name)}</li>' for one in layers)
+    parts = [*_grid(frame), *(_drawn(layer, frame) for layer in layers), *_now(frame, now)]
+    legend = "".join(f'<li><i class="{escape(layer.style)}"></i>{escape(layer.name)}</li>' for layer in layers)
     return (
         f'<div class="rt rt-chart"><h3>{escape(title)} <span class="rt-unit">{escape(unit)}</span></h3>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
@@ -67,29 +67,29 @@ class _Frame:
     end: datetime
     top: float
 
-    def x(self, moment: datetime) -> float:
+    def x(self, time: datetime) -> float:
         span = max((self.end - self.begin).total_seconds(), 1.0)
-        return LEFT + (moment - self.begin).total_seconds() / span * (WIDTH - LEFT - RIGHT)
+        return LEFT + (time - self.begin).total_seconds() / span * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Where a value stands; one that is not finite lies at the bottom."""
+        """The height of a value; a value that is not finite is drawn at the bottom."""
         value = formatting.finite(value) or 0.0
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
 def _tops(layers: Sequence[Line | Band]) -> Iterator[float]:
-    for one in layers:
-        values = one.high if isinstance(one, Band) else one.values
+    for layer in layers:
+        values = layer.high if isinstance(layer, Band) else layer.values
         yield from (value for value in map(formatting.finite, values) if value is not None)
 
 
 def _drawn(layer: Line | Band, frame: _Frame) -> str:
     if isinstance(layer, Band):
-        there, back = (
+        upper, lower = (
             [f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in zip(layer.times, edge, strict=True)]
             for edge in (layer.high, layer.low)
         )
-        return f'<polygon class="{escape(layer.style)}" points="{" ".join([*there, *reversed(back)])}"/>'
+        return f'<polygon class="{escape(layer.style)}" points="{" ".join([*upper, *reversed(lower)])}"/>'
     path, pen, height = "", "M", 0.0
     for at, value in zip(layer.times, layer.values, strict=True):
         if value is None or formatting.finite(value) is None:
@@ -104,27 +104,27 @@ def _drawn(layer: Line | Band, frame: _Frame) -> str:
 
 
 def _grid(frame: _Frame) -> Iterator[str]:
-    for value in _nice(frame.top):
+    for value in _round_values(frame.top):
         y = frame.y(value)
         yield f'<path class="rt-rule" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>'
         yield f'<text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{_axis(value)}</text>'
     hours = (frame.end - frame.begin).total_seconds() / 3600
-    step = next((one for one in HOURS if hours / one <= 10), 24)
+    step = next((candidate for candidate in HOURS if hours / candidate <= 10), 24)
     at = frame.begin.replace(minute=0, second=0, microsecond=0)
     while at <= frame.end:
         if at >= frame.begin and at.hour % step == 0:
-            told = f"{at:%a %d}" if at.hour == 0 else f"{at:%H:%M}"
-            x = min(max(frame.x(at), LEFT + HALF), WIDTH - RIGHT - HALF)  # neither under the 0 nor cut at the end
-            yield f'<text x="{x:.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{told}</text>'
+            label = f"{at:%a %d}" if at.hour == 0 else f"{at:%H:%M}"
+            x = min(max(frame.x(at), LEFT + HALF_LABEL), WIDTH - RIGHT - HALF_LABEL)  # neither below the 0 nor cut off
+            yield f'<text x="{x:.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{label}</text>'
         at += timedelta(hours=1)
 
 
 def _axis(value: float) -> str:
-    """A number that fits left of the axis, with all its digits as a tooltip."""
-    return f"{formatting.format_number(value, longest=AXIS_LONGEST)}<title>{formatting.whole(value)}</title>"
+    """A number short enough for the axis, with all its digits as a tooltip."""
+    return f"{formatting.format_number(value, longest=MAX_PLAIN_AXIS_VALUE)}<title>{formatting.whole(value)}</title>"
 
 
-def _nice(top: float) -> list[float]:
+def _round_values(top: float) -> list[float]:
     """About four round values from 0 upwards."""
     size: float = 10 ** math.floor(math.log10(top / 4))
     step = next(size * factor for factor in (1, 2, 5, 10) if top / (size * factor) <= 5)

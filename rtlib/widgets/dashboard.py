@@ -15,68 +15,68 @@ from rtlib.widgets.architecture import ArchitectureGraph
 from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.dbt_lineage import Load, Models
 from rtlib.widgets.drawers import Drawer, Drawers
-from rtlib.widgets.fault_panel import FaultPanel, Hurt
+from rtlib.widgets.fault_panel import FaultPanel, Inject
 from rtlib.widgets.pages import Pages, Shown
-from rtlib.widgets.pointer_fix import Aim
+from rtlib.widgets.pointer_fix import PointerFix
 from rtlib.widgets.theme import css
 
 EVERY_SECONDS = 1.0
 
 
 class Dashboard:
-    """The whole picture of a running pipeline.
+    """The dashboard of a running pipeline.
 
-    It is refreshed by a thread, not by the kernel's event loop: the loop stands still while a cell runs, and then
-    numbers would look live that are not. One lock keeps a refresh and a click apart.
+    A thread refreshes it, not the kernel's event loop: the loop is blocked while a cell runs, and old numbers would
+    look live. A lock separates a refresh from a click.
 
     Args:
-        source: Where facts come from; asked about once a second, and must answer at once.
-        explain: Makes the plain-English text of a node.
-        hurt: Does a fault of the menu; without it no node offers any.
-        models: Reads what dbt builds; without it dbt's node does not show it.
-        ask: Answers questions about a part, a KPI, an alert or a forecast; without it none can be asked.
-        pages: Reads what the further pages show; without it there is the graph alone.
-        selected: The part to begin with; one that there is not is passed over, for it may come from an address.
+        source: The observations; read about once a second, so it must not block.
+        explain: Returns the plain-English text of a node.
+        inject_fault: Runs a fault of the catalog; without it no node offers faults.
+        models: Reads what dbt builds; without it dbt's node does not offer the models.
+        ask: Answers questions about a part, a KPI, an alert or a forecast; without it there are no questions.
+        pages: Reads the data of the other pages; without it there is only the graph.
+        selected: The part to select first; an unknown part is ignored, because it may come from a URL.
     """
 
     def __init__(
-        self, source: graphs.Source, *, explain: panel.Explain, hurt: Hurt | None = None, models: Load | None = None,
-        ask: Ask | None = None, pages: Shown | None = None, selected: str | None = None,
+        self, source: graphs.Source, *, explain: panel.Explain, inject_fault: Inject | None = None,
+        models: Load | None = None, ask: Ask | None = None, pages: Shown | None = None, selected: str | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
         self._history = graphs.History()
         self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._beat = 0
         self.architecture = ArchitectureGraph()
         self._trouble = ipywidgets.HTML()
-        self._pulse = ipywidgets.HTML()
+        self._watchdog = ipywidgets.HTML()
         self._header = ipywidgets.HTML()
         self._panel = ipywidgets.HTML()
         drawers: dict[str, Drawer] = {}
-        if hurt:
-            drawers["Break it…"] = FaultPanel(hurt)
+        if inject_fault:
+            drawers["Break it…"] = FaultPanel(inject_fault)
         if models:
             drawers["Models…"] = Models(models)
         if ask:
             drawers["Ask…"] = AskPanel(ask)
         self.drawers = Drawers(drawers)
-        parts = [(one.title, one.id) for one in ARCHITECTURE_COMPONENTS_LIST]
+        parts = [(part.title, part.id) for part in ARCHITECTURE_COMPONENTS_LIST]
         self.choice = ipywidgets.Dropdown(
             options=[("The whole pipeline", ""), *parts], value="", description="Part of the pipeline"
         )
-        self.choice.observe(self._chosen, names="value")
-        self.architecture.on_select(self._selected)
+        self.choice.observe(self._choice_changed, names="value")
+        self.architecture.on_select(self._node_selected)
         graph = self._graph_page()
         self.pages = Pages(pages, graph, ask) if pages else None
         self.widget = self._laid_out(graph)
         self.refresh()
-        if selected in {one.id for one in ARCHITECTURE_COMPONENTS_LIST}:
+        if selected in {part.id for part in ARCHITECTURE_COMPONENTS_LIST}:
             self.architecture.select(selected)
 
     def refresh(self) -> None:
-        """Show what the source knows now."""
+        """Show the newest observations of the source."""
         with self._lock:
             graph = graphs.build(self._source.observations(), now=datetime.now(UTC))
             self._history.add(graph)
@@ -85,43 +85,43 @@ class Dashboard:
             self._header.value = cards.header(board, graph)
             if self.pages:
                 self.pages.refresh(board)
-            self._panel.value = self._told(graph)
+            self._panel.value = self._panel_html(graph)
 
-    def _told(self, graph: graphs.Graph) -> str:
-        chosen = self.architecture.selected
-        if chosen is None:
+    def _panel_html(self, graph: graphs.Graph) -> str:
+        selected = self.architecture.selected
+        if selected is None:
             return panel.overview(graph)
-        return panel.panel(graph.node(chosen), graph, self._history, explain=self._explain)
+        return panel.panel(graph.node(selected), graph, self._history, explain=self._explain)
 
     def start(self) -> Dashboard:
-        """Refresh once a second until ``stop`` or until the widget is closed; returns itself."""
+        """Refresh once a second until ``stop`` is called or the widget is closed; returns itself."""
         threading.Thread(target=self._keep_fresh, name="dashboard", daemon=True).start()
         if self.pages:
             self.pages.start()
         return self
 
     def stop(self) -> None:
-        """Stop refreshing; the page says so by itself some seconds later."""
-        self._over.set()
+        """Stop refreshing; the watchdog warns on the page some seconds later."""
+        self._stopped.set()
         if self.pages:
             self.pages.stop()
 
     def _keep_fresh(self) -> None:
-        while not self._over.wait(EVERY_SECONDS) and self.widget.comm is not None:
+        while not self._stopped.wait(EVERY_SECONDS) and self.widget.comm is not None:
             try:
                 self.refresh()
                 self._trouble.value = ""
-            except Exception as error:  # it must be seen, and must not freeze numbers as if they were live
+            except Exception as error:  # must be visible: frozen numbers must not look live
                 self._trouble.value = cards.trouble(error)
             self._beat += 1
-            self._pulse.value = cards.pulse(self._beat)
+            self._watchdog.value = cards.watchdog(self._beat)
             self.architecture.refit()
 
-    def _chosen(self, change: dict[str, str]) -> None:
+    def _choice_changed(self, change: dict[str, str]) -> None:
         with self._lock:
             self.architecture.select(change["new"] or None)
 
-    def _selected(self, node_id: str | None) -> None:
+    def _node_selected(self, node_id: str | None) -> None:
         with self._lock:
             self.choice.value = node_id or ""
             self.drawers.show(node_id)
@@ -131,16 +131,17 @@ class Dashboard:
         self.choice.add_class("rt-choice")
         left = ipywidgets.Box([self.architecture.widget])
         bar = ipywidgets.HBox([self.choice, self.drawers.buttons]).add_class("rt-bar")
-        told = ipywidgets.Box([self._panel]).add_class("rt-scroll")
-        right = ipywidgets.VBox([bar, told, *self.drawers.widgets])
+        content = ipywidgets.Box([self._panel]).add_class("rt-scroll")
+        right = ipywidgets.VBox([bar, content, *self.drawers.widgets])
         return ipywidgets.Box([left.add_class("rt-graph"), right.add_class("rt-side")]).add_class("rt-body")
 
     def _laid_out(self, graph: ipywidgets.Widget) -> ipywidgets.Widget:
         bodies = [self.pages.choice, *self.pages.widgets] if self.pages else [graph]
-        rows = [ipywidgets.HTML(css()), Aim().add_class("rt-aim"), self._pulse, self._trouble, self._header, *bodies]
+        hidden = [ipywidgets.HTML(css()), PointerFix().add_class("rt-pointer-fix")]
+        rows = [*hidden, self._watchdog, self._trouble, self._header, *bodies]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 
-def dashboard(source: graphs.Source, *, explain: panel.Explain, **offered: Any) -> ipywidgets.Widget:
-    """The dashboard's widget, started; put it last in a cell. ``offered`` are Dashboard's further arguments."""
-    return Dashboard(source, explain=explain, **offered).start().widget
+def dashboard(source: graphs.Source, *, explain: panel.Explain, **options: Any) -> ipywidgets.Widget:
+    """The widget of a started dashboard; put it last in a cell. ``options`` are further arguments of ``Dashboard``."""
+    return Dashboard(source, explain=explain, **options).start().widget

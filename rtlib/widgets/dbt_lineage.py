@@ -98,7 +98,7 @@ def _card(node: LineageNode, left: float, top: float, wide: float, report: Build
     return (
         f'<g class="rt-model rt-{escape(node.kind)}{" rt-wrong" if bad else ""}"><title>{escape(node.name)}: '
         f'{escape(node.about)}</title><rect x="{left:.0f}" y="{top:.0f}" width="{wide:.0f}" height="{CARD_HEIGHT:g}" '
-        f'rx="5"/>{texts}<text class="rt-told" x="{left + 6:.0f}" y="{top + 31:.0f}">{escape(told)}</text></g>'
+        f'rx="5"/>{texts}<text class="rt-detail" x="{left + 6:.0f}" y="{top + 31:.0f}">{escape(told)}</text></g>'
     )
 
 

@@ -1,4 +1,4 @@
-"""Drawers: what can be opened below the panel of a part, each behind a button beside the list of parts."""
+"""Drawers: content that opens below the panel of a part, each behind a button beside the list of parts."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import ipywidgets
 
 
 class Drawer(Protocol):
-    """Something that can be opened below the panel."""
+    """Content that opens below the panel."""
 
     widget: ipywidgets.Widget
 
     def show(self, component: str | None) -> bool:
-        """Turn to a part (None: the whole pipeline); False where there is nothing to open."""
+        """Show the content for a part (None: the whole pipeline); False if there is none."""
 
 
 class Drawers:
-    """One button for each drawer; at most one is open, for the panel has little room on a projector.
+    """One button for each drawer; at most one drawer is open, because the panel has little room on a projector.
 
     Args:
-        drawers: By the words on the button.
+        drawers: The drawers, by the text of their button.
     """
 
     def __init__(self, drawers: Mapping[str, Drawer]) -> None:
-        self._drawers = {ipywidgets.ToggleButton(description=words): one for words, one in drawers.items()}
+        self._drawers = {ipywidgets.ToggleButton(description=text): drawer for text, drawer in drawers.items()}
         for button, drawer in self._drawers.items():
             drawer.widget.add_class("rt-drawer")
             button.observe(self._toggled, names="value")
@@ -34,22 +34,22 @@ class Drawers:
 
     @property
     def widgets(self) -> list[ipywidgets.Widget]:
-        """What is opened, to be laid below the panel."""
+        """The content of all drawers, to be laid out below the panel."""
         return [drawer.widget for drawer in self._drawers.values()]
 
     def show(self, component: str | None) -> None:
-        """Turn every drawer to a part; one that has nothing for it is closed and loses its button."""
+        """Show every drawer's content for a part; a drawer without content closes and its button disappears."""
         for button, drawer in self._drawers.items():
-            offered = drawer.show(component)
-            button.layout.display = "" if offered else "none"
-            button.value = button.value and offered
-            self._lay(button)
+            has_content = drawer.show(component)
+            button.layout.display = "" if has_content else "none"
+            button.value = button.value and has_content
+            self._open_or_close(button)
 
     def _toggled(self, change: dict[str, Any]) -> None:
         for button in self._drawers:
             if change["new"] and button is not change["owner"]:
                 button.value = False
-        self._lay(change["owner"])
+        self._open_or_close(change["owner"])
 
-    def _lay(self, button: ipywidgets.ToggleButton) -> None:
+    def _open_or_close(self, button: ipywidgets.ToggleButton) -> None:
         self._drawers[button].widget.layout.display = "" if button.value else "none"

@@ -1,4 +1,4 @@
-"""Breaker: the button that hurts a part of the pipeline, with what to expect before and what happened after."""
+"""Fault panel: a button that injects a fault into a part, with the expected effect before and the report after."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from rtlib.errors import RtlibError
 from rtlib.faults import MENU, Fault
 from rtlib.notify import Notify
 
-Hurt = Callable[[str, Notify], str]
+Inject = Callable[[str, Notify], str]
 
 
-def by_component(menu: Mapping[str, Fault] = MENU) -> dict[str, list[Fault]]:
-    """The faults of each node."""
-    found: dict[str, list[Fault]] = {}
-    for fault in menu.values():
-        found.setdefault(fault.component, []).append(fault)
-    return found
+def by_component(catalog: Mapping[str, Fault] = MENU) -> dict[str, list[Fault]]:
+    """The faults of each node, by the node's id."""
+    faults: dict[str, list[Fault]] = {}
+    for fault in catalog.values():
+        faults.setdefault(fault.component, []).append(fault)
+    return faults
 
 
 class FaultPanel:
-    """A row of the panel: which fault, the button, and below it what is said of it.
+    """A drawer below the panel of a node: the choice of fault, the button, and the text about the fault.
 
-    A fault takes a while, so it runs in a thread of its own; only one runs at a time.
+    A fault takes a while, so it runs in a thread; only one runs at a time.
 
     Args:
-        hurt: Does the fault with this name; is given what to tell progress to, and returns what happened.
+        inject: Runs the fault with this name; receives a callback for progress, and returns a report.
     """
 
-    def __init__(self, hurt: Hurt) -> None:
-        self._hurt = hurt
+    def __init__(self, inject: Inject) -> None:
+        self._inject = inject
         self._faults = by_component()
         self._busy = threading.Lock()
-        self._choice = ipywidgets.Dropdown(options=[], description="What to break")
-        self._button = ipywidgets.Button(description="Break it", tooltip="Do this to the running pipeline")
-        self._said = ipywidgets.HTML()
-        self._choice.observe(self._explain, names="value")
+        self._choice = ipywidgets.Dropdown(options=[], description="Fault")
+        self._button = ipywidgets.Button(description="Break it", tooltip="Inject this fault into the running pipeline")
+        self._text = ipywidgets.HTML()
+        self._choice.observe(self._show_expected_effect, names="value")
         self._button.on_click(self._clicked)
         row = ipywidgets.HBox([self._choice, self._button])
-        self.widget = ipywidgets.VBox([row, self._said]).add_class("rt-breaker")
+        self.widget = ipywidgets.VBox([row, self._text]).add_class("rt-fault")
         self.show(None)
 
     def show(self, component: str | None) -> bool:
-        """Offer the faults of a node; False for a node that has none."""
+        """Offer the faults of a node; False for a node without faults."""
         faults: Sequence[Fault] = self._faults.get(component or "", ())
         if faults and not self._busy.locked():
-            self._choice.options = [(one.title, one.name) for one in faults]
+            self._choice.options = [(fault.title, fault.name) for fault in faults]
             self._choice.value = faults[0].name
-            self._explain(None)
+            self._show_expected_effect(None)
         return bool(faults)
 
     @property
-    def said(self) -> str:
-        """What stands below the button, as HTML."""
-        return str(self._said.value)
+    def text(self) -> str:
+        """The text below the button, as HTML."""
+        return str(self._text.value)
 
-    def _explain(self, _: object) -> None:
+    def _show_expected_effect(self, _: object) -> None:
         if self._choice.value and not self._busy.locked():
-            self._tell(MENU[self._choice.value].expect)
+            self._show_text(MENU[self._choice.value].expect)
 
-    def _tell(self, text: str) -> None:
-        self._said.value = f'<p class="rt rt-expect">{escape(text)}</p>'
+    def _show_text(self, text: str) -> None:
+        self._text.value = f'<p class="rt rt-expect">{escape(text)}</p>'
 
     def _clicked(self, _: object) -> None:
         if self._choice.value and self._busy.acquire(blocking=False):
@@ -72,16 +72,15 @@ class FaultPanel:
             threading.Thread(target=self._run, args=(self._choice.value,), name="fault", daemon=True).start()
 
     def _run(self, name: str) -> None:
-        expected, seen = MENU[name].expect, list[str]()
+        expected = MENU[name].expect
 
         def notify(line: str) -> None:
-            seen.append(line.strip())
-            self._tell(f"{expected}  — Now: {seen[-1]}")
+            self._show_text(f"{expected}  — Now: {line.strip()}")
 
         try:
-            self._tell(self._hurt(name, notify))
+            self._show_text(self._inject(name, notify))
         except RtlibError as error:
-            self._tell(str(error))
+            self._show_text(str(error))
         finally:
             self._button.disabled = False
             self._busy.release()

@@ -1,4 +1,4 @@
-"""Proof: the ledger as a table, taken at the press of a button."""
+"""Ledger view: the ledger as a table, taken when a button is pressed."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from rtlib.errors import RtlibError
 from rtlib.ledger import Ledger, Verdict
 from rtlib.widgets.theme import css
 
-TONES = {Verdict.RECONCILES: "healthy", Verdict.NOT_FINAL: "degraded", Verdict.DIFFERS: "stopped"}
+VERDICT_STYLES = {Verdict.RECONCILES: "healthy", Verdict.NOT_FINAL: "degraded", Verdict.DIFFERS: "stopped"}
 
 
 def table(ledger: Ledger) -> str:
-    """A ledger as HTML: each count with its meaning, what is lost or doubled by name, and the verdict."""
+    """A ledger as HTML: the verdict, each count with its meaning, and every lost or doubled event."""
     rows = "".join(
         f'<tr class="{"rt-wrong" if count and name in ("lost", "doubled") else ""}"><th>{escape(name.strip())}</th>'
-        f"<td>{count:,}</td><td>{escape(what)}</td></tr>"
-        for name, count, what in ledgers.rows(ledger)
+        f"<td>{count:,}</td><td>{escape(meaning)}</td></tr>"
+        for name, count, meaning in ledgers.rows(ledger)
     )
-    entries = [*ledger.lost_events, *ledger.doubled_events]
-    named = [f"{one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
-    wrong = "".join(f"<li>{escape(one)}</li>" for one in [*named, *ledger.differences, *ledgers.waiting(ledger)])
-    tone = TONES[ledger.verdict]
+    events = [*ledger.lost_events, *ledger.doubled_events]
+    findings = [f"{event.event_id or '?'} ({event.producer_id} #{event.sequence}): {event.why}" for event in events]
+    findings += [*ledger.differences, *ledgers.waiting(ledger)]
+    items = "".join(f"<li>{escape(finding)}</li>" for finding in findings)
+    style = VERDICT_STYLES[ledger.verdict]
     return (
-        f'<div class="rt rt-ledger"><p class="rt-banner rt-{tone}">{escape(ledgers.verdict(ledger))}</p>'
-        f"<table>{rows}</table><ul>{wrong}</ul></div>"
+        f'<div class="rt rt-ledger"><p class="rt-banner rt-{style}">{escape(ledgers.verdict(ledger))}</p>'
+        f"<table>{rows}</table><ul>{items}</ul></div>"
     )
 
 
 def ledger_view(take: Callable[[], Ledger]) -> ipywidgets.Widget:
-    """A button and the ledger below it; it is taken once at the start.
+    """A button and the ledger below it; the first ledger is taken immediately.
 
     Args:
-        take: Takes the ledger, as ``lambda: rtlib.ledger.take(settings)``.
+        take: Takes the ledger, for example ``lambda: rtlib.ledger.take(settings)``.
     """
-    button, shown = ipywidgets.Button(description="Take the ledger", icon=""), ipywidgets.HTML()
+    button, content = ipywidgets.Button(description="Take the ledger", icon=""), ipywidgets.HTML()
 
     def refresh(_: object = None) -> None:
         button.disabled = True
         try:
-            shown.value = table(take())
+            content.value = table(take())
         except RtlibError as error:
-            shown.value = f'<p class="rt">{escape(str(error))}</p>'
+            content.value = f'<p class="rt">{escape(str(error))}</p>'
         finally:
             button.disabled = False
 
     button.on_click(refresh)
     refresh()
-    return ipywidgets.VBox([ipywidgets.HTML(css()), button, shown])
+    return ipywidgets.VBox([ipywidgets.HTML(css()), button, content])

@@ -13,7 +13,7 @@ import ipywidgets
 from rtlib import formatting
 from rtlib.graph import KpiBoard
 from rtlib.pipeline.page_data import Plan, Quality
-from rtlib.widgets.alerts_page import AlertsPage, Outbox, failed
+from rtlib.widgets.alerts_page import AlertsPage, Outbox, error_html
 from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
@@ -46,7 +46,7 @@ class Pages:
     def __init__(self, shown: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
         self._shown, self._wake, self._over = shown, threading.Event(), False
         self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
-        self._calls = AlertsPage(shown, changed=self._wake.set, ask=ask)
+        self._alerts = AlertsPage(shown, changed=self._wake.set, ask=ask)
 
         def asked(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
             return ipywidgets.VBox([body, AskPanel(ask, shown.choices(kind)).widget]) if ask else body
@@ -57,7 +57,7 @@ class Pages:
             "graph": graph,
             "live": asked(self._live, "kpi"),
             "plan": asked(self._plan, "forecast"),
-            "alerts": self._calls.widget,
+            "alerts": self._alerts.widget,
             "quality": self._quality,
         }
         for name, widget in self._widgets.items():
@@ -90,7 +90,7 @@ class Pages:
         reads: Mapping[str, tuple[ipywidgets.HTML, Callable[[], str]]] = {
             "plan": (self._plan, lambda: plan(self._shown.plan(), now=datetime.now(UTC))),
             "quality": (self._quality, lambda: quality(self._shown.quality())),
-            "alerts": (self._calls.trouble, self._calls.read),
+            "alerts": (self._alerts.trouble, self._alerts.read),
         }
         if self.choice.value not in reads:
             return
@@ -98,7 +98,7 @@ class Pages:
         try:
             widget.value = make()
         except Exception as error:  # the thread must go on, and old numbers must not look new
-            widget.value = failed(error)
+            widget.value = error_html(error)
 
     def _keep_reading(self) -> None:
         while not self._over:

@@ -1,4 +1,4 @@
-"""Panel: everything about one node, as HTML; pure functions from plain data to text."""
+"""Panel: everything about a node, as HTML; pure functions from plain data to text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rtlib.graph import Graph, History, Node
 from rtlib.records import Reading, Status
 from rtlib.widgets.cards import value
 from rtlib.widgets.sparkline import sparkline
-from rtlib.widgets.theme import LOOKS, badge
+from rtlib.widgets.theme import STATUS_STYLES, badge
 
-SHOWN = 4
+MAX_TILES = 4
 Explain = Callable[[Node, Graph], str]
 
 
 def panel(node: Node, graph: Graph, history: History, *, explain: Explain) -> str:
-    """A node: what it is, how it is, its live numbers, what it does, its lineage, and what breaks without it."""
+    """The panel of a node: title, status, live numbers, description, lineage, and what breaks without it."""
     parts = (
         f'<div class="rt rt-panel" data-node="{escape(node.id)}" data-status="{node.status.value}">',
         _head(node),
@@ -33,16 +33,17 @@ def panel(node: Node, graph: Graph, history: History, *, explain: Explain) -> st
 
 def _head(node: Node) -> str:
     reason = "" if node.status is Status.PLANNED else f' <span class="rt-reason">{escape(node.reason)}</span>'
+    word = STATUS_STYLES[node.status].word
     return (
         f'<h2>{escape(node.component.title)}<span class="rt-product">{escape(node.component.product)}</span></h2>'
-        f'<p class="rt-status rt-{node.status.value}">{badge(node.status)}<b>{LOOKS[node.status].word}</b>{reason}</p>'
+        f'<p class="rt-status rt-{node.status.value}">{badge(node.status)}<b>{word}</b>{reason}</p>'
     )
 
 
 def _numbers(node: Node, graph: Graph, history: History) -> str:
     if not node.readings:
         return ""
-    tiles = "".join(_tile(node, reading, graph, history) for reading in node.readings[:SHOWN])
+    tiles = "".join(_tile(node, reading, graph, history) for reading in node.readings[:MAX_TILES])
     title = "Last numbers seen" if node.stale else "Live numbers"
     return f'<h3>{title}</h3><div class="rt-tiles{" rt-old" if node.stale else ""}">{tiles}</div>'
 
@@ -69,31 +70,31 @@ def _lineage(node: Node, graph: Graph) -> str:
 
 
 def _titles(ids: tuple[str, ...], graph: Graph) -> str:
-    return escape(formatting.join_words([graph.node(one).component.title for one in ids]))
+    return escape(formatting.join_words([graph.node(node_id).component.title for node_id in ids]))
 
 
 def _footer(node: Node) -> str:
     component = node.component
-    told = (("Lesson", component.lesson), ("Source", component.source), ("Elsewhere", component.elsewhere))
-    words = "".join(f"<span><i>{name}</i> {escape(text)}</span>" for name, text in told if text)
-    return f'<p class="rt-foot">{words}</p>' if words else ""
+    entries = (("Lesson", component.lesson), ("Source", component.source), ("Elsewhere", component.elsewhere))
+    spans = "".join(f"<span><i>{name}</i> {escape(text)}</span>" for name, text in entries if text)
+    return f'<p class="rt-foot">{spans}</p>' if spans else ""
 
 
 def overview(graph: Graph) -> str:
-    """What the panel says while nothing is selected: what the picture is, how to use it, what its signs mean."""
+    """The panel while no part is selected: what the graph shows, how to use it, and its legend."""
     signs = "".join(_sign(status, sum(node.status is status for node in graph.nodes)) for status in Status)
     return (
         '<div class="rt rt-panel" data-node=""><h2>From event to answer</h2>'
-        "<p>Events start on the left. Each part hands them on to the right, until people see them as numbers. Every "
-        "number was measured in a part that really runs; one that is not fresh is grey and says how old it is.</p>"
+        "<p>Events start on the left. Each part passes them on to the right, until people see them as numbers. Every "
+        "number was measured in a running part; an old number is grey and shows its age.</p>"
         "<h3>Look closer</h3><p><b>Click a part</b>, or choose it from the list above: you see its live numbers, "
         "where its data comes from and goes to, and what breaks without it. Click beside it to come back.</p>"
-        f'<h3>The signs</h3><ul class="rt-signs">{signs}</ul>'
-        '<ul class="rt-lines"><li><i class="rt-flow"></i>data flows</li><li><i class="rt-still"></i>stands still</li>'
+        f'<h3>Legend</h3><ul class="rt-signs">{signs}</ul>'
+        '<ul class="rt-lines"><li><i class="rt-flow"></i>data flows</li><li><i class="rt-still"></i>no data flows</li>'
         '<li><i class="rt-later"></i>planned</li></ul></div>'
     )
 
 
 def _sign(status: Status, count: int) -> str:
     none = "" if count else ' class="rt-none"'
-    return f"<li{none}>{badge(status)}<b>{count}</b> {LOOKS[status].word}</li>"
+    return f"<li{none}>{badge(status)}<b>{count}</b> {STATUS_STYLES[status].word}</li>"

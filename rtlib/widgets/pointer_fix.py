@@ -1,31 +1,31 @@
-"""Aim: a press on the graph finds its card though the graph has moved on the page."""
+"""Pointer fix: clicks on the graph hit the right card after the graph has moved on the page."""
 
 from __future__ import annotations
 
 import anywidget
 
-# Cytoscape remembers where its canvas stands and forgets it when something scrolls or a transition ends around it. An
-# output that grows above the graph does neither, and each later press would miss by as much. So the end of a
-# transition is told before every press; it bubbles up to the element that cytoscape listens at.
+# Cytoscape caches the position of its canvas, and clears the cache when an element around it scrolls or ends a
+# transition. A notebook output that grows above the graph does neither, so every later click would miss by that
+# height. Hence this script dispatches "transitionend" before every click; the event bubbles up to cytoscape's listener.
 SCRIPT = """
 export default {
   render({ el }) {
-    const over = new AbortController();
-    const tell = event => {
-      const at = event.target;
-      if (!(at instanceof Element && at.closest(".rt-graph"))) return;
-      at.dispatchEvent(new Event("transitionend", {bubbles: true}));
+    const removed = new AbortController();
+    const clearCache = event => {
+      const target = event.target;
+      if (!(target instanceof Element && target.closest(".rt-graph"))) return;
+      target.dispatchEvent(new Event("transitionend", {bubbles: true}));
     };
     for (const name of ["pointerdown", "pointermove", "touchstart"])
-      window.addEventListener(name, tell, {capture: true, passive: true, signal: over.signal});
+      window.addEventListener(name, clearCache, {capture: true, passive: true, signal: removed.signal});
     el.style.display = "none";
-    return () => over.abort();
+    return () => removed.abort();
   }
 };
 """
 
 
-class Aim(anywidget.AnyWidget):
-    """Nothing to see; it belongs on every page that has the graph."""
+class PointerFix(anywidget.AnyWidget):
+    """An invisible widget; every page with the graph needs it."""
 
     _esm = SCRIPT

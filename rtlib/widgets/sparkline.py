@@ -10,17 +10,15 @@ WIDTH, HEIGHT, EDGE = 100.0, 24.0, 2.0
 
 
 def sparkline(values: Sequence[float | None], *, dim: bool = False) -> str:
-    """Draw values as a line that stretches to its frame; a gap stays a gap, and a flat line lies in the middle.
+    """Draw values as a line scaled to its frame; a gap stays a gap, and a constant series is a line in the middle.
 
     Args:
         values: Oldest first; None where nothing was measured.
-        dim: True when the numbers are old.
+        dim: Whether the numbers are old.
     """
-    finite = [
-        None if value is None else value / 4 for value in map(formatting.finite, values)
-    ]  # or a span may be infinite
-    known = [value for value in finite if value is not None]
-    lines = "".join(_line(run) for run in _runs(_points(finite, known)))
+    # A quarter of each value, because the difference of two huge values may be infinite.
+    quarters = [None if value is None else value / 4 for value in map(formatting.finite, values)]
+    lines = "".join(_line(run) for run in _runs(_points(quarters)))
     css = "rt-spark rt-old" if dim else "rt-spark"
     return (
         f'<svg class="{css}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" aria-hidden="true">'
@@ -28,10 +26,11 @@ def sparkline(values: Sequence[float | None], *, dim: bool = False) -> str:
     )
 
 
-def _points(values: Sequence[float | None], known: Sequence[float]) -> list[tuple[float, float] | None]:
-    if not known:
+def _points(values: Sequence[float | None]) -> list[tuple[float, float] | None]:
+    measured = [value for value in values if value is not None]
+    if not measured:
         return []
-    low, span = min(known), max(known) - min(known)
+    low, span = min(measured), max(measured) - min(measured)
     step = WIDTH / max(1, len(values) - 1)
     middle, room = HEIGHT / 2, HEIGHT - 2 * EDGE
     return [

@@ -1,7 +1,7 @@
-"""Look: what each status and severity looks like: colour, symbol, shape, border and word, never colour alone.
+"""Theme: the colour, symbol, shape, border and word of each status and severity; never colour alone.
 
-The hues are the Okabe-Ito set, which colour-blind people can tell apart ("Color Universal Design", 2008), darkened
-where they carry text so that they can be read on a projector.
+The hues are the Okabe-Ito set, which colour-blind people can distinguish ("Color Universal Design", 2008), darkened
+behind text so that they are legible on a projector.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rtlib.records import Status
 
 @dataclass(frozen=True, slots=True)
 class StatusStyle:
-    """How one status is drawn.
+    """How a status is drawn.
 
     Attributes:
-        word: Said beside the symbol.
-        symbol: One character inside the badge.
+        word: The text beside the symbol.
+        symbol: The character inside the badge.
         colour: Of badge and border, as #rrggbb.
         fill: Of the card, as #rrggbb.
         shape: Of the badge on the graph, as cytoscape names it.
@@ -39,7 +39,7 @@ class StatusStyle:
     width: float
 
 
-LOOKS: Mapping[Status, StatusStyle] = {
+STATUS_STYLES: Mapping[Status, StatusStyle] = {
     Status.HEALTHY: StatusStyle("healthy", "✓", "#00805f", "#f2faf7", "ellipse", "solid", 1.6),
     Status.DEGRADED: StatusStyle("degraded", "!", "#b06a00", "#fff5df", "triangle", "solid", 3.5),
     Status.STOPPED: StatusStyle("stopped", "×", "#c2410c", "#fdeae1", "octagon", "double", 5),
@@ -56,8 +56,8 @@ SEVERITY: Mapping[Severity, str] = {
 INK, GREY, RUST = "#1c2733", "#5f6b7a", "#9a3412"
 UPSTREAM, DOWNSTREAM = "#0068a8", "#8a3f9c"
 HERE = Path(__file__).parent
-# What fits in one machine's fonts is cut or scrolls in another's wider ones, so the app brings its own along. A canvas
-# keeps the widths it measured first: it has the font in Voilà alone, whose page loads it before anything is painted.
+# Fonts differ in width between machines, so text that fits on one is cut on another; the app therefore ships its font.
+# A canvas keeps the widths that it measured first: it has the font only in Voilà, whose page loads it before painting.
 CANVAS_FONT = '"rtlib page", "Segoe UI", "Helvetica Neue", Arial, sans-serif'
 FONT = f'"rtlib cell", {CANVAS_FONT}'
 FONT_FILE = HERE / "share" / "voila" / "templates" / "rtlib" / "static" / "roboto.woff2"
@@ -65,7 +65,7 @@ FONT_FILE = HERE / "share" / "voila" / "templates" / "rtlib" / "static" / "robot
 
 @cache
 def css() -> str:
-    """The style of everything around the canvas, its font included, as one ``<style>`` element."""
+    """The style of everything around the canvas, including the font, as a ``<style>`` element."""
     font = f"data:font/woff2;base64,{b64encode(FONT_FILE.read_bytes()).decode('ascii')}"
     face = f'@font-face {{ font-family: "rtlib cell"; font-weight: 100 900; src: url("{font}") format("woff2"); }}'
     family = f".rt-app, .rt-ledger {{ --jp-ui-font-family: {FONT}; font-family: {FONT}; }}"
@@ -73,5 +73,5 @@ def css() -> str:
 
 
 def badge(status: Status) -> str:
-    """The symbol of a status on its colour; an outline for what is planned."""
-    return f'<span class="rt-badge rt-{status.value}" aria-hidden="true">{LOOKS[status].symbol}</span>'
+    """The symbol of a status on its colour; an outline for a planned part."""
+    return f'<span class="rt-badge rt-{status.value}" aria-hidden="true">{STATUS_STYLES[status].symbol}</span>'

@@ -1,4 +1,4 @@
-"""Fixtures: a browser, and the app served by Voilà over a source that plays a script."""
+"""Fixtures: a browser, and the app served by Voilà over a scripted source."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from support.served import CELL, TESTS, Served, environment, free_port, until_se
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    found = find_browser()
-    assert found is not None, "no browser: 'rtlib doctor --browser --install' finds or installs one"
-    with launched(found) as browser:
+    executable = find_browser()
+    assert executable is not None, "no browser: 'rtlib doctor --browser --install' finds or installs one"
+    with launched(executable) as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
-    """Serves a notebook with these cells (the dashboard over the fake source if none) by Voilà."""
+    """Serves a notebook with these cells by Voilà; by default the dashboard over the fake source."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*cells: str, cull_seconds: int = 120) -> Served:
@@ -62,7 +62,7 @@ def _opened(served: Served, chromium: Browser) -> Iterator[AppPage]:
 
 @pytest.fixture
 def app(_opened: AppPage, served: Served) -> Iterator[AppPage]:
-    """The app, all well and nothing selected."""
+    """The app with every part healthy and nothing selected."""
     served.play()
     _opened.choose("The whole pipeline")
     _opened.read_panel("")

@@ -1,4 +1,4 @@
-"""The app in a real browser over a source that plays a script: what a person sees, clicked and read."""
+"""The app in a real browser over a scripted source: what a person sees, clicks and reads."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from support.served import (
 pytestmark = pytest.mark.e2e
 
 GROW = """() => {
-  const one = document.createElement('div');
-  one.style.height = '60px';
-  document.querySelector('.rt-app').before(one);
-  return one;
+  const block = document.createElement('div');
+  block.style.height = '60px';
+  document.querySelector('.rt-app').before(block);
+  return block;
 }"""
 
 
 def test_every_part_is_on_the_canvas_with_its_status_and_number(app: AppPage) -> None:
     nodes = app.nodes()
-    for one in ARCHITECTURE_COMPONENTS_LIST:
-        assert nodes[one.id]["title"] == one.title
-        assert nodes[one.id]["status"] == ("planned" if one.planned else "healthy")
+    for part in ARCHITECTURE_COMPONENTS_LIST:
+        assert nodes[part.id]["title"] == part.title
+        assert nodes[part.id]["status"] == ("planned" if part.planned else "healthy")
     assert nodes["events:number"]["title"].endswith(" records/s")
 
 
-def test_every_card_is_inside_the_picture_and_apart_from_the_others(app: AppPage) -> None:
+def test_every_card_is_inside_the_graph(app: AppPage) -> None:
     left, top, width, height = app.boxes()[".rt-graph"]
-    cards = [app.nodes()[one.id] for one in ARCHITECTURE_COMPONENTS_LIST]
+    cards = [app.nodes()[part.id] for part in ARCHITECTURE_COMPONENTS_LIST]
     assert all(left + 50 < card["x"] < left + width - 50 and top + 30 < card["y"] < top + height - 30 for card in cards)
 
 
-def test_the_graph_takes_all_that_the_header_leaves(app: AppPage) -> None:
+def test_the_graph_fills_the_space_below_the_header(app: AppPage) -> None:
     boxes = app.boxes()
     _, header_top, _, header_height = boxes[".rt-header"]
     _, top, _, height = boxes[".rt-graph"]
@@ -58,7 +58,7 @@ def test_the_graph_takes_all_that_the_header_leaves(app: AppPage) -> None:
     assert (top, height) == (148, 720 - 148 - 14)
 
 
-def test_the_picture_is_lettered_in_the_font_the_app_brings_along_whatever_the_machine_has(app: AppPage) -> None:
+def test_the_graph_uses_the_font_that_the_app_ships_whatever_fonts_the_machine_has(app: AppPage) -> None:
     assert app.foreign_titles("rtlib page") == []
     assert app.wide_titles() == []
 
@@ -84,28 +84,28 @@ def test_no_number_is_longer_than_its_box_and_a_tooltip_has_all_its_digits(
     app.page.locator(".rt-nav button", has_text="Graph").click()
 
 
-def test_what_is_no_number_never_reaches_the_page(app: AppPage, served: Served) -> None:
+def test_a_value_that_is_not_finite_never_reaches_the_page(app: AppPage, served: Served) -> None:
     served.play(**{probe: {"value": float("nan")} for probe in ("dwh", "speed")}, dbt={"value": float("inf")})
     app.click_node("dwh")
     app.page.locator('[data-reading="events"] .rt-number:text-is("–")').wait_for(timeout=20_000)
-    told = app.page.locator(".rt-app").inner_text().lower()
-    assert "nan" not in told.split() and "inf" not in told.split()
+    words = app.page.locator(".rt-app").inner_text().lower().split()
+    assert "nan" not in words and "inf" not in words
 
 
 @pytest.mark.parametrize("node", ["simulator", "events", "kpis", "dwh", "dbt", "powerbi"])
 def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage, node: str) -> None:
-    told = app.click_node(node)
-    assert component(node).title in told
-    assert component(node).breaks in told
+    text = app.click_node(node)
+    assert component(node).title in text
+    assert component(node).breaks in text
     assert app.chosen() == component(node).title
 
 
 @pytest.mark.parametrize("node", ["registry", "loader", "dashboard"])
 def test_the_list_opens_the_part_and_marks_it_on_the_canvas(app: AppPage, node: str) -> None:
     app.choose(component(node).title)
-    told = app.read_panel(node)
+    text = app.read_panel(node)
     app.wait_for_node(node, focus="self")
-    assert "Right now it" in told
+    assert "Right now it" in text
 
 
 def test_the_keyboard_alone_reaches_a_part(app: AppPage) -> None:
@@ -115,7 +115,7 @@ def test_the_keyboard_alone_reaches_a_part(app: AppPage) -> None:
     assert "Speed layer" in app.read_panel("speed")
 
 
-def test_a_click_on_the_same_card_or_beside_it_comes_back_to_the_whole(app: AppPage) -> None:
+def test_a_second_click_on_a_card_or_a_click_beside_it_clears_the_selection(app: AppPage) -> None:
     app.click_node("events")
     at = app.nodes()["events"]
     app.page.mouse.click(at["x"], at["y"])
@@ -128,39 +128,39 @@ def test_lineage_stays_bright_and_the_rest_is_dimmed(app: AppPage) -> None:
     app.click_node("kpis")
     app.wait_for_node("archive", focus="dim")
     nodes = app.nodes()
-    bright = {one.id for one in ARCHITECTURE_COMPONENTS_LIST if nodes[one.id]["opacity"] == 1}
+    bright = {part.id for part in ARCHITECTURE_COMPONENTS_LIST if nodes[part.id]["opacity"] == 1}
     assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard", "alerts"}
 
 
-def test_numbers_move_at_least_once_a_second(app: AppPage) -> None:
+def test_numbers_change_at_least_once_a_second(app: AppPage) -> None:
     app.click_node("events")
-    seen = []
+    values = []
     for _ in range(3):
         before = app.reading("events", "in the topic")
         app.page.wait_for_function(
-            "before => { const one = document.querySelector('[data-reading=\"in the topic\"] .rt-number');"
-            " return one && Number(one.innerText.replaceAll(',', '')) > before }",
+            "before => { const number = document.querySelector('[data-reading=\"in the topic\"] .rt-number');"
+            " return number && Number(number.innerText.replaceAll(',', '')) > before }",
             arg=before,
-            timeout=2_500,  # a second, and what a busy machine adds
+            timeout=2_500,  # a second, with a margin for a busy machine
         )
-        seen.append(before)
-    assert seen == sorted(set(seen))
+        values.append(before)
+    assert values == sorted(set(values))
 
 
-def test_a_part_can_be_hurt_from_its_panel_and_the_panel_says_what_happened(app: AppPage) -> None:
+def test_a_fault_can_be_injected_from_the_panel_of_a_part_which_then_shows_the_report(app: AppPage) -> None:
     app.choose("Events topic")
     app.read_panel("events")
     app.page.get_by_role("button", name="Break it…").click()
-    said = app.page.locator(".rt-expect")
-    said.get_by_text("Kafka is gone at once").wait_for()
+    text = app.page.locator(".rt-expect")
+    text.get_by_text("Kafka is gone at once").wait_for()
     app.page.get_by_role("button", name="Break it", exact=True).click()
-    said.get_by_text("kill-broker was done, and it came back after 7.5 s.").wait_for()
+    text.get_by_text("kill-broker was done, and it came back after 7.5 s.").wait_for()
     app.choose("Dashboard")
     app.read_panel("dashboard")
-    assert not app.page.locator(".rt-breaker").is_visible()
+    assert not app.page.locator(".rt-fault").is_visible()
 
 
-def test_nothing_moves_when_numbers_change_parts_are_clicked_or_one_goes_down(app: AppPage, served: Served) -> None:
+def test_nothing_moves_when_numbers_change_or_a_part_is_clicked_or_stops(app: AppPage, served: Served) -> None:
     boxes, nodes = app.boxes(), app.nodes()
     for node in ("simulator", "archive", "alerts"):
         app.click_node(node)
@@ -169,11 +169,11 @@ def test_nothing_moves_when_numbers_change_parts_are_clicked_or_one_goes_down(ap
     app.wait_for_node("events", status="stopped")
     assert app.boxes() == boxes
     after = app.nodes()
-    for one in ARCHITECTURE_COMPONENTS_LIST:
-        assert (after[one.id]["x"], after[one.id]["y"]) == pytest.approx((nodes[one.id]["x"], nodes[one.id]["y"]))
+    for node in (part.id for part in ARCHITECTURE_COMPONENTS_LIST):
+        assert (after[node]["x"], after[node]["y"]) == pytest.approx((nodes[node]["x"], nodes[node]["y"]))
 
 
-def test_dragging_the_picture_does_not_move_it_for_long(app: AppPage) -> None:
+def test_a_dragged_graph_returns_to_its_place(app: AppPage) -> None:
     before = app.nodes()["events"]
     left, top, width, height = app.boxes()[".rt-graph"]
     for x, y in ((before["x"], before["y"]), (left + width / 2, top + height - 3)):
@@ -188,8 +188,8 @@ def test_dragging_the_picture_does_not_move_it_for_long(app: AppPage) -> None:
     )
 
 
-def test_the_whole_fits_a_projector_without_scrolling(app: AppPage) -> None:
-    scrolls = "one => one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth"
+def test_the_page_fits_a_projector_without_scrolling(app: AppPage) -> None:
+    scrolls = "element => element.scrollHeight > element.clientHeight || element.scrollWidth > element.clientWidth"
     assert not app.page.locator("html").evaluate(scrolls)
     assert not app.page.locator(".rt-scroll").evaluate(scrolls)
     for node in ("events", "kpis", "dwh", "staffing"):
@@ -200,28 +200,28 @@ def test_the_whole_fits_a_projector_without_scrolling(app: AppPage) -> None:
 def test_a_stopped_part_is_shown_as_stopped_and_its_numbers_as_old(app: AppPage, served: Served) -> None:
     served.play(loader={"status": "stopped", "reason": "exit code 137", "since": seconds_ago(14)})
     app.wait_for_node("loader", status="stopped", stale="yes")
-    told = app.click_node("loader")
-    assert "stopped" in told
-    assert "exit code 137" in told
-    assert "last seen 1" in told
-    assert "LIVE NUMBERS" not in told.upper()
+    text = app.click_node("loader")
+    assert "stopped" in text
+    assert "exit code 137" in text
+    assert "last seen 1" in text
+    assert "LIVE NUMBERS" not in text.upper()
     assert app.panel("loader").locator(".rt-tiles").get_attribute("class") == "rt-tiles rt-old"
     assert "Speed loader is stopped: exit code 137." in app.banner()
     assert app.nodes()["loader:note"]["title"].startswith("last seen")
     served.play()
     app.wait_for_node("loader", status="healthy", stale="no")
-    built = [one for one in ARCHITECTURE_COMPONENTS_LIST if not one.planned]
+    built = [part for part in ARCHITECTURE_COMPONENTS_LIST if not part.planned]
     app.page.get_by_text(f"All {len(built)} parts are healthy").wait_for()
 
 
-def test_a_part_that_goes_silent_is_not_shown_as_live(app: AppPage, served: Served) -> None:
+def test_a_silent_part_is_not_shown_as_live(app: AppPage, served: Served) -> None:
     served.play(dwh={"since": seconds_ago(20)})
     app.wait_for_node("dwh", status="healthy", stale="yes")
     assert "nothing new for a while" in app.click_node("dwh")
     assert "Data warehouse has said nothing new" in app.banner()
 
 
-def test_kpis_that_grow_old_are_greyed(app: AppPage, served: Served) -> None:
+def test_old_kpis_are_grey(app: AppPage, served: Served) -> None:
     cards = app.page.locator("[data-kpi]")
     assert [("this minute" in text) for text in cards.all_inner_texts()] == [True] * 5
     served.play(kpis={"since": seconds_ago(40)})
@@ -229,14 +229,14 @@ def test_kpis_that_grow_old_are_greyed(app: AppPage, served: Served) -> None:
     assert all("last seen" in text for text in cards.all_inner_texts())
 
 
-def test_a_failing_view_says_so_and_recovers(app: AppPage, served: Served) -> None:
+def test_a_failing_view_shows_its_error_and_recovers(app: AppPage, served: Served) -> None:
     served.play(**{"raise": "the script says so"})
     app.page.get_by_text("The picture is not being refreshed").wait_for()
     served.play()
     app.page.get_by_text("The picture is not being refreshed").wait_for(state="detached")
 
 
-def test_the_picture_follows_the_size_of_the_window(app: AppPage) -> None:
+def test_the_graph_follows_the_size_of_the_window(app: AppPage) -> None:
     try:
         app.page.set_viewport_size({"width": 1920, "height": 1080})
         app.page.wait_for_function(
@@ -250,13 +250,13 @@ def test_the_picture_follows_the_size_of_the_window(app: AppPage) -> None:
         app.page.set_viewport_size({"width": 1280, "height": 720})
 
 
-def test_a_silent_kernel_is_said_on_the_page(serve: Callable[..., Served], chromium: Browser) -> None:
+def test_a_silent_kernel_is_reported_on_the_page(serve: Callable[..., Served], chromium: Browser) -> None:
     own = serve()
     with open_app(own.url, chromium) as app:
-        warning = app.page.locator(".rt-pulse")
-        app.page.wait_for_function("() => document.querySelector('.rt-pulse')")
+        warning = app.page.locator(".rt-watchdog")
+        app.page.wait_for_function("() => document.querySelector('.rt-watchdog')")
         assert not warning.is_visible()
-        own.process.send_signal(19)  # the server stands still, and so does everything that would reach the page
+        own.process.send_signal(19)  # SIGSTOP: no update reaches the page any more
         try:
             warning.wait_for(state="visible", timeout=20_000)
         finally:
@@ -264,19 +264,19 @@ def test_a_silent_kernel_is_said_on_the_page(serve: Callable[..., Served], chrom
         warning.wait_for(state="hidden", timeout=20_000)
 
 
-def test_a_kernel_whose_page_is_gone_is_ended(serve: Callable[..., Served], chromium: Browser) -> None:
+def test_a_kernel_ends_after_its_page_is_closed(serve: Callable[..., Served], chromium: Browser) -> None:
     own = serve(cull_seconds=15)  # longer than a page takes to open
     with open_app(own.url, chromium):
         assert own.kernels()
 
     @retry(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(60))
-    def left() -> bool:
+    def some_kernel_runs() -> bool:
         return bool(own.kernels())
 
-    assert not left()
+    assert not some_kernel_runs()
 
 
-def test_an_error_in_the_notebook_tells_people_what_to_do_and_hides_its_traceback(
+def test_an_error_in_the_notebook_shows_what_to_do_and_hides_its_traceback(
     serve: Callable[..., Served], chromium: Browser
 ) -> None:
     own = serve("raise RuntimeError('a secret place')")
@@ -288,7 +288,7 @@ def test_an_error_in_the_notebook_tells_people_what_to_do_and_hides_its_tracebac
     assert "a secret place" in (own.script.parent / "voila.log").read_text()
 
 
-def test_the_same_widget_lives_in_jupyterlab_even_while_a_cell_runs(tmp_path: Path, chromium: Browser) -> None:
+def test_the_same_widget_is_live_in_jupyterlab_even_while_a_cell_runs(tmp_path: Path, chromium: Browser) -> None:
     script, port = tmp_path / "script.json", free_port()
     script.write_text("{}")
     busy = "import time\nends = time.monotonic() + 6\nwhile time.monotonic() < ends: time.sleep(0.1)\nprint('done it')"
@@ -321,26 +321,26 @@ def _look_in_lab(url: str, chromium: Browser) -> None:
     page.locator(".rt-app").scroll_into_view_if_needed()
     assert "KPI query" in app.click_node("kpis")
     assert app.wide_titles() == []
-    assert page.get_by_text("Would you like to get notified").count() == 0  # nothing is asked from elsewhere
+    assert page.get_by_text("Would you like to get notified").count() == 0  # no request leaves the machine
     page.close()
 
 
-def test_a_press_finds_its_card_though_something_above_the_graph_has_grown(app: AppPage) -> None:
+def test_a_click_hits_its_card_after_an_output_above_the_graph_has_grown(app: AppPage) -> None:
     app.click_node("kpis")
     grown = app.page.evaluate_handle(GROW)
     try:
         assert "Rejected" in app.click_node("rejected")
     finally:
-        grown.evaluate("one => one.remove()")
+        grown.evaluate("block => block.remove()")
 
 
 def test_the_page_keeps_its_connection_to_the_kernel(app: AppPage) -> None:
-    # A click that falls into a reconnection is lost. Jupyter's server looks after its connections every 30 s.
+    # A click during a reconnection is lost. Jupyter's server checks its connections every 30 s.
     app.page.wait_for_function("since => performance.now() > since + 32_000", arg=app.connected_ms, timeout=40_000)
     assert app.broken == []
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_complains_of_nothing(app: AppPage) -> None:
+def test_the_page_loads_nothing_from_outside_and_logs_no_error(app: AppPage) -> None:
     assert app.page.title() == "rtlib, the pipeline live"
     assert app.outside == []
     assert app.complaints == []
@@ -354,8 +354,8 @@ def test_the_models_of_dbt_open_over_the_graph_and_close_again(app: AppPage) -> 
     shown = app.page.locator(".rt-models svg")
     shown.wait_for()
     assert shown.get_by_text("interval_load", exact=True).first.is_visible()
-    cut = "texts => texts.filter(one => one.getBBox().width > one.parentNode.querySelector('rect').getBBox().width - 6)"
-    assert shown.locator("text").evaluate_all(f"texts => ({cut})(texts).map(one => one.textContent)") == []
+    cut = "text => text.getBBox().width > text.parentNode.querySelector('rect').getBBox().width - 6"
+    assert shown.locator("text").evaluate_all(f"all => all.filter({cut}).map(text => text.textContent)") == []
     assert app.boxes() == boxes
     app.page.get_by_role("button", name="Models…").click()
     shown.wait_for(state="hidden")

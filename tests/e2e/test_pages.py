@@ -1,4 +1,4 @@
-"""Every page of the app in a real browser: readable, in one piece, reachable by keyboard, and open to everybody."""
+"""Every page of the app in a real browser: readable, without overlaps, reachable by keyboard, and accessible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from support.app_page import AppPage, open_app
 from support.served import Served
@@ -18,17 +18,17 @@ PAGES = {
     "Graph": ".rt-graph canvas",
     "Live": ".rt-sites td",
     "Plan": ".rt-chart svg",
-    "Alerts": ".rt-calls-list td",
+    "Alerts": ".rt-alerts-list td",
     "Quality": ".rt-quality td",
 }
-# Text that lies over other text, or is cut without saying so. Ancestors do not count, nor what nobody sees.
+# Text that overlaps other text, or is cut off without an ellipsis. Ancestors and invisible elements do not count.
 FLAWS = """() => {
   const seen = e => { const b = e.getBoundingClientRect(), s = getComputedStyle(e);
     return b.width > 1 && b.height > 1 && s.visibility !== 'hidden' && Number(s.opacity) > 0
       && e.checkVisibility({ opacityProperty: true, visibilityProperty: true }); };
   const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
   const texts = [...document.querySelectorAll('.rt-app *')].filter(e => own(e) && seen(e)
-    && !e.closest('.rt-graph, option, style, .rt-pulse'));
+    && !e.closest('.rt-graph, option, style, .rt-watchdog'));
   const clip = e => { let b = e.getBoundingClientRect(), box = { l: b.left, t: b.top, r: b.right, b: b.bottom };
     for (let p = e.parentElement; p; p = p.parentElement) if (getComputedStyle(p).overflow !== 'visible') {
       const q = p.getBoundingClientRect();
@@ -50,7 +50,7 @@ FLAWS = """() => {
   return found;
 }"""
 
-TALL = "page.scrollHeight > page.clientHeight"  # a list of cards may be longer than what is seen of it
+TALL = "page.scrollHeight > page.clientHeight"  # a list of cards may be longer than its window
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
@@ -61,39 +61,44 @@ def app(request: pytest.FixtureRequest, served: Served, chromium: Browser) -> It
         yield opened
 
 
-def turn(app: AppPage, name: str) -> None:
-    """Turn to a page, and wait until its content is there."""
+def open_page(app: AppPage, name: str) -> None:
+    """Open a page, and wait for its content."""
     app.page.locator(".rt-nav button", has_text=name).click()
     app.page.locator(PAGES[name]).first.wait_for()
 
 
+def serious_violations(page: Page) -> dict[str, list[str]]:
+    """The serious accessibility violations on a page: the rule, and the elements that break it."""
+    found = Axe().run(page).response["violations"]
+    serious = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    return {violation["id"]: [node["html"][:160] for node in violation["nodes"]] for violation in serious}
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080)])
-def test_no_text_is_cut_or_lies_over_another(app: AppPage, name: str, width: int, height: int) -> None:
+def test_no_text_is_cut_off_or_overlaps_another(app: AppPage, name: str, width: int, height: int) -> None:
     app.page.set_viewport_size({"width": width, "height": height})
-    turn(app, name)
+    open_page(app, name)
     assert app.page.evaluate(FLAWS) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_serious_violation(app: AppPage, name: str) -> None:
-    turn(app, name)
-    found = Axe().run(app.page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert {one["id"]: [node["html"][:160] for node in one["nodes"]] for one in serious} == {}
+    open_page(app, name)
+    assert serious_violations(app.page) == {}
 
 
-def test_the_header_stays_where_it_is_from_page_to_page(app: AppPage) -> None:
-    # In one step: between finding the header and measuring it, an update may have put a new one in its place.
+def test_the_header_has_the_same_place_on_every_page(app: AppPage) -> None:
+    # In one step, because an update may replace the header between finding and measuring it.
     measured = "JSON.stringify(document.querySelector('.rt-header').getBoundingClientRect())"
     before = app.page.evaluate(measured)
     for name in PAGES:
-        turn(app, name)
+        open_page(app, name)
         assert app.page.evaluate(measured) == before
 
 
-def test_the_pages_can_be_turned_with_the_keyboard_alone(app: AppPage) -> None:
-    turn(app, "Graph")
+def test_the_pages_can_be_opened_with_the_keyboard_alone(app: AppPage) -> None:
+    open_page(app, "Graph")
     app.page.locator(".rt-nav button", has_text="Graph").focus()
     app.page.keyboard.press("Tab")
     app.page.keyboard.press("Enter")
@@ -101,22 +106,20 @@ def test_the_pages_can_be_turned_with_the_keyboard_alone(app: AppPage) -> None:
     assert app.page.locator(".rt-nav button.mod-active").inner_text() == "Live"
 
 
-def test_an_alert_that_is_acknowledged_is_no_longer_to_be_seen_to(
-    serve: Callable[..., Served], chromium: Browser
-) -> None:
+def test_an_acknowledged_alert_is_no_longer_offered(serve: Callable[..., Served], chromium: Browser) -> None:
     with open_app(serve().url, chromium) as app:
-        turn(app, "Alerts")
-        assert app.page.locator(".rt-calls-bar option").count() == 2
+        open_page(app, "Alerts")
+        assert app.page.locator(".rt-alerts-bar option").count() == 2
         app.page.get_by_role("button", name="Acknowledge").click()
-        app.page.get_by_text("seen to").first.wait_for()
-        app.page.wait_for_function("document.querySelectorAll('.rt-calls-bar option').length === 1")
+        app.page.get_by_text(", acknowledged").first.wait_for()
+        app.page.wait_for_function("document.querySelectorAll('.rt-alerts-bar option').length === 1")
 
 
-def test_a_mute_is_shown_with_its_end_and_can_be_taken_back_and_a_lost_card_can_be_sent_again(
+def test_a_mute_is_shown_with_its_end_and_can_be_ended_and_an_undelivered_card_can_be_sent_again(
     serve: Callable[..., Served], chromium: Browser
 ) -> None:
     with open_app(serve().url, chromium) as app:
-        turn(app, "Alerts")
+        open_page(app, "Alerts")
         again = app.page.get_by_role("button", name="Send again")
         app.page.get_by_text("no answer (ConnectionError)").first.wait_for()
         again.click()
@@ -131,23 +134,20 @@ def test_a_mute_is_shown_with_its_end_and_can_be_taken_back_and_a_lost_card_can_
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_cards_as_the_channel_shows_them_are_readable_and_open_to_everybody(
-    app: AppPage, chromium: Browser, scheme: str
-) -> None:
-    turn(app, "Alerts")
-    frame = app.page.locator(".rt-calls-cards iframe")
-    app.page.frame_locator(".rt-calls-cards iframe").get_by_text("2 cards, the newest first").wait_for()
-    # Alone, as wide as it is there: axe sees into no frame.
+def test_the_cards_in_the_channel_are_readable_and_accessible(app: AppPage, chromium: Browser, scheme: str) -> None:
+    open_page(app, "Alerts")
+    frame = app.page.locator(".rt-alerts-cards iframe")
+    app.page.frame_locator(".rt-alerts-cards iframe").get_by_text("2 cards, the newest first").wait_for()
+    # On a page of their own with the same width, because axe does not look into frames.
     page = chromium.new_page(color_scheme=scheme, viewport={"width": 440, "height": 620})
     page.goto(str(frame.get_attribute("src")))
     page.get_by_text("Over: Mean wait").wait_for()
     assert page.evaluate(FLAWS.replace(".rt-app *", "body *").replace(TALL, "false")) == []
-    serious = [one for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
-    assert {one["id"]: [node["html"][:160] for node in one["nodes"]] for one in serious} == {}
+    assert serious_violations(page) == {}
     page.close()
 
 
-def test_the_address_of_a_card_opens_the_part_it_speaks_of(served: Served, chromium: Browser) -> None:
+def test_the_link_of_a_card_opens_its_part(served: Served, chromium: Browser) -> None:
     with open_app(f"{served.url}/?node=alerts", chromium) as app:
         assert "Teams alerts" in app.read_panel("alerts")
     with open_app(f"{served.url}/?node=nonsense", chromium) as app:
@@ -155,7 +155,7 @@ def test_the_address_of_a_card_opens_the_part_it_speaks_of(served: Served, chrom
 
 
 def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
-    turn(app, "Graph")
+    open_page(app, "Graph")
     app.choose("Events topic")
     app.read_panel("events")
     app.page.get_by_role("button", name="Ask…").click()
@@ -169,13 +169,11 @@ def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
     ("name", "choice", "about"),
     [("Live", "Mean wait", "kpi:wait_minutes"), ("Plan", "All sites", "forecast:all"), ("Alerts", "", "alert:c")],
 )
-def test_a_question_is_answered_on_the_page_that_shows_what_it_is_about(
-    app: AppPage, name: str, choice: str, about: str
-) -> None:
-    turn(app, name)
-    asker = app.page.locator(".rt-asker:visible")
+def test_a_question_is_answered_on_the_page_of_its_subject(app: AppPage, name: str, choice: str, about: str) -> None:
+    open_page(app, name)
+    panel = app.page.locator(".rt-ask:visible")
     if choice:
-        asker.get_by_label("What it is about").select_option(label=choice)
-    asker.get_by_role("button", name="Ask", exact=True).click()
-    asker.locator(".rt-answer", has_text=f"You asked about {about}").wait_for()
+        panel.get_by_label("Subject").select_option(label=choice)
+    panel.get_by_role("button", name="Ask", exact=True).click()
+    panel.locator(".rt-answer", has_text=f"You asked about {about}").wait_for()
     assert app.page.evaluate(FLAWS) == []

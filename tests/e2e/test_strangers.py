@@ -1,4 +1,4 @@
-"""Pages of other origins, in the browser of a person who has everything open: they get nothing and change nothing."""
+"""Pages of other origins, in a browser that has everything open, can read nothing and change nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from support.warehouse_server import WarehouseServer
 
 pytestmark = pytest.mark.e2e
 
-EVIL = "evil.example"  # for the browser a name of this machine
+EVIL = "evil.example"  # resolves to this machine in the browser
 TOKEN = "the-token-of-the-app"
 MESSAGE = {
     "type": "message",
@@ -45,7 +45,7 @@ MESSAGE = {
         }
     ],
 }
-# Everything a page can send without asking; what it can read of the answers is returned.
+# Everything that a page can send without a preflight; returns what it can read of the answers.
 ATTACK = """async ({url, body}) => {
   const got = [];
   const within = (seconds, work) => Promise.race([work, new Promise(done => setTimeout(done, 1000 * seconds))]);
@@ -75,27 +75,27 @@ ATTACK = """async ({url, body}) => {
     document.body.append(frame);
   }));
   for (const kind of ["img", "script"]) await within(5, new Promise(done => {
-    const one = document.createElement(kind);
-    one.onload = () => { got.push(kind); done(); };
-    one.onerror = done;
-    one.src = url;
-    document.body.append(one);
+    const element = document.createElement(kind);
+    element.onload = () => { got.push(kind); done(); };
+    element.onerror = done;
+    element.src = url;
+    document.body.append(element);
   }));
   const ws = url.replace("http", "ws");
   for (const made of [() => new EventSource(url, {withCredentials: true}), () => new WebSocket(ws)])
     await within(5, new Promise(done => {
-      const one = made();
-      one.onopen = () => { got.push(one.constructor.name); one.close(); done(); };
-      one.onerror = () => { one.close(); done(); };
+      const connection = made();
+      connection.onopen = () => { got.push(connection.constructor.name); connection.close(); done(); };
+      connection.onerror = () => { connection.close(); done(); };
     }));
   return got;
 }"""
 
 
-class Open(BaseHTTPRequestHandler):
-    """The stranger's own server, which answers whatever it is asked and keeps what was sent to it."""
+class OpenHandler(BaseHTTPRequestHandler):
+    """The stranger's own server, which answers every request and records it."""
 
-    seen: ClassVar[list[tuple[str, str, str]]] = []
+    requests: ClassVar[list[tuple[str, str, str]]] = []
 
     def do_GET(self) -> None:  # noqa: N802
         self._answer("")
@@ -104,9 +104,9 @@ class Open(BaseHTTPRequestHandler):
         self._answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
 
     def _answer(self, body: str) -> None:
-        self.seen.append((self.command, self.headers["Content-Type"] or "", body))
+        self.requests.append((self.command, self.headers["Content-Type"] or "", body))
         self.send_response(200)
-        kinds = {"script": "text/javascript"}  # anything else would be kept from a page of another origin
+        kinds = {"script": "text/javascript"}  # the browser blocks any other type for another origin
         events = self.headers["Accept"] == "text/event-stream"
         kind = "text/event-stream" if events else kinds.get(self.headers["Sec-Fetch-Dest"] or "", "text/html")
         self.send_header("Content-Type", kind)
@@ -122,7 +122,7 @@ class Open(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[int]:
     """The port of a stranger's server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Open)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OpenHandler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
@@ -130,11 +130,11 @@ def stranger() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[tuple[Receiver, ReceiverAddress]]:
-    took, secret, listening = Receiver(), SecretStr("the-secret"), socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(web_app(took, secret), log_level="error", lifespan="off"))
+    receiver, secret, listening = Receiver(), SecretStr("the-secret"), socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    yield took, ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
+    yield receiver, ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
     server.should_exit = True
     thread.join(timeout=10)
 
@@ -149,7 +149,7 @@ class App:
     kernel: str = ""
 
     def kernels(self) -> set[int]:
-        return {one.pid for one in psutil.Process(self.process.pid).children(recursive=True)}
+        return {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
 
 
 @pytest.fixture(scope="module")
@@ -173,13 +173,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture(scope="module")
 def owner(app: App, receiver: tuple[Receiver, ReceiverAddress]) -> Iterator[BrowserContext]:
     """The owner's browser, with the app and the cards open."""
-    found = find_browser()
-    assert found is not None, "no browser: 'rtlib doctor --browser --install' finds or installs one"
+    executable = find_browser()
+    assert executable is not None, "no browser: 'rtlib doctor --browser --install' finds or installs one"
     with sync_playwright() as playwright:
-        # New browsers protect this machine from pages elsewhere; the servers must not depend on that.
+        # New browsers protect local servers from foreign pages; the servers must not depend on that.
         unprotected = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
         options = [*QUIET, f"--host-resolver-rules=MAP {EVIL} 127.0.0.1", unprotected]
-        browser = playwright.chromium.launch(executable_path=str(found), args=options)
+        browser = playwright.chromium.launch(executable_path=str(executable), args=options)
         context = browser.new_context()
         opened = context.new_page()
         opened.goto(f"{app.url}/?token={TOKEN}&node=alerts")
@@ -191,7 +191,7 @@ def owner(app: App, receiver: tuple[Receiver, ReceiverAddress]) -> Iterator[Brow
 
 
 def foreign_page(owner: BrowserContext, origin: str, strangers_port: int) -> Page:
-    """A page of this origin. Where a server of ours listens, the page came before the name was bound to it."""
+    """A page of this origin. If one of our servers listens there, the page is loaded before the name points to it."""
     opened = owner.new_page()
     address = f"{origin}/of-a-stranger"
 
@@ -206,12 +206,12 @@ def foreign_page(owner: BrowserContext, origin: str, strangers_port: int) -> Pag
 
 
 def attack(opened: Page, urls: list[str], body: str) -> list[str]:
-    """What the page got."""
+    """What the page could read."""
     return [f"{url}: {got}" for url in urls for got in opened.evaluate(ATTACK, {"url": url, "body": body})]
 
 
 def origins(stranger: int, base: str) -> list[tuple[str, str]]:
-    """Pages that try it, and by which address they ask the server: another port, another name, a name bound anew."""
+    """Foreign origins, and the address by which each calls the server: another port, another name, DNS rebinding."""
     port = base.rpartition(":")[2]
     return [
         (f"http://127.0.0.1:{stranger}", base),
@@ -222,12 +222,12 @@ def origins(stranger: int, base: str) -> list[tuple[str, str]]:
 
 def test_a_server_that_refuses_nothing_would_be_reached(owner: BrowserContext, stranger: int) -> None:
     for origin in (f"http://{EVIL}:{stranger}", f"http://127.0.0.1:{free_port()}"):
-        Open.seen.clear()
+        OpenHandler.requests.clear()
         opened = foreign_page(owner, origin, stranger)
         got = attack(opened, [f"http://127.0.0.1:{stranger}/"], "a-body")
         opened.close()
-        assert {"GET 200 <!doctype html><body>", "script", "EventSource"} <= {one.partition("/: ")[2] for one in got}
-        kinds = {(kind, body) for method, kind, body in Open.seen if method == "POST"}
+        assert {"GET 200 <!doctype html><body>", "script", "EventSource"} <= {line.partition("/: ")[2] for line in got}
+        kinds = {(kind, body) for method, kind, body in OpenHandler.requests if method == "POST"}
         assert {("text/plain", "a-body"), ("text/plain", "a-body=\r\n")} <= kinds
         assert ("application/x-www-form-urlencoded;charset=UTF-8", "body=a-body") in kinds
 
@@ -235,14 +235,14 @@ def test_a_server_that_refuses_nothing_would_be_reached(owner: BrowserContext, s
 def test_no_other_page_reads_or_sends_a_card(
     owner: BrowserContext, receiver: tuple[Receiver, ReceiverAddress], stranger: int
 ) -> None:
-    took, address = receiver
+    server, address = receiver
     webhook = address.webhook.get_secret_value().removeprefix(address.base)  # even if it had the secret
     for origin, base in origins(stranger, address.base):
         opened = foreign_page(owner, origin, stranger)
         paths = ["/", "/cards", "/webhook", webhook, "/web/cards.js"]
         assert attack(opened, [base + path for path in paths if origin != address.base], json.dumps(MESSAGE)) == []
         opened.close()
-    assert not took.cards
+    assert not server.cards
 
 
 def test_no_other_page_reads_the_app_or_starts_or_ends_a_kernel(owner: BrowserContext, app: App, stranger: int) -> None:
@@ -263,18 +263,18 @@ def test_no_other_page_reaches_the_warehouse(
     base = f"http://127.0.0.1:{warehouse_server.port}"
     name = quote("X'; CREATE TABLE RTLIB.MAIN.OF_A_STRANGER (A INT); --")
     body = json.dumps({"data": {"SESSION_PARAMETERS": {}}})
-    for origin, asked in origins(stranger, base):
+    for origin, address in origins(stranger, base):
         opened = foreign_page(owner, origin, stranger)
         paths = [f"/session/v1/login-request?databaseName={name}", "/queries/v1/query-request"]
-        assert attack(opened, [asked + path for path in paths], body) == []
+        assert attack(opened, [address + path for path in paths], body) == []
         opened.close()
     connection = warehouse_server.connect()
-    found = query(connection, "select table_name from information_schema.tables where table_name = 'OF_A_STRANGER'")
+    created = query(connection, "select table_name from information_schema.tables where table_name = 'OF_A_STRANGER'")
     connection.close()
-    assert found == []
+    assert created == []
 
 
-def test_the_token_leaves_the_address_and_is_on_no_command_line_in_no_log_and_in_no_kernel(
+def test_the_token_disappears_from_the_address_and_is_in_no_command_line_log_or_kernel(
     owner: BrowserContext, app: App
 ) -> None:
     opened = owner.pages[0]
@@ -283,12 +283,11 @@ def test_the_token_leaves_the_address_and_is_on_no_command_line_in_no_log_and_in
     requests.get(f"{app.url}/nowhere?token={TOKEN}", headers={"Host": EVIL}, timeout=10)
     requests.get(f"{app.url}/voila/files/nowhere?token={TOKEN}", timeout=10)
     processes = [psutil.Process(app.process.pid), *psutil.Process(app.process.pid).children(recursive=True)]
-    told = [" ".join(one.cmdline()) + json.dumps(one.environ()) for one in processes]
-    with open(app.log) as log:  # noqa: PTH123
-        assert not any(TOKEN in one for one in [*told, log.read()])
+    texts = [" ".join(process.cmdline()) + json.dumps(process.environ()) for process in processes]
+    assert not any(TOKEN in text for text in [*texts, Path(app.log).read_text()])
 
 
-def test_the_key_leaves_the_address_of_the_cards_and_a_reload_still_shows_them(
+def test_the_key_disappears_from_the_address_of_the_cards_and_a_reload_still_shows_them(
     owner: BrowserContext, receiver: tuple[Receiver, ReceiverAddress]
 ) -> None:
     opened = owner.pages[1]
@@ -298,9 +297,9 @@ def test_the_key_leaves_the_address_of_the_cards_and_a_reload_still_shows_them(
 
 
 def test_the_cookies_of_the_app_and_of_the_cards_have_names_of_their_own(owner: BrowserContext) -> None:
-    names = [one["name"] for one in owner.cookies() if one["name"] != "_xsrf"]
-    assert len(set(names)) == len(names) == 2
-    assert all(one["httpOnly"] for one in owner.cookies() if one["name"] != "_xsrf")
+    cookies = [cookie for cookie in owner.cookies() if cookie["name"] != "_xsrf"]
+    assert len({cookie["name"] for cookie in cookies}) == len(cookies) == 2
+    assert all(cookie["httpOnly"] for cookie in cookies)
 
 
 @pytest.mark.parametrize(
@@ -308,14 +307,14 @@ def test_the_cookies_of_the_app_and_of_the_cards_have_names_of_their_own(owner: 
     [
         ("/api/kernels/{kernel}", {}, 403),
         ("/voila/files/picture.svg", {}, 403),
-        ("/?token=another", {}, 302),  # to the page where a person types it
+        ("/?token=another", {}, 302),  # to the page where a person types the token
         ("/?token={token}", {"Host": EVIL}, 403),
         ("/?token={token}", {"Origin": "http://127.0.0.1:1"}, 403),
         ("/?token={token}", {"Origin": "null"}, 403),
-        ("/?token={token}", {"Host": "proxy.example"}, 302),  # the name that RTLIB_APP_URL gave it
+        ("/?token={token}", {"Host": "proxy.example"}, 302),  # the name in RTLIB_APP_URL
     ],
 )
-def test_the_app_answers_the_owner_alone(
+def test_the_app_answers_only_its_owner(
     owner: BrowserContext, app: App, path: str, headers: dict[str, str], status: int
 ) -> None:
     before = app.kernels()
@@ -325,11 +324,11 @@ def test_the_app_answers_the_owner_alone(
     assert app.kernels() == before
 
 
-def test_a_kernel_listens_on_no_port_that_others_could_read(owner: BrowserContext, app: App) -> None:
-    """Its one port takes what forked children print, each message with an id that only they know."""
+def test_a_kernel_listens_on_no_port_that_other_users_can_read(owner: BrowserContext, app: App) -> None:
+    """Its single port receives the output of forked children; each message has an id that only they know."""
     for pid in app.kernels():
-        listening = [one.laddr for one in psutil.Process(pid).net_connections("inet") if one.status == "LISTEN"]
-        assert [one.ip for one in listening] == ["127.0.0.1"]
+        connections = psutil.Process(pid).net_connections("inet")
+        assert [each.laddr.ip for each in connections if each.status == "LISTEN"] == ["127.0.0.1"]
 
 
 @pytest.fixture(scope="module")
@@ -342,32 +341,32 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, in
         command = [sys.executable, "-m", "rtlib", "lab", "--no-browser"]
         process = subprocess.Popen(command, stdout=out, stderr=out, env=variables)
 
-    @retry(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.2), stop=stop_after_delay(90))
+    @retry(retry=retry_if_result(lambda files: not files), wait=wait_fixed(0.2), stop=stop_after_delay(90))
     def started() -> list[Path]:
         return list(runtime.glob("jpserver-*.json"))
 
     try:
-        told = json.loads(started()[0].read_text())
-        yield told["url"].rstrip("/"), told["token"], process.pid
+        server = json.loads(started()[0].read_text())
+        yield server["url"].rstrip("/"), server["token"], process.pid
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def test_the_lessons_server_answers_the_owner_alone_and_its_kernels_listen_on_no_port(
+def test_the_lessons_server_answers_only_its_owner_and_its_kernels_listen_on_no_port(
     lab: tuple[str, str, int],
 ) -> None:
     url, token, pid = lab
     owner = requests.Session()
     assert owner.get(f"{url}/api/kernels", headers={"Authorization": f"token {token}"}, timeout=30).json() == []
-    cookie = "; ".join(f"{one.name}={one.value}" for one in owner.cookies)
+    cookie = "; ".join(f"{each.name}={each.value}" for each in owner.cookies)
     for headers, status in (
         ({}, 403),
         ({"Authorization": "token another"}, 403),
         ({"Authorization": f"token {token}", "Host": EVIL}, 403),
         ({"Cookie": cookie, "Origin": f"http://{EVIL}"}, 404),
         ({"Cookie": cookie, "Origin": "http://127.0.0.1:1"}, 404),
-        ({"Cookie": cookie, "Content-Type": "text/plain"}, 403),  # as a form or a page without CORS sends it
+        ({"Cookie": cookie, "Content-Type": "text/plain"}, 403),  # as sent by a form or a page without CORS
     ):
         answer = requests.post(f"{url}/api/kernels", data="{}", headers=headers, timeout=30)
         assert answer.status_code == status, headers
@@ -375,8 +374,8 @@ def test_the_lessons_server_answers_the_owner_alone_and_its_kernels_listen_on_no
     assert requests.get(f"{url}/api/kernels", headers=signed_in, timeout=30).json() == []
     requests.post(f"{url}/api/kernels", data="{}", headers=signed_in, timeout=30).raise_for_status()
     servers = psutil.Process(pid).children(recursive=True)
-    (kernel,) = [one for one in servers if "ipykernel_launcher" in one.cmdline()]
+    (kernel,) = [process for process in servers if "ipykernel_launcher" in process.cmdline()]
     info = json.loads(Path(kernel.cmdline()[-1]).read_text())
     assert info["transport"] == "ipc"
     assert Path(info["ip"]).parent.stat().st_mode & 0o777 == 0o700
-    assert not any(token in " ".join(one.cmdline()) for one in [psutil.Process(pid), *servers])
+    assert not any(token in " ".join(process.cmdline()) for process in [psutil.Process(pid), *servers])

@@ -136,5 +136,5 @@ def test_a_notebook_shows_the_sentence_and_no_traceback(tmp_path: Any) -> None:
     assert caught.value.ename == "ConfigError"
     assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in caught.value.traceback] == [
         "ConfigError: per_day must be a whole number from 1 to 200,000, not 'many'",
-        "  Cure: change it in the cell of the parameters, or: papermill 05_dbt.ipynb done.ipynb -p per_day 10",
+        "  Cure: change it in the parameters cell, or: papermill 05_dbt.ipynb done.ipynb -p per_day 10",
     ]

@@ -173,22 +173,22 @@ def test_a_lesson_runs_with_the_domain_of_the_stack_and_with_no_other(source: Pa
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_page_of_the_report_can_be_chosen_and_drawn_in_the_lesson(page: Any) -> None:
     def rows(settings: Settings, visual: Visual) -> pd.DataFrame:
-        parts = [one for one in (visual.category, visual.series, *visual.columns) if one]
-        return pd.DataFrame({**{one: ["a", "b"] for one in parts}, **{one: [1.0, 2.0] for one in visual.measures}})
+        labels = [column for column in (visual.category, visual.series, *visual.columns) if column]
+        values = dict.fromkeys(visual.measures, [1.0, 2.0])
+        return pd.DataFrame({**{column: ["a", "b"] for column in labels}, **values})
 
-    lesson = FOLDER / "py" / "10_bi.py"
-    names = {
+    names: dict[str, Any] = {
         "page_name": page.name,
         "settings": Settings(),
         "power_bi": SimpleNamespace(rows=rows),
         "MEASURES": MEASURES,
+        "PAGES": PAGES,
     }
-    told: dict[str, Any] = {**names, "PAGES": PAGES}
-    exec(code_of(lesson, "page", "visual", "style", "draw"), told)
-    assert told["visual"] in page.visuals
-    drawn = [told["draw"](one) for one in page.visuals]
-    charts = [one for one in drawn if not isinstance(one, pd.DataFrame)]
-    assert len(charts) == sum(one.kind in ("line", "column") for one in page.visuals) > 0
+    exec(code_of(FOLDER / "py" / "10_bi.py", "page", "visual", "style", "draw"), names)
+    assert names["visual"] in page.visuals
+    drawn = [names["draw"](visual) for visual in page.visuals]
+    charts = [chart for chart in drawn if not isinstance(chart, pd.DataFrame)]
+    assert len(charts) == sum(visual.kind in ("line", "column") for visual in page.visuals) > 0
     for chart in charts:
         colours = [(trace.line if trace.type == "scatter" else trace.marker).color for trace in chart.data]
         assert colours == COLOURS[: len(colours)]
@@ -198,12 +198,12 @@ def test_each_page_of_the_report_can_be_chosen_and_drawn_in_the_lesson(page: Any
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_what_the_alert_lesson_says_of_crossings_and_messages_holds_in_each_domain(domain: str) -> None:
+def test_the_message_counts_in_the_alert_lesson_hold_in_each_domain(domain: str) -> None:
     matplotlib.use("agg")
-    told: dict[str, Any] = {"settings": Settings(domain=domain), "seed": 7}
-    exec(code_of(FOLDER / "py" / "08_alerts.py", "rule", "values", "begin", "judged").replace("plt.show()", ""), told)
-    rule, judged = told["rule"], told["judged"]
+    names: dict[str, Any] = {"settings": Settings(domain=domain), "seed": 7}
+    exec(code_of(FOLDER / "py" / "08_alerts.py", "rule", "values", "start").replace("plt.show()", ""), names)
+    rule, messages_of = names["rule"], names["messages_of"]
     bare = replace(rule, clear=rule.threshold, lasting=timedelta(0), cooldown=timedelta(0))
     without_hysteresis = replace(rule, clear=rule.threshold)
-    counts = [len(judged(one)) for one in (bare, replace(bare, clear=rule.clear), without_hysteresis, rule)]
-    assert counts == [18, 2, 2, 2]
+    variants = (bare, replace(bare, clear=rule.clear), without_hysteresis, rule)
+    assert [len(messages_of(variant)) for variant in variants] == [18, 2, 2, 2]

@@ -30,11 +30,12 @@ from rtlib.pipeline.dbt import models
 from rtlib.explain.template import explain
 from rtlib.widgets import dashboard
 source = FakeSource(Path({script!r}))
-def told(node, graph):
+def explanation(node, graph):
     return explain(node, graph=graph, domain="Curb-side pick-up")
-dashboard(source, explain=told, hurt=lambda name, tell: f"{{name}} was done, and it came back after 7.5 s.",
-    models=lambda: models(load_settings()), pages=FakePages(), selected=requested_part(),
-    ask=lambda one: SimpleNamespace(text=f"You asked about {{one.about}}.", source="facts", why="", dollars=0.0))
+def answer(question):
+    return SimpleNamespace(text=f"You asked about {{question.about}}.", source="facts", why="", dollars=0.0)
+dashboard(source, explain=explanation, ask=answer, models=lambda: models(load_settings()), pages=FakePages(),
+    inject_fault=lambda name, notify: f"{{name}} was done, and it came back after 7.5 s.", selected=requested_part())
 """
 
 

@@ -1,4 +1,4 @@
-// The address holds the key that lets its holder read. At the top of a tab the cookie does as well, so the key goes.
+// The address contains the key for reading. In a tab of its own the page also has the cookie, so it removes the key.
 const base = new URL(".", location.href);
 if (window === window.top) history.replaceState(null, "", "/");
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -10,33 +10,33 @@ const host = new AdaptiveCards.HostConfig({
     attention: colour("#b10e1c", "#f1707b"), good: colour("#0e700e", "#6fcf6f"), warning: colour("#835b00", "#f5c64a") } } },
   actions: { actionAlignment: "left" },
 });
-let shown = "";
-function open_link(url) {
+let shown = "";  // what the page currently shows
+function openLink(url) {
   if (/^https?:\/\//i.test(url ?? "")) window.open(url, "_blank", "noopener,noreferrer");
 }
-function boxed(told) {
+function article(content) {
   const box = document.createElement("article");
   box.className = "card";
   try {
-    const one = new AdaptiveCards.AdaptiveCard();
-    one.hostConfig = host;
-    one.onExecuteAction = (action) => open_link(action.url);
-    one.parse(told);
-    box.append(one.render());
+    const card = new AdaptiveCards.AdaptiveCard();
+    card.hostConfig = host;
+    card.onExecuteAction = (action) => openLink(action.url);
+    card.parse(content);
+    box.append(card.render());
   } catch (error) {
-    box.textContent = `A card that cannot be drawn: ${error.message}`;
+    box.textContent = `This card cannot be drawn: ${error.message}`;
   }
   return box;
 }
-async function look() {
+async function refresh() {
   const cards = await (await fetch(new URL("cards", base))).json();
-  const now = JSON.stringify([cards.length, cards.at(-1)]);  // only the newest are kept: the number may stand still
-  if (now === shown) return;
-  shown = now;
-  const many = cards.length;
-  document.getElementById("told").textContent =
-    many === 0 ? "Waiting for the first card…" : many === 1 ? "1 card" : `${many} cards, the newest first`;
-  document.getElementById("cards").replaceChildren(...cards.reverse().map(boxed));
+  const current = JSON.stringify([cards.length, cards.at(-1)]);  // the receiver keeps a bounded number of cards
+  if (current === shown) return;
+  shown = current;
+  const count = cards.length;
+  document.getElementById("summary").textContent =
+    count === 0 ? "Waiting for the first card…" : count === 1 ? "1 card" : `${count} cards, the newest first`;
+  document.getElementById("cards").replaceChildren(...cards.reverse().map(article));
 }
-look();
-setInterval(() => look().catch(() => {}), 1000);
+refresh();
+setInterval(() => refresh().catch(() => {}), 1000);

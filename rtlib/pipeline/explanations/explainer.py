@@ -73,9 +73,9 @@ def explained_subject(
         ConfigError: There is no such subject, or nothing was measured for it yet.
         WarehouseError: The warehouse does not answer.
     """
-    known = subject(settings, name)
-    plain = notes(known.facts) if level is Level.EXPERT else known.text
-    return _explanation(settings, known.facts, plain, level, language, question)
+    built = subject(settings, name)
+    plain = notes(built.facts) if level is Level.EXPERT else built.text
+    return _explanation(settings, built.facts, plain, level, language, question)
 
 
 def _explanation(

@@ -37,10 +37,10 @@ def is_subject(name: str) -> bool:
 
 
 def choices(domain: Domain, kind: str) -> list[tuple[str, str]]:
-    """(title, name) of every KPI or forecast that may be asked about; alerts come and go, and have their list."""
+    """(title, name) of every KPI or forecast for a choice of subjects; alerts have a list of their own."""
     if kind == "kpi":
-        return [(one.title, f"kpi:{one.name}") for one in domain.kpis]
-    return [("All sites", "forecast:all"), *((one.title, f"forecast:{one.id}") for one in domain.sites)]
+        return [(kpi.title, f"kpi:{kpi.name}") for kpi in domain.kpis]
+    return [("All sites", "forecast:all"), *((site.title, f"forecast:{site.id}") for site in domain.sites)]
 
 
 def subject(settings: Settings, name: str) -> Subject:
@@ -60,21 +60,21 @@ def subject(settings: Settings, name: str) -> Subject:
 
 
 def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
-    spec = next((one for one in domain.kpis if one.name == name), None)
+    spec = next((kpi for kpi in domain.kpis if kpi.name == name), None)
     if spec is None:
-        known = ", ".join(f"kpi:{one.name}" for one in domain.kpis)
-        raise ConfigError(f"{domain.name} has no KPI called {name!r}", cure=f"use one of: {known}")
+        names = ", ".join(f"kpi:{kpi.name}" for kpi in domain.kpis)
+        raise ConfigError(f"{domain.name} has no KPI called {name!r}", cure=f"use one of: {names}")
     rows = _ask(settings, lambda connection: latest_kpis(connection, domain.name, minutes=1))
     value = together(spec, rows)
     if value is None:
         raise ConfigError(f"nothing was measured for {spec.title} yet", cure="rtlib status; the stack must be running")
     worst = _worst(spec, rows)
-    titles = {one.id: one.title for one in domain.sites}
+    titles = {site.id: site.title for site in domain.sites}
     bounds = [("watch from", spec.warn), ("act from", spec.critical)]
     numbers = (
         Fact("all sites", value, spec.unit),
         Fact(f"worst site, {titles[worst.site]}", float(worst.measures[spec.name] or 0.0), spec.unit),
-        *(Fact(told, bound, spec.unit) for told, bound in bounds if bound is not None),
+        *(Fact(label, bound, spec.unit) for label, bound in bounds if bound is not None),
     )
     severity = spec.severity(value)
     words = {
@@ -97,17 +97,17 @@ def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
 
 
 def _worst(spec: KpiSpec, rows: list[Kpi]) -> Kpi:
-    measured = [one for one in rows if one.measures.get(spec.name) is not None]
+    measured = [row for row in rows if row.measures.get(spec.name) is not None]
     sign = 1 if spec.direction == "high" else -1
-    return max(measured, key=lambda one: sign * float(one.measures[spec.name] or 0.0))
+    return max(measured, key=lambda row: sign * float(row.measures[spec.name] or 0.0))
 
 
 def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
     rows = _ask(settings, lambda connection: alert_outbox.recent(connection, domain.name, limit=200))
-    row = next((one for one in rows if key in ("newest", one["alert_key"])), None)
+    row = next((row for row in rows if key in ("newest", row["alert_key"])), None)
     if row is None:
         raise ConfigError("there is no such alert", cure="rtlib explain alert:newest, once there is one")
-    spec = next((one for one in domain.alerts if one.name == row["rule"]), None)
+    spec = next((rule for rule in domain.alerts if rule.name == row["rule"]), None)
     minutes = round((row["judged_at"] - row["began_at"]).total_seconds() / 60)
     events = row["evidence"].get("events")
     numbers = (
@@ -120,12 +120,12 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
     advice = spec.advice if spec else ""
     state = "it is over" if over else "it is up"
     facts = _facts(row["title"], advice, over, state, numbers, ("KPI query",))
-    told, at = "is back to" if over else "stood at", row["judged_at"]
+    verb, at = "is back to" if over else "was", row["judged_at"]
     if last := alert_outbox.unmeasured_since(row):
-        told, at = "is no longer measured; at last it stood at", last
+        verb, at = "is no longer measured; its last value was", last
     made = f" It rests on {numbers[3].text}." if len(numbers) > 3 else ""
     text = (
-        f"{row['title']} {told} {numbers[0].text} at {at:%H:%M} UTC; the alert's threshold is "
+        f"{row['title']} {verb} {numbers[0].text} at {at:%H:%M} UTC; the alert's threshold is "
         f"{numbers[1].text}, and it had lasted {numbers[2].text}.{made} The card was {row['status']}."
         f"{'' if over else ' ' + advice}"
     )
@@ -133,20 +133,20 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
 
 
 def _forecast(settings: Settings, domain: Domain, site: str) -> Subject:
-    every = _ask(settings, lambda connection: read_backtests(connection, domain.name))
-    rows = [one for one in every if one["site"] == site]
-    best = next((one for one in rows if one["is_champion"]), None)
-    if best is None:
+    backtests = _ask(settings, lambda connection: read_backtests(connection, domain.name))
+    rows = [row for row in backtests if row["site"] == site]
+    champion = next((row for row in rows if row["is_champion"]), None)
+    if champion is None:
         raise ConfigError(f"no forecast was made for {site!r}", cure="rtlib staffing forecast")
     numbers = (
-        Fact("error (WAPE)", 100 * float(best["wape"]), "%"),
-        Fact("interval held", 100 * float(best["coverage_80"]), "%"),
-        Fact("asked about", float(best["origins"]), "earlier days"),
+        Fact("error (WAPE)", 100 * float(champion["wape"]), "%"),
+        Fact("interval held", 100 * float(champion["coverage_80"]), "%"),
+        Fact("tested on", float(champion["origins"]), "earlier days"),
         Fact("models tried", float(len(rows)), "models"),
     )
-    facts = _facts("Forecast", str(best["why"]), True, f"champion: {best['model']}", numbers, ("dbt marts",))
+    facts = _facts("Forecast", str(champion["why"]), True, f"champion: {champion['model']}", numbers, ("dbt marts",))
     text = (
-        f"{best['why']} Of {formatting.format_number(numbers[3].value)} models that were tried it did best; "
+        f"{champion['why']} Of {formatting.format_number(numbers[3].value)} models that were tried it did best; "
         f"its error is "
         f"{numbers[0].text} of the load, and its 80% interval held {numbers[1].text} of the time."
     )

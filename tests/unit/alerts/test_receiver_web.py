@@ -1,4 +1,4 @@
-"""Receiver web: who may send a card, who may read them, and what the page may do."""
+"""Receiver web: sending needs the secret, reading needs the key, and the page may load only its own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from rtlib.alerts.address import ReceiverAddress, reading_key
 from rtlib.alerts.card import CONTENT_TYPE, MAX_BYTES
-from rtlib.alerts.receiver import KEPT, ON_DISK, Receiver
+from rtlib.alerts.receiver import MAX_CARDS, MAX_LINES, Receiver
 from rtlib.alerts.receiver_web import web_app
 
 BASE = "http://127.0.0.1:18867"
@@ -22,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Clock:
-    """A second for each look, so that nothing is too fast."""
+    """Advances a second at each call, so that no request exceeds the rate."""
 
     now = 0.0
 
@@ -46,7 +46,7 @@ def body(*elements: Any, key: str = "a") -> bytes:
     return json.dumps({"type": "message", "attachments": [{"contentType": CONTENT_TYPE, "content": content}]}).encode()
 
 
-def test_a_card_is_taken_at_the_address_with_the_secret(client: TestClient, receiver: Receiver) -> None:
+def test_a_card_is_accepted_at_the_address_with_the_secret(client: TestClient, receiver: Receiver) -> None:
     assert client.post(WEBHOOK, content=body(), headers=JSON).status_code == 202
     assert len(receiver.cards) == 1
 
@@ -68,7 +68,7 @@ def test_a_card_is_taken_at_the_address_with_the_secret(client: TestClient, rece
         (WEBHOOK, {**JSON, "Origin": "null"}, 403),
     ],
 )
-def test_a_card_that_comes_any_other_way_is_refused_and_not_kept(
+def test_a_card_sent_in_any_other_way_is_refused_and_not_kept(
     client: TestClient, receiver: Receiver, url: str, headers: dict[str, str], status: int
 ) -> None:
     assert client.post(url, content=body(), headers=headers).status_code == status
@@ -77,7 +77,7 @@ def test_a_card_that_comes_any_other_way_is_refused_and_not_kept(
 
 @pytest.mark.parametrize("path", ["/", "/cards", "/web/cards.js", "/web/adaptivecards.min.js", "/view/wrong/", "/x"])
 @pytest.mark.parametrize("key", [None, "wrong", "the-secret"])
-def test_nobody_reads_without_the_key(client: TestClient, path: str, key: str | None) -> None:
+def test_reading_without_the_key_is_refused(client: TestClient, path: str, key: str | None) -> None:
     headers = {"Authorization": f"Bearer {key}", "Cookie": f"rtlib-cards-18867={key}"} if key else {}
     answer = client.get(BASE + path, headers=headers)
     assert answer.status_code == 401
@@ -93,13 +93,13 @@ def test_a_foreign_host_or_page_does_not_read_even_with_the_key(
     assert client.get(PAGE + path, headers=headers).status_code == 403
 
 
-def test_a_program_reads_the_cards_by_a_header(client: TestClient) -> None:
+def test_a_program_reads_the_cards_with_a_header(client: TestClient) -> None:
     client.post(WEBHOOK, content=body(), headers=JSON)
-    (found,) = client.get(ADDRESS.cards, headers=ADDRESS.headers()).json()
-    assert found["body"][0]["text"] == "Hello"
+    (card,) = client.get(ADDRESS.cards, headers=ADDRESS.headers()).json()
+    assert card["body"][0]["text"] == "Hello"
 
 
-def test_the_page_s_address_leaves_a_cookie_with_which_an_address_without_the_key_works(client: TestClient) -> None:
+def test_the_page_sets_a_cookie_with_which_addresses_without_the_key_work(client: TestClient) -> None:
     answer = client.get(PAGE)
     assert answer.status_code == 200
     cookie = answer.headers["set-cookie"]
@@ -109,17 +109,18 @@ def test_the_page_s_address_leaves_a_cookie_with_which_an_address_without_the_ke
     assert [client.get(f"{BASE}/{path}").status_code for path in ("", "cards", "web/cards.js")] == [200, 200, 200]
 
 
-def test_a_page_inside_another_one_that_may_keep_no_cookie_reads_by_its_own_address(client: TestClient) -> None:
+def test_an_embedded_page_without_cookies_reads_by_the_key_in_its_address(client: TestClient) -> None:
     assert [TestClient(client.app, base_url=BASE).get(PAGE + path).status_code for path in ("", "cards")] == [200, 200]
 
 
 @pytest.mark.parametrize("by_cookie", [True, False])
-def test_the_page_may_run_its_own_files_and_nothing_else(client: TestClient, by_cookie: bool) -> None:
+def test_the_page_may_load_only_its_own_files(client: TestClient, by_cookie: bool) -> None:
     answer = client.get(PAGE)
     answer = client.get(f"{BASE}/") if by_cookie else answer
-    told = dict(one.strip().partition(" ")[::2] for one in answer.headers["content-security-policy"].split(";"))
+    directives = answer.headers["content-security-policy"].split(";")
+    policy = dict(directive.strip().partition(" ")[::2] for directive in directives)
     framed_by = "'none'" if by_cookie else "http://127.0.0.1:* http://localhost:* vscode-webview:"
-    assert told == {
+    assert policy == {
         "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'",
         "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": framed_by,
     }  # fmt: skip
@@ -128,7 +129,7 @@ def test_the_page_may_run_its_own_files_and_nothing_else(client: TestClient, by_
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_path_that_leaves_the_folder_finds_nothing(client: TestClient) -> None:
+def test_a_path_outside_the_folder_is_not_served(client: TestClient) -> None:
     for path in ("web/../cards.html", "web/%2e%2e/receiver.py", "web/..%2freceiver.py", "web//etc/passwd"):
         assert client.get(PAGE + path).status_code in (401, 404)
 
@@ -139,7 +140,7 @@ def test_deeply_nested_json_is_refused(client: TestClient, receiver: Receiver, d
     assert receiver.take(deep)[0] == 400
 
 
-def test_a_body_that_teams_would_not_take_is_refused(client: TestClient, receiver: Receiver) -> None:
+def test_a_body_too_large_for_teams_is_refused(client: TestClient, receiver: Receiver) -> None:
     assert client.post(WEBHOOK, content=b" " * (MAX_BYTES + 1), headers=JSON).status_code == 413
     assert not receiver.cards
 
@@ -147,33 +148,33 @@ def test_a_body_that_teams_would_not_take_is_refused(client: TestClient, receive
 @pytest.mark.parametrize(
     "element", [{"type": "TextBlock", "text": "\ud800"}, {"type": "TextBlock", "size": float("nan")}, [float("inf")]]
 )
-def test_no_card_that_is_taken_breaks_the_list(client: TestClient, element: Any) -> None:
+def test_no_accepted_card_breaks_the_list(client: TestClient, element: Any) -> None:
     assert client.post(WEBHOOK, content=body(element), headers=JSON).status_code == 202
     assert client.get(ADDRESS.cards, headers=ADDRESS.headers()).status_code == 200
 
 
-def test_only_what_is_allowed_of_a_card_is_kept(client: TestClient, receiver: Receiver) -> None:
+def test_only_the_allowed_parts_of_a_card_are_kept(client: TestClient, receiver: Receiver) -> None:
     client.post(WEBHOOK, content=body({"type": "Input.Text", "id": "password"}), headers=JSON)
     assert "password" not in json.dumps(list(receiver.cards))
 
 
-def test_an_id_of_another_type_does_not_stop_the_receiver(receiver: Receiver) -> None:
+def test_an_id_of_the_wrong_type_does_not_stop_the_receiver(receiver: Receiver) -> None:
     assert receiver.take(body(key=["a"]))[0] == 202  # type: ignore[arg-type]
     assert receiver.take(body(key="b"))[0] == 202
 
 
-def test_the_file_is_its_owner_s_and_of_bounded_length(tmp_path: Path) -> None:
+def test_the_file_is_private_and_of_bounded_length(tmp_path: Path) -> None:
     file = tmp_path / "cards.jsonl"
     receiver = Receiver(file, clock=Clock())
-    for number in range(ON_DISK + 2 * KEPT + 5):
+    for number in range(MAX_LINES + 2 * MAX_CARDS + 5):
         assert receiver.take(body(key=str(number)))[0] == 202
-        assert len(file.read_text().splitlines()) <= ON_DISK
+        assert len(file.read_text().splitlines()) <= MAX_LINES
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(Receiver(file).cards) == list(receiver.cards)
-    assert len(receiver.cards) == KEPT
+    assert len(receiver.cards) == MAX_CARDS
 
 
-def test_a_file_of_an_earlier_version_is_cleaned_when_it_is_read(tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_version_is_sanitized_when_it_is_read(tmp_path: Path) -> None:
     file = tmp_path / "cards.jsonl"
     old = {"type": "AdaptiveCard", "body": [{"type": "Image", "url": "http://127.0.0.1:9/a"}]}
     file.write_text(json.dumps(old) + "\n[]\n" + "[" * 5_000 + "\n")
@@ -181,6 +182,6 @@ def test_a_file_of_an_earlier_version_is_cleaned_when_it_is_read(tmp_path: Path)
 
 
 def test_the_secret_is_in_no_repr() -> None:
-    shown = f"{ADDRESS!r} {ADDRESS} {ADDRESS.webhook} {ADDRESS.page!r} {ADDRESS.cards}"
-    assert "the-secret" not in shown
-    assert reading_key(ADDRESS.secret) not in shown
+    text = f"{ADDRESS!r} {ADDRESS} {ADDRESS.webhook} {ADDRESS.page!r} {ADDRESS.cards}"
+    assert "the-secret" not in text
+    assert reading_key(ADDRESS.secret) not in text

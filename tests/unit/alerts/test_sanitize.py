@@ -1,4 +1,4 @@
-"""Sanitize: of a stranger's card only text, layout and web links are left."""
+"""Sanitize: only text, layout and web links of a foreign card are kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JSON = st.recursive(
 )
 
 
-def of(*body: Any, **fields: Any) -> dict[str, Any]:
+def card_with(*body: Any, **fields: Any) -> dict[str, Any]:
     return {"type": "AdaptiveCard", "body": list(body), **fields}
 
 
@@ -42,12 +42,12 @@ def nested(depth: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("change", [Change.RAISED, Change.RECOVERED])
 @pytest.mark.parametrize("name", ["curbside", "ecommerce", "gaming", "iot"])
-def test_a_card_of_the_service_is_kept_as_it_is(name: str, change: Change) -> None:
+def test_a_card_of_the_alerting_service_is_unchanged(name: str, change: Change) -> None:
     domain = load_domain(name)
     for rule in rules_of(domain):
-        told = Alert(name, "a-site", rule, change, 12.5, NOON, NOON, NOON, {"events": 240})
-        made = card(told, site="A site", advice=rule.advice, link="http://127.0.0.1:18866/?node=kpis")
-        assert sanitize(made) == made
+        alert = Alert(name, "a-site", rule, change, 12.5, NOON, NOON, NOON, {"events": 240})
+        content = card(alert, site="A site", advice=rule.advice, link="http://127.0.0.1:18866/?node=kpis")
+        assert sanitize(content) == content
 
 
 @pytest.mark.parametrize(
@@ -59,32 +59,32 @@ def test_a_card_of_the_service_is_kept_as_it_is(name: str, change: Change) -> No
         {"type": "Image", "url": "data:image/svg+xml,<svg onload=alert(1)>"},
         {"type": "Media", "sources": [{"url": "http://127.0.0.1:9/a.mp4"}]},
         {"type": "ActionSet", "actions": [{"type": "Action.Submit", "title": "Send"}]},
-        {"type": ["TextBlock"], "text": "a list is no type"},
+        {"type": ["TextBlock"], "text": "a list is not a type"},
         {"type": "<script>", "text": "x"},
-        "no element",
+        "not an element",
         None,
     ],
 )
-def test_an_element_that_only_shows_text_is_the_only_kind_kept(element: Any) -> None:
-    kept = json.dumps(sanitize(of(element, {"type": "TextBlock", "text": "kept"})))
+def test_an_element_that_does_more_than_show_text_is_removed(element: Any) -> None:
+    kept = json.dumps(sanitize(card_with(element, {"type": "TextBlock", "text": "kept"})))
     assert "kept" in kept
     assert "Not shown here" in kept
     for word in ("password", "http://", "data:", "Send", "<script>", "choices", "sources"):
         assert word not in kept
 
 
-def test_the_last_line_names_what_was_left_out_by_its_type_alone() -> None:
-    found = sanitize(of({"type": "Image"}, {"type": "Input.Text"}, {"type": "call 555-1234"}))
-    (told,) = found["body"]
-    assert told["text"] == "Not shown here: Image, Input.Text, other elements"
+def test_the_last_line_names_only_the_types_of_removed_elements() -> None:
+    sanitized = sanitize(card_with({"type": "Image"}, {"type": "Input.Text"}, {"type": "call 555-1234"}))
+    (line,) = sanitized["body"]
+    assert line["text"] == "Not shown here: Image, Input.Text, other elements"
 
 
 @pytest.mark.parametrize("name", ["selectAction", "backgroundImage", "fallback", "speak", "refresh", "iconUrl"])
 def test_a_property_that_could_act_or_load_something_is_removed(name: str) -> None:
     harm = {"type": "Action.OpenUrl", "url": "javascript:alert(1)"}
     element = {"type": "Container", "items": [{"type": "TextBlock", "text": "a", name: harm}], name: harm}
-    kept = sanitize(of(element, **{name: harm}))
-    assert kept == of({"type": "Container", "items": [{"type": "TextBlock", "text": "a"}]})
+    kept = sanitize(card_with(element, **{name: harm}))
+    assert kept == card_with({"type": "Container", "items": [{"type": "TextBlock", "text": "a"}]})
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/?node=kpis", "https://example.com/a?b=c#d", "HTTPS://example.com"])
@@ -103,34 +103,36 @@ def test_a_web_link_is_kept(url: str) -> None:
 def test_any_other_link_is_removed_with_its_button(url: Any) -> None:
     assert web_link(url) is None
     action = {"type": "Action.OpenUrl", "title": "Press", "url": url}
-    kept = sanitize(of(actions=[action]))
+    kept = sanitize(card_with(actions=[action]))
     assert "actions" not in kept
     assert "Press" not in json.dumps(kept)
 
 
 @pytest.mark.parametrize("kind", ["Action.Submit", "Action.Execute", "Action.ShowCard", "Action.ToggleVisibility"])
 def test_a_button_that_does_more_than_open_a_link_is_removed(kind: str) -> None:
-    harm = {"type": kind, "url": "http://example.com", "card": of({"type": "Input.Text"}), "data": {"a": 1}}
-    assert "actions" not in sanitize(of(actions=[harm]))
+    harm = {"type": kind, "url": "http://example.com", "card": card_with({"type": "Input.Text"}), "data": {"a": 1}}
+    assert "actions" not in sanitize(card_with(actions=[harm]))
 
 
-def test_depth_number_and_length_are_bounded() -> None:
-    assert "deep" in json.dumps(sanitize(of(nested(MAX_DEPTH - 1))))
-    assert "deep" not in json.dumps(sanitize(of(nested(MAX_DEPTH))))
-    many = sanitize(of(*[{"type": "TextBlock", "text": "a" * 10_000}] * 1_000))
+def test_depth_count_and_length_are_bounded() -> None:
+    assert "deep" in json.dumps(sanitize(card_with(nested(MAX_DEPTH - 1))))
+    assert "deep" not in json.dumps(sanitize(card_with(nested(MAX_DEPTH))))
+    many = sanitize(card_with(*[{"type": "TextBlock", "text": "a" * 10_000}] * 1_000))
     assert len(many["body"]) == MAX_ELEMENTS + 1
     assert len(many["body"][0]["text"]) == MAX_TEXT
-    facts = sanitize(of({"type": "FactSet", "facts": [{"title": "a", "value": "b"}] * 1_000}))
+    facts = sanitize(card_with({"type": "FactSet", "facts": [{"title": "a", "value": "b"}] * 1_000}))
     assert len(facts["body"][0]["facts"]) == MAX_ELEMENTS - 1
 
 
-def test_what_is_kept_can_always_be_written_as_json() -> None:
-    kept = sanitize(of({"type": "TextBlock", "text": "half a \ud800 pair", "size": float("nan"), "id": "\udfff"}))
+def test_a_sanitized_card_can_always_be_encoded_as_json() -> None:
+    kept = sanitize(
+        card_with({"type": "TextBlock", "text": "half a \ud800 pair", "size": float("nan"), "id": "\udfff"})
+    )
     assert json.dumps(kept, allow_nan=False, ensure_ascii=False).encode()
 
 
 @given(JSON, JSON)
-def test_whatever_comes_the_result_is_a_card_and_the_given_one_is_not_changed(body: Any, actions: Any) -> None:
+def test_any_input_gives_a_card_and_stays_unchanged(body: Any, actions: Any) -> None:
     given_card = {"type": "AdaptiveCard", "body": body, "actions": actions}
     before = repr(given_card)
     kept = sanitize(given_card)

@@ -20,8 +20,8 @@ from rtlib.graph import Graph, Node, build
 from rtlib.records import Observation, Reading, Status
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-PROBES = sorted({one.probe for one in ARCHITECTURE_COMPONENTS_LIST if one.probe})
-IDS = [one.id for one in ARCHITECTURE_COMPONENTS_LIST]
+PROBES = sorted({part.probe for part in ARCHITECTURE_COMPONENTS_LIST if part.probe})
+IDS = [part.id for part in ARCHITECTURE_COMPONENTS_LIST]
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 
 readings = st.builds(
@@ -49,7 +49,7 @@ def text_of(
 
 def healthy(*numbers: tuple[str, float | None, str], ago: float = 0.5) -> Observation:
     at = NOW - timedelta(seconds=ago)
-    return Observation(Status.HEALTHY, "it answers", NOW, tuple(Reading(*one, at) for one in numbers))
+    return Observation(Status.HEALTHY, "it answers", NOW, tuple(Reading(*number, at) for number in numbers))
 
 
 POWER = re.compile(r"(-?\d(?:\.\d+)?) × 10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
@@ -59,14 +59,17 @@ PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 def allowed(node: Node, graph: Graph) -> list[float]:
     """Every number the node has: its readings, and its age in any unit it may be written in."""
     ages = [] if node.age_seconds is None else [int(node.age_seconds / unit) for unit in (1, 60, 3600, 86400)]
-    return [float(one.value) for one in node.readings if one.value is not None] + [float(age) for age in ages]
+    return [float(reading.value) for reading in node.readings if reading.value is not None] + [
+        float(age) for age in ages
+    ]
 
 
 def is_measured(token: str, numbers: list[float]) -> bool:
     shown = float(token.replace(",", ""))
     decimals = len(token.partition(".")[2].partition("e")[0])
     return any(
-        abs(shown - one) <= max(0.5000001 * 10**-decimals, abs(one) * 0.05 * (abs(one) < 0.1)) for one in numbers
+        abs(shown - number) <= max(0.5000001 * 10**-decimals, abs(number) * 0.05 * (abs(number) < 0.1))
+        for number in numbers
     )
 
 
@@ -79,7 +82,7 @@ def test_every_number_in_an_explanation_was_measured(
     text = explain(node, graph=graph, level=level).replace(node.component.plain, "")
     for mantissa, power in POWER.findall(text):
         size = 10.0 ** int(power.translate(PLAIN))
-        assert any(abs(float(mantissa) * size - one) <= 0.00501 * size for one in allowed(node, graph)), text
+        assert any(abs(float(mantissa) * size - number) <= 0.00501 * size for number in allowed(node, graph)), text
     text = POWER.sub("", text)
     wrong = [token for token in NUMBER.findall(text) if not is_measured(token, allowed(node, graph))]
     assert wrong == [], text
@@ -102,7 +105,7 @@ BROKER = healthy(
 
 def test_a_practitioner_gets_all_numbers_and_the_sources_and_a_newcomer_gets_three_numbers() -> None:
     newcomer, practitioner = (
-        text_of({"broker": BROKER}, "events", level=one) for one in (Level.NEWCOMER, Level.PRACTITIONER)
+        text_of({"broker": BROKER}, "events", level=level) for level in (Level.NEWCOMER, Level.PRACTITIONER)
     )
     assert "7 ms" not in newcomer
     assert "7 ms" in practitioner
@@ -185,9 +188,9 @@ def test_readings_without_a_value_are_no_facts() -> None:
     assert "has reported no number yet" in explain(graph.node("events"), graph=graph)
 
 
-@pytest.mark.parametrize("one", ARCHITECTURE_COMPONENTS_LIST, ids=IDS)
-def test_the_plain_words_of_a_component_leave_room_for_the_live_part(one: object) -> None:
-    assert len(re.findall(r"\.(?= |$)", one.plain)) <= 2  # type: ignore[attr-defined]
+@pytest.mark.parametrize("part", ARCHITECTURE_COMPONENTS_LIST, ids=IDS)
+def test_the_plain_words_of_a_component_leave_room_for_the_live_part(part: object) -> None:
+    assert len(re.findall(r"\.(?= |$)", part.plain)) <= 2  # type: ignore[attr-defined]
 
 
 def test_every_phrase_belongs_to_a_reading_of_a_probe_and_every_reading_has_a_phrase() -> None:

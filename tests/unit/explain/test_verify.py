@@ -79,7 +79,7 @@ HONEST = {
 BEHIND_ONE_FACT, BEHIND_TWO_FACTS = "{subject.title}: ", "{subject.title} ({subject.product}): "
 
 
-def found(*sentences: str, facts: Facts = FACTS, language: str = "English") -> tuple[str, ...]:
+def problems_of(*sentences: str, facts: Facts = FACTS, language: str = "English") -> tuple[str, ...]:
     return problems(sentences, ground(facts), language=language)
 
 
@@ -94,33 +94,33 @@ def lowered(answer: str) -> str:
 
 @pytest.mark.parametrize(("language", "sentence"), [(name, row) for name, rows in HONEST.items() for row in rows])
 def test_an_honest_sentence_passes_in_every_language_by_the_same_rules(language: str, sentence: str) -> None:
-    assert found(sentence, language=language) == ()
+    assert problems_of(sentence, language=language) == ()
     assert not PLACEHOLDER.search(shown(sentence))
 
 
 @pytest.mark.parametrize("answer", [*RECOGNISED, *MEANT, " ", "It keeps events in the order they came. " * 60])
 def test_an_adversarial_answer_is_refused_as_it_stands_and_behind_a_fact(answer: str) -> None:
-    assert found(answer)
-    assert found(BEHIND_ONE_FACT + lowered(answer))
+    assert problems_of(answer)
+    assert problems_of(BEHIND_ONE_FACT + lowered(answer))
 
 
 @pytest.mark.parametrize("answer", RECOGNISED)
 def test_numbers_names_states_markup_and_addresses_are_refused_wherever_they_stand(answer: str) -> None:
-    assert found(BEHIND_TWO_FACTS + lowered(answer))
+    assert problems_of(BEHIND_TWO_FACTS + lowered(answer))
 
 
 @pytest.mark.parametrize(("language", "answer"), RECOGNISED_ABROAD + MEANT_ABROAD)
 def test_an_adversarial_answer_in_another_language_is_refused_too(language: str, answer: str) -> None:
-    assert found(answer, language=language)
-    assert found(BEHIND_ONE_FACT + lowered(answer), language=language)
+    assert problems_of(answer, language=language)
+    assert problems_of(BEHIND_ONE_FACT + lowered(answer), language=language)
     if (language, answer) in RECOGNISED_ABROAD:
-        assert found(BEHIND_TWO_FACTS + lowered(answer), language=language)
+        assert problems_of(BEHIND_TWO_FACTS + lowered(answer), language=language)
 
 
 def test_the_meaning_of_words_between_two_facts_is_believed_and_this_is_all_that_is() -> None:
-    believed = [answer for answer in MEANT if not found(BEHIND_TWO_FACTS + lowered(answer))]
+    believed = [answer for answer in MEANT if not problems_of(BEHIND_TWO_FACTS + lowered(answer))]
     assert sorted(believed) == sorted(MEANT)
-    assert not found("{source.simulator} reads from {subject.title}.")  # it is the other way round
+    assert not problems_of("{source.simulator} reads from {subject.title}.")  # it is the other way round
     assert len(set(RECOGNISED)) >= 150
 
 
@@ -155,28 +155,30 @@ def test_the_meaning_of_words_between_two_facts_is_believed_and_this_is_all_that
 )
 def test_a_problem_names_the_sentence_and_what_is_wrong_with_it(sentence: str, problem: str) -> None:
     good = HONEST["English"][0]
-    assert any(reason.startswith(f"sentence 2 {problem}") for reason in found(good, sentence))
+    assert any(reason.startswith(f"sentence 2 {problem}") for reason in problems_of(good, sentence))
 
 
 def test_an_answer_has_at_least_one_sentence_and_not_too_many() -> None:
     good = HONEST["English"][0]
-    assert found() == (f"0 sentences, not 1 to {MAX_SENTENCES}",)
-    assert found(*[good] * MAX_SENTENCES) == ()
-    assert found(*[good] * (MAX_SENTENCES + 1))
+    assert problems_of() == (f"0 sentences, not 1 to {MAX_SENTENCES}",)
+    assert problems_of(*[good] * MAX_SENTENCES) == ()
+    assert problems_of(*[good] * (MAX_SENTENCES + 1))
     talkative = replace(FACTS, plain="It keeps events. " * 20)
-    assert found(*["{subject.purpose}"] * MAX_SENTENCES, facts=talkative) == ("longer than 2,000 characters",)
+    assert problems_of(*["{subject.purpose}"] * MAX_SENTENCES, facts=talkative) == ("longer than 2,000 characters",)
 
 
 @given(st.characters(categories=["Nd", "Nl", "No"]))
 def test_a_digit_of_any_script_is_refused_outside_a_fact(digit: str) -> None:
-    assert found(f"{{subject.title}} holds {digit} of {{number.in_the_topic}}.")
+    assert problems_of(f"{{subject.title}} holds {digit} of {{number.in_the_topic}}.")
 
 
 @pytest.mark.parametrize("language", sorted({*languages()} - {"Chinese"}))  # whose numerals are digits to Unicode
 def test_a_number_is_refused_as_num2words_spells_it_in_each_language(language: str) -> None:
     spelled = [num2words(value, lang=language_code(language)) for value in SPELLED]
     passing = [
-        word for word in spelled if not found(f"{{subject.title}} {word} {{reader.kpi_query}}.", language=language)
+        word
+        for word in spelled
+        if not problems_of(f"{{subject.title}} {word} {{reader.kpi_query}}.", language=language)
     ]
     assert [word for word in passing if len(word) > 1] == []  # one letter alone is a word like others, in Korean
 
@@ -194,9 +196,9 @@ def test_whatever_passes_has_no_number_or_sign_beside_those_of_the_facts(parts: 
 def test_a_state_is_quoted_from_the_facts_and_never_written_by_the_model(status: Status) -> None:
     facts = replace(FACTS, status=status)
     quoted = "{subject.title}: {subject.state}."
-    assert found(quoted, facts=facts) == ()
+    assert problems_of(quoted, facts=facts) == ()
     assert shown(quoted, facts) == f"Events topic: {status.value}."
-    assert found(f"{{subject.title}} is {status.value} and feeds {{reader.kpi_query}}.", facts=facts)
+    assert problems_of(f"{{subject.title}} is {status.value} and feeds {{reader.kpi_query}}.", facts=facts)
 
 
 def test_a_number_brings_its_unit_and_without_a_unit_its_name() -> None:
@@ -213,21 +215,23 @@ def test_an_old_number_says_that_it_is_old_whatever_the_model_writes_around_it(o
 
 def test_a_stopped_neighbour_has_a_state_and_no_other_neighbour_has_one() -> None:
     facts = replace(FACTS, status=Status.DEGRADED, trouble="Simulator")
-    assert found("{cause.title}: {cause.state}.", facts=facts) == ()
+    assert problems_of("{cause.title}: {cause.state}.", facts=facts) == ()
     assert shown("{cause.title}: {cause.state}.", facts) == "Simulator: stopped."
-    assert found("{cause.title}: {cause.state}.") and found("{source.simulator}: {source.simulator.state}.")
+    assert problems_of("{cause.title}: {cause.state}.") and problems_of("{source.simulator}: {source.simulator.state}.")
 
 
 def test_digits_in_the_name_of_a_site_come_from_the_fact() -> None:
     facts = replace(FACTS, site="Oakland, 3rd Street", numbers=(Fact("worst site, Oakland, 3rd Street", 8.0, "min"),))
     sentence = "{subject.site} has {number.worst_site_oakland_3rd_street}."
-    assert (found(sentence, facts=facts), shown(sentence, facts)) == ((), "Oakland, 3rd Street has 8 min.")
-    assert found("{subject.title} at oakland, 3rd street has {number.worst_site_oakland_3rd_street}.", facts=facts)
+    assert (problems_of(sentence, facts=facts), shown(sentence, facts)) == ((), "Oakland, 3rd Street has 8 min.")
+    assert problems_of(
+        "{subject.title} at oakland, 3rd street has {number.worst_site_oakland_3rd_street}.", facts=facts
+    )
 
 
 def test_an_id_in_another_form_of_unicode_is_the_same_id() -> None:
     for sentence in ("｛subject.title} feeds {reader.kpi_query}.", "{ｓubject.ti\u200ctle} feeds {reader.kpi_query}."):
-        assert (found(sentence), shown(sentence)) == ((), "Events topic feeds KPI query.")
+        assert (problems_of(sentence), shown(sentence)) == ((), "Events topic feeds KPI query.")
 
 
 def test_two_facts_of_one_name_keep_an_id_each() -> None:
@@ -249,7 +253,7 @@ def test_every_part_can_be_explained_by_its_own_facts_in_every_state(part: str) 
 @pytest.mark.parametrize("language", ["Klingon", "Hindi", "Greek", "Thai", ""])
 def test_a_language_whose_number_words_are_unknown_is_refused_with_those_that_are_known(language: str) -> None:
     with pytest.raises(ConfigError, match="could not be checked") as error:
-        found(HONEST["English"][0], language=language)
+        problems_of(HONEST["English"][0], language=language)
     assert "German" in error.value.cure and "Japanese" in error.value.cure
 
 

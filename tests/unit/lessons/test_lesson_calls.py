@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rtlib import lessons
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
+from rtlib.lessons import ledger_without_one_event
 from rtlib.pipeline import notebook_spark
 from rtlib.pipeline.audit import evidence
 from rtlib.services.java import Java
@@ -21,7 +21,7 @@ def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: 
     run = run_of()
     monkeypatch.setattr(evidence, "gather", lambda settings: evidence_of(run))
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: held_by(evidence_of(run)))
-    taken = lessons.ledger_without_one_event(Settings())
+    taken = ledger_without_one_event(Settings())
     (hidden,) = taken.lost_events
     assert (taken.lost, taken.doubled, hidden.sequence) == (1, 0, 0)
     assert hidden.event_id in {sent.event.event_id for sent in run.records() if sent.event}
@@ -32,7 +32,7 @@ def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(evidence, "gather", lambda settings: nothing)
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: {})
     with pytest.raises(ConfigError, match="holds no event") as caught:
-        lessons.ledger_without_one_event(Settings())
+        ledger_without_one_event(Settings())
     assert caught.value.cure == "wait a few seconds, then try again"
 
 
