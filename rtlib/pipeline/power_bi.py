@@ -22,7 +22,7 @@ from rtlib.warehouse.migrations import columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "exists", "export", "folder", "missing", "last_export", "real", "rows", "tables", "validate"]
+__all__ = ["build", "exists", "export", "folder", "last_export", "missing", "real", "rows", "tables", "validate"]
 
 
 def folder() -> Path:

@@ -44,7 +44,7 @@ def shape(world: Simulator, records: list[SimulatedRecord]) -> Counter[Any]:
     )
 
 
-@pytest.mark.parametrize("name", [fault.name for fault in MENU.values() if fault.way == "burst"])
+@pytest.mark.parametrize("name", [fault.name for fault in MENU.values() if fault.method == "burst"])
 def test_a_burst_of_the_same_seed_repeats_the_same_events(
     name: str, sent: list[tuple[Simulator, list[SimulatedRecord]]]
 ) -> None:
