@@ -42,10 +42,10 @@ def bench_pipeline(
     """
     if context.invoked_subcommand is not None:
         return
-    from rtlib import demo
+    from rtlib.app.bench_host import run_bench
     from rtlib.bench import report
 
-    result = demo.run_bench(load_settings(), quick=quick, notify=say)
+    result = run_bench(load_settings(), quick=quick, notify=say)
     if save:
         report.save(result, project_root() / "docs" / "bench", notify=say)
     print_json(result.to_json()) if as_json else typer.echo(report.table(result))

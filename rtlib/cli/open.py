@@ -32,7 +32,7 @@ def run_demo(
     With --headless it streams for some seconds, holds every count against the simulator's own tally, prints one line
     for each path, and exits 0 only if they agree; 1 when they do not, 9 when something had not arrived in time.
     """
-    from rtlib import demo
+    from rtlib.app import demo
     from rtlib.ledger import to_dict
 
     for name, given in (("--json", as_json), ("--seconds", seconds is not None)):
@@ -55,9 +55,9 @@ def open_app(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve it, but open no browser.")] = False,
 ) -> None:
     """Serve the clickable graph of the running stack by Voilà, until Ctrl-C."""
-    from rtlib import demo
+    from rtlib.app import servers
 
-    demo.serve_app(load_settings(), notify=say, browser=not no_browser)
+    servers.serve_app(load_settings(), notify=say, browser=not no_browser)
 
 
 @app.command()
@@ -65,9 +65,9 @@ def cards(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, but open no browser.")] = False,
 ) -> None:
     """Open the page with the cards that the local receiver took in the place of Teams."""
-    from rtlib import demo
+    from rtlib.app import servers
 
-    demo.open_cards(load_settings(), notify=say, browser=not no_browser)
+    servers.open_cards(load_settings(), notify=say, browser=not no_browser)
 
 
 @app.command()
@@ -75,6 +75,6 @@ def lab(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve it, but open no browser.")] = False,
 ) -> None:
     """Open the lessons in JupyterLab, until Ctrl-C."""
-    from rtlib import demo
+    from rtlib.app import servers
 
-    demo.serve_lab(load_settings(), browser=not no_browser)
+    servers.serve_lab(load_settings(), browser=not no_browser)

@@ -13,7 +13,7 @@ from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, SupervisorSilent
 
 if TYPE_CHECKING:
-    from rtlib.services.stack import StackStatus
+    from rtlib.services.status import StackStatus
 
 
 @app.command()
@@ -57,10 +57,10 @@ def up(
     small: Small = False,
 ) -> None:
     """Start the stack in the background. Starting it twice is harmless."""
-    from rtlib import demo
+    from rtlib.app import lifecycle
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
-    began = demo.start(settings, chosen, notify=say)
+    began = lifecycle.start(settings, chosen, notify=say)
     now = load_settings()
     if began and not as_json:
         say(f"up: Kafka at {now.bootstrap_servers}, registry at {now.schema_registry_url}")
@@ -99,11 +99,11 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Show what a part has said."""
-    from rtlib.services import stack
+    from rtlib.services.logs import tail_log
     from rtlib.services.parts import known_part
 
     settings = load_settings()
-    said = stack.tail_log(settings, known_part(part), lines)
+    said = tail_log(settings, known_part(part), lines)
     if as_json:
         print_json({"part": part, "lines": said})
         return
@@ -153,7 +153,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Empty the state folder: topics, tables, checkpoints, logs. The downloaded jars stay."""
-    from rtlib.services import stack
+    from rtlib.services.state_folder import reset as empty_folder
 
     settings = load_settings()
     if not yes and not sys.stdin.isatty():
@@ -162,7 +162,7 @@ def reset(
         )
     if not yes:
         typer.confirm(f"Empty {settings.home}?", abort=True)
-    stack.reset(settings, downloads=downloads)
+    empty_folder(settings, downloads=downloads)
     typer.echo(f"{settings.home} is empty" + ("" if downloads else ", but for the downloaded jars"))
 
 
@@ -201,17 +201,16 @@ def run(part: PartName) -> None:
 
 def _show_status(settings: Settings, *, as_json: bool) -> bool:
     from rtlib.pipeline.monitoring import health
-    from rtlib.services import stack
+    from rtlib.services.status import status as stack_status
 
-    told = stack.status(settings, checks=health.checks())
-    healthy = told.running and all(part.healthy for part in told.parts)
+    current = stack_status(settings, checks=health.checks())
     if as_json:
-        print_json({**asdict(told), "healthy": healthy})
-    elif not told.running:
+        print_json(current.to_json())
+    elif not current.running:
         typer.echo("the stack is not running; start it with: rtlib up")
     else:
-        _print_table(told)
-    return healthy
+        _print_table(current)
+    return current.healthy
 
 
 def _print_table(told: StackStatus) -> None:
@@ -224,7 +223,7 @@ def _print_table(told: StackStatus) -> None:
     for part in told.parts:
         mark = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "NOT WELL"
         memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
-        table.add_row(part.name, mark, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.said)
+        table.add_row(part.name, mark, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.detail)
     console = Console(highlight=False)
     console.print(table)
     console.print(f"resident memory of the whole stack: {told.resident_mb / 1024:.2f} GB")

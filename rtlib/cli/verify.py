@@ -44,13 +44,14 @@ def fault(
     What should happen is said first. Exit code 1 when the pipeline did not recover by itself, or the fault did not do
     what was said: copies that were not left out, late events that nobody counted, and so on.
     """
-    from rtlib import demo, faults
+    from rtlib import faults
+    from rtlib.app import lifecycle
 
     if name is None:
         menu = {one.name: one.title for one in faults.MENU.values()}
         print_json(menu) if as_json else typer.echo("\n".join(f"{one:<20} {title}" for one, title in menu.items()))
         return
-    with demo.ending_on_signal():
+    with lifecycle.interrupt_on_signal():
         report = faults.run(load_settings(), name, seed=seed, notify=say)
     if as_json:
         print_json({**asdict(report), "recovered": report.recovered, "as_expected": report.as_expected})
@@ -88,11 +89,12 @@ def soak(
     """
     if runs > 1:
         _soaks(runs, seconds=seconds, seed=seed, faults=count, rate=rate, domain=domain, as_json=as_json)
-    from rtlib import demo, ledger
+    from rtlib import ledger
+    from rtlib.app import lifecycle
     from rtlib.faults.soak import soak as run_soak
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=small)
-    with demo.running_stack(settings, {**chosen, **STEADY}, notify=say) as running:
+    with lifecycle.running_stack(settings, {**chosen, **STEADY}, notify=say) as running:
         result = run_soak(running, seed=seed, seconds=seconds, faults=count, notify=say, record_bytes=record_bytes)
     bounds = {
         "state_rows": result.state_rows, "judges_state": result.judges_state, "memory_growth": result.memory_growth
@@ -109,16 +111,16 @@ def _soaks(
     runs: int, *, seconds: int, seed: int, faults: int, rate: float, domain: str | None, as_json: bool
 ) -> NoReturn:
     """Soak again and again, and print a row for each run; one that fails is told as such, and the next is begun."""
-    from rtlib import demo
+    from rtlib.app import lifecycle
     from rtlib.faults import soak_table
     from rtlib.faults.soak import soak as run_soak
 
     rows: list[soak_table.Row] = []
     for number in range(seed, seed + runs):
         _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
-        with demo.scratch(load_settings(), "soak") as own:
+        with lifecycle.scratch_folder(load_settings(), "soak") as own:
             try:
-                with demo.running_stack(own, {**chosen, **STEADY}, notify=say) as running:
+                with lifecycle.running_stack(own, {**chosen, **STEADY}, notify=say) as running:
                     done = run_soak(running, seed=number, seconds=seconds, faults=faults, notify=say)
                 rows.append(soak_table.row(number, done))
             except RtlibError as error:

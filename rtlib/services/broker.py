@@ -14,7 +14,7 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.run_state import BROKER_USER
-from rtlib.services.parts import FIRST_TIER, THRIFTY
+from rtlib.services.jvm import FIRST_COMPILER_TIER, LOW_MEMORY
 
 # Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
 # costs open files and start-up time; no wait before the first consumer of a group gets its partitions.
@@ -88,7 +88,14 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     private.write(properties, _properties(settings, folder / "data"))
     if _is_formatted(folder):
         return
-    tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
+    tool = (
+        *_java(java, jars, heap_mb=128),
+        FIRST_COMPILER_TIER,
+        "kafka.tools.StorageTool",
+        "format",
+        "-c",
+        str(properties),
+    )
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120, umask=0o077)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
@@ -172,7 +179,7 @@ def _not_formatted(folder: Path, said: str) -> RtlibError:
 def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:
     log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     classpath = os.pathsep.join(str(jar) for jar in jars)
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, log_level, "-cp", classpath)
+    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, log_level, "-cp", classpath)
 
 
 def _cluster_id() -> str:

@@ -9,7 +9,7 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.run_state import LOCAL_USER
-from rtlib.services.parts import FIRST_TIER, THRIFTY
+from rtlib.services.jvm import FIRST_COMPILER_TIER, LOW_MEMORY
 
 MAX_BODY = "2M"  # a schema is a few kilobytes
 HEADERS, BLOCK = 2, 4096  # H2 keeps two copies of its header, and reads either
@@ -36,7 +36,7 @@ def check_store(settings: Settings) -> None:
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
     """The command line of the registry; its only jar is the unpacked runner, its options are in a private file."""
     options = f"-Dquarkus.config.locations={_properties(settings).as_uri()}"
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, FIRST_TIER, options, "-jar", str(jars[0]))
+    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, FIRST_COMPILER_TIER, options, "-jar", str(jars[0]))
 
 
 def prepare_registry(settings: Settings) -> None:

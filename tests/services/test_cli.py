@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from rtlib import cli
-from rtlib.services.stack import PartStatus, StackStatus
+from rtlib.services.status import PartStatus, StackStatus
 from support.stack import run_rtlib
 
 SENTENCE = re.compile(r"^[A-Z][^\n]{15,}\.(\s|$)")
@@ -88,7 +88,7 @@ def test_down_without_a_stack_is_harmless(home: Path) -> None:
     [
         (("restart", "broker"), 5, "Cure: rtlib up"),
         (("restart", "engine"), 2, "Cure: use one of: broker"),
-        (("logs", "engine"), 2, "no part is called 'engine'"),
+        (("logs", "engine"), 2, "there is no part 'engine'"),
         (("up", "--seed", "-4"), 2, "RTLIB_SEED"),
         (("rebuild", "warehouse"), 2, "Cure: rtlib rebuild warehouse --yes"),
         (("frobnicate",), 2, "No such command 'frobnicate'"),

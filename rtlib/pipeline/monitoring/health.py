@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -18,35 +19,24 @@ from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
 from rtlib.services import supervisor
+from rtlib.services.parts import PARTS, Part
 from rtlib.streaming.job import TORN
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
-    from rtlib.services.stack import Check
+    from rtlib.services.status import HealthCheck
 
 OLD_SECONDS = 10.0
 
 
-def checks() -> Mapping[str, Check]:
-    """For each part, what asks it something and says in a few words what it answered.
-
-    Each raises an RtlibError when the part does not answer, or answers with something old.
-    """
-    every: dict[str, Callable[[Settings], str]] = {
-        "broker": broker,
-        "registry": registry,
-        "warehouse": warehouse,
-        "stream": stream,
-        "loader": loader,
-        "alerts": alerts,
-        "receiver": receiver,
-        "simulator": simulator,
-    }
-    return every
+def checks() -> Mapping[str, HealthCheck]:
+    """The health check of each part: a request to a server, or the fresh heartbeats of a worker."""
+    own = {"broker": broker, "registry": registry, "warehouse": warehouse, "receiver": receiver, "stream": stream}
+    return {part.name: own.get(part.name) or partial(worker, part=part) for part in PARTS}
 
 
-def checks_at_start() -> Mapping[str, Check]:
-    """The same while the stack starts: on a shared machine the broker has to be given its user first."""
+def checks_at_start() -> Mapping[str, HealthCheck]:
+    """The same while the stack starts: on a shared machine the broker's user has to be created first."""
     return {**checks(), "broker": _broker_at_start}
 
 
@@ -92,19 +82,10 @@ def stream(settings: Settings) -> str:
     return "both queries run"
 
 
-def loader(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the loader."""
-    return _fresh(_heartbeats(settings, "loader").get("loader"), "the loader").said
-
-
-def simulator(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the simulator."""
-    return _fresh(_heartbeats(settings, "simulator").get("simulator"), "the simulator").said
-
-
-def alerts(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the alerting service."""
-    return _fresh(_heartbeats(settings, "alerts").get("alerts"), "the alerting service").said
+def worker(settings: Settings, part: Part) -> str:
+    """Look for a fresh heartbeat of each name that the part has."""
+    beats = _heartbeats(settings, part.name)
+    return "; ".join(_fresh(beats.get(name), name).said for name in part.heartbeats)
 
 
 def receiver(settings: Settings) -> str:

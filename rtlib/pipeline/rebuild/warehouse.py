@@ -28,14 +28,14 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
-from rtlib.pipeline.workers.run import loader_group
 from rtlib.services import stack, supervisor
+from rtlib.services.parts import PARTS, consumer_groups
 from rtlib.services.warehouse_salvage import Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect, query
 
-WRITERS = ("alerts", "loader", "stream")  # in the order in which they are stopped
+WRITERS = tuple(part.name for part in reversed(PARTS) if part.writes)  # in the order in which they are stopped
 KAFKA_KEEPS = timedelta(days=7)  # at least so long, of every topic but progress
 MARGIN = timedelta(days=1)  # carried over though Kafka has it: it may be deleted before it is read again
 INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader has been set back
@@ -141,7 +141,7 @@ def _wanted() -> Mapping[str, str]:
 
 def _started(settings: Settings, notify: Notify) -> Settings:
     """Start the stack, but for those that read offsets, until these are forgotten."""
-    later = ("loader", "alerts", "simulator")
+    later = [part.name for part in PARTS if not part.autostart]
     stack.up(settings, checks=health.checks(), prepare=provision, chosen={}, notify=notify, idle=later)
     settings = load_settings(home=settings.home)
     forget_groups(settings, *_groups(settings))
@@ -153,7 +153,7 @@ def _started(settings: Settings, notify: Notify) -> Settings:
 
 
 def _groups(settings: Settings) -> list[str]:
-    return [loader_group(settings.model_copy(update={"domain": one})) for one in DOMAINS]
+    return [group for name in DOMAINS for group in consumer_groups(settings.model_copy(update={"domain": name}))]
 
 
 @contextmanager

@@ -17,14 +17,13 @@ from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline.audit.evidence import is_settled
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
-from rtlib.pipeline.workers.run import loader_group
 from rtlib.records import QueryProgress
+from rtlib.services.parts import PARTS, consumer_group
 from rtlib.streaming.queries import QUERIES
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
-PARTS = ("broker", "registry", "warehouse", "stream", "loader")
-BEATS = (*QUERIES, "loader")
+REQUIRED = tuple(part for part in PARTS if part.recovers)
 
 
 def obstacle(
@@ -43,7 +42,7 @@ def obstacle(
         afresh: Both queries began anew, so that what they told before says nothing.
     """
     checks = health.checks()
-    for part in PARTS:
+    for part in (required.name for required in REQUIRED):
         try:
             checks[part](settings)
         except RtlibError as error:
@@ -72,7 +71,7 @@ def _signs(settings: Settings) -> ProgressReader:
 
 
 def _silent(reader: ProgressReader, since: datetime, *, most: float) -> str | None:
-    for name in BEATS:
+    for name in (name for part in REQUIRED for name in part.heartbeats):
         beat = reader.heartbeats.get(name)
         if beat is None or beat.at <= since:
             return f"no sign of life of {name} yet"
@@ -216,7 +215,7 @@ def wait_until_merged(settings: Settings) -> None:
 
     topic = settings.topic("kpis")
     ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
-    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
+    with broker_errors(settings), closing(consumer(settings, group=consumer_group(settings, "loader"))) as reader:
         try:
             Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.2), stop=stop_after_delay(LOADER_SECONDS))(
                 lambda: [one for one, end in ends.items() if (reader.committed(one) or 0) < end]

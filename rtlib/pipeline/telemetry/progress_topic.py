@@ -13,7 +13,7 @@ from rtlib.broker.consumer import UNREADABLE, consumer, progress_from_record, pr
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress
-from rtlib.services.parts import PART_NAMES
+from rtlib.services.parts import HEARTBEATS
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HEARTBEAT_PREFIX = "heartbeat|"
 # more after that. A sign that comes twice does no harm; one request at a time keeps them in order.
 SIGN_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 KEPT = 120  # progress records kept of each query
-KNOWN = frozenset({*PART_NAMES, *QUERIES})  # whose signs are kept: anybody may write to the topic, under any name
+KNOWN = frozenset(HEARTBEATS)  # anybody may write to the topic, under any name; only these are kept
 
 
 class ProgressWriter:

@@ -117,11 +117,6 @@ MANY = 40_000  # at the most in one poll: what comes in several seconds, or a re
 TOGETHER_BYTES, TOGETHER_MS = 64 * 1024, 20  # what one answer of the broker should hold, or how long it may wait
 
 
-def loader_group(settings: Settings) -> str:
-    """The consumer group whose offsets say how far the loader has merged: it commits after its transaction."""
-    return f"rtlib.{settings.domain}.loader"
-
-
 def run_loader(settings: Settings, stop: threading.Event) -> None:
     """The speed loader: KPI records, the newest of each key, and the progress of their query; then the offsets.
 
@@ -132,6 +127,7 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     from rtlib.broker.librdkafka_reader import Reader
     from rtlib.broker.topics import end_offsets
     from rtlib.pipeline.workers.refusals import Refusals, kpi_rules
+    from rtlib.services.parts import consumer_group
     from rtlib.warehouse.connection import Warehouse
 
     wait_for_topics(settings)
@@ -140,9 +136,8 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     # Partitions are assigned by hand: there is one loader, and a member that was killed would keep its partitions
     # from its successor until the group notices, 45 s later.
     starts = {(one, number): None for one in (kpis, progress) for number in end_offsets(settings, one)}
-    reader = Reader(
-        settings, starts, group=loader_group(settings), together_bytes=TOGETHER_BYTES, together_ms=TOGETHER_MS
-    )  # fmt: skip
+    group = consumer_group(settings, "loader")
+    reader = Reader(settings, starts, group=group, together_bytes=TOGETHER_BYTES, together_ms=TOGETHER_MS)
     sign = HeartbeatEmitter("loader", settings)
     merged, skipped = 0, Skipped(log)
     try:

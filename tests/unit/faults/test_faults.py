@@ -187,8 +187,8 @@ def test_soaks_go_on_after_one_that_failed_and_keep_the_rows_before(monkeypatch:
         return held(*GROWING)
 
     monkeypatch.setattr("rtlib.faults.soak.soak", soaked)
-    monkeypatch.setattr("rtlib.demo.scratch", lambda settings, name: nullcontext(settings))
-    monkeypatch.setattr("rtlib.demo.running_stack", lambda settings, chosen, notify: nullcontext(settings))
+    monkeypatch.setattr("rtlib.app.lifecycle.scratch_folder", lambda settings, name: nullcontext(settings))
+    monkeypatch.setattr("rtlib.app.lifecycle.running_stack", lambda settings, chosen, notify: nullcontext(settings))
     done = CliRunner().invoke(cli.app, ["soak", "--runs", "3", "--json"])
     told = json.loads(done.stdout)
     assert (done.exit_code, told["holds"]) == (1, False)
