@@ -40,7 +40,7 @@ def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, i
     if (settings.home / INTERRUPTED).exists():
         notify("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
     if not started:
-        _report_ignored({**settings.of_a_run(), **chosen}, load_options(settings.home), notify=notify)
+        _report_ignored({**settings.run_options(), **chosen}, load_options(settings.home), notify=notify)
     return started
 
 

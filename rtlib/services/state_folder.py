@@ -80,7 +80,7 @@ def lay_out(settings: Settings, java: Java, jars: Jars, *, chosen: Mapping[str, 
         ports.choose(settings)
         clear_run_state(settings.home)  # options of an earlier stack, if a crash left them
         settings = load_settings(**chosen, home=settings.home)
-        save_options(settings.home, settings.of_a_run())
+        save_options(settings.home, settings.run_options())
         make_secrets(settings.home)
         check_store(settings)
         prepare_broker(settings, java=java.path, jars=jars["kafka"])

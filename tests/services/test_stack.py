@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rtlib.app import demo, lifecycle
-from rtlib.config import OF_A_RUN, Settings, load_settings
+from rtlib.config import RUN_OPTIONS, Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged
 from rtlib.run_state import is_running, load_options, save_options
 from rtlib.services import processes, stack, state_folder, supervisor
@@ -255,7 +255,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_another_terminal_knows_all_that_the_stack_was_started_with(laid_out: Path) -> None:
     other = load_settings(home=laid_out)
     assert (other.domain, other.rate, other.window_seconds, other.seed) == ("iot", 5.0, 30, 7)
-    assert set(load_options(laid_out)) == set(OF_A_RUN)
+    assert set(load_options(laid_out)) == set(RUN_OPTIONS)
 
 
 def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
