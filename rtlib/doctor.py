@@ -202,8 +202,8 @@ def _listener(port: int) -> int | None:
         connections = psutil.net_connections("tcp")
     except psutil.Error:
         return None
-    listening = (entry for entry in connections if entry.laddr and entry.status == psutil.CONN_LISTEN)
-    return next((entry.pid for entry in listening if entry.laddr.port == port), None)
+    listening = (entry for entry in connections if entry.status == psutil.CONN_LISTEN)
+    return next((entry.pid for entry in listening if entry.laddr and entry.laddr.port == port), None)
 
 
 def _own_processes(settings: Settings) -> frozenset[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +40,7 @@ def doctor(
     else:
         found = machine.checks(settings, browser=browser)
     if as_json:
-        print_json({"checks": [asdict(one) for one in found], "ok": machine.exit_code(found) == 0})
+        print_json({"checks": [check.to_json() for check in found], "ok": machine.exit_code(found) == 0})
     else:
         typer.echo(machine.render(found))
     raise typer.Exit(machine.exit_code(found))

@@ -1,9 +1,9 @@
 """Warehouse process: fakesnow's server over DuckDB files, for the local stack.
 
 Run as ``python -m rtlib.services.fakesnow --port N --home DIR``. It serves the Snowflake connector on 127.0.0.1, after
-a sign-in with the secret in ``DIR/secrets.json``. Committed data is in ``DIR/warehouse/RTLIB.db`` and the log beside it,
-and survives a ``kill -9``. Statements can reach only files on the stages: DuckDB is closed to all others before the
-first client connects.
+a sign-in with the secret in ``DIR/secrets.json``. Committed data is in ``DIR/warehouse/RTLIB.db`` and the log beside
+it, and survives a ``kill -9``. Statements can reach only files on the stages: DuckDB is closed to all others before
+the first client connects.
 """
 
 from __future__ import annotations

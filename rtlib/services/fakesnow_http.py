@@ -140,7 +140,7 @@ class CheckedHandlers:
             )
 
     async def _statement(self, request: Request) -> Response:
-        """Run a statement. A failure is an answer with an error, because the connector retries an HTTP 500 for minutes."""
+        """Run a statement; a failure is a normal answer, because the connector retries an HTTP 500 for minutes."""
         try:
             text = _object(await request.body()).get("sqlText")
             if not isinstance(text, str) or len(text) > STATEMENT_CHARACTERS:
