@@ -1,4 +1,4 @@
-"""The verb that explains a part, from its live numbers."""
+"""The verb that explains a part from its live figures."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ def explain(
     node: Annotated[
         str,
         typer.Argument(
-            help="A part of the graph (events, kpis, dwh, ...), or kpi:<name>, alert:newest, forecast:all (or a site)."
+            help="A node of the graph (events, kpis, dwh, ...), kpi:<name>, alert:newest, forecast:all, forecast:<site>."
         ),
     ],
-    level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
+    level: Annotated[str, typer.Option("--level", help="The reader: newcomer, practitioner or expert.")] = "newcomer",
     language: Annotated[
-        str, typer.Option("--language", help="For the model: English, German, French, Spanish, Italian, Dutch, ...")
+        str, typer.Option("--language", help="With a model: English, German, French, Spanish, Italian, Dutch, ...")
     ] = "English",
-    question: Annotated[str, typer.Option("--ask", help="What you want to know of it.")] = "",
+    question: Annotated[str, typer.Option("--ask", help="A question about it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
+    """Explain a part, KPI, alert or forecast from live figures.
 
-    With a Gemini key the model is asked with these facts alone, and its answer is shown only if every number, name and
-    state in it is one of them. Without a key, or when it is not, the text is made here, in English.
+    With a Gemini key, a model writes the explanation from these facts only, and its answer is shown only if every
+    number, name and state in it is one of the facts. Otherwise the text is generated locally, in English.
     """
     from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject, look
     from rtlib.pipeline.explanations.fact_builders import is_subject
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):
-        told = explained_subject(settings, node, level=chosen, language=language, question=question)
+        answer = explained_subject(settings, node, level=chosen, language=language, question=question)
     else:
-        component(node)  # a wrong name is told before anything is looked at
-        told = explained(settings, look(settings), node, level=chosen, language=language, question=question)
+        component(node)  # reports a wrong name before anything is measured
+        answer = explained(settings, look(settings), node, level=chosen, language=language, question=question)
     if as_json:
-        print_json({"node": node, **asdict(told)})
+        print_json({"node": node, **asdict(answer)})
         return
-    typer.echo(told.text)
-    typer.echo(f"({_said(told.source, told.why, told.dollars)})")
+    typer.echo(answer.text)
+    typer.echo(f"({_source_note(answer.source, answer.why, answer.dollars)})")
 
 
-def _said(source: str, why: str, dollars: float | None) -> str:
-    made = "made from the live numbers, without a model" if source == "facts" else f"by {source}, checked"
-    cost = "; what asking cost is not known" if dollars is None else ""
-    cost = f"; asking cost {dollars:.5f} USD" if dollars else cost
-    return f"{made}{f'; the model: {why}' if why else ''}{cost}"
+def _source_note(source: str, why: str, dollars: float | None) -> str:
+    origin = "generated from the live figures, without a model" if source == "facts" else f"by {source}, checked"
+    cost = "; the cost of the model is unknown" if dollars is None else ""
+    cost = f"; the model cost {dollars:.5f} USD" if dollars else cost
+    return f"{origin}{f'; the model: {why}' if why else ''}{cost}"
 
 
 def _level(text: str) -> str:

@@ -32,7 +32,7 @@ def test_the_checkpoints_of_both_triggers_are_put_aside_and_the_other_querys_sta
     assert done.returncode == 0, done.stderr
     assert [made[name].exists() for name in NAMES] == [True, False, False]
     assert done.stdout.count(str(made["archive"].parent / "torn" / "kpis-")) == 2
-    assert "kpis begins at the start of its topic" in done.stdout
+    assert "kpis starts at the beginning of its topic" in done.stdout
 
 
 def test_an_unknown_query_is_refused_and_nothing_moved(tmp_path: Path) -> None:
