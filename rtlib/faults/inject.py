@@ -15,7 +15,7 @@ from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.faults.catalog import Plan
 from rtlib.services import supervisor
-from rtlib.services.freeze import goes_on_in_any_case, process_of
+from rtlib.services.freeze import process_of, resumed_at_end
 from rtlib.wait import wait_until
 
 FREEZE_SECONDS = 0.6  # a slowed part is frozen this long, then works half as long
@@ -53,7 +53,7 @@ def _kill(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 
 def _pause(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     victim, seconds = process_of(settings, str(plan.fault.part)), float(plan.details["seconds"])
-    with goes_on_in_any_case(victim):
+    with resumed_at_end(victim):
         victim.suspend()
         stop.wait(seconds)
     return f"process {victim.pid} was frozen for {seconds:.0f} s"
@@ -62,7 +62,7 @@ def _pause(settings: Settings, plan: Plan, stop: threading.Event) -> str:
 def _slow(settings: Settings, plan: Plan, stop: threading.Event) -> str:
     victim, seconds = process_of(settings, str(plan.fault.part)), float(plan.details["seconds"])
     ends = time.monotonic() + seconds
-    with goes_on_in_any_case(victim):
+    with resumed_at_end(victim):
         while time.monotonic() < ends and not stop.is_set():
             victim.suspend()
             stop.wait(FREEZE_SECONDS)

@@ -168,8 +168,8 @@ def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_
 
     until(lambda: all(published().values()), seconds=60)
     assert published() == {name: [value] for name, (_, value) in forged.items()}
-    for part in (health.loader, health.alerts):
-        until(lambda part=part: "records refused, the last: " in part(settings), seconds=60)
+    for part in ("loader", "alerts"):
+        until(lambda part=part: "records refused, the last: " in health.checks()[part](settings), seconds=60)
 
 
 def test_after_all_of_it_nothing_is_lost_and_every_part_is_well(stack: Stack, settings: Settings) -> None:

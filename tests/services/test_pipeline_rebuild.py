@@ -12,16 +12,16 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline.rebuild import warehouse as rebuild
 from rtlib.services import supervisor
-from rtlib.services.parts import Part
+from rtlib.services.supervisor import Program
 from rtlib.services.warehouse_salvage import Salvage
 from rtlib.warehouse.ingest import apply_batch
 from support.stack import running_supervisor, until
 from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 
-RUNS = Part("loader", (sys.executable, "-c", "import signal; signal.pause()"))
-ENDS = Part("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))
-STOPPED = Part("alerts", RUNS.command, autostart=False)
+RUNS = Program("loader", (sys.executable, "-c", "import signal; signal.pause()"))
+ENDS = Program("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))
+STOPPED = Program("alerts", RUNS.command, autostart=False)
 
 
 def test_snowflake_has_no_file_to_rebuild(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import committed_offsets, end_offsets
 from rtlib.config import Settings
 from rtlib.formatting import format_quantity
-from rtlib.pipeline.workers.loader import loader_group
+from rtlib.services.parts import consumer_group
 from rtlib.streaming.queries import ARCHIVE, KPIS
 
 Window = tuple[str, datetime]  # site and start
@@ -70,7 +70,7 @@ def merged_offsets(settings: Settings) -> dict[int, int]:
     Raises:
         ServiceError: The broker does not answer.
     """
-    return committed_offsets(settings, loader_group(settings), settings.topic("kpis"))
+    return committed_offsets(settings, consumer_group(settings, "loader"), settings.topic("kpis"))
 
 
 def unmerged(settings: Settings, merged: Mapping[int, int]) -> Unmerged:

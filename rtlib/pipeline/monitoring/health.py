@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -20,34 +21,23 @@ from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
 from rtlib.services import supervisor
+from rtlib.services.parts import PARTS, Part
 from rtlib.streaming.job import TORN
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
-    from rtlib.services.stack import Check
+    from rtlib.services.status import HealthCheck
 
 HEARTBEAT_RECORDS = 80  # at the end of the progress topic; they cover some seconds of all parts
 
 
-def checks() -> Mapping[str, Check]:
-    """Part to its health check, which returns the answer in a few words.
-
-    A check raises an RtlibError if the part does not answer, or if its newest heartbeat is old.
-    """
-    checks_by_part: dict[str, Callable[[Settings], str]] = {
-        "broker": broker,
-        "registry": registry,
-        "warehouse": warehouse,
-        "stream": stream,
-        "loader": loader,
-        "alerts": alerts,
-        "receiver": receiver,
-        "simulator": simulator,
-    }
-    return checks_by_part
+def checks() -> Mapping[str, HealthCheck]:
+    """The health check of each part: a request to a server, or the fresh heartbeats of a worker."""
+    own = {"broker": broker, "registry": registry, "warehouse": warehouse, "receiver": receiver, "stream": stream}
+    return {part.name: own.get(part.name) or partial(worker, part=part) for part in PARTS}
 
 
-def checks_at_start() -> Mapping[str, Check]:
+def checks_at_start() -> Mapping[str, HealthCheck]:
     """The same while the stack starts: on a shared machine the broker's user has to be created first."""
     return {**checks(), "broker": _broker_at_start}
 
@@ -91,19 +81,10 @@ def stream(settings: Settings) -> str:
     return "both queries run"
 
 
-def loader(settings: Settings) -> str:
-    """Check that the loader has sent a fresh heartbeat."""
-    return _fresh(_heartbeats(settings, "loader").get("loader"), "the loader").said
-
-
-def simulator(settings: Settings) -> str:
-    """Check that the simulator has sent a fresh heartbeat."""
-    return _fresh(_heartbeats(settings, "simulator").get("simulator"), "the simulator").said
-
-
-def alerts(settings: Settings) -> str:
-    """Check that the alerting service has sent a fresh heartbeat."""
-    return _fresh(_heartbeats(settings, "alerts").get("alerts"), "the alerting service").said
+def worker(settings: Settings, part: Part) -> str:
+    """Look for a fresh heartbeat of each name that the part has."""
+    beats = _heartbeats(settings, part.name)
+    return "; ".join(_fresh(beats.get(name), name).said for name in part.heartbeats)
 
 
 def receiver(settings: Settings) -> str:

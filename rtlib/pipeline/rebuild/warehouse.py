@@ -25,15 +25,15 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
-from rtlib.pipeline.workers.loader import loader_group
 from rtlib.services import stack, supervisor
+from rtlib.services.parts import PARTS, consumer_groups
 from rtlib.services.warehouse_salvage import Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint
 from rtlib.wait import wait_until
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect, query
 
-WRITERS = ("alerts", "loader", "stream")  # in the order in which they are stopped
+WRITERS = tuple(part.name for part in reversed(PARTS) if part.writes)  # in the order in which they are stopped
 KAFKA_RETENTION = timedelta(days=7)  # at least, of every topic except progress
 MARGIN = timedelta(days=1)  # copied although Kafka has it: it may expire before it is read again
 INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader's offsets are reset
@@ -150,7 +150,7 @@ def _rows_to_copy() -> Mapping[str, str]:
 
 def _start_stack(settings: Settings, notify: Notify) -> Settings:
     """Start the stack; the parts that read from offsets start only after these are reset."""
-    later = ("loader", "alerts", "simulator")
+    later = [part.name for part in PARTS if not part.autostart]
     stack.up(settings, checks=health.checks(), prepare=provision, chosen={}, notify=notify, idle=later)
     settings = load_settings(home=settings.home)
     forget_groups(settings, *_groups(settings))
@@ -162,7 +162,7 @@ def _start_stack(settings: Settings, notify: Notify) -> Settings:
 
 
 def _groups(settings: Settings) -> list[str]:
-    return [loader_group(settings.model_copy(update={"domain": domain})) for domain in DOMAINS]
+    return [group for name in DOMAINS for group in consumer_groups(settings.model_copy(update={"domain": name}))]
 
 
 @contextmanager

@@ -14,15 +14,14 @@ from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
-from rtlib.pipeline.workers.loader import loader_group
 from rtlib.records import QueryProgress
+from rtlib.services.parts import PARTS, consumer_group
 from rtlib.streaming.queries import QUERIES
 from rtlib.wait import wait_until
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
-PARTS = ("broker", "registry", "warehouse", "stream", "loader")
-HEARTBEATS = (*QUERIES, "loader")
+REQUIRED = tuple(part for part in PARTS if part.recovers)
 LOADER_SECONDS = 60.0  # for the loader to merge what the KPI topic holds
 LOADER_LAG = 200  # KPI records: some are always in flight, at a high rate those of a few seconds' events
 ARCHIVE_SECONDS = 6.0  # the archive is always behind by the records of about two micro-batches
@@ -44,7 +43,7 @@ def obstacle(
         afresh: Both queries started from scratch, so progress reported before ``since`` does not count.
     """
     checks = health.checks()
-    for part in PARTS:
+    for part in (required.name for required in REQUIRED):
         try:
             checks[part](settings)
         except RtlibError as error:
@@ -71,7 +70,7 @@ def _progress(settings: Settings) -> ProgressReader:
 
 
 def _silent(reader: ProgressReader, since: datetime, *, max_lag: float) -> str | None:
-    for name in HEARTBEATS:
+    for name in (name for part in REQUIRED for name in part.heartbeats):
         heartbeat = reader.heartbeats.get(name)
         if heartbeat is None or heartbeat.at <= since:
             return f"no heartbeat of {name} yet"
@@ -185,7 +184,7 @@ def wait_until_merged(settings: Settings) -> None:
 
     topic = settings.topic("kpis")
     ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
-    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
+    with broker_errors(settings), closing(consumer(settings, group=consumer_group(settings, "loader"))) as reader:
         merged = wait_until(
             lambda: all((reader.committed(partition) or 0) >= end for partition, end in ends.items()),
             seconds=LOADER_SECONDS,

@@ -18,7 +18,7 @@ from rtlib.broker.serde import (
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress
-from rtlib.services.parts import PART_NAMES
+from rtlib.services.parts import HEARTBEATS
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # more after that. Progress may be repeated, so idempotence is off; a single request at a time keeps the order.
 PROGRESS_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 MAX_BATCHES = 120  # kept of each query
-SOURCES = frozenset({*PART_NAMES, *QUERIES})  # accepted names: any client may write to the topic, under any name
+SOURCES = frozenset(HEARTBEATS)  # accepted names: any client may write to the topic, under any name
 
 
 class ProgressWriter:

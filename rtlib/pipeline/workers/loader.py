@@ -18,6 +18,7 @@ from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
 from rtlib.pipeline.workers.refusals import RefusalCount, RefusalPublisher, kpi_rules
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import Kpi, QueryProgress
+from rtlib.services.parts import consumer_group
 from rtlib.streaming.queries import KPIS
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.kpi_merge import merge_kpis
@@ -34,11 +35,6 @@ MAX_PAUSE_SECONDS, RECORDS_PER_PAUSE_SECOND = 1.0, 2_000
 POLL_SECONDS = 0.1
 MAX_RECORDS = 40_000  # in a poll: the records of several seconds; less, and a pause would let the loader fall behind
 MIN_BYTES, MAX_WAIT_MS = 64 * 1024, 20  # of a fetch: the broker answers once it has the bytes, or after the time
-
-
-def loader_group(settings: Settings) -> str:
-    """The loader's consumer group; its offsets are committed after each warehouse transaction."""
-    return f"rtlib.{settings.domain}.loader"
 
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
@@ -112,7 +108,9 @@ def _reader(settings: Settings, *topics: str) -> Reader:
     # Partitions are assigned by hand: there is a single loader, and a killed member of a group would keep its
     # partitions from its successor until the group notices, 45 s later.
     starts = {(topic, number): None for topic in topics for number in end_offsets(settings, topic)}
-    return Reader(settings, starts, group=loader_group(settings), min_bytes=MIN_BYTES, max_wait_ms=MAX_WAIT_MS)
+    return Reader(
+        settings, starts, group=consumer_group(settings, "loader"), min_bytes=MIN_BYTES, max_wait_ms=MAX_WAIT_MS
+    )
 
 
 def _kpi_batches(records: Iterable[Message]) -> tuple[list[QueryProgress], list[str]]:

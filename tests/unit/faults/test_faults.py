@@ -188,8 +188,8 @@ def test_soaks_continue_after_a_failed_soak_and_keep_the_earlier_rows(monkeypatc
         return held(*GROWING)
 
     monkeypatch.setattr("rtlib.faults.soak.soak", soaked)
-    monkeypatch.setattr("rtlib.demo.scratch", lambda settings, name: nullcontext(settings))
-    monkeypatch.setattr("rtlib.demo.running_stack", lambda settings, chosen, notify: nullcontext(settings))
+    monkeypatch.setattr("rtlib.app.lifecycle.scratch_folder", lambda settings, name: nullcontext(settings))
+    monkeypatch.setattr("rtlib.app.lifecycle.running_stack", lambda settings, chosen, notify: nullcontext(settings))
     result = CliRunner().invoke(cli.app, ["soak", "--runs", "3", "--json"])
     report = json.loads(result.stdout)
     assert (result.exit_code, report["holds"]) == (1, False)

@@ -103,7 +103,7 @@ def test_a_torn_identity_of_the_storage_is_taken_from_its_copy(formatted: Settin
 
 def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settings) -> None:
     (formatted.home / "kafka" / "data" / "meta.properties").write_text("")
-    (formatted.home / "kafka" / broker.COPY).unlink()
+    (formatted.home / "kafka" / broker.IDENTITY_COPY).unlink()
     with pytest.raises(ServiceError, match="meta.properties is damaged") as damaged:
         broker.prepare_broker(formatted, java=Path("no java"), jars=())
     assert damaged.value.cure == "rtlib reset, then rtlib up"
@@ -133,4 +133,4 @@ def test_a_registry_store_that_h2_would_replace_by_an_empty_one_is_named(tmp_pat
         store.write_bytes(torn)
         with pytest.raises(ServiceError, match=r"store\.mv\.db is damaged") as damaged:
             registry.check_store(Settings(home=tmp_path))
-        assert damaged.value.cure.startswith(f"mv {store} {store}.torn, then rtlib up")
+        assert damaged.value.cure.startswith(f"mv {store} {store}.torn; then rtlib up")

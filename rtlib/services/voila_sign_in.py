@@ -1,4 +1,4 @@
-"""Sign-in: the app's token buys a cookie, and then leaves the address. Voilà loads this class by its name."""
+"""Sign-in for the app: exchanges the token for a cookie and removes it from the address. Voilà loads it by name."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ TOKEN = re.compile(r"""token=[^&\s'"]*""")
 
 
 class AppSignIn(IdentityProvider):
-    """Answers the first visit by a redirect to the same page without its token.
+    """Redirects the first visit to the same page without its token.
 
-    The token would otherwise stay in the address bar, in the history, and in the environment of the visitor's kernel.
+    Otherwise the token would stay in the address bar, the history, and the environment of the visitor's kernel.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.cookie_options = {"samesite": "Lax", **self.cookie_options}  # Lax: a card's link in Teams opens the app
+        self.cookie_options = {"samesite": "Lax", **self.cookie_options}  # Lax: a link on a Teams card opens the app
         for name in ("tornado.access", "tornado.application", "tornado.general"):
             logging.getLogger(name).addFilter(without_tokens)
 
     @property
     def auth_enabled(self) -> bool:
-        """Without a token, as in tests of the page, everybody on this machine is let in."""
+        """False without a token, as in tests of the page: every visitor from this machine is admitted."""
         return bool(self.token)
 
     async def get_user(self, handler: Any) -> User | None:
         """The visitor; None for a stranger.
 
         Raises:
-            HTTPError: A page of another origin asks, which may be one of another user's server on this machine: the
-                browser sends that the cookie too. Following a link is allowed.
+            HTTPError: The request comes from a page of another origin, for example another user's server on this
+                machine: browsers send the cookie with it. Following a link is allowed.
         """
         request = handler.request
         if is_foreign(request.headers, host=request.host):
-            raise HTTPError(403, "a page of another origin asked for this")
+            raise HTTPError(403, "a page of another origin made this request")
         user = await self._get_user(handler)
         if user and request.method == "GET" and "token" in request.query_arguments:
             handler.redirect(without_token(request.uri))
@@ -48,7 +48,7 @@ class AppSignIn(IdentityProvider):
 
 
 def without_tokens(record: logging.LogRecord) -> bool:
-    """Replace the token in a log line that quotes an address; a filter of the logging module."""
+    """Logging filter: mask the token in a line that quotes an address."""
     text = record.getMessage()
     if "token=" in text:
         record.msg, record.args = TOKEN.sub("token=[secret]", text), ()
@@ -56,19 +56,19 @@ def without_tokens(record: logging.LogRecord) -> bool:
 
 
 def is_foreign(headers: Mapping[str, str], *, host: str) -> bool:
-    """True when a page of another origin sends the request, by what browsers tell of it.
+    """True when the browser's headers show that a page of another origin made the request.
 
-    A followed link is not foreign: it fills a tab of its own, which the other page cannot read.
+    A followed link is not foreign: it opens in a tab of its own, which the other page cannot read.
     """
     origin = headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != host:
         return True
-    elsewhere = headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site")
-    return elsewhere and headers.get("Sec-Fetch-Dest") != "document"
+    other_site = headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site")
+    return other_site and headers.get("Sec-Fetch-Dest") != "document"
 
 
 def without_token(address: str) -> str:
-    """An address on this server with every parameter but the token."""
+    """An address on this server with every query parameter except the token."""
     parts = urlsplit(address)
     others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "token"]
     path = "/" + parts.path.lstrip("/")  # two slashes would name another server

@@ -13,13 +13,13 @@ from tenacity import Retrying, retry, retry_if_result, stop_after_delay, wait_fi
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.services import freeze
-from rtlib.services.freeze import goes_on_in_any_case
+from rtlib.services.freeze import resumed_at_end
 
 STOPPER = """
 import sys, time, psutil
-from rtlib.services.freeze import goes_on_in_any_case
+from rtlib.services.freeze import resumed_at_end
 victim = psutil.Process(int(sys.argv[1]))
-with goes_on_in_any_case(victim):
+with resumed_at_end(victim):
     victim.suspend()
     print("stopped", flush=True)
     time.sleep(600)
@@ -39,7 +39,7 @@ def until_it_is(process: psutil.Process, *, stopped: bool) -> bool:
 
 
 def test_a_stopped_process_goes_on_when_the_fault_is_over(victim: psutil.Process) -> None:
-    with goes_on_in_any_case(victim):
+    with resumed_at_end(victim):
         victim.suspend()
         assert until_it_is(victim, stopped=True)
     assert until_it_is(victim, stopped=False)

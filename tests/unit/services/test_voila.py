@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from rtlib.services import open_address
-from rtlib.widgets import page
-from rtlib.widgets.sign_in import is_foreign, without_token, without_tokens
+from rtlib.services import open_address, voila
+from rtlib.services.voila_sign_in import is_foreign, without_token, without_tokens
 
 HOST = "127.0.0.1:18866"
-COMMAND = page.command(Path("app.ipynb"), port=18866, closed=True)
+COMMAND = voila.command(Path("app.ipynb"), port=18866, closed=True)
 
 
 @pytest.mark.parametrize(
@@ -75,21 +74,21 @@ def test_the_command_that_serves_the_app_asks_for_a_token_and_names_none() -> No
 
 
 def test_the_settings_of_a_run_are_their_owner_s_and_keep_those_of_the_app(tmp_path: Path) -> None:
-    page.write_config(tmp_path / "run", token=SecretStr("top-secret"), host="proxy.example")
+    voila.write_config(tmp_path / "run", token=SecretStr("top-secret"), host="proxy.example")
     file = tmp_path / "run" / "voila.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "top-secret" in file.read_text()
     assert all(
         word in file.read_text() for word in ("proxy.example", "ws_ping_interval", '"allow_remote_access": false')
     )
-    variables = page.environment({}, config=tmp_path / "run")
+    variables = voila.environment({}, config=tmp_path / "run")
     assert variables["JUPYTER_CONFIG_PATH"].startswith(str(tmp_path / "run"))
     assert "top-secret" not in str(variables)
 
 
 def test_kernels_use_sockets_where_their_paths_fit(tmp_path: Path) -> None:
-    assert page.kernel_sockets(Path("/tmp/voila_12345678")) == ["--KernelManager.transport=ipc"]
-    assert page.kernel_sockets(tmp_path / ("a" * 100)) == []
+    assert voila.kernel_sockets(Path("/tmp/voila_12345678")) == ["--KernelManager.transport=ipc"]
+    assert voila.kernel_sockets(tmp_path / ("a" * 100)) == []
 
 
 @pytest.mark.parametrize("release", ["6.8.0-generic", "5.15.167.4-microsoft-standard-WSL2"])
