@@ -127,10 +127,10 @@ def test_validation_costs_a_fraction_of_the_reference() -> None:
     event = curbside()
 
     def seconds(judge: Any) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()  # of the processor, whatever else the machine does
         for _ in range(300):
             judge(copy.copy(event))
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     fast, reference = (
         min(seconds(one) for _ in range(3)) for one in (VALIDATE["curbside"], REFERENCE["curbside"].validate)
