@@ -1,14 +1,15 @@
-"""Lost records: whether Kafka still has all that was read from it before the stack starts to read on."""
+"""Lost records: offsets of the events topic that Kafka forgot are not given to other records."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtlib.broker.gap import take_offsets
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
 from rtlib.formatting import format_quantity
 from rtlib.streaming.checkpoint import reached
 from rtlib.streaming.queries import ARCHIVE, KPIS, checkpoint
@@ -17,20 +18,23 @@ from rtlib.warehouse.audit import archive_progress
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+log = logging.getLogger(__name__)
 
-def refuse_lost_records(settings: Settings, connection: SnowflakeConnection) -> None:
-    """Refuse an events topic that ends before the records that were read from it.
 
-    A power cut may tear the end of a segment, and Kafka goes on from there. It gives the offsets of the lost records
-    to new ones: those would pass for archived ones, and both queries would fail again and again.
+def skip_lost_records(settings: Settings, connection: SnowflakeConnection) -> None:
+    """Let an events topic that ends before what was read from it go on where the readers are.
+
+    Kafka does not sync what it writes: after a power cut the newest records may be gone, though they were read, and
+    Kafka would give their offsets to new ones. Those would pass for archived ones, and both queries would fail. So
+    the lost offsets are taken; the ledger names the records that had them.
 
     Args:
-        settings: Which domain. Where the broker or the warehouse is elsewhere, nothing is checked: that this state
+        settings: Which domain. Where the broker or the warehouse is elsewhere, nothing is done: whether this state
             folder and they belong together is then not known.
         connection: A session in the warehouse.
 
     Raises:
-        ServiceError: The topic ends too early.
+        ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
     if settings.kafka_bootstrap_servers is not None or not settings.local_warehouse:
@@ -43,15 +47,13 @@ def refuse_lost_records(settings: Settings, connection: SnowflakeConnection) -> 
     lost = missing(ends, *read)
     if not lost:
         return
-    where = ", ".join(
-        f"partition {partition} ends at {ends[partition]:,}, not {ends[partition] + count:,}"
-        for partition, count in lost.items()
-    )
-    records = format_quantity(sum(lost.values()), "records")
-    raise ServiceError(
-        f"Kafka has lost at least {records} that were read from {topic}: {where}; "
-        f"files below {settings.home / 'kafka' / 'data'} were torn",
-        cure="rtlib reset, then rtlib up",
+    take_offsets(settings, topic, lost)
+    log.warning(
+        "Kafka has lost at least %s that were read from %s (%s), as after a power cut; "
+        "their offsets stay empty, and rtlib ledger names what is lost",
+        format_quantity(sum(lost.values()), "records"),
+        topic,
+        ", ".join(f"partition {partition} from {ends[partition]:,} on" for partition in lost),
     )
 
 

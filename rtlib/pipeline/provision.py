@@ -9,7 +9,7 @@ from rtlib.broker.subjects import events_subject
 from rtlib.broker.topics import ensure_topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.pipeline.lost_records import refuse_lost_records
+from rtlib.pipeline.lost_records import skip_lost_records
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.migrations import migrate
 
@@ -18,7 +18,7 @@ def provision(settings: Settings) -> None:
     """Create everything that the pipeline writes to.
 
     Raises:
-        ServiceError: The broker or the registry does not answer, or Kafka has lost records that were read from it.
+        ServiceError: The broker or the registry does not answer.
         SchemaRefused: The domain's schema is not compatible with the registered one.
         WarehouseError: A migration failed.
     """
@@ -26,4 +26,4 @@ def provision(settings: Settings) -> None:
     ensure_topics(settings)  # after the schema: a process that sees the topics may request the schema
     with closing(connect(settings)) as connection:
         migrate(connection)
-        refuse_lost_records(settings, connection)
+        skip_lost_records(settings, connection)

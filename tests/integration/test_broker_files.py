@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 from collections import Counter
@@ -14,8 +15,9 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from live_stack import state_folder, until
 
-from rtlib.broker.contents import contents
-from rtlib.broker.topics import topics
+from rtlib.broker.gap import take_offsets
+from rtlib.broker.topic_scan import contents
+from rtlib.broker.topics import end_offsets, topics
 from rtlib.config import Settings
 from rtlib.services import broker, jars, ports
 from rtlib.services.broker_files import CLEANED, EPOCHS, MARK, METADATA, OFFSETS, QUORUM, TOPIC_ID
@@ -102,8 +104,9 @@ def tear_what_is_not_a_partition(data: Path) -> None:
 def killed() -> Iterator[Settings]:
     """The state folder of a broker that was killed, with as many records in each topic."""
     with state_folder() as home:
-        ports.choose(Settings(home=home))
         settings = Settings(home=home, part="test")
+        # Not the usual ports: a stack that starts meanwhile would take this broker for its own.
+        ports.write(home, dict(zip(("kafka", "kafka_controller"), random.sample(ports.OTHERS, 2), strict=True)))
         with running_broker(settings):
             fill(settings)
         yield settings
@@ -127,7 +130,9 @@ def fill(settings: Settings) -> None:
     until(lambda: log.stat().st_size > size, seconds=10)  # so that its end, which is torn, is not about a topic
 
 
-def test_a_broker_starts_on_torn_files_and_keeps_every_whole_record(killed: Settings, tmp_path: Path) -> None:
+def test_a_broker_starts_on_torn_files_keeps_every_whole_record_and_gives_no_offset_twice(
+    killed: Settings, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     shutil.copytree(killed.home, home, ignore=shutil.ignore_patterns("jars"))
     (home / "jars").symlink_to(killed.home / "jars")
@@ -137,6 +142,10 @@ def test_a_broker_starts_on_torn_files_and_keeps_every_whole_record(killed: Sett
     tear_what_is_not_a_partition(data)
     settings = killed.model_copy(update={"home": home})
     with running_broker(settings):
+        lost = {topic: RECORDS - end_offsets(settings, topic)[0] for topic in PARTITIONS}
+        for topic in (topic for topic, count in lost.items() if count):
+            take_offsets(settings, topic, {0: lost[topic]})
+        assert all(end_offsets(settings, topic)[0] >= RECORDS for topic in PARTITIONS)
         found = {topic: [int.from_bytes(one.value, "big") for one in contents(settings, topic)] for topic in PARTITIONS}
     assert {topic: numbers == list(range(len(numbers))) for topic, numbers in found.items()} == dict.fromkeys(
         found, True

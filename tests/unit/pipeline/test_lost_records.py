@@ -1,4 +1,4 @@
-"""Lost records: a stack does not read on from a topic that ends before what was read from it."""
+"""Lost records: a topic that ends before what was read from it goes on where its readers are."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
 from rtlib.pipeline import lost_records
-from rtlib.pipeline.lost_records import missing, refuse_lost_records
+from rtlib.pipeline.lost_records import missing, skip_lost_records
 from rtlib.streaming.checkpoint import reached
 from rtlib.warehouse.audit import Progress
 
@@ -28,50 +27,52 @@ def plan(home: Path, query: str, batch: int, **offsets: int) -> Path:
     return folder
 
 
+Taken = Callable[..., dict[int, int]]
+
+
 @pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """Checks a topic that ends at 100 in partition 0 and at 50 in partition 1; 90 and 40 of them were archived."""
+def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Taken:
+    """The offsets that are taken of a topic that ends at 100 in partition 0 and at 50 in partition 1.
+
+    Of its records 90 and 40 were archived.
+    """
     monkeypatch.setattr(lost_records, "archive_progress", lambda *_: Progress({0: 90, 1: 40}, 130))
     monkeypatch.setattr(lost_records, "end_offsets", lambda *_: {0: 100, 1: 50})
 
-    def run(**changes: Any) -> None:
-        refuse_lost_records(Settings(home=tmp_path, **changes), connection=None)  # type: ignore[arg-type]
+    def run(**changes: Any) -> dict[int, int]:
+        found: dict[int, int] = {}
+        monkeypatch.setattr(lost_records, "take_offsets", lambda settings, topic, counts: found.update(counts))
+        skip_lost_records(Settings(home=tmp_path, **changes), connection=None)  # type: ignore[arg-type]
+        return found
 
     return run
 
 
-def test_a_topic_that_has_all_that_was_read_is_fine(check: Callable[..., None], tmp_path: Path) -> None:
-    check()
+def test_a_topic_that_has_all_that_was_read_is_left_alone(taken: Taken, tmp_path: Path) -> None:
+    assert taken() == {}
     plan(tmp_path, "archive", 3, p0=100, p1=50)
     plan(tmp_path, "kpis-real-time", 1, p0=95)
-    check()
+    assert taken() == {}
 
 
 @pytest.mark.parametrize("query", ["archive", "kpis-real-time"])
-def test_a_topic_that_ends_before_what_a_query_read_is_refused(
-    check: Callable[..., None], tmp_path: Path, query: str
+def test_offsets_that_a_query_read_and_kafka_lost_are_taken(
+    taken: Taken, tmp_path: Path, query: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan(tmp_path, query, 3, p0=100, p1=57)
-    with pytest.raises(ServiceError, match=r"lost at least 7 records .*partition 1 ends at 50, not 57") as lost:
-        check()
-    assert str(tmp_path / "kafka" / "data") in lost.value.what
-    assert lost.value.cure == "rtlib reset, then rtlib up"
+    assert taken() == {1: 7}
+    assert f"lost at least 7 records that were read from {TOPIC} (partition 1 from 50 on)" in caplog.text
 
 
-def test_a_topic_that_ends_before_what_was_archived_is_refused(
-    check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offsets_that_were_archived_and_kafka_lost_are_taken(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lost_records, "archive_progress", lambda *_: Progress({0: 101, 1: 52}, 153))
-    with pytest.raises(ServiceError, match=r"at least 3 records .*partition 0 .* not 101, partition 1 .* not 52"):
-        check()
+    assert taken() == {0: 1, 1: 2}
 
 
 @pytest.mark.parametrize("elsewhere", [{"kafka_bootstrap_servers": "broker:9092"}, {"snowflake_account": "elsewhere"}])
-def test_where_a_part_runs_elsewhere_nothing_is_refused(
-    check: Callable[..., None], tmp_path: Path, elsewhere: dict[str, str]
-) -> None:
+def test_where_a_part_runs_elsewhere_nothing_is_taken(taken: Taken, tmp_path: Path, elsewhere: dict[str, str]) -> None:
     plan(tmp_path, "archive", 3, p0=1_000)
-    check(**elsewhere)
+    assert taken(**elsewhere) == {}
 
 
 def test_a_partition_that_nobody_read_lacks_nothing() -> None:
