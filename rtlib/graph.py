@@ -1,4 +1,4 @@
-"""Graph: the architecture as it is right now: components and observations in, nodes with status and lineage out."""
+"""Graph: the architecture as it is now; components and observations in, nodes with status and lineage out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from rtlib import formatting
-from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component, reachable
 from rtlib.domains import Severity
 from rtlib.errors import ConfigError
 from rtlib.records import Observation, Reading, Status
@@ -17,9 +17,9 @@ from rtlib.records import Observation, Reading, Status
 
 @dataclass(frozen=True, slots=True)
 class KpiCard:
-    """One KPI of the domain as the header shows it.
+    """A KPI of the domain as the header shows it.
 
-    ``at`` is when the value was true, None when it never was; ``history`` holds earlier values, oldest first.
+    ``at`` is when the value was true, None if it was never measured; ``history`` holds earlier values, oldest first.
     """
 
     name: str
@@ -33,7 +33,7 @@ class KpiCard:
 
 @dataclass(frozen=True, slots=True)
 class SiteBoard:
-    """One site's KPIs."""
+    """The KPIs of a site."""
 
     title: str
     cards: tuple[KpiCard, ...]
@@ -41,9 +41,9 @@ class SiteBoard:
 
 @dataclass(frozen=True, slots=True)
 class KpiBoard:
-    """The header: the domain's title, its KPIs, and how many events were sent so far (None when unknown).
+    """The header: the domain's title, its KPIs, and the number of events so far (None if unknown).
 
-    ``sites`` has the same KPIs for each site that was heard of.
+    ``sites`` has the same KPIs for each site with data.
     """
 
     title: str
@@ -53,7 +53,7 @@ class KpiBoard:
 
 
 class Source(Protocol):
-    """Where a view takes its facts from. Both calls return at once with the newest that is known; neither blocks."""
+    """Where a view gets its data from. Both calls return the newest data at once; neither blocks."""
 
     def observations(self) -> Mapping[str, Observation]:
         """The newest observation of each probe, by the probe's name (see ``Component.probe``)."""
@@ -66,17 +66,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One component as it is now.
+    """A component as it is now.
 
     Attributes:
-        component: What it is.
-        status: How it is.
-        reason: Why, in words.
+        component: The component.
+        status: Its status.
+        reason: The reason for the status, in words.
         readings: Its numbers; the first is the headline.
-        upstream: Ids it reads from directly.
+        upstream: Ids that it reads from directly.
         downstream: Ids that read from it directly.
-        headline: The first reading in words, empty when there is none.
-        stale: True when the numbers must not be read as live.
+        headline: The first reading in words; empty without readings.
+        stale: True if the numbers must not be taken for live.
         age_seconds: Age of the newest reading; None without readings.
     """
 
@@ -98,7 +98,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Every node and every (from, to) edge at one moment."""
+    """All nodes and (from, to) edges at a moment."""
 
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
@@ -108,18 +108,18 @@ class Graph:
         """The node with this id.
 
         Raises:
-            ConfigError: There is none; the message lists those there are.
+            ConfigError: There is none; the message lists all ids.
         """
-        for one in self.nodes:
-            if one.id == node_id:
-                return one
-        known = ", ".join(one.id for one in self.nodes)
-        raise ConfigError(f"no node is called {node_id!r}", cure=f"use one of: {known}")
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        ids = ", ".join(node.id for node in self.nodes)
+        raise ConfigError(f"there is no node {node_id!r}", cure=f"use one of: {ids}")
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Everything data passes through before a node, and everything it reaches after it."""
+    """The ids of all nodes that data passes through before a node, and of all that it reaches after it."""
 
     upstream: frozenset[str]
     downstream: frozenset[str]
@@ -132,17 +132,17 @@ def build(
     stale_after_seconds: float = 5,
     components: Sequence[Component] = ARCHITECTURE_COMPONENTS_LIST,
 ) -> Graph:
-    """Put what the probes saw onto the components.
+    """Combine the probes' observations with the components.
 
     Args:
         observations: The newest observation of each probe, by its name.
-        now: The moment ages are counted from.
-        stale_after_seconds: How much later than due a reading may be before its node counts as stale.
-        components: What to draw.
+        now: The moment that ages are measured from (aware).
+        stale_after_seconds: How late a reading may be before its node counts as stale.
+        components: The components of the graph.
     """
-    pairs = tuple((source, one.id) for one in components for source in one.upstream)
-    nodes = tuple(_node(one, observations, now, stale_after_seconds, pairs) for one in components)
-    return Graph(nodes=nodes, edges=pairs, at=now)
+    edges = tuple((source, target.id) for target in components for source in target.upstream)
+    nodes = tuple(_node(component, observations, now, stale_after_seconds, edges) for component in components)
+    return Graph(nodes=nodes, edges=edges, at=now)
 
 
 def _node(
@@ -150,78 +150,73 @@ def _node(
     observations: Mapping[str, Observation],
     now: datetime,
     stale_after_seconds: float,
-    pairs: tuple[tuple[str, str], ...],
+    edges: tuple[tuple[str, str], ...],
 ) -> Node:
-    seen = _observed(component, observations, now)
-    ages = [max(0.0, (now - reading.at).total_seconds()) for reading in seen.readings]
+    observation = _observation(component, observations, now)
+    ages = [max(0.0, (now - reading.at).total_seconds()) for reading in observation.readings]
     age = min(ages) if ages else None
     allowed = stale_after_seconds + component.period_seconds
-    dead = seen.status in (Status.STOPPED, Status.UNKNOWN)
+    dead = observation.status in (Status.STOPPED, Status.UNKNOWN)
     return Node(
         component=component,
-        status=seen.status,
-        reason=seen.reason,
-        readings=seen.readings,
+        status=observation.status,
+        reason=observation.reason,
+        readings=observation.readings,
         upstream=component.upstream,
-        downstream=tuple(target for source, target in pairs if source == component.id),
-        headline=formatting.format_quantity(seen.readings[0].value, seen.readings[0].unit) if seen.readings else "",
+        downstream=tuple(target for source, target in edges if source == component.id),
+        headline=formatting.format_quantity(observation.readings[0].value, observation.readings[0].unit)
+        if observation.readings
+        else "",
         stale=age is not None and (dead or age > allowed),
         age_seconds=age,
     )
 
 
-def _observed(component: Component, observations: Mapping[str, Observation], now: datetime) -> Observation:
+def _observation(component: Component, observations: Mapping[str, Observation], now: datetime) -> Observation:
     if component.probe is None:
         return Observation(Status.PLANNED, "not built yet", now)
     return observations.get(component.probe) or Observation(Status.UNKNOWN, "no probe has answered yet", now)
 
 
 def lineage(graph: Graph, node_id: str) -> Lineage:
-    """Everything up- and downstream of a node.
+    """All nodes up- and downstream of a node.
 
     Raises:
         ConfigError: There is no such node.
     """
     start = graph.node(node_id).id
-    back = tuple((target, source) for source, target in graph.edges)
-    return Lineage(upstream=_reach(start, back), downstream=_reach(start, graph.edges))
-
-
-def _reach(start: str, pairs: Sequence[tuple[str, str]]) -> frozenset[str]:
-    seen: set[str] = set()
-    waiting = [start]
-    while waiting:
-        here = waiting.pop()
-        fresh = {target for source, target in pairs if source == here} - seen
-        seen |= fresh
-        waiting.extend(fresh)
-    return frozenset(seen - {start})
+    reversed_edges = [(target, source) for source, target in graph.edges]
+    return Lineage(upstream=reachable(start, reversed_edges), downstream=reachable(start, graph.edges))
 
 
 def summary(graph: Graph) -> tuple[Status, str]:
-    """The state of the whole pipeline: the worst status, and one sentence that names the parts that are not well."""
+    """The state of the whole pipeline: the worst status, and a sentence that names the parts that are not well."""
     built = [node for node in graph.nodes if node.status not in (Status.PLANNED, Status.IDLE)]
     if not built:
         return Status.PLANNED, "Nothing is built yet."
     if all(node.status is Status.UNKNOWN for node in built):
         return Status.UNKNOWN, f"Waiting for the first answer: {built[0].reason}."
-    for status, verb in ((Status.STOPPED, "stopped"), (Status.UNKNOWN, "not answering"), (Status.DEGRADED, "not well")):
-        if bad := [node for node in built if node.status is status]:
-            return status, _blame(bad, verb)
+    for status, condition in (
+        (Status.STOPPED, "stopped"),
+        (Status.UNKNOWN, "not answering"),
+        (Status.DEGRADED, "not well"),
+    ):
+        if affected := [node for node in built if node.status is status]:
+            return status, _blame(affected, condition)
     if old := [node for node in built if node.stale]:
         names = formatting.join_words([node.component.title for node in old])
         oldest = formatting.duration(max(node.age_seconds or 0 for node in old))
-        return Status.DEGRADED, f"Old numbers: {names} {_has(old)} said nothing new for {oldest}."
+        return Status.DEGRADED, f"Old numbers: {names} {_has(old)} reported nothing new for {oldest}."
     count = f"All {len(built)} parts" if len(built) > 1 else built[0].component.title
     return Status.HEALTHY, f"{count} {'are' if len(built) > 1 else 'is'} healthy and the numbers are live."
 
 
-def _blame(bad: list[Node], verb: str) -> str:
-    """Name the parts, and the reason of the one nearest to the source: the others may only be its victims."""
-    names = formatting.join_words([node.component.title for node in bad])
-    reason = bad[0].reason.strip().rstrip(".")
-    why = f": {reason}" if len(bad) == 1 else f". {bad[0].component.title}: {reason}"
-    return f"{names} {'is' if len(bad) == 1 else 'are'} {verb}{why if reason else ''}."
+def _blame(nodes: list[Node], condition: str) -> str:
+    """Name the parts, and the reason of the part nearest to the source: the others may only be its victims."""
+    names = formatting.join_words([node.component.title for node in nodes])
+    reason = nodes[0].reason.strip().rstrip(".")
+    why = f": {reason}" if len(nodes) == 1 else f". {nodes[0].component.title}: {reason}"
+    return f"{names} {'is' if len(nodes) == 1 else 'are'} {condition}{why if reason else ''}."
 
 
 def _has(nodes: list[Node]) -> str:
@@ -232,7 +227,7 @@ class History:
     """The last values of every reading, for sparklines.
 
     Args:
-        length: How many values to keep of each.
+        length: Values kept of each reading.
     """
 
     def __init__(self, *, length: int = 120) -> None:
@@ -241,7 +236,7 @@ class History:
         self._newest: dict[tuple[str, str], datetime] = {}
 
     def add(self, graph: Graph) -> None:
-        """Remember the readings that are newer than those remembered; a repeated reading is not a new one."""
+        """Append the readings that are newer than the last; a repeated reading is ignored."""
         for node in graph.nodes:
             for reading in node.readings:
                 key = (node.id, reading.name)
@@ -250,5 +245,5 @@ class History:
                     self._values.setdefault(key, deque(maxlen=self._length)).append(reading.value)
 
     def values(self, node_id: str, reading: str) -> tuple[float | None, ...]:
-        """What is remembered of a reading, oldest first; empty when nothing is."""
+        """The kept values of a reading, oldest first; empty for an unknown reading."""
         return tuple(self._values.get((node_id, reading), ()))

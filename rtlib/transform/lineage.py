@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rtlib.components import reachable
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.transform.project import target
@@ -73,14 +74,8 @@ class Lineage:
         return self._reached(name, [(one.upstream, one.downstream) for one in self.edges])
 
     def _reached(self, name: str, steps: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-        start = self.find(name).id
-        found, waiting = {start}, [start]
-        while waiting:
-            here = waiting.pop()
-            fresh = [there for origin, there in steps if origin == here and there not in found]
-            found.update(fresh)
-            waiting.extend(fresh)
-        return tuple(sorted(node.name for node in self.nodes if node.id in found - {start}))
+        reached = reachable(self.find(name).id, steps)
+        return tuple(sorted(node.name for node in self.nodes if node.id in reached))
 
 
 def lineage(settings: Settings) -> Lineage:

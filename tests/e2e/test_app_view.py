@@ -218,7 +218,7 @@ def test_a_silent_part_is_not_shown_as_live(app: AppPage, served: Served) -> Non
     served.play(dwh={"since": seconds_ago(20)})
     app.wait_for_node("dwh", status="healthy", stale="yes")
     assert "nothing new for a while" in app.click_node("dwh")
-    assert "Data warehouse has said nothing new" in app.banner()
+    assert "Data warehouse has reported nothing new" in app.banner()
 
 
 def test_old_kpis_are_grey(app: AppPage, served: Served) -> None:

@@ -15,7 +15,7 @@ from rtlib.graph import Graph, History, build, lineage, summary
 from rtlib.records import Observation, Reading, Status
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-PROBES = sorted({one.probe for one in ARCHITECTURE_COMPONENTS_LIST if one.probe})
+PROBES = sorted({component.probe for component in ARCHITECTURE_COMPONENTS_LIST if component.probe})
 
 
 def seen(
@@ -28,19 +28,22 @@ def all_seen(**other: Observation) -> dict[str, Observation]:
     return {**{probe: seen() for probe in PROBES}, **other}
 
 
-def test_every_component_is_a_node_and_one_more_component_is_one_more_node() -> None:
+def test_every_component_is_a_node_and_an_additional_component_is_an_additional_node() -> None:
     extra = Component(
         "extra", "Extra", "Python", "people", 4, "It reads.", "Nothing.", upstream=("speed",), probe="new"
     )
     graph = build({"new": seen()}, now=NOW, components=(*ARCHITECTURE_COMPONENTS_LIST, extra))
-    assert [node.id for node in graph.nodes] == [*(one.id for one in ARCHITECTURE_COMPONENTS_LIST), "extra"]
+    assert [node.id for node in graph.nodes] == [*(component.id for component in ARCHITECTURE_COMPONENTS_LIST), "extra"]
     assert ("speed", "extra") in graph.edges
     assert graph.node("extra").headline == "51.2 records/s"
     assert "extra" in graph.node("speed").downstream
 
 
-def test_a_part_that_no_probe_has_answered_for_is_unknown_and_a_planned_one_is_planned() -> None:
-    later = [replace(one, probe=None) if one.id == "powerbi" else one for one in ARCHITECTURE_COMPONENTS_LIST]
+def test_a_part_without_an_observation_is_unknown_and_a_planned_part_is_planned() -> None:
+    later = [
+        replace(component, probe=None) if component.id == "powerbi" else component
+        for component in ARCHITECTURE_COMPONENTS_LIST
+    ]
     graph = build({}, now=NOW, components=later)
     assert graph.node("events").status is Status.UNKNOWN
     assert graph.node("events").reason == "no probe has answered yet"
@@ -48,20 +51,20 @@ def test_a_part_that_no_probe_has_answered_for_is_unknown_and_a_planned_one_is_p
     assert graph.node("powerbi").readings == ()
 
 
-def test_a_fresh_reading_is_live_and_the_first_one_is_the_headline() -> None:
+def test_a_fresh_reading_is_live_and_the_first_reading_is_the_headline() -> None:
     node = build(all_seen(), now=NOW).node("events")
     assert (node.headline, node.stale, node.age_seconds) == ("51.2 records/s", False, pytest.approx(0.4))
 
 
 @pytest.mark.parametrize(("ago", "every", "stale"), [(5.9, 1, False), (6.1, 1, True), (16, 15, False), (21, 15, True)])
 def test_a_reading_is_stale_when_it_is_five_seconds_older_than_due(ago: float, every: float, stale: bool) -> None:
-    slow = [replace(one, period_seconds=every) for one in ARCHITECTURE_COMPONENTS_LIST]
+    slow = [replace(component, period_seconds=every) for component in ARCHITECTURE_COMPONENTS_LIST]
     graph = build({"kpis": seen(ago=ago)}, now=NOW, components=slow)
     assert graph.node("kpis").stale is stale
 
 
 @pytest.mark.parametrize("status", [Status.STOPPED, Status.UNKNOWN])
-def test_the_numbers_of_a_part_that_is_not_up_are_never_live(status: Status) -> None:
+def test_the_numbers_of_a_part_that_is_down_are_never_live(status: Status) -> None:
     assert build({"broker": seen(status, ago=0)}, now=NOW).node("events").stale
 
 
@@ -69,7 +72,7 @@ def test_a_reading_from_a_clock_ahead_of_ours_is_new_not_negative() -> None:
     assert build({"broker": seen(ago=-3)}, now=NOW).node("events").age_seconds == 0
 
 
-def test_a_daily_jobs_numbers_are_good_for_a_day_and_an_idle_part_spoils_nothing() -> None:
+def test_the_numbers_of_a_daily_job_are_good_for_a_day_and_an_idle_part_is_no_problem() -> None:
     hours = 3600.0
     idle = Observation(Status.IDLE, "it has not run yet", NOW)
     graph = build(all_seen(dbt=seen(ago=25 * hours), staffing=idle), now=NOW)
@@ -80,26 +83,27 @@ def test_a_daily_jobs_numbers_are_good_for_a_day_and_an_idle_part_spoils_nothing
 
 def test_lineage_is_everything_before_and_after_a_node() -> None:
     graph = build({}, now=NOW)
-    for one in ARCHITECTURE_COMPONENTS_LIST:
-        found = lineage(graph, one.id)
-        assert (found.upstream, found.downstream) == (upstream_of(one.id), downstream_of(one.id))
+    for component in ARCHITECTURE_COMPONENTS_LIST:
+        reached = lineage(graph, component.id)
+        expected = upstream_of(component.id), downstream_of(component.id)
+        assert (reached.upstream, reached.downstream) == expected
     assert lineage(graph, "loader").upstream == {"kpis", "events", "simulator"}
 
 
-def test_an_unknown_node_is_refused_with_the_ones_there_are() -> None:
+def test_an_unknown_node_is_refused_with_all_ids() -> None:
     with pytest.raises(ConfigError, match=r"(?s)'evnts'.*events"):
         lineage(build({}, now=NOW), "evnts")
 
 
 def test_a_circle_in_the_components_does_not_hang_the_lineage() -> None:
-    one, two = (
-        Component(a, a.title(), "P", "broker", row, "It does.", "It.", upstream=(b,), probe=a)
-        for row, (a, b) in enumerate((("one", "two"), ("two", "one")))
-    )
-    assert lineage(build({}, now=NOW, components=(one, two)), "one").upstream == {"two"}
+    circle = [
+        Component(name, name.title(), "P", "broker", row, "It does.", "It.", upstream=(source,), probe=name)
+        for row, (name, source) in enumerate((("first", "second"), ("second", "first")))
+    ]
+    assert lineage(build({}, now=NOW, components=circle), "first").upstream == {"second"}
 
 
-def test_the_summary_is_calm_when_all_is_well_and_leaves_planned_parts_out() -> None:
+def test_the_summary_of_healthy_parts_leaves_planned_parts_out() -> None:
     assert summary(build(all_seen(), now=NOW)) == (
         Status.HEALTHY,
         f"All {len(PROBES)} parts are healthy and the numbers are live.",
@@ -121,22 +125,24 @@ def test_the_summary_is_calm_when_all_is_well_and_leaves_planned_parts_out() -> 
             "Events topic and KPI query are stopped. Events topic: refused.",
         ),
         (all_seen(archive=seen(Status.DEGRADED, reason="slow")), Status.DEGRADED, "Archive query is not well: slow."),
-        (all_seen(dwh=seen(ago=30)), Status.DEGRADED, "Data warehouse has said nothing new for 30 s"),
+        (all_seen(dwh=seen(ago=30)), Status.DEGRADED, "Data warehouse has reported nothing new for 30 s"),
         (all_seen(dwh=seen(Status.UNKNOWN)), Status.UNKNOWN, "Data warehouse is not answering"),
     ],
 )
-def test_the_summary_names_what_is_not_well(observations: dict[str, Observation], status: Status, words: str) -> None:
-    told = summary(build(observations, now=NOW))
-    assert told[0] is status
-    assert words in told[1]
+def test_the_summary_names_the_parts_that_are_not_well(
+    observations: dict[str, Observation], status: Status, words: str
+) -> None:
+    worst, sentence = summary(build(observations, now=NOW))
+    assert worst is status
+    assert words in sentence
 
 
 @given(st.dictionaries(st.sampled_from(PROBES), st.sampled_from(list(Status))))
 def test_the_summary_is_healthy_only_if_every_built_part_is(statuses: dict[str, Status]) -> None:
     graph = build({probe: seen(status) for probe, status in statuses.items()}, now=NOW)
     built = [node for node in graph.nodes if node.status not in (Status.PLANNED, Status.IDLE)]
-    well = bool(built) and all(node.status is Status.HEALTHY for node in built)
-    assert (summary(graph)[0] is Status.HEALTHY) == well
+    healthy = bool(built) and all(node.status is Status.HEALTHY for node in built)
+    assert (summary(graph)[0] is Status.HEALTHY) == healthy
 
 
 def test_a_graph_cannot_be_changed() -> None:
