@@ -1,9 +1,9 @@
-"""Guard: what keeps other users and machines out of a Spark that runs on this machine.
+"""Guard: keeps other users and machines out of a Spark that runs on this machine.
 
-``spark.authenticate`` leaves two doors open. The servers of real-time mode's streaming shuffle listen on every
-interface and take anybody for a reader, and the driver's server sends files before a client has authenticated.
-``LoopbackGuard.java``, an extension of Netty, moves every server to 127.0.0.1 and lets only this process connect. It is
-compiled on the machine, by the compiler among Spark's jars.
+``spark.authenticate`` leaves two gaps. The servers of real-time mode's streaming shuffle listen on every interface and
+accept any client, and the driver's server sends files before a client has authenticated. ``LoopbackGuard.java``, an
+extension of Netty, moves every server to 127.0.0.1 and lets only this process connect. It is compiled on the machine,
+with the compiler among Spark's jars.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ JAVA_OPTION = "-Dio.netty.bootstrap.extensions=serviceload"
 
 
 def options(home: Path, *, scratch: Path, java_options: str) -> dict[str, str]:
-    """The Spark options that close a Spark on this machine to everybody but the process that starts it.
+    """The Spark options that close a Spark on this machine to all processes except its own.
 
-    There is no secret to hand over: with a local master Spark draws its own, which stays in memory.
+    No secret has to be passed: with a local master Spark generates its own, which stays in memory.
 
     Args:
         home: The state folder, which holds the compiled extension.
-        scratch: Where Spark and its libraries keep temporary files; made here, for its owner alone.
-        java_options: Other options of its Java.
+        scratch: The folder for temporary files of Spark and its libraries; created here with access for its owner only.
+        java_options: Other Java options.
 
     Raises:
         StreamError: The extension could not be compiled.
@@ -56,25 +56,25 @@ def options(home: Path, *, scratch: Path, java_options: str) -> dict[str, str]:
         "spark.authenticate": "true",
         "spark.network.crypto.enabled": "true",
         "spark.network.crypto.saslFallback": "false",
-        # Hadoop sets the rights of its files itself, whatever the process's umask is.
+        # Hadoop sets the permissions of its files itself and ignores the process's umask.
         "spark.hadoop.fs.permissions.umask-mode": "077",
         "spark.local.dir": str(scratch),
     }
 
 
 def compiled(home: Path) -> Path:
-    """The folder with the compiled extension, for Spark's class path; compiled at the first call.
+    """The folder with the compiled extension, for Spark's class path; compiled by the first call.
 
     Raises:
-        StreamError: It could not be compiled.
+        StreamError: The extension could not be compiled.
     """
     key = hashlib.sha256(SOURCE.read_bytes() + version("pyspark").encode()).hexdigest()[:16]
-    folder = home / "jars" / "spark-guard" / key  # beside the downloads, which a reset keeps
+    folder = home / "jars" / "spark-guard" / key  # beside the downloads, which survive a reset
     if not folder.exists():
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=private.make_folder(folder.parent)))
         try:
             _compile(draft)
-            with suppress(OSError):  # another process was faster
+            with suppress(OSError):  # another process has created it
                 draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -89,17 +89,17 @@ def _compile(folder: Path) -> None:
     java = environment_java_home()
     command = (str(java / "bin" / "java") if java else "java", "-XX:TieredStopAtLevel=1", "-cp", tools, COMPILER)
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             (*command, "-d", str(folder), "-classpath", netty, str(SOURCE)),
             capture_output=True, text=True, timeout=COMPILE_SECONDS,
         )  # fmt: skip
-        said = (done.stdout + done.stderr).strip()
+        output = (result.stdout + result.stderr).strip()
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
+        output = str(error)
     if not (folder / EXTENSION.replace(".", "/")).with_suffix(".class").exists():
         raise StreamError(
             f"{SOURCE.name} could not be compiled, and without it real-time mode would listen on every interface: "
-            f"{said.splitlines()[0] if said else 'no reason given'}",
+            f"{output.splitlines()[0] if output else 'no reason given'}",
             cure="rtlib doctor checks Java; make install repairs Spark's package",
         )
     (folder / SERVICE).parent.mkdir(parents=True)
@@ -108,37 +108,38 @@ def _compile(folder: Path) -> None:
 
 
 def _spark_jars() -> Path:
-    found = find_spec("pyspark")
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec("pyspark")
+    if spec is None or not spec.submodule_search_locations:
         raise StreamError("pyspark is not installed", cure="make install")
-    return Path(found.submodule_search_locations[0]) / "jars"
+    return Path(spec.submodule_search_locations[0]) / "jars"
 
 
 def check(spark: SparkSession) -> None:
-    """Open a server as the streaming shuffle does, and see that it listens on 127.0.0.1 alone.
+    """Open a server as the streaming shuffle does, and verify that it listens only on 127.0.0.1.
 
     Raises:
-        StreamError: It listens on other interfaces too; the session is stopped.
+        StreamError: It listens on other interfaces as well; the session is stopped.
     """
     network = spark._jvm.org.apache.spark.network  # type: ignore[union-attr]
     settings = network.util.TransportConf("probe", network.util.MapConfigProvider.EMPTY)
     server = network.TransportContext(settings, network.server.NoOpRpcHandler()).createServer()
     address = server.channelFuture().channel().localAddress().getAddress()
-    private_one, shown = address.isLoopbackAddress(), address.toString()
+    is_private, text = address.isLoopbackAddress(), address.toString()
     server.close()
-    if not private_one:
+    if not is_private:
         spark.stop()
         raise StreamError(
-            f"Spark did not load {EXTENSION}: real-time mode would listen on {shown}, open to other machines",
+            f"Spark did not load {EXTENSION}: real-time mode would listen on {text}, open to other machines",
             cure="rtlib down && rtlib reset, then rtlib up",
         )
 
 
 def close_callbacks(spark: SparkSession) -> None:
-    """Have Python's own server, which Spark calls for each batch of ``foreachBatch``, ask for the gateway's token.
+    """Make Python's callback server, which Spark calls for each batch of ``foreachBatch``, require the gateway's token.
 
-    PySpark starts it with none, and anybody could call a batch's function. Java would send its token, but py4j forgets
-    it when it learns the server's port. If a new version has it elsewhere, Spark's calls are refused: nothing is open.
+    PySpark starts it without a token, so any local process could call a batch's function. Java would send its token,
+    but py4j drops it when it sets the server's port. If a later version keeps the token in another field, Spark's calls
+    are refused: the server is never open.
     """
     from py4j.java_gateway import JavaObject  # type: ignore[import-untyped]
     from pyspark.java_gateway import ensure_callback_server_started

@@ -1,4 +1,4 @@
-"""Job: keeps both queries running, and tells what they do while they do it."""
+"""Job: keeps both queries running, and reports their progress and heartbeats."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 Start = Callable[[], "StreamingQuery"]
 T = TypeVar("T")
 RESTARTS_PER_MINUTE = 5
-# A query that failed once or twice and runs again is well; the third failure within two minutes is a loop.
+# A query that runs again after a failure or two is healthy; the third failure within two minutes is a loop.
 LOOP, LOOP_SECONDS = 3, 120.0
-TORN = "torn"  # in a heartbeat's numbers: the query is stopped until its checkpoint has been rebuilt
+TORN = "torn"  # key in a heartbeat's numbers: the query is stopped until its checkpoint has been rebuilt
 
 
 def run(
@@ -37,66 +37,67 @@ def run(
     outdated: Callable[[], Collection[str]] = lambda: (),
     every_seconds: float = 1.0,
 ) -> None:
-    """Run the queries until ``stop`` is set; a query that fails is started again on its checkpoint.
+    """Run the queries until ``stop`` is set; a failed query is restarted on its checkpoint.
 
-    A query whose checkpoint is damaged beyond mending stays stopped and says so; the others go on.
+    A query whose checkpoint is damaged beyond repair stays stopped and reports that; the others continue.
 
     Args:
-        starts: For each query, what starts it.
-        outdated: Names, once, the queries for which something has changed since their start: they are started again.
-        on_progress: Receives each batch's progress once.
-        on_heartbeat: Receives a sign of life of each query about every second.
+        starts: Query name to the function that starts the query.
+        outdated: Returns the names of queries whose configuration has changed since their start, each change once;
+            they are restarted.
+        on_progress: Receives the progress of each batch once.
+        on_heartbeat: Receives a heartbeat of each query about every second.
         stop: Ends the job.
-        every_seconds: How often to look.
+        every_seconds: The interval in seconds between two checks.
 
     Raises:
-        StreamError: A query failed again and again, or Spark itself is gone.
+        StreamError: A query failed too often, or Spark no longer answers.
     """
     begin = {name: _unless_torn(start) for name, start in starts.items()}
-    queries = dict(zip(starts, _at_once(begin.values()), strict=True))
-    told: dict[str, tuple[str, int]] = {}
+    queries = dict(zip(starts, _in_parallel(begin.values()), strict=True))
+    reported: dict[str, tuple[str, int]] = {}
     failures = Failures()
-    pause = 0.0  # the first look tells at once that they run
+    pause = 0.0  # the first heartbeats are sent at once
     while not stop.wait(pause):
-        pause, again = every_seconds, outdated()
+        pause, changed = every_seconds, outdated()
         for name, query in list(queries.items()):
             try:
-                if name in again and not isinstance(query, CheckpointTorn) and query.isActive:
+                if name in changed and not isinstance(query, CheckpointTorn) and query.isActive:
                     query.stop()
                     queries[name] = query = begin[name]()
                 if not isinstance(query, CheckpointTorn) and not query.isActive:
                     failures.count(name, query)
                     queries[name] = query = begin[name]()
                 if isinstance(query, CheckpointTorn):
-                    on_heartbeat(_stopped(name, query))
+                    on_heartbeat(_torn_heartbeat(name, query))
                     continue
-                _tell(query, told, on_progress)
-                on_heartbeat(_beat(name, query, failures))
+                _report_progress(query, reported, on_progress)
+                on_heartbeat(_heartbeat(name, query, failures))
             except StreamError:
                 raise
-            except Exception as error:  # the JVM behind the session is gone: nothing of this process is of use
+            except Exception as error:  # the JVM of the session is gone, so this process is useless
                 raise StreamError(f"Spark stopped answering: {type(error).__name__}: {error}") from error
-    _at_once([query.stop for query in queries.values() if not isinstance(query, CheckpointTorn)])
+    _in_parallel([query.stop for query in queries.values() if not isinstance(query, CheckpointTorn)])
 
 
-def _at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """Make all calls at the same time and return what they return, in order; the first error of all is raised.
+def _in_parallel(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Call all functions in parallel; returns their results in order, or raises the first error.
 
-    A query that is planned, or waits for its batch to end, leaves a core to the others.
+    While a query is planned or waits for its batch to end, another can use the core.
     """
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda call: call(), calls))
 
 
-def _tell(
-    query: StreamingQuery, told: dict[str, tuple[str, int]], on_progress: Callable[[QueryProgress], None]
+def _report_progress(
+    query: StreamingQuery, reported: dict[str, tuple[str, int]], on_progress: Callable[[QueryProgress], None]
 ) -> None:
     for report in query.recentProgress:
         batch = (str(report["runId"]), int(report["batchId"]))
-        before = told.get(query.name)
-        if before is not None and before[0] == batch[0] and batch[1] <= before[1]:
+        last = reported.get(query.name)
+        if last is not None and last[0] == batch[0] and batch[1] <= last[1]:
             continue
-        told[query.name] = batch
+        reported[query.name] = batch
         on_progress(read_progress(report))
 
 
@@ -111,48 +112,48 @@ def _unless_torn(start: Start) -> Callable[[], StreamingQuery | CheckpointTorn]:
     return begin
 
 
-def _beat(name: str, query: StreamingQuery, failures: Failures) -> Heartbeat:
-    """A sign of life; a query that still reads its checkpoint, or fails again and again, is not active."""
-    said = str(query.status["message"])
+def _heartbeat(name: str, query: StreamingQuery, failures: Failures) -> Heartbeat:
+    """A query that still reads its checkpoint, or fails in a loop, is not active."""
+    message = str(query.status["message"])
     loop = failures.loop(name)
-    active = query.isActive and not said.startswith("Initializing") and not loop
-    return Heartbeat(name, active, loop or said, datetime.now(UTC))
+    active = query.isActive and not message.startswith("Initializing") and not loop
+    return Heartbeat(name, active, loop or message, datetime.now(UTC))
 
 
-def _stopped(name: str, error: CheckpointTorn) -> Heartbeat:
+def _torn_heartbeat(name: str, error: CheckpointTorn) -> Heartbeat:
     return Heartbeat(name, False, error.what, datetime.now(UTC), {TORN: 1.0})
 
 
 class Failures:
-    """When each query failed of late, and why it did last."""
+    """The recent failures of each query, with the last reason."""
 
     def __init__(self) -> None:
-        self._moments = defaultdict[str, list[float]](list)
+        self._times = defaultdict[str, list[float]](list)
         self._reasons: dict[str, str] = {}
 
     def count(self, name: str, query: StreamingQuery) -> None:
-        """Note that this query has failed.
+        """Count a failure of this query.
 
         Raises:
             StreamError: Queries have failed more than ``RESTARTS_PER_MINUTE`` times within a minute.
         """
         now = time.monotonic()
         reason = str(query.exception()).strip()
-        log.error("query %s stopped and is started again on its checkpoint: %s", name, reason[:2000])
+        log.error("query %s stopped and is restarted on its checkpoint: %s", name, reason[:2000])
         self._reasons[name] = reason.splitlines()[0][:300] if reason else "no reason given"
-        self._moments[name] = [one for one in self._moments[name] if now - one < LOOP_SECONDS] + [now]
-        if sum(now - one < 60 for moments in self._moments.values() for one in moments) > RESTARTS_PER_MINUTE:
+        self._times[name] = [at for at in self._times[name] if now - at < LOOP_SECONDS] + [now]
+        if sum(now - at < 60 for times in self._times.values() for at in times) > RESTARTS_PER_MINUTE:
             raise StreamError(
-                f"query {name} failed {self._of_late(name)} times in a row: {self._reasons[name]}",
+                f"query {name} failed {self._recent(name)} times in a row: {self._reasons[name]}",
                 cure="rtlib logs stream",
             )
 
     def loop(self, name: str) -> str | None:
-        """What to say of a query that fails again and again; None for one that does not."""
-        count = self._of_late(name)
+        """The reason for a heartbeat of a query that fails in a loop; None for any other."""
+        count = self._recent(name)
         if count < LOOP:
             return None
         return f"failed {count} times in the last {LOOP_SECONDS / 60:.0f} minutes: {self._reasons[name]}"
 
-    def _of_late(self, name: str) -> int:
-        return sum(time.monotonic() - one < LOOP_SECONDS for one in self._moments[name])
+    def _recent(self, name: str) -> int:
+        return sum(time.monotonic() - at < LOOP_SECONDS for at in self._times[name])

@@ -1,8 +1,9 @@
-"""Progress: what each batch of a query did, from Spark's own progress reports."""
+"""Progress: Spark's progress reports as records."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,10 @@ from rtlib.records import QueryProgress
 
 
 def read_progress(report: Mapping[str, Any]) -> QueryProgress:
-    """Turn a ``StreamingQueryProgress``, as the mapping that its JSON holds, into a record.
+    """Convert the JSON object of a ``StreamingQueryProgress``.
 
-    State rows and dropped rows are summed over the stateful operators; for the kpis query those are the one that
-    drops duplicates and the one that counts.
+    State rows and dropped rows are summed over the stateful operators; the kpis query has two, for dropping duplicates
+    and for counting.
     """
     operators = report.get("stateOperators") or []
     source = (report.get("sources") or [{}])[0]
@@ -25,8 +26,8 @@ def read_progress(report: Mapping[str, Any]) -> QueryProgress:
         input_rows=int(report.get("numInputRows", 0)),
         input_rate=_number(report.get("inputRowsPerSecond")),
         processed_rate=_number(report.get("processedRowsPerSecond")),
-        state_rows=sum(int(one["numRowsTotal"]) for one in operators),
-        dropped_late=sum(int(one["numRowsDroppedByWatermark"]) for one in operators),
+        state_rows=sum(int(operator["numRowsTotal"]) for operator in operators),
+        dropped_late=sum(int(operator["numRowsDroppedByWatermark"]) for operator in operators),
         watermark=_watermark(report.get("eventTime") or {}),
         start_offsets=_offsets(source.get("startOffset")),
         end_offsets=_offsets(source.get("endOffset")),
@@ -34,23 +35,23 @@ def read_progress(report: Mapping[str, Any]) -> QueryProgress:
 
 
 def _watermark(event_time: Mapping[str, str]) -> datetime | None:
-    told = event_time.get("watermark")
-    if told is None or told.startswith("1970"):  # Spark's way of saying that no event has been seen yet
+    watermark = event_time.get("watermark")
+    if watermark is None or watermark.startswith("1970"):  # Spark reports 1970 before the first event
         return None
-    return _moment(told)
+    return _moment(watermark)
 
 
-def _offsets(told: Any) -> dict[str, int]:
-    """The offsets of one topic's partitions; Spark tells them as text or as an object."""
-    if not told:
+def _offsets(offsets: Any) -> dict[str, int]:
+    """Partition to offset; Spark reports them as text or as an object."""
+    if not offsets:
         return {}
-    by_topic = json.loads(told) if isinstance(told, str) else told
+    by_topic = json.loads(offsets) if isinstance(offsets, str) else offsets
     return {partition: int(offset) for topic in (by_topic or {}).values() for partition, offset in topic.items()}
 
 
-def _number(told: Any) -> float:
-    value = float(told or 0.0)
-    return value if value == value and value not in (float("inf"), float("-inf")) else 0.0
+def _number(value: Any) -> float:
+    number = float(value or 0.0)
+    return number if math.isfinite(number) else 0.0
 
 
 def _moment(text: str) -> datetime:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
 
 QUERIES = KPIS, ARCHIVE = "kpis", "archive"
-# What a broker does for a request costs more than what it does for a record, so records go together: those of 25 ms, or
-# 64 kB, to a query that waits for them, and those of 10 ms on their way to the KPI topic.
-READ_TOGETHER = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
-SEND_TOGETHER = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
-# Each task reads one partition: this is what it holds of it besides the record that it works on.
-READ_AT_MOST = {"kafka.fetch.max.bytes": "2097152", "kafka.max.partition.fetch.bytes": "1048576"}
-UNTOLD = {"kafka.enable.metrics.push": "false"}  # the client would ask itself each time whether the broker wants them
-HEAD_BYTES = 1024  # what the archive keeps of a record that is larger than an event may be
+# A request costs a broker more than a record, so records are batched: those of 25 ms, or 64 kB, for a query that waits
+# for them, and those of 10 ms on their way to the KPI topic.
+FETCH_BATCHING = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
+SEND_BATCHING = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
+# Each task reads a single partition; these bytes of it are in memory besides the current record.
+FETCH_LIMITS = {"kafka.fetch.max.bytes": "2097152", "kafka.max.partition.fetch.bytes": "1048576"}
+NO_CLIENT_METRICS = {"kafka.enable.metrics.push": "false"}  # saves a request for the broker's metrics subscription
+HEAD_BYTES = 1024  # bytes that the archive keeps of an oversized record
 REJECTED = [
     *("payload", "payload_bytes", "reason", "field"),
     *("topic", "kafka_partition", "kafka_offset", "received_at"),
@@ -36,13 +36,13 @@ RFC3339 = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 
 @dataclass(frozen=True, slots=True)
 class ArchiveBatch:
-    """One micro-batch of the archive query.
+    """A micro-batch of the archive query.
 
     Attributes:
-        batch_id: Spark's number of the batch; the same batch, tried again, has the same number.
-        events: The records that fit their schema: a row for each, duplicates included.
-        rejected: Those that do not: ``payload`` (bytes; of those larger than an event may be, the first
-            ``HEAD_BYTES``), its size ``payload_bytes``, ``reason``, ``field``, topic, partition and offset.
+        batch_id: Spark's number of the batch; a retried batch keeps its number.
+        events: The records that fit their schema; a row for each, duplicates included.
+        rejected: The records that do not: ``payload`` (bytes; of oversized records the first ``HEAD_BYTES``), its size
+            ``payload_bytes``, ``reason``, ``field``, topic, partition and offset.
         offsets_from: Partition to the first offset of the batch.
         offsets_to: Partition to the offset after its last.
     """
@@ -60,13 +60,13 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
     Args:
         spark: The session.
         settings: Which domain.
-        kafka: The ``kafka.*`` options of the source: servers and sign-in.
-        per_trigger: At most this many records in a micro-batch; real-time mode takes no limit.
+        kafka: The ``kafka.*`` options of the source: servers and authentication.
+        per_trigger: The most records in a micro-batch; None for real-time mode, which accepts no limit.
     """
-    reader = spark.readStream.format("kafka").options(**READ_TOGETHER, **READ_AT_MOST, **UNTOLD, **kafka)
+    reader = spark.readStream.format("kafka").options(**FETCH_BATCHING, **FETCH_LIMITS, **NO_CLIENT_METRICS, **kafka)
     reader = reader.option("subscribe", settings.topic("events"))
     reader = reader.option("startingOffsets", "earliest").option("failOnDataLoss", "true")
-    reader = reader.option("kafka.isolation.level", "read_committed")  # what a producer took back never happened
+    reader = reader.option("kafka.isolation.level", "read_committed")  # leaves out aborted transactions
     if per_trigger is not None:
         reader = reader.option("maxOffsetsPerTrigger", per_trigger)
     return reader.load()
@@ -75,18 +75,18 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
 def kpi_rows(
     source: DataFrame, domain: Domain, settings: Settings, *, schema_ids: Collection[int] | None = None
 ) -> DataFrame:
-    """The kpis query: judged, once each, behind a watermark, in windows by site; ``key`` and ``value`` for Kafka.
+    """The kpis query: valid events, each once, with a watermark, by window and site; ``key`` and ``value`` for Kafka.
 
-    Duplicates are dropped by ``event_id`` and ``occurred_at``: with the event time among the keys Spark forgets an
-    event once the watermark has passed it, so the state stays bounded.
+    Duplicates are dropped by ``event_id`` and ``occurred_at``: with the event time among the keys, Spark drops an event
+    from its state once the watermark has passed it, so the state stays bounded.
     """
     from pyspark.sql import functions as F
 
     length = settings.window_seconds
     window_end = F.timestamp_seconds(F.floor(F.unix_timestamp("occurred_at") / length) * length + length)
-    judgement = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
-    fitting = judgement.where("reason IS NULL").withColumn("is_late", F.col("received_at") >= window_end)
-    once = fitting.withWatermark("occurred_at", f"{settings.watermark_seconds} seconds").dropDuplicates(
+    validated = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    valid = validated.where("reason IS NULL").withColumn("is_late", F.col("received_at") >= window_end)
+    once = valid.withWatermark("occurred_at", f"{settings.watermark_seconds} seconds").dropDuplicates(
         ["event_id", "occurred_at"]
     )
     measured = once.groupBy(F.window("occurred_at", f"{length} seconds"), "site").agg(
@@ -106,7 +106,7 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
     """Start the kpis query: real-time mode, or micro-batches for comparison; the query is the same.
 
     Raises:
-        CheckpointTorn: Its checkpoint is damaged and cannot be mended.
+        CheckpointTorn: Its checkpoint is damaged beyond repair.
     """
     trigger: dict[str, str] = (
         {"realTime": f"{settings.real_time_interval_seconds} seconds"}
@@ -118,7 +118,7 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
     return (
         rows.writeStream.queryName(KPIS)
         .format("kafka")
-        .options(**SEND_TOGETHER, **UNTOLD, **kafka)
+        .options(**SEND_BATCHING, **NO_CLIENT_METRICS, **kafka)
         .option("topic", settings.topic("kpis"))
         .option("checkpointLocation", folder)
         .outputMode("update")
@@ -135,17 +135,17 @@ def start_archive(
     apply: Callable[[ArchiveBatch], None],
     schema_ids: Collection[int] | None = None,
 ) -> StreamingQuery:
-    """Start the archive query: every record, judged, handed over batch by batch.
+    """Start the archive query: every record, validated, handed over batch by batch.
 
     Args:
         source: The Kafka records.
-        domain: Its schema judges them.
+        domain: Its schema decides which records are valid.
         settings: The interval and the checkpoint folder.
-        apply: Brings a batch into the warehouse; must do nothing for a batch it has applied before.
-        schema_ids: The ids that a record's frame may carry; None takes every id.
+        apply: Writes a batch to the warehouse; must skip a batch that it has applied before.
+        schema_ids: The schema ids allowed in a record's frame; None allows all.
 
     Raises:
-        CheckpointTorn: Its checkpoint is damaged and cannot be mended.
+        CheckpointTorn: Its checkpoint is damaged beyond repair.
     """
     from pyspark.sql import functions as F
 
@@ -154,16 +154,16 @@ def start_archive(
         if len(rows):
             apply(_archive_batch(rows, batch_id))
 
-    judgement = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
+    validated = validate_records(source, domain.schema, future_seconds=settings.future_seconds, schema_ids=schema_ids)
     heal(Path(checkpoint(settings, ARCHIVE)), ARCHIVE)
-    # Of a record that fits, its fields travel to the driver; of one that does not, its bytes, unless they are so many
-    # that a batch of them would fill the driver's memory.
-    size, refused = F.length("payload"), F.col("reason").isNotNull()
+    # A valid record travels to the driver as fields, an invalid record as bytes. Oversized payloads are cut, because a
+    # batch of them would fill the driver's memory.
+    size, invalid = F.length("payload"), F.col("reason").isNotNull()
     kept = F.when(size > MAX_EVENT_BYTES, F.substring("payload", 1, HEAD_BYTES)).otherwise(F.col("payload"))
     return (
-        judgement.withColumn("payload_bytes", size)
-        .withColumn("payload", F.when(refused, kept))
-        .withColumn("attributes", F.when(~refused, F.col("attributes")))
+        validated.withColumn("payload_bytes", size)
+        .withColumn("payload", F.when(invalid, kept))
+        .withColumn("attributes", F.when(~invalid, F.col("attributes")))
         .writeStream.queryName(ARCHIVE)
         .foreachBatch(hand_over)
         .option("checkpointLocation", checkpoint(settings, ARCHIVE))
@@ -179,11 +179,11 @@ def checkpoint(settings: Settings, query: str) -> str:
 
 def _archive_batch(rows: Any, batch_id: int) -> ArchiveBatch:
     spans = rows.groupby("kafka_partition")["kafka_offset"].agg(["min", "max"])
-    refused = rows["reason"].notna()
+    invalid = rows["reason"].notna()
     return ArchiveBatch(
         batch_id=batch_id,
-        events=rows[~refused].drop(columns=["payload", "payload_bytes", "field", "reason"]),
-        rejected=rows.loc[refused, REJECTED].sort_values(["kafka_partition", "kafka_offset"]),
+        events=rows[~invalid].drop(columns=["payload", "payload_bytes", "field", "reason"]),
+        rejected=rows.loc[invalid, REJECTED].sort_values(["kafka_partition", "kafka_offset"]),
         offsets_from={str(partition): int(first) for partition, first in spans["min"].items()},
         offsets_to={str(partition): int(last) + 1 for partition, last in spans["max"].items()},
     )
@@ -193,14 +193,14 @@ def _aggregate(kpi: KpiSpec) -> Column:
     """A KPI's definition as a Spark aggregate; ``domains.measures`` is the same in Python."""
     from pyspark.sql import functions as F
 
-    ours = F.col("kind").isin(list(kpi.kinds)) if kpi.kinds else F.lit(True)
+    included = F.col("kind").isin(list(kpi.kinds)) if kpi.kinds else F.lit(True)
     if kpi.aggregate == "count":
-        return F.count_if(ours).cast("double")
+        return F.count_if(included).cast("double")
     if kpi.aggregate == "share":
-        whole = F.col("kind").isin(list(kpi.of)) if kpi.of else F.lit(True)
-        return F.try_divide(F.count_if(ours), F.count_if(whole))
-    over = {"sum": F.sum, "mean": F.avg, "max": F.max, "min": F.min}[kpi.aggregate]
-    return over(F.when(ours, F.col("value")))
+        base = F.col("kind").isin(list(kpi.of)) if kpi.of else F.lit(True)
+        return F.try_divide(F.count_if(included), F.count_if(base))
+    aggregate = {"sum": F.sum, "mean": F.avg, "max": F.max, "min": F.min}[kpi.aggregate]
+    return aggregate(F.when(included, F.col("value")))
 
 
 def _kpi_record(domain: Domain) -> Column:

@@ -1,4 +1,4 @@
-"""Session: one Spark session for both queries, sized for a laptop or pointed at a cluster."""
+"""Session: the Spark session of both queries, sized for a laptop or connected to a cluster."""
 
 from __future__ import annotations
 
@@ -19,42 +19,43 @@ if TYPE_CHECKING:
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
 DRIVER_MEMORY = {"laptop": "1g", "small": "512m"}
-# Java optimises what ran often, on the cores that the whole stack shares. By its own thresholds that takes half a core
-# for minutes, mostly for code that plans a query once; with twenty times these, it is left to what runs per event.
-LATER = (
+# Java optimises code that ran often, on the cores that the whole stack shares. With its default thresholds that takes
+# half a core for minutes, mostly for code that plans a query once; with twenty times these, only code that runs for
+# each event is optimised.
+LATE_OPTIMISATION = (
     "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000 "
     "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
 )
-# Hadoop sets rights and follows links on a local disk by starting a process (chmod, readlink): some 28 a second for
-# these two queries. This manager follows no links, which leaves 7; its rename is atomic on a local disk too.
+# On a local disk Hadoop sets permissions and follows links by starting a process (chmod, readlink): about 28 a second
+# for these two queries. This manager follows no links, which leaves 7; its rename is atomic on a local disk too.
 CHECKPOINTS = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-ARROW_BYTES = 4 * 1024 * 1024  # of rows that go to Python together
-# Driver and executor are one process here, so neither outlives the other. By default Spark takes a laptop that was
-# suspended for two minutes for a dead executor, drops it, and fails to register it again at each of its heartbeats.
+ARROW_BYTES = 4 * 1024 * 1024  # of rows sent to Python together
+# Driver and executor share a process here, so neither outlives the other. By default Spark drops an executor that was
+# silent for two minutes, such as a suspended laptop's, and then fails to register it again at each of its heartbeats.
 SUSPENDED_AT_MOST = "365d"
-HUGE_METHOD = 8_000  # bytes; what is longer Java leaves to its interpreter
+HUGE_METHOD = 8_000  # bytes of code; Java interprets longer methods instead of compiling them
 
 
 def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     """Start the streaming application's Spark session.
 
-    Two shuffle partitions, because real-time mode holds one task slot for every task of every stage all the time:
-    four for reading, two for each of the two stateful stages, and the archive query needs some as well.
+    There are two shuffle partitions, because real-time mode permanently occupies a task slot for every task of every
+    stage: four for reading, two for each of the two stateful stages; the archive query needs some as well.
 
-    On this machine nobody else can use it (see ``guard``). Elsewhere executors must reach the driver, and the cluster's
-    own configuration decides who else does.
+    On this machine only this process can use the session (see ``guard``). On a cluster, executors must reach the
+    driver, and the cluster's configuration decides about other access.
 
     Args:
         settings: ``spark_master`` and the memory profile.
-        jars: The Kafka connector's files; local paths, because resolving coordinates adds seconds to every start.
+        jars: Local paths of the Kafka connector's files; resolving coordinates would add seconds to every start.
 
     Raises:
         StreamError: The session did not start, or would be open to others.
     """
     from pyspark.sql import SparkSession
 
-    here, scratch = settings.spark_master.startswith("local"), settings.home / "spark-local"
-    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATER}"
+    is_local, scratch = settings.spark_master.startswith("local"), settings.home / "spark-local"
+    java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATE_OPTIMISATION}"
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": DRIVER_MEMORY[settings.profile],
@@ -63,7 +64,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
-        # A stage whose code would be longer runs as several smaller ones instead.
+        # A stage with longer code is split into smaller stages.
         "spark.sql.codegen.hugeMethodLimit": str(HUGE_METHOD),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxBytesPerBatch": str(ARROW_BYTES),
@@ -72,8 +73,8 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
         "spark.local.dir": str(scratch),
     }
-    if here:
-        shutil.rmtree(scratch, ignore_errors=True)  # what a Spark that was killed has left
+    if is_local:
+        shutil.rmtree(scratch, ignore_errors=True)  # left behind by a killed Spark
         options |= guard.options(settings.home, scratch=scratch, java_options=java_options)
         options["spark.storage.blockManagerHeartbeatTimeoutMs"] = SUSPENDED_AT_MOST
     builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
@@ -85,12 +86,12 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     except Exception as error:
         raise StreamError(
             f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
-            cure="rtlib doctor checks Java and memory; rtlib logs stream shows what Spark said",
+            cure="rtlib doctor checks Java and memory; rtlib logs stream shows Spark's messages",
         ) from error
     finally:
         os.umask(umask)
-    if here:
-        private.close_to_others(scratch)  # Spark lets everybody execute the jars that it copies there
+    if is_local:
+        private.close_to_others(scratch)  # Spark makes the jars that it copies there executable for all users
         guard.check(spark)
         guard.close_callbacks(spark)
     return spark

@@ -1,8 +1,8 @@
-"""Torn files: what a power cut leaves of Spark's checkpoint files, recognised by their checksums.
+"""Torn files: checkpoint files damaged by a power cut, recognised by their checksums.
 
 Spark renames a file into place without syncing it, so a file of the last seconds may come back empty or truncated.
-Two checksums lie beside a file. Hadoop's (``.<name>.crc``) has a CRC-32 for each block of the file; Spark's own
-(``<name>.crc``, state files only) is JSON with a CRC-32C of the whole. A checksum file may be torn itself.
+A file has two checksum files. Hadoop's (``.<name>.crc``) holds a CRC-32 of each block; Spark's own (``<name>.crc``,
+state files only) is JSON with a CRC-32C of the whole file. A checksum file may be torn as well.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _MAGIC, _HEADER = b"crc\0", 8
 
 
 def why_torn(path: Path, *, lines: bool = False) -> str | None:
-    """Why a file of a checkpoint cannot be read, in a few words; None when it is whole.
+    """Why a file of a checkpoint cannot be read, in a few words; None if it is intact.
 
     Args:
         path: The file.
-        lines: It is a log entry: a version line, then lines of JSON.
+        lines: The file is a log entry: a version line, then lines of JSON.
     """
     if not path.exists():
         return "is missing"
@@ -32,34 +32,38 @@ def why_torn(path: Path, *, lines: bool = False) -> str | None:
     if False in verdicts:
         return "does not match its checksum"
     if not lines and verdicts == (None, None) and unusable_checksums(path):
-        return "has no checksum that can be read"
+        return "has no readable checksum"
     return None
 
 
 def unusable_checksums(path: Path) -> tuple[Path, ...]:
-    """Checksum files of this file that are torn themselves; without them Spark reads the file unchecked."""
+    """Torn checksum files of this file; without them Spark reads the file unchecked."""
     hadoop, spark = _checksums(path)
-    torn = [spark] if spark.exists() and (_by_hadoop(spark, spark.read_bytes()) is False or not _told(spark)) else []
+    torn = (
+        [spark]
+        if spark.exists() and (_by_hadoop(spark, spark.read_bytes()) is False or not _spark_checksum(spark))
+        else []
+    )
     data = path.read_bytes()
     torn += [hadoop] if hadoop.exists() and _by_hadoop(path, data) is None else []
-    second = _checksums(spark)[0]
-    torn += [second] if spark.exists() and second.exists() and _by_hadoop(spark, spark.read_bytes()) is None else []
+    of_spark = _checksums(spark)[0]  # Hadoop's checksum of Spark's checksum file
+    torn += [of_spark] if spark.exists() and of_spark.exists() and _by_hadoop(spark, spark.read_bytes()) is None else []
     return tuple(torn)
 
 
 def with_checksums(path: Path) -> tuple[Path, ...]:
-    """The file and those of its checksum files that exist, which go where the file goes."""
+    """The file and its checksum files, as far as they exist; they have to be moved together."""
     hadoop, spark = _checksums(path)
-    every = (path, hadoop, spark, _checksums(spark)[0])
-    return tuple(one for one in every if one.exists())
+    return tuple(file for file in (path, hadoop, spark, _checksums(spark)[0]) if file.exists())
 
 
 def _checksums(path: Path) -> tuple[Path, Path]:
+    """Hadoop's and Spark's checksum files."""
     return path.with_name(f".{path.name}.crc"), path.with_name(f"{path.name}.crc")
 
 
 def _by_hadoop(path: Path, data: bytes) -> bool | None:
-    """True when Hadoop's checksums fit the data, False when they do not, None when there are none to read."""
+    """True if Hadoop's checksums match the data, False if not, None without readable checksums."""
     try:
         sums = _checksums(path)[0].read_bytes()
     except FileNotFoundError:
@@ -76,24 +80,24 @@ def _by_hadoop(path: Path, data: bytes) -> bool | None:
 def _by_spark(path: Path, data: bytes) -> bool | None:
     from crc32c import crc32c
 
-    told = _told(_checksums(path)[1])
-    if told is None:
+    checksum = _spark_checksum(_checksums(path)[1])
+    if checksum is None:
         return None
-    size, value = told
+    size, value = checksum
     return len(data) == size and crc32c(data) == value
 
 
-def _told(checksum: Path) -> tuple[int, int] | None:
-    """Size and CRC-32C that Spark's checksum file tells; None when there is none, or it is torn."""
+def _spark_checksum(path: Path) -> tuple[int, int] | None:
+    """Size and CRC-32C in Spark's checksum file; None if it is missing or torn."""
     try:
-        told = json.loads(checksum.read_text())
-        return int(told["mainFileSize"]), int(told["value"]) & 0xFFFFFFFF
+        content = json.loads(path.read_text())
+        return int(content["mainFileSize"]), int(content["value"]) & 0xFFFFFFFF
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
 def _is_log_entry(data: bytes) -> bool:
-    """A version (v1, v2), then lines that are JSON each; Spark writes a dash for a source without an offset."""
+    """A version line (v1, v2), then lines of JSON; Spark writes a dash for a source without an offset."""
     try:
         version, *rest = data.decode().splitlines()
         return (

@@ -1,12 +1,12 @@
-"""Contract: a domain's JSON Schema as Spark columns, so that both queries judge a record alike and without Python.
+"""Validation: a domain's JSON Schema as Spark columns, so that both queries validate alike and without Python.
 
-Real-time mode takes no Python functions, and a verdict that differed between the two queries would make counts that
-never reconcile. So the subset of JSON Schema that the domains use (type, enum, const, pattern, minimum, maximum,
-minLength, required, properties) is compiled to column expressions, and tests hold the verdicts against the
-``jsonschema`` library's.
+Real-time mode accepts no Python functions, and if the two queries disagreed on a record, their counts would never
+reconcile. So the subset of JSON Schema that the domains use (type, enum, const, pattern, minimum, maximum, minLength,
+required, properties) is compiled to column expressions, and tests compare the results with the ``jsonschema``
+library's.
 
-Almost every record fits, and is written in the order of its schema. Such a one is known by its ``shape`` and its
-values, for about half of what it costs to look for every field and its faults.
+Almost every record is valid and has its fields in the order of the schema. Such a record is recognised by a regular
+expression (``fast_path``) and its values, at about half the cost of checking field by field.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 FRAME_BYTES = 5  # Confluent's wire format: a zero byte and a 4-byte schema id before the JSON
-NEVER = r"(\z.)"  # what nothing looks like
+NO_MATCH = r"(\z.)"  # matches no text
 SPARK_TYPES = {"string": "string", "number": "double", "integer": "bigint"}
 
 _DERIVED = ("occurred_at", "attributes")
 
 Schema = Mapping[str, Any]
-Rule = tuple[str, str, "Column"]  # field, reason, true when broken
+Rule = tuple[str, str, "Column"]  # field, reason, and a column that is true if the rule is broken
 
 
 def validate_records(
     records: DataFrame, schema: Schema, *, future_seconds: int, schema_ids: Collection[int] | None = None
 ) -> DataFrame:
-    """Parse Kafka records and say of each why it is refused, if it is.
+    """Parse Kafka records, with the reason for each invalid record.
 
     Args:
         records: A Kafka source's rows: ``value``, ``topic``, ``partition``, ``offset``, ``timestamp``.
         schema: The domain's JSON Schema.
-        future_seconds: How far ahead of Kafka's clock an event may be. A clock further ahead would drag the
-            watermark past everybody else's events.
-        schema_ids: The ids that the registry gave the topic's schemas; None takes every id.
+        future_seconds: How far ahead of Kafka's clock an event may be. A clock further ahead would drag the watermark
+            past all other producers' events.
+        schema_ids: The ids of the topic's schemas in the registry; None allows all.
 
     Returns:
-        The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp, null where the record is
-        refused), ``topic``, ``kafka_partition``, ``kafka_offset``, ``received_at``, the untouched ``payload``, and
-        ``field`` and ``reason``, both null for a record that fits.
+        The schema's fields (``attributes`` as JSON text, ``occurred_at`` as a timestamp, null for an invalid record),
+        ``topic``, ``kafka_partition``, ``kafka_offset``, ``received_at``, the unchanged ``payload``, and ``field`` and
+        ``reason``, both null for a valid record.
     """
     from pyspark.sql import functions as F
 
-    small = F.length("value") <= MAX_EVENT_BYTES  # what is larger is neither decoded nor parsed
+    small = F.length("value") <= MAX_EVENT_BYTES  # larger records are neither decoded nor parsed
     text = F.when(small, F.expr(f"try_validate_utf8(substring(value, {FRAME_BYTES + 1}))"))
     parsed = records.select(
         F.col("value").alias("payload"),
@@ -64,21 +64,21 @@ def validate_records(
         text.alias("text"),
         F.from_json(text, _typed(schema)).alias("event"),
     )
-    parsed = parsed.withColumn("shaped", F.regexp_extract("text", record_regex(schema) or NEVER, 1))
-    parsed = parsed.withColumn("plain", _plain(schema, future_seconds, schema_ids))
-    parsed = parsed.withColumn("raw", F.when(~F.col("plain"), F.from_json("text", "map<string,string>")))
-    for name in _objects(schema):  # a column of its own, or Spark would parse it again for every rule
+    parsed = parsed.withColumn("fast_attributes", F.regexp_extract("text", record_regex(schema) or NO_MATCH, 1))
+    parsed = parsed.withColumn("is_fast", _is_fast(schema, future_seconds, schema_ids))
+    parsed = parsed.withColumn("raw", F.when(~F.col("is_fast"), F.from_json("text", "map<string,string>")))
+    for name in _objects(schema):  # as a column, because Spark would parse it again for every rule
         parsed = parsed.withColumn(f"raw_{name}", F.from_json(F.col("raw")[name], "map<string,string>"))
     problem = F.coalesce(*(_problem(*rule) for rule in _rules(schema, future_seconds, schema_ids)))
-    # Spark interprets the body of this lambda. In the code that it writes anew for each batch, these hundred rules
-    # would be most of the text, for records that are few.
-    apart = F.zip_with(F.array(F.lit(0)), F.array(F.lit(0)), lambda _left, _right: problem)[0]
+    # Spark interprets the body of this lambda. In the code that it generates for each batch, these hundred rules would
+    # be most of the text, for few records.
+    interpreted = F.zip_with(F.array(F.lit(0)), F.array(F.lit(0)), lambda _left, _right: problem)[0]
     fields = [F.col(f"event.{name}").alias(name) for name in schema["properties"] if name not in _DERIVED]
-    return parsed.withColumn("problem", F.when(~F.col("plain"), apart)).select(
+    return parsed.withColumn("problem", F.when(~F.col("is_fast"), interpreted)).select(
         *fields,
-        # Null for what is refused: a year that Spark can count and Python cannot would end the archive query.
+        # Null for invalid records: a year beyond Python's range would end the archive query.
         F.when(F.col("problem").isNull(), F.col("event.occurred_at")).alias("occurred_at"),
-        F.when(F.col("plain"), F.col("shaped")).otherwise(F.col("raw")["attributes"]).alias("attributes"),
+        F.when(F.col("is_fast"), F.col("fast_attributes")).otherwise(F.col("raw")["attributes"]).alias("attributes"),
         "topic",
         "kafka_partition",
         "kafka_offset",
@@ -92,19 +92,21 @@ def validate_records(
 def _problem(field: str, reason: str, broken: Column) -> Column:
     from pyspark.sql import functions as F
 
-    told = F.struct(F.lit(field).alias("field"), F.lit(reason).alias("reason"))
-    return F.when(F.coalesce(broken, F.lit(False)), told)
+    problem = F.struct(F.lit(field).alias("field"), F.lit(reason).alias("reason"))
+    return F.when(F.coalesce(broken, F.lit(False)), problem)
 
 
-def _plain(schema: Schema, future_seconds: int, schema_ids: Collection[int] | None) -> Column:
-    """True for a record that breaks no rule, as its shape and its values show; false says nothing."""
+def _is_fast(schema: Schema, future_seconds: int, schema_ids: Collection[int] | None) -> Column:
+    """True for a record that is valid by the regular expression and its values; False decides nothing."""
     from pyspark.sql import functions as F
 
     broken = [*_frame_rules(schema_ids), *_typed_rules(schema, F.col("event")), _ahead(future_seconds)]
-    held = [~F.coalesce(rule, F.lit(False)) for _, _, rule in broken]
-    # Spark gives nothing at all for what it cannot read, whatever it looks like.
-    read = [F.col(f"event.{name}").isNotNull() for name in schema.get("required", ()) if not _may_be_null(schema, name)]
-    return F.coalesce(reduce(and_, [F.col("shaped") != "", *read, *held]), F.lit(False))
+    kept = [~F.coalesce(rule, F.lit(False)) for _, _, rule in broken]
+    # Spark returns null for text that it cannot parse, even if it matches.
+    parsed = [
+        F.col(f"event.{name}").isNotNull() for name in schema.get("required", ()) if not _may_be_null(schema, name)
+    ]
+    return F.coalesce(reduce(and_, [F.col("fast_attributes") != "", *parsed, *kept]), F.lit(False))
 
 
 def _typed_rules(schema: Schema, typed: Column, prefix: str = "") -> Iterator[Rule]:
@@ -112,12 +114,12 @@ def _typed_rules(schema: Schema, typed: Column, prefix: str = "") -> Iterator[Ru
         if _types(rule) == ("object",):
             yield from _typed_rules(rule, typed[name], f"{prefix}{name}.")
         else:
-            rest = {key: told for key, told in rule.items() if key != "pattern"}  # the shape has looked at that
-            yield from _value_rules(rest, typed[name], f"{prefix}{name}")
+            others = {key: value for key, value in rule.items() if key != "pattern"}  # in the regular expression
+            yield from _value_rules(others, typed[name], f"{prefix}{name}")
 
 
 def _rules(schema: Schema, future_seconds: int, schema_ids: Collection[int] | None) -> Iterator[Rule]:
-    """All rules in the order in which their reasons should be told: the frame, the JSON, then field by field."""
+    """All rules in the order in which their reasons are reported: the frame, the JSON, then field by field."""
     from pyspark.sql import functions as F
 
     yield from _frame_rules(schema_ids)
@@ -143,16 +145,16 @@ def _frame_rules(schema_ids: Collection[int] | None) -> Iterator[Rule]:
     yield "", "shorter than the 5-byte frame", F.length("payload") <= FRAME_BYTES
     yield "", "no Confluent frame: the first byte is not 0", F.expr("substring(payload, 1, 1) <> x'00'")
     if schema_ids is not None:
-        known = [struct.pack(">I", one) for one in sorted(schema_ids)]
-        yield "", "a schema id that is not this topic's", ~F.expr("substring(payload, 2, 4)").isin(known)
+        ids = [struct.pack(">I", schema_id) for schema_id in sorted(schema_ids)]
+        yield "", "a schema id that is not this topic's", ~F.expr("substring(payload, 2, 4)").isin(ids)
 
 
 def _too_deep(text: Column) -> Column:
     """``limits.too_deep`` as a column."""
     from pyspark.sql import functions as F
 
-    for one in TAKEN_AWAY:
-        text = F.regexp_replace(text, one, "")
+    for expression in TAKEN_AWAY:
+        text = F.regexp_replace(text, expression, "")
     return text.rlike(DEEP)
 
 
@@ -160,15 +162,15 @@ def _object_rules(schema: Schema, *, raw: Column, typed: Column, prefix: str) ->
     from pyspark.sql import functions as F
 
     required = set(schema.get("required", ()))
-    # Readers differ in which of the two they take, so a field that is there twice says nothing.
-    twice = F.size(F.array_distinct(F.map_keys(raw))) < F.size(raw)
-    yield prefix.rstrip("."), "has a field twice", raw.isNotNull() & twice
+    # JSON readers differ in which of two values they use, so a repeated field has no defined value.
+    repeated = F.size(F.array_distinct(F.map_keys(raw))) < F.size(raw)
+    yield prefix.rstrip("."), "has a field twice", raw.isNotNull() & repeated
     if schema.get("additionalProperties") is False:
-        known = F.array(*(F.lit(name) for name in schema["properties"]))
+        names = F.array(*(F.lit(name) for name in schema["properties"]))
         yield (
             prefix.rstrip("."),
             "has a field that the schema does not know",
-            F.size(F.array_except(F.map_keys(raw), known)) > 0,
+            F.size(F.array_except(F.map_keys(raw), names)) > 0,
         )
     for name, rule in schema["properties"].items():
         path = f"{prefix}{name}"
@@ -195,10 +197,10 @@ def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present
     types = _types(rule)
     if "null" not in types:
         yield path, "null", present & raw.isNull()
-    kind = next((one for one in types if one != "null"), "string")
+    kind = next((name for name in types if name != "null"), "string")
     if kind == "string":
         value = raw
-        if not {"const", "enum", "pattern"} & rule.keys():  # a map of strings takes a number for a string
+        if not {"const", "enum", "pattern"} & rule.keys():  # a map of strings also accepts a number as a string
             quoted = rf'"{path.rpartition(".")[2]}"\s*:\s*"'
             yield path, "not a string", raw.isNotNull() & ~F.col("text").rlike(quoted)
     else:
@@ -210,16 +212,16 @@ def _field_rules(rule: Schema, *, raw: Column, typed: Column, path: str, present
 
 
 def _value_rules(rule: Schema, value: Column, path: str) -> Iterator[Rule]:
-    """What a value must be beyond its type."""
+    """Rules for a value beyond its type."""
     from pyspark.sql import functions as F
 
     if "const" in rule:
         yield path, f"not {rule['const']!r}", value != F.lit(rule["const"])
     if "enum" in rule:
-        allowed = [one for one in rule["enum"] if one is not None]
+        allowed = [constant for constant in rule["enum"] if constant is not None]
         yield path, f"not one of: {', '.join(map(str, allowed))}", ~value.isin(allowed)
     if "pattern" in rule:
-        yield path, "not of the form that its schema asks for", ~value.rlike(_to_the_end(rule["pattern"]))
+        yield path, "not of the form that its schema asks for", ~value.rlike(_java_pattern(rule["pattern"]))
     if "minLength" in rule:
         yield path, f"shorter than {rule['minLength']}", F.length(value) < rule["minLength"]
     if "minimum" in rule:
@@ -228,15 +230,15 @@ def _value_rules(rule: Schema, value: Column, path: str) -> Iterator[Rule]:
         yield path, f"above {rule['maximum']}", value > F.lit(rule["maximum"])
 
 
-def _to_the_end(pattern: str) -> str:
-    r"""The pattern as Java is to read it: its ``$`` also matches before a last line break, and ``\z`` does not."""
+def _java_pattern(pattern: str) -> str:
+    r"""The pattern for Java, where ``$`` also matches before a final line break and ``\z`` does not."""
     return re.sub(r"(?<!\\)((?:\\\\)*)\$$", r"\1\\z", pattern)
 
 
 def _has(raw: Column, name: str) -> Column:
     from pyspark.sql import functions as F
 
-    return F.coalesce(F.map_contains_key(raw, name), F.lit(True))  # no map at all is told by a rule of its own
+    return F.coalesce(F.map_contains_key(raw, name), F.lit(True))  # a missing map is covered by another rule
 
 
 def _may_be_null(schema: Schema, name: str) -> bool:
@@ -248,8 +250,8 @@ def _objects(schema: Schema) -> list[str]:
 
 
 def _types(rule: Schema) -> tuple[str, ...]:
-    told = rule.get("type", "string")
-    return (told,) if isinstance(told, str) else tuple(told)
+    types = rule.get("type", "string")
+    return (types,) if isinstance(types, str) else tuple(types)
 
 
 def _article(kind: str) -> str:
@@ -260,7 +262,7 @@ def _typed(schema: Schema) -> str:
     """The schema as a Spark type, in DDL."""
     columns = []
     for name, rule in schema["properties"].items():
-        kind = next((one for one in _types(rule) if one != "null"), "string")
+        kind = next((name for name in _types(rule) if name != "null"), "string")
         if kind == "object":
             inner = _typed(rule) if rule.get("properties") else None
             columns.append(f"`{name}` {inner or 'map<string,string>'}")

@@ -1,4 +1,4 @@
-"""What a power cut leaves of a checkpoint: mended before Spark reads it, with every row counted once; or named."""
+"""A checkpoint after a power cut is repaired before Spark reads it, with every row counted once; or reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tear = Callable[[Path], object]
 
 @pytest.fixture(scope="module", autouse=True)
 def state_of_real_time_mode(spark: SparkSession) -> Iterator[None]:
-    """State as real-time mode keeps it: changelogs, and each checkpoint of a partition under an id of its own."""
+    """State as in real-time mode: changelogs, and an id for each checkpoint of a partition."""
     state = "spark.sql.streaming.stateStore"
     chosen = {f"{state}.checkpointFormatVersion": "2", f"{state}.rocksdb.changelogCheckpointing.enabled": "true"}
     for name, value in chosen.items():
@@ -35,9 +35,9 @@ def state_of_real_time_mode(spark: SparkSession) -> Iterator[None]:
 
 
 def counted(spark: SparkSession, folder: Path, *, batches: int) -> dict[int, int]:
-    """Run a query that drops duplicates and counts on this checkpoint, up to a batch; the counts of its last batch.
+    """Run a query that drops duplicates and counts on this checkpoint, up to a batch; returns that batch's counts.
 
-    The source makes the same rows of a batch whenever it is asked, as Kafka does.
+    The source repeats the rows of a batch whenever it is read again, as Kafka does.
     """
     from pyspark.sql import functions as F
 
@@ -47,7 +47,7 @@ def counted(spark: SparkSession, folder: Path, *, batches: int) -> dict[int, int
     rows = once.groupBy((F.col("value") % KEYS).alias("key")).count()
 
     def keep(batch: Any, number: int) -> None:
-        rows = batch.collect()  # also of a batch that is not looked at: without tasks Spark has no state to commit
+        rows = batch.collect()  # for every batch: without tasks Spark has no state to commit
         if number <= batches:
             counts.update({row["key"]: row["count"] for row in rows})
 
@@ -67,17 +67,17 @@ def _last(query: StreamingQuery) -> int:
 
 
 @pytest.fixture(scope="module")
-def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole checkpoint of some batches, made by Spark."""
-    folder = tmp_path_factory.mktemp("checkpoint") / "made"
+def intact(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An intact checkpoint of some batches, written by Spark."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "intact"
     counted(spark, folder, batches=BATCHES)
     return folder
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(intact: Path, tmp_path: Path) -> Path:
     """A copy of the checkpoint, to tear."""
-    return Path(shutil.copytree(made, tmp_path / "checkpoint"))
+    return Path(shutil.copytree(intact, tmp_path / "checkpoint"))
 
 
 def last_of(folder: Path, log: str = "commits") -> int:
@@ -117,20 +117,20 @@ NEWEST: dict[str, Callable[[Path], Path]] = {
 TEARS: tuple[Tear, ...] = (empty, halve, flip)
 
 
-def test_a_whole_checkpoint_is_left_alone(folder: Path) -> None:
+def test_an_intact_checkpoint_stays_unchanged(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
     assert heal(folder, "kpis").torn == {}
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_checkpoint_that_does_not_exist_yet_is_whole(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_counts_as_intact(tmp_path: Path) -> None:
     assert heal(tmp_path / "none", "kpis").last == -1
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("tear", TEARS)
 @pytest.mark.parametrize("what", ["offsets", "commits", "state"])
-def test_a_torn_batch_is_put_aside_and_run_again(
+def test_a_torn_batch_is_moved_away_and_run_again(
     folder: Path, what: str, tear: Tear, caplog: pytest.LogCaptureFixture
 ) -> None:
     last, path = last_of(folder), NEWEST[what](folder)
@@ -153,7 +153,7 @@ def test_a_torn_description_costs_no_batch(folder: Path, what: str, tear: Tear) 
 
 
 @pytest.mark.parametrize("what", ["offsets", "commits", "state"])
-def test_a_torn_checksum_beside_a_whole_file_costs_no_batch(folder: Path, what: str) -> None:
+def test_a_torn_checksum_of_an_intact_file_costs_no_batch(folder: Path, what: str) -> None:
     last, path = last_of(folder), NEWEST[what](folder)
     empty_checksum(path)
     assert heal(folder, "kpis").last == last
@@ -161,7 +161,7 @@ def test_a_torn_checksum_beside_a_whole_file_costs_no_batch(folder: Path, what: 
     assert not path.with_name(f".{path.name}.crc").exists()
 
 
-def test_a_planned_batch_that_was_torn_is_planned_again(folder: Path) -> None:
+def test_a_torn_planned_batch_is_planned_again(folder: Path) -> None:
     last = last_of(folder)
     (folder / "commits" / str(last)).unlink()
     empty(folder / "offsets" / str(last))
@@ -169,14 +169,14 @@ def test_a_planned_batch_that_was_torn_is_planned_again(folder: Path) -> None:
     assert last_of(folder, "offsets") == last - 1
 
 
-def test_a_planned_batch_that_is_whole_keeps_its_offsets(folder: Path) -> None:
+def test_an_intact_planned_batch_keeps_its_offsets(folder: Path) -> None:
     last = last_of(folder)
     empty(folder / "commits" / str(last))
     heal(folder, "kpis")
     assert last_of(folder, "offsets") == last
 
 
-def test_a_checkpoint_without_a_whole_batch_is_named_with_the_cure(folder: Path) -> None:
+def test_a_checkpoint_without_an_intact_batch_is_reported_with_the_cure(folder: Path) -> None:
     for log in ("offsets", "commits"):
         (folder / log / "0").unlink()  # as after the first hundred batches
     for path in (folder / "state").glob("*/*/*.*"):
@@ -189,11 +189,11 @@ def test_a_checkpoint_without_a_whole_batch_is_named_with_the_cure(folder: Path)
 
 
 @pytest.mark.parametrize("what", NEWEST)
-def test_spark_goes_on_with_a_mended_checkpoint_and_counts_every_row_once(
+def test_spark_continues_on_a_repaired_checkpoint_and_counts_every_row_once(
     spark: SparkSession, folder: Path, what: str
 ) -> None:
     empty(NEWEST[what](folder))
     heal(folder, "kpis")
-    more = BATCHES + 2
-    whole = counted(spark, folder, batches=more)
-    assert whole == dict.fromkeys(range(KEYS), more * ROWS // KEYS)
+    batches = BATCHES + 2
+    counts = counted(spark, folder, batches=batches)
+    assert counts == dict.fromkeys(range(KEYS), batches * ROWS // KEYS)

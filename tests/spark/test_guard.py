@@ -1,4 +1,4 @@
-"""A Spark on this machine is closed to everybody but the process that started it."""
+"""A Spark on this machine is closed to all processes except the one that started it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def shuffle_server(spark: SparkSession) -> Iterator[Any]:
-    """A server opened as each writer of the streaming shuffle opens its own: no host, no authentication."""
+    """A server opened as by a writer of the streaming shuffle: no host, no authentication."""
     server = transport(spark).createServer()
     yield server
     server.close()
 
 
 def transport(spark: SparkSession) -> Any:
-    """What makes Spark's servers and clients; its handler refuses every request, in words."""
+    """The factory of Spark's servers and clients; its handler refuses every request with a message."""
     network = spark._jvm.org.apache.spark.network  # type: ignore[union-attr]
     settings = network.util.TransportConf("test", network.util.MapConfigProvider.EMPTY)
     return network.TransportContext(settings, network.server.NoOpRpcHandler())
@@ -38,14 +38,14 @@ def transport(spark: SparkSession) -> Any:
 def listening(spark: SparkSession) -> dict[int, str]:
     """Port to address of every server of Spark's Java."""
     java = psutil.Process(spark.sparkContext._gateway.proc.pid)  # type: ignore[union-attr]
-    found = [one.laddr for one in java.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
-    return {one.port: one.ip for one in found}
+    addresses = [socket.laddr for socket in java.net_connections("tcp") if socket.status == psutil.CONN_LISTEN]
+    return {address.port: address.ip for address in addresses}
 
 
 # --- the streaming shuffle, which Spark does not protect ------------------------------------------------------------
 
 
-def test_a_server_for_every_interface_listens_on_this_machine_alone(spark: SparkSession, shuffle_server: Any) -> None:
+def test_a_server_for_every_interface_listens_only_on_this_machine(spark: SparkSession, shuffle_server: Any) -> None:
     servers = listening(spark)
     assert shuffle_server.getPort() in servers
     assert {address.removeprefix("::ffff:") for address in servers.values()} == {"127.0.0.1"}
@@ -54,12 +54,12 @@ def test_a_server_for_every_interface_listens_on_this_machine_alone(spark: Spark
 def test_a_client_of_the_same_process_reaches_such_a_server(spark: SparkSession, shuffle_server: Any) -> None:
     client = transport(spark).createClientFactory().createClient("127.0.0.1", shuffle_server.getPort())
     request = spark._jvm.java.nio.ByteBuffer.allocate(8)  # type: ignore[union-attr]
-    with pytest.raises(Exception, match="Cannot handle messages"):  # the handler's own words, so it was asked
+    with pytest.raises(Exception, match="Cannot handle messages"):  # the handler's message, so the request arrived
         client.sendRpcSync(request, 30_000)
 
 
 @pytest.mark.parametrize("message", [stranger.reader_of_the_shuffle(0), stranger.open_block("app", "rdd_0_0")])
-def test_a_stranger_of_such_a_server_is_hung_up_on(shuffle_server: Any, message: bytes) -> None:
+def test_such_a_server_closes_the_connection_of_a_foreign_client(shuffle_server: Any, message: bytes) -> None:
     assert stranger.answer(shuffle_server.getPort(), message) is None
 
 
@@ -84,14 +84,14 @@ def test_a_stranger_gets_no_file_and_no_block_from_any_port(spark: SparkSession,
     context: Any = spark.sparkContext
     context._jsc.addJar(str(tmp_path / "a-library-for-executors.jar"))
     held = context.broadcast("for executors alone")
-    asked = (
+    requests = (
         stranger.stream_request("/jars/a-library-for-executors.jar"),
         stranger.stream_request(f"/artifacts/{'../' * 20}{tmp_path}/secret.txt"),
         stranger.open_block(context.applicationId, f"broadcast_{held._jbroadcast.id()}_piece0"),
     )
     ports = listening(spark).keys() - {context._gateway.gateway_parameters.port}
     assert len(ports) >= 2  # the driver and its block manager
-    answers = {port: [stranger.answer(port, message) for message in asked] for port in ports}
+    answers = {port: [stranger.answer(port, message) for message in requests] for port in ports}
     assert answers == dict.fromkeys(ports, [None, None, None])
 
 
@@ -102,14 +102,14 @@ def test_java_calls_python_and_a_stranger_does_not(spark: SparkSession) -> None:
     thread.start()
     thread.join(30_000)
     assert called.times == 1
-    number = next(name for name, one in gateway.gateway_property.pool.dict.items() if one is called)
-    asked = f"c\n{number}\nrun\ne\n".encode()
-    assert stranger.answer(gateway._callback_server.port, asked) is None
+    number = next(name for name, target in gateway.gateway_property.pool.dict.items() if target is called)
+    request = f"c\n{number}\nrun\ne\n".encode()
+    assert stranger.answer(gateway._callback_server.port, request) is None
     assert called.times == 1
 
 
 class Called:
-    """What Java may call, as it calls the function of a micro-batch."""
+    """A callback for Java, like the function of a micro-batch."""
 
     times = 0
 
@@ -127,25 +127,25 @@ def test_no_secret_is_on_a_command_line(spark: SparkSession) -> None:
     token = spark.sparkContext._gateway.gateway_parameters.auth_token  # type: ignore[union-attr]
     assert len(secret) >= 32
     assert len(token) >= 32
-    words = [word for process in psutil.process_iter() for word in _words(process)]
-    assert not [word for word in words if secret in word or token in word]
+    arguments = [argument for process in psutil.process_iter() for argument in _arguments(process)]
+    assert not [argument for argument in arguments if secret in argument or token in argument]
 
 
-def _words(process: psutil.Process) -> list[str]:
+def _arguments(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
         return []
 
 
-def test_files_that_spark_writes_are_their_owners_alone(spark: SparkSession, tmp_path: Path) -> None:
-    place = spark._jvm.org.apache.hadoop.fs.Path(str(tmp_path / "checkpoint" / "offsets" / "0"))  # type: ignore[union-attr]
-    place.getFileSystem(spark._jsc.hadoopConfiguration()).create(place).close()
+def test_files_written_by_spark_are_private(spark: SparkSession, tmp_path: Path) -> None:
+    path = spark._jvm.org.apache.hadoop.fs.Path(str(tmp_path / "checkpoint" / "offsets" / "0"))  # type: ignore[union-attr]
+    path.getFileSystem(spark._jsc.hadoopConfiguration()).create(path).close()
     assert (tmp_path / "checkpoint" / "offsets" / "0").exists()
     assert not list(private.exposed(tmp_path / "checkpoint"))
 
 
-def test_temporary_files_of_spark_and_its_libraries_are_their_owners_alone(spark: SparkSession) -> None:
+def test_temporary_files_of_spark_and_its_libraries_are_private(spark: SparkSession) -> None:
     scratch = spark.conf.get("spark.local.dir")
     assert scratch
     assert spark._jvm.java.lang.System.getProperty("java.io.tmpdir") == scratch  # type: ignore[union-attr]
@@ -163,10 +163,10 @@ def mode_of(path: Path) -> int | None:
         return None
 
 
-# --- what a session is started with ---------------------------------------------------------------------------------
+# --- the options of a session ---------------------------------------------------------------------------------------
 
 
-def test_the_options_ask_for_authentication_and_keep_temporary_files_private(
+def test_the_options_require_authentication_and_keep_temporary_files_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "compiled", lambda home: home / "compiled")
@@ -174,7 +174,7 @@ def test_the_options_ask_for_authentication_and_keep_temporary_files_private(
     assert options["spark.authenticate"] == options["spark.network.crypto.enabled"] == "true"
     assert options["spark.network.crypto.saslFallback"] == "false"
     assert options["spark.hadoop.fs.permissions.umask-mode"] == "077"
-    assert "secret" not in " ".join(options)  # Spark's Java would be started with it on its command line
+    assert "secret" not in " ".join(options)  # it would be on the command line of Spark's Java
     java = options["spark.driver.extraJavaOptions"]
     assert java == f'-Xss512k -Dio.netty.bootstrap.extensions=serviceload "-Djava.io.tmpdir={tmp_path / "a scratch"}"'
     assert (tmp_path / "a scratch").stat().st_mode & 0o777 == 0o700
@@ -189,10 +189,12 @@ def test_the_extension_is_compiled_once_and_its_folder_is_private(
     assert not list(private.exposed(folder))
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no java"))
     assert guard.compiled(tmp_path) == folder
-    assert [one.name for one in folder.parent.iterdir()] == [folder.name]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_without_a_java_to_compile_it_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_java_the_extension_is_not_compiled_and_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no java"))
     with pytest.raises(StreamError, match=r"LoopbackGuard.java could not be compiled.*no java") as caught:
         guard.compiled(tmp_path)

@@ -1,4 +1,4 @@
-"""The job keeps its queries running, and starts them again when what they were started with has changed."""
+"""The job keeps its queries running, and restarts them when their configuration has changed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Query:
         return "it failed"
 
 
-def running(looks: list[tuple[str, ...]], *, fail: str = "") -> tuple[list[Query], int]:
-    """The queries that were started while these answers were given, and how many signs of life there were."""
+def running(answers: list[tuple[str, ...]], *, fail: str = "") -> tuple[list[Query], int]:
+    """The started queries and the number of heartbeats, with these answers of ``outdated``."""
     started: list[Query] = []
-    beats: list[Any] = []
+    heartbeats: list[Any] = []
     over = threading.Event()
 
     def start(name: str) -> Callable[[], Query]:
@@ -48,45 +48,50 @@ def running(looks: list[tuple[str, ...]], *, fail: str = "") -> tuple[list[Query
         return begin
 
     def outdated() -> tuple[str, ...]:
-        answer = looks.pop(0)
-        if not looks:
+        answer = answers.pop(0)
+        if not answers:
             over.set()
         return answer
 
     starts: Any = {"kpis": start("kpis"), "archive": start("archive")}
     job.run(
-        starts, on_progress=lambda one: None, on_heartbeat=beats.append, stop=over, outdated=outdated, every_seconds=0.0
+        starts,
+        on_progress=lambda progress: None,
+        on_heartbeat=heartbeats.append,
+        stop=over,
+        outdated=outdated,
+        every_seconds=0.0,
     )
-    return started, len(beats)
+    return started, len(heartbeats)
 
 
 def names(started: list[Query]) -> list[str]:
-    """In the order of their starts, but for the first two, which start together."""
-    told = [one.name for one in started]
-    return [*sorted(told[:2]), *told[2:]]
+    """In the order of their starts, except for the first two, which start together."""
+    ordered = [query.name for query in started]
+    return [*sorted(ordered[:2]), *ordered[2:]]
 
 
-def test_queries_whose_start_has_not_changed_are_left_alone() -> None:
-    started, beats = running([(), (), ()])
+def test_queries_with_an_unchanged_configuration_keep_running() -> None:
+    started, heartbeats = running([(), (), ()])
     assert names(started) == ["archive", "kpis"]
-    assert beats == 6
-    assert not any(one.isActive for one in started)
+    assert heartbeats == 6
+    assert not any(query.isActive for query in started)
 
 
-def test_both_queries_are_stopped_and_started_again_once_when_what_they_were_started_with_has_changed() -> None:
-    started, beats = running([(), ("kpis", "archive"), ()])
+def test_both_queries_are_restarted_once_after_a_change_of_their_configuration() -> None:
+    started, heartbeats = running([(), ("kpis", "archive"), ()])
     assert names(started) == ["archive", "kpis", "kpis", "archive"]
-    assert beats == 6
-    assert not any(one.isActive for one in started)
+    assert heartbeats == 6
+    assert not any(query.isActive for query in started)
 
 
-def test_a_query_for_which_nothing_has_changed_goes_on_while_another_is_started_again() -> None:
-    started, beats = running([(), ("kpis",), ()])
+def test_a_query_with_an_unchanged_configuration_keeps_running_while_another_is_restarted() -> None:
+    started, heartbeats = running([(), ("kpis",), ()])
     assert names(started) == ["archive", "kpis", "kpis"]
-    assert beats == 6
+    assert heartbeats == 6
 
 
-def test_the_queries_start_and_stop_together_and_their_first_sign_of_life_comes_at_once() -> None:
+def test_the_queries_start_and_stop_in_parallel_and_send_their_first_heartbeat_at_once() -> None:
     both, over = threading.Barrier(2, timeout=20), threading.Event()
 
     class Together(Query):
@@ -102,15 +107,21 @@ def test_the_queries_start_and_stop_together_and_their_first_sign_of_life_comes_
         return begin
 
     starts: Any = {"kpis": start("kpis"), "archive": start("archive")}
-    job.run(starts, on_progress=lambda one: None, on_heartbeat=lambda told: over.set(), stop=over, every_seconds=600.0)
+    job.run(
+        starts,
+        on_progress=lambda progress: None,
+        on_heartbeat=lambda heartbeat: over.set(),
+        stop=over,
+        every_seconds=600.0,
+    )
 
 
-def test_a_query_that_failed_meanwhile_is_started_once() -> None:
+def test_a_query_that_failed_in_the_meantime_is_started_once() -> None:
     started, _ = running([("kpis", "archive"), ()], fail="kpis")
-    assert sorted(one.name for one in started) == ["archive", "archive", "kpis", "kpis"]
+    assert sorted(query.name for query in started) == ["archive", "archive", "kpis", "kpis"]
 
 
-def test_a_schema_registered_meanwhile_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newly_registered_schema_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = [{3}, {3}, {3, 9}, {3, 9}]
     monkeypatch.setattr(schema_watch, "schema_ids", lambda settings, subject: frozenset(answers.pop(0)))
     monkeypatch.setattr(schema_watch, "LOOK_SECONDS", 0.0)
@@ -118,35 +129,35 @@ def test_a_schema_registered_meanwhile_is_noticed_once(monkeypatch: pytest.Monke
     assert [(ids.changed(), sorted(ids.known)) for _ in range(3)] == [(False, [3]), (True, [3, 9]), (False, [3, 9])]
 
 
-def test_the_registry_is_asked_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_the_registry_is_queried_only_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[str] = []
     monkeypatch.setattr(
-        schema_watch, "schema_ids", lambda settings, subject: frozenset({len(asked), asked.append(subject)})
+        schema_watch, "schema_ids", lambda settings, subject: frozenset({len(requests), requests.append(subject)})
     )
     ids = SchemaIds(Settings())
     assert not any(ids.changed() for _ in range(100))
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
-def test_a_registry_that_is_away_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(settings: Settings, subject: str) -> frozenset[int]:
+def test_an_unreachable_registry_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(settings: Settings, subject: str) -> frozenset[int]:
         raise ServiceError("the registry does not answer")
 
     monkeypatch.setattr(schema_watch, "schema_ids", lambda settings, subject: frozenset({3}))
     monkeypatch.setattr(schema_watch, "LOOK_SECONDS", 0.0)
     ids = SchemaIds(Settings())
-    monkeypatch.setattr(schema_watch, "schema_ids", away)
+    monkeypatch.setattr(schema_watch, "schema_ids", unreachable)
     assert (ids.changed(), ids.known) == (False, frozenset({3}))
 
 
-# --- what fails again and again is not well --------------------------------------------------------------------------
+# --- a query that fails in a loop is not healthy ----------------------------------------------------------------------
 
 
-def heartbeats(starts: dict[str, Callable[[], Any]], *, looks: int) -> list[Heartbeat]:
-    """The signs of life of these queries while the job looks at them so often."""
-    beats: list[Heartbeat] = []
+def heartbeats_of(starts: dict[str, Callable[[], Any]], *, checks: int) -> list[Heartbeat]:
+    """The heartbeats of these queries over this number of checks."""
+    heartbeats: list[Heartbeat] = []
     over = threading.Event()
-    left = iter(range(looks - 1, -1, -1))
+    left = iter(range(checks - 1, -1, -1))
 
     def outdated() -> tuple[str, ...]:
         if next(left) == 0:
@@ -154,34 +165,39 @@ def heartbeats(starts: dict[str, Callable[[], Any]], *, looks: int) -> list[Hear
         return ()
 
     job.run(
-        starts, on_progress=lambda one: None, on_heartbeat=beats.append, stop=over, outdated=outdated, every_seconds=0.0
+        starts,
+        on_progress=lambda progress: None,
+        on_heartbeat=heartbeats.append,
+        stop=over,
+        outdated=outdated,
+        every_seconds=0.0,
     )
-    return beats
+    return heartbeats
 
 
 def torn() -> Query:
     raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
 
 
-def test_a_query_with_a_damaged_checkpoint_stays_stopped_and_says_so_while_the_other_goes_on() -> None:
-    beats = heartbeats({"kpis": torn, "archive": lambda: Query("archive")}, looks=2)
-    told = {(one.part, one.active, one.said, one.numbers.get(job.TORN)) for one in beats}
-    assert told == {("kpis", False, "the checkpoint is damaged", 1.0), ("archive", True, "it runs", None)}
-    assert len(beats) == 4
+def test_a_query_with_a_damaged_checkpoint_stays_stopped_while_the_other_continues() -> None:
+    heartbeats = heartbeats_of({"kpis": torn, "archive": lambda: Query("archive")}, checks=2)
+    states = {(beat.part, beat.active, beat.said, beat.numbers.get(job.TORN)) for beat in heartbeats}
+    assert states == {("kpis", False, "the checkpoint is damaged", 1.0), ("archive", True, "it runs", None)}
+    assert len(heartbeats) == 4
 
 
 def test_a_query_that_still_reads_its_checkpoint_is_not_active() -> None:
-    beats = heartbeats({"kpis": lambda: Query("kpis", status={"message": "Initializing sources"})}, looks=1)
-    assert [(one.active, one.said) for one in beats] == [(False, "Initializing sources")]
+    heartbeats = heartbeats_of({"kpis": lambda: Query("kpis", status={"message": "Initializing sources"})}, checks=1)
+    assert [(beat.active, beat.said) for beat in heartbeats] == [(False, "Initializing sources")]
 
 
-def test_a_query_that_fails_again_and_again_is_not_active_and_says_why() -> None:
-    begun = [Query("kpis", isActive=False) for _ in range(3)] + [Query("kpis")]
-    beats = heartbeats({"kpis": lambda: begun.pop(0)}, looks=3)
-    assert (beats[-1].active, beats[-1].said) == (False, "failed 3 times in the last 2 minutes: it failed")
+def test_a_query_that_fails_in_a_loop_is_not_active_and_gives_the_reason() -> None:
+    queries = [Query("kpis", isActive=False) for _ in range(3)] + [Query("kpis")]
+    heartbeats = heartbeats_of({"kpis": lambda: queries.pop(0)}, checks=3)
+    assert (heartbeats[-1].active, heartbeats[-1].said) == (False, "failed 3 times in the last 2 minutes: it failed")
 
 
 def test_a_query_that_failed_once_and_runs_again_is_active() -> None:
-    begun = [Query("kpis", isActive=False), Query("kpis")]
-    beats = heartbeats({"kpis": lambda: begun.pop(0)}, looks=1)
-    assert [(one.active, one.said) for one in beats] == [(True, "it runs")]
+    queries = [Query("kpis", isActive=False), Query("kpis")]
+    heartbeats = heartbeats_of({"kpis": lambda: queries.pop(0)}, checks=1)
+    assert [(beat.active, beat.said) for beat in heartbeats] == [(True, "it runs")]

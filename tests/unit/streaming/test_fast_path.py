@@ -1,4 +1,4 @@
-"""The shape of a well-made record, as a regular expression; here Python reads it instead of Java."""
+"""The regular expression for a well-formed record; here Python evaluates it instead of Java."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rtlib.domains import load_domain
 from rtlib.simulator import Simulator
 from rtlib.streaming.fast_path import record_regex
 
-TOLD_BY_SHAPE = {"type", "required", "additionalProperties", "properties", "pattern"}
+CHECKED_KEYWORDS = {"type", "required", "additionalProperties", "properties", "pattern"}
 
 
 @cache
-def taken(domain: str) -> re.Pattern[str]:
-    """The domain's shape; Python has another name for the end of the text."""
-    told = record_regex(load_domain(domain).schema)
-    assert told is not None
-    return re.compile(told.replace(r"\z", r"\Z"))
+def pattern_of(domain: str) -> re.Pattern[str]:
+    """The domain's expression; Python writes the end of the text differently."""
+    text = record_regex(load_domain(domain).schema)
+    assert text is not None
+    return re.compile(text.replace(r"\z", r"\Z"))
 
 
 @cache
@@ -35,29 +35,29 @@ def texts(domain: str) -> tuple[str, ...]:
     sent = islice(
         Simulator(load_domain(domain), seed=7, start=datetime(2026, 3, 2, 8, tzinfo=UTC), rate=50).records(), 300
     )
-    return tuple(one.payload.decode() for one in sent if one.event is not None)
+    return tuple(record.payload.decode() for record in sent if record.event is not None)
 
 
-def only_shape(rule: Any) -> Any:
-    """A schema without what its shape does not say."""
+def without_values(rule: Any) -> Any:
+    """A schema with only the keywords that the expression checks."""
     if not isinstance(rule, dict):
         return rule
-    kept = {key: told for key, told in rule.items() if key in TOLD_BY_SHAPE}
+    kept = {key: value for key, value in rule.items() if key in CHECKED_KEYWORDS}
     if "properties" in kept:
-        kept["properties"] = {name: only_shape(told) for name, told in kept["properties"].items()}
+        kept["properties"] = {name: without_values(property_) for name, property_ in kept["properties"].items()}
     return kept
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_every_good_event_has_the_shape_and_its_group_is_the_attributes(domain: str) -> None:
+def test_every_valid_event_matches_and_its_group_is_the_attributes(domain: str) -> None:
     for text in texts(domain):
-        found = taken(domain).match(text)
-        assert found is not None
-        assert json.loads(found[1]) == json.loads(text)["attributes"]
+        match = pattern_of(domain).match(text)
+        assert match is not None
+        assert json.loads(match[1]) == json.loads(text)["attributes"]
 
 
-def test_the_spaces_that_most_writers_put_are_taken() -> None:
-    assert taken("curbside").match(json.dumps(json.loads(texts("curbside")[0])))
+def test_the_spaces_of_most_json_writers_match() -> None:
+    assert pattern_of("curbside").match(json.dumps(json.loads(texts("curbside")[0])))
 
 
 @pytest.mark.parametrize(
@@ -75,26 +75,26 @@ def test_the_spaces_that_most_writers_put_are_taken() -> None:
         ('Z"', 'Z\n"'),
     ],
 )
-def test_what_needs_a_closer_look_has_not_the_shape(old: str, new: str) -> None:
+def test_a_record_that_needs_a_full_check_does_not_match(old: str, new: str) -> None:
     text = texts("curbside")[0]
     assert old in text
-    assert not taken("curbside").match(text.replace(old, new, 1))
+    assert not pattern_of("curbside").match(text.replace(old, new, 1))
 
 
 def test_nothing_may_follow_the_object() -> None:
     text = texts("curbside")[0]
-    assert not taken("curbside").match(f"{text}\n")
-    assert not taken("curbside").match(f"{text}{{}}")
+    assert not pattern_of("curbside").match(f"{text}\n")
+    assert not pattern_of("curbside").match(f"{text}{{}}")
 
 
 @pytest.mark.parametrize("pattern", ["^.*$", '^"$', "^[^a]$", r"^\d$", "^(?i)a$", "a"])
-def test_a_pattern_that_could_run_over_the_end_of_its_text_makes_no_shape(pattern: str) -> None:
+def test_a_pattern_that_could_match_beyond_its_text_gives_no_expression(pattern: str) -> None:
     schema = load_domain("curbside").schema
     properties = {**schema["properties"], "producer_id": {"type": "string", "pattern": pattern}}
     assert record_regex({**schema, "properties": properties}) is None
 
 
-def test_a_type_that_is_not_known_makes_no_shape() -> None:
+def test_an_unsupported_type_gives_no_expression() -> None:
     schema = load_domain("curbside").schema
     assert record_regex({**schema, "properties": {**schema["properties"], "unit": {"type": "boolean"}}}) is None
     assert record_regex({"type": "object", "properties": {"unit": {"type": "string"}}}) is None
@@ -107,7 +107,7 @@ ODD = st.one_of(
 
 
 @given(domain=st.sampled_from(DOMAINS), data=st.data())
-def test_what_has_the_shape_fits_its_schema_but_for_its_values(domain: str, data: st.DataObject) -> None:
+def test_a_matching_record_fits_its_schema_except_for_its_values(domain: str, data: st.DataObject) -> None:
     schema = load_domain(domain).schema
     event = json.loads(data.draw(st.sampled_from(texts(domain))))
     for name in data.draw(st.lists(st.sampled_from(sorted(schema["properties"])), max_size=3)):
@@ -115,5 +115,5 @@ def test_what_has_the_shape_fits_its_schema_but_for_its_values(domain: str, data
     for name in data.draw(st.lists(st.sampled_from(sorted(event)), max_size=2, unique=True)):
         event[name] = event.pop(name)  # now the last
     text = json.dumps(event, ensure_ascii=data.draw(st.booleans()), separators=(",", ":"))
-    if taken(domain).match(text):
-        assert Draft7Validator(only_shape(schema)).is_valid(json.loads(text))
+    if pattern_of(domain).match(text):
+        assert Draft7Validator(without_values(schema)).is_valid(json.loads(text))
