@@ -1,4 +1,4 @@
-"""The audit finds in RAW what is missing and what is there twice, and how far the archive has come."""
+"""The audit finds missing and repeated events in RAW, and how far the archive has come."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.warehouse_rows import batch, event_row, rejected_row
 
 @pytest.fixture
 def raw(warehouse: SnowflakeConnection) -> SnowflakeConnection:
-    """Six events of one producer and two of another, in two batches; beside them a world and a history of their own."""
+    """Six events of a producer and two of another, in two batches; an event of history and of another domain."""
     first, second = [event_row(number) for number in range(4)], [event_row(number) for number in (4, 5)]
     others = [event_row(20 + number, producer_id="producer-2", sequence=number) for number in range(2)]
     apply_batch(warehouse, batch(*first, offsets_from={"0": 0, "1": 0}, offsets_to={"0": 2, "1": 2}))
@@ -35,7 +35,7 @@ def raw(warehouse: SnowflakeConnection) -> SnowflakeConnection:
 
 
 def twice(connection: SnowflakeConnection, event_id: str) -> None:
-    """Insert a row of RAW once more, as no transaction of the archive would."""
+    """Insert a row of RAW again, which no transaction of the archive does."""
     execute(connection, "insert into RAW.EVENTS select * from RAW.EVENTS where event_id = ?", (event_id,))
 
 
@@ -44,17 +44,17 @@ def without(connection: SnowflakeConnection, event_id: str) -> None:
     assert execute(connection, "delete from RAW.EVENTS where event_id = ?", (event_id,)) == 1
 
 
-def test_where_every_event_is_there_once_nothing_is_found(raw: SnowflakeConnection) -> None:
+def test_without_missing_or_repeated_events_nothing_is_found(raw: SnowflakeConnection) -> None:
     assert producer_counts(raw, "curbside") == {
         "producer-1": ProducerCounts(6, 6, 5),
         "producer-2": ProducerCounts(2, 2, 1),
     }
-    assert all(one.is_gapless for one in producer_counts(raw, "curbside").values())
+    assert all(counts.is_gapless for counts in producer_counts(raw, "curbside").values())
     assert duplicate_events(raw, "curbside") == []
     assert sequences(raw, "curbside", ["producer-1"]) == {"producer-1": set(range(6))}
 
 
-def test_an_event_that_stands_there_twice_and_one_that_does_not_are_found_though_the_count_is_right(
+def test_a_repeated_and_a_missing_event_are_found_although_the_count_is_right(
     raw: SnowflakeConnection,
 ) -> None:
     twice(raw, "event-4")
@@ -68,30 +68,30 @@ def test_an_event_that_stands_there_twice_and_one_that_does_not_are_found_though
     assert sequences(raw, "curbside", ["producer-1", "nobody"]) == {"producer-1": {0, 1, 3, 4, 5}, "nobody": set()}
 
 
-def test_an_event_that_stands_there_three_times_is_told_with_its_rows(raw: SnowflakeConnection) -> None:
+def test_an_event_with_three_rows_is_reported_with_their_number(raw: SnowflakeConnection) -> None:
     twice(raw, "event-20")
     execute(raw, "insert into RAW.EVENTS select * from RAW.EVENTS where event_id = 'event-20' limit 1")
     assert duplicate_events(raw, "curbside") == [Duplicate("event-20", "producer-2", 0, 3)]
 
 
-def test_a_sequence_that_was_given_twice_is_found_under_two_identifiers(raw: SnowflakeConnection) -> None:
+def test_a_repeated_sequence_with_two_identifiers_is_found(raw: SnowflakeConnection) -> None:
     apply_batch(raw, batch(event_row(30, sequence=3), number=2))
     assert duplicate_events(raw, "curbside") == [Duplicate("event-3", "producer-1", 3, 2)]
 
 
-def test_an_identifier_that_was_given_twice_is_found_under_two_sequences(raw: SnowflakeConnection) -> None:
+def test_a_repeated_identifier_with_two_sequences_is_found(raw: SnowflakeConnection) -> None:
     execute(raw, "update RAW.EVENTS set event_id = 'event-0' where event_id = 'event-1'")
     assert duplicate_events(raw, "curbside") == [Duplicate("event-0", "producer-1", 0, 2)]
 
 
-def test_what_is_doubled_in_history_or_in_another_world_is_not_ours(raw: SnowflakeConnection) -> None:
+def test_duplicates_in_history_or_in_another_domain_do_not_count(raw: SnowflakeConnection) -> None:
     twice(raw, "event-90")
     twice(raw, "event-91")
     assert duplicate_events(raw, "curbside") == []
-    assert [one.event_id for one in duplicate_events(raw, "iot")] == ["event-91"]
+    assert [event.event_id for event in duplicate_events(raw, "iot")] == ["event-91"]
 
 
-def test_the_archive_has_come_as_far_as_its_batches_say(raw: SnowflakeConnection) -> None:
+def test_the_archive_has_come_as_far_as_its_batches(raw: SnowflakeConnection) -> None:
     assert archive_progress(raw, "curbside") == Progress({0: 6, 1: 3}, 9)
 
 
@@ -107,7 +107,7 @@ def test_records_before_the_first_that_kafka_still_holds_are_not_counted(raw: Sn
     assert archive_progress(raw, "curbside", first={0: 6, 1: 3}) == Progress({0: 6, 1: 3}, 0)
 
 
-def test_rejected_records_that_kafka_no_longer_holds_are_told_from_the_others(raw: SnowflakeConnection) -> None:
+def test_rejected_records_that_kafka_no_longer_holds_are_counted_apart(raw: SnowflakeConnection) -> None:
     apply_batch(raw, batch(number=3, rejected=(rejected_row(9), rejected_row(9, kafka_partition=1))))
     apply_batch(raw, batch(number=1, domain="iot", rejected=(rejected_row(1, topic="rtlib.iot.events"),)))
     assert rejected_before(raw, "curbside", {}) == 0

@@ -195,7 +195,7 @@ def test_a_damaged_warehouse_runs_on_and_refuses_each_sign_in_with_the_cure(
     with pytest.raises(WarehouseDamaged):
         health.warehouse(server.settings)
     with pytest.raises(WarehouseDamaged):
-        Warehouse(server.settings).run(lambda connection: query(connection, "select 1 as one"))
+        Warehouse(server.settings).run(query, "select 1 as n")
     assert server.process.poll() is None
     server.stop()
     assert server.process.returncode == 0

@@ -1,4 +1,4 @@
-"""What a part said before it ended says nothing of the process that runs now."""
+"""The heartbeats of an earlier process do not count for the process that runs now."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make a broker hold these heartbeats, beside a process of that age."""
+def broker_holds(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make a broker hold these heartbeats, beside processes started at that time."""
 
-    def hold(*beats: Heartbeat, started_at: datetime) -> None:
+    def hold(*sent: Heartbeat, started_at: datetime) -> None:
         class Reader:
-            heartbeats = {one.part: one for one in beats}
+            heartbeats = {heartbeat.part: heartbeat for heartbeat in sent}
 
             def __init__(self, settings: Settings, *, tail: int) -> None: ...
 
@@ -41,29 +41,29 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Any:
     return hold
 
 
-def beat(part: str, *, active: bool = True, words: str = "it runs", **numbers: float) -> Heartbeat:
-    return Heartbeat(part, active, words, now() - timedelta(seconds=2), numbers)
+def beat(part: str, *, active: bool = True, message: str = "it runs", **numbers: float) -> Heartbeat:
+    return Heartbeat(part, active, message, now() - timedelta(seconds=2), numbers)
 
 
-def test_a_sign_of_life_of_the_process_before_does_not_count(said: Any) -> None:
-    said(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=1))
+def test_a_heartbeat_of_an_earlier_process_does_not_count(broker_holds: Any) -> None:
+    broker_holds(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=1))
     for part in ("stream", "loader"):
         with pytest.raises(ServiceError, match="has not started yet"):
             health.checks()[part](Settings())
-    said(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=60))
+    broker_holds(beat("kpis"), beat("archive"), beat("loader"), started_at=now() - timedelta(seconds=60))
     assert health.stream(Settings()) == "both queries run"
 
 
-def test_a_query_that_is_not_active_is_not_well_and_says_why(said: Any) -> None:
-    why = "failed 3 times in the last 2 minutes: no such topic"
-    said(beat("kpis", active=False, words=why), beat("archive"), started_at=now() - timedelta(seconds=60))
-    with pytest.raises(ServiceError, match=f"the kpis query does not run: {why}"):
+def test_an_inactive_query_is_not_healthy_and_gives_the_reason(broker_holds: Any) -> None:
+    reason = "failed 3 times in the last 2 minutes: no such topic"
+    broker_holds(beat("kpis", active=False, message=reason), beat("archive"), started_at=now() - timedelta(seconds=60))
+    with pytest.raises(ServiceError, match=f"the kpis query does not run: {reason}"):
         health.stream(Settings())
 
 
-def test_a_query_with_a_damaged_checkpoint_is_named_with_its_cure(said: Any) -> None:
-    stopped = beat("kpis", active=False, words="the checkpoint is damaged", **{TORN: 1.0})
-    said(stopped, beat("archive"), started_at=now() - timedelta(seconds=60))
+def test_a_query_with_a_damaged_checkpoint_is_reported_with_the_cure(broker_holds: Any) -> None:
+    stopped = beat("kpis", active=False, message="the checkpoint is damaged", **{TORN: 1.0})
+    broker_holds(stopped, beat("archive"), started_at=now() - timedelta(seconds=60))
     with pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
         health.stream(Settings())
     seen = broker._by_heartbeat(stopped, now(), ())

@@ -1,4 +1,4 @@
-"""The tallies: a run's file tells what was sent, and makes the very same records again."""
+"""The tallies: a run's file holds what was sent, and generates the same records again."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert runs(settings) == written
 
 
-def test_a_run_that_was_read_makes_the_same_bytes_again(tmp_path: Path) -> None:
+def test_a_run_that_was_read_generates_the_same_bytes_again(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     run = sent_run("a", count=300)
     write_run(settings, run)
     again = list(runs(settings)[0].records())
     assert len(again) == 300
-    assert [one.payload for one in again] == [one.payload for one in islice(run.simulator.records(), 300)]
+    assert [sent.payload for sent in again] == [sent.payload for sent in islice(run.simulator.records(), 300)]
 
 
 def test_the_runs_of_another_domain_are_not_counted(tmp_path: Path) -> None:
@@ -50,10 +50,10 @@ def test_the_runs_of_another_domain_are_not_counted(tmp_path: Path) -> None:
 
 
 def test_two_runs_are_added_up() -> None:
-    one, two = sent_run("a", count=50).tally, sent_run("b", count=20).tally
-    both = one + two
-    assert (both.records, both.duplicates) == (70, one.duplicates + two.duplicates)
-    assert both.last_sequence == {**one.last_sequence, **two.last_sequence}
+    first, second = sent_run("a", count=50).tally, sent_run("b", count=20).tally
+    both = first + second
+    assert (both.records, both.duplicates) == (70, first.duplicates + second.duplicates)
+    assert both.last_sequence == {**first.last_sequence, **second.last_sequence}
 
 
 @pytest.mark.parametrize("torn", ["", "{", "{}", "[]", '{"simulator": {"start": "now"}}', "\0\0"])

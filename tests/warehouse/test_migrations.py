@@ -10,7 +10,7 @@ from snowflake.connector import SnowflakeConnection
 from sqlglot import exp
 
 from rtlib.errors import WarehouseError
-from rtlib.warehouse import connection as seam
+from rtlib.warehouse import connection as connections
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import apply_batch, backfill
 from rtlib.warehouse.kpi_merge import merge_kpis
@@ -24,15 +24,15 @@ TABLES = {"RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATC
 
 
 def parsed(statement: str) -> exp.Expr:
-    """The statement as Snowflake's dialect has it; what sqlglot cannot read, or only passes on, is an error."""
+    """The statement parsed as Snowflake's SQL; a statement that sqlglot cannot parse is an error."""
     tree = sqlglot.parse_one(statement, read="snowflake")
-    assert not isinstance(tree, exp.Command), f"not understood: {statement}"
+    assert not isinstance(tree, exp.Command), f"not parsed: {statement}"
     return tree
 
 
-def test_a_new_warehouse_gets_every_migration_and_then_nothing(own_warehouse: Callable[[], WarehouseServer]) -> None:
+def test_a_new_warehouse_gets_every_migration_once(own_warehouse: Callable[[], WarehouseServer]) -> None:
     connection = own_warehouse().connect()
-    assert migrate(connection) == [one.version for one in migrations()]
+    assert migrate(connection) == [migration.version for migration in migrations()]
     assert migrate(connection) == []
     sql = "select table_schema as s, table_name as t from information_schema.tables where table_schema <> 'main'"
     assert {f"{row['s']}.{row['t']}" for row in query(connection, sql)} >= TABLES
@@ -44,11 +44,11 @@ def test_a_migration_that_stopped_half_way_is_finished(
     connection = own_warehouse().connect()
     folder = tmp_path / "sql"
     folder.mkdir()
-    whole = "create schema if not exists S;\ncreate table if not exists S.T (n integer);\n"
-    (folder / "V001__t.sql").write_text(whole + "create broken;\n")
+    complete = "create schema if not exists S;\ncreate table if not exists S.T (n integer);\n"
+    (folder / "V001__t.sql").write_text(complete + "create broken;\n")
     with pytest.raises(WarehouseError, match="create broken"):
         migrate(connection, folder=folder)
-    (folder / "V001__t.sql").write_text(whole)
+    (folder / "V001__t.sql").write_text(complete)
     assert migrate(connection, folder=folder) == ["V001"]
 
 
@@ -75,9 +75,9 @@ def test_statements_are_split_where_a_line_ends_with_a_semicolon() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.sql")), ids=lambda path: path.name)
 def test_every_migration_is_snowflakes_sql_and_may_run_twice(path: Path) -> None:
     assert path.stem.partition("__")[1] == "__"
-    found = statements(path.read_text() + "\n")
-    assert found
-    for statement in found:
+    parts = statements(path.read_text() + "\n")
+    assert parts
+    for statement in parts:
         parsed(statement)
         assert "if not exists" in statement.lower()
 
@@ -85,14 +85,14 @@ def test_every_migration_is_snowflakes_sql_and_may_run_twice(path: Path) -> None
 def test_every_statement_of_the_layer_is_snowflakes_sql(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    run = seam._run
+    executed: list[str] = []
+    run = connections._run
 
-    def notify(connection: SnowflakeConnection, sql: str, parameters: Any) -> Any:
-        told.append(sql)
+    def record(connection: SnowflakeConnection, sql: str, parameters: Any) -> Any:
+        executed.append(sql)
         return run(connection, sql, parameters)
 
-    monkeypatch.setattr(seam, "_run", notify)
+    monkeypatch.setattr(connections, "_run", record)
     migrate(warehouse)
     execute(warehouse, "use schema OPS")
     apply_batch(warehouse, batch(event_row(1), rejected=(rejected_row(1),)))
@@ -104,5 +104,5 @@ def test_every_statement_of_the_layer_is_snowflakes_sql(
     counts(warehouse, "curbside")
     rejected_reasons(warehouse, "curbside")
     compare_windows(warehouse, "curbside")
-    kinds = {type(parsed(sql)) for sql in told}
+    kinds = {type(parsed(sql)) for sql in executed}
     assert {exp.Insert, exp.Merge, exp.Put, exp.Copy, exp.Select, exp.Transaction, exp.Commit, exp.Use} <= kinds

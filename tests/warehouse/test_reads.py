@@ -22,16 +22,16 @@ def at(seconds: float) -> pd.Timestamp:
 
 def test_the_latest_kpis_go_back_from_the_newest_window(warehouse: SnowflakeConnection) -> None:
     merge_kpis(warehouse, [kpi(site, minute) for minute in range(10) for site in ("b", "a")])
-    found = latest_kpis(warehouse, "curbside", minutes=2)
-    assert [(one.site, one.window_start) for one in found] == [
+    result = latest_kpis(warehouse, "curbside", minutes=2)
+    assert [(row.site, row.window_start) for row in result] == [
         (site, NOON + timedelta(minutes=minute)) for minute in (8, 9) for site in ("a", "b")
     ]
 
 
 def test_current_is_the_newest_window_of_each_site(warehouse: SnowflakeConnection) -> None:
-    told = [kpi("a", 0), kpi("a", 5), kpi("b", 3), kpi("b", 1), kpi("gone", -2000), kpi("c", 9, domain="iot")]
-    merge_kpis(warehouse, told)
-    assert [(one.site, one.window_start) for one in current(warehouse, "curbside")] == [
+    written = [kpi("a", 0), kpi("a", 5), kpi("b", 3), kpi("b", 1), kpi("gone", -2000), kpi("c", 9, domain="iot")]
+    merge_kpis(warehouse, written)
+    assert [(row.site, row.window_start) for row in current(warehouse, "curbside")] == [
         ("a", NOON + timedelta(minutes=5)),
         ("b", NOON + timedelta(minutes=3)),
     ]
@@ -45,7 +45,7 @@ def test_an_empty_warehouse_has_no_freshness_and_counts_nothing(warehouse: Snowf
     assert compare_windows(warehouse, "curbside").windows == 0
 
 
-def test_freshness_tells_the_newest_of_each_layer_and_leaves_history_out(warehouse: SnowflakeConnection) -> None:
+def test_freshness_is_the_newest_of_each_layer_without_history(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(1), event_row(2), event_row(500, topic="history")))
     merge_kpis(warehouse, [kpi("a", 3)])
     assert freshness(warehouse, "curbside") == Freshness(
@@ -53,9 +53,9 @@ def test_freshness_tells_the_newest_of_each_layer_and_leaves_history_out(warehou
     )
 
 
-def test_counts_tell_live_from_history_and_add_the_ledger_up(warehouse: SnowflakeConnection) -> None:
-    misfits = (rejected_row(1), rejected_row(2, reason="too long"), rejected_row(3))
-    apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(1), rejected=misfits, number=0))
+def test_counts_separate_live_events_from_history_and_sum_up_the_batches(warehouse: SnowflakeConnection) -> None:
+    rejected = (rejected_row(1), rejected_row(2, reason="too long"), rejected_row(3))
+    apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(1), rejected=rejected, number=0))
     apply_batch(warehouse, batch(event_row(1), event_row(2), number=1))
     apply_batch(warehouse, batch(event_row(9, topic="history"), number=0, query="history"))
     apply_batch(warehouse, batch(event_row(8, domain="iot"), number=0, domain="iot"))
@@ -66,24 +66,24 @@ def test_counts_tell_live_from_history_and_add_the_ledger_up(warehouse: Snowflak
     assert rejected_reasons(warehouse, "curbside") == {"is not JSON": 2, "too long": 1}
 
 
-def test_counts_since_a_moment_leave_out_what_was_before(warehouse: SnowflakeConnection) -> None:
+def test_counts_since_a_moment_leave_out_earlier_data(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0), event_row(10), event_row(20), rejected=(rejected_row(1),)))
     merge_kpis(warehouse, [kpi("a", 0), kpi("a", 5, events=7)])
-    found = counts(warehouse, "curbside", since=NOON + timedelta(seconds=10.5))
-    assert (found.live_events, found.rejected, found.kpi_events) == (2, 0, 8)
-    assert found.batches == 1  # applied just now
+    result = counts(warehouse, "curbside", since=NOON + timedelta(seconds=10.5))
+    assert (result.live_events, result.rejected, result.kpi_events) == (2, 0, 8)
+    assert result.batches == 1  # applied just now
     assert counts(warehouse, "curbside", since=NOON + timedelta(minutes=2)).kpi_events == 7
 
 
 def test_windows_that_agree_are_counted_and_not_listed(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(*(event_row(second) for second in (0, 2, 4, 60, 62))))
     merge_kpis(warehouse, [kpi("site-0", 0, events=3), kpi("site-0", 1, events=2)])
-    found = compare_windows(warehouse, "curbside")
-    assert (found.windows, found.different, found.unexplained) == (2, (), ())
+    result = compare_windows(warehouse, "curbside")
+    assert (result.windows, result.different, result.unexplained) == (2, (), ())
 
 
 def progress(number: int, start: int, end: int, watermark: float | None, *, partition: str = "0") -> QueryProgress:
-    """A batch that read the offsets from ``start`` up to ``end``; the watermark is told in seconds from noon."""
+    """A batch that read the offsets from ``start`` up to ``end``; the watermark is in seconds from noon."""
     return QueryProgress(
         query="kpis",
         batch_id=number,
@@ -100,7 +100,7 @@ def progress(number: int, start: int, end: int, watermark: float | None, *, part
 
 
 def stragglers(warehouse: SnowflakeConnection) -> None:
-    """In partition 0 an event of 2 s at offset 5 and one of 60 s at offset 9; the stream has counted neither."""
+    """In partition 0 an event of 2 s at offset 5 and an event of 60 s at offset 9; the stream has counted neither."""
     apply_batch(
         warehouse,
         batch(
@@ -114,36 +114,42 @@ def stragglers(warehouse: SnowflakeConnection) -> None:
 
 
 def may_be_late(warehouse: SnowflakeConnection) -> list[int]:
-    return [one.may_be_late for one in compare_windows(warehouse, "curbside").different]
+    return [window.may_be_late for window in compare_windows(warehouse, "curbside").different]
 
 
-def test_an_event_behind_the_watermark_of_the_batch_before_may_be_missing_and_no_other(
+def test_only_an_event_behind_the_watermark_of_the_batch_before_may_be_missing(
     warehouse: SnowflakeConnection,
 ) -> None:
     stragglers(warehouse)
-    told = [progress(0, 0, 1, None), progress(1, 1, 5, 40), progress(2, 5, 10, 100)]
-    assert note_batches(warehouse, "curbside", told) == 3
-    found = compare_windows(warehouse, "curbside")
+    batches = [progress(0, 0, 1, None), progress(1, 1, 5, 40), progress(2, 5, 10, 100)]
+    assert note_batches(warehouse, "curbside", batches) == 3
+    result = compare_windows(warehouse, "curbside")
     first = WindowDifference("a", NOON, raw_events=2, kpi_events=1, may_be_late=1)
     second = WindowDifference("a", NOON + timedelta(minutes=1), raw_events=2, kpi_events=1, may_be_late=0, unreached=1)
-    assert found.different == (first, second)
-    assert found.reported == {0: 10}  # nobody has told of partition 1
+    assert result.different == (first, second)
+    assert result.reported == {0: 10}  # no batch has reported partition 1
     assert first.explained
-    assert found.unexplained == (second,)
+    assert result.unexplained == (second,)
 
 
 @pytest.mark.parametrize(
     ("batches", "late"),
     [
-        ([progress(4, 0, 9, 60), progress(5, 9, 10, 90)], [2, 1]),  # the first recorded one is judged by its own
-        ([progress(0, 0, 3, None), progress(2, 8, 10, 59)], [1, 0]),  # offset 5 was read by a batch nobody recorded
+        (
+            [progress(4, 0, 9, 60), progress(5, 9, 10, 90)],
+            [2, 1],
+        ),  # the first recorded batch is judged by its own watermark
+        (
+            [progress(0, 0, 3, None), progress(2, 8, 10, 59)],
+            [1, 0],
+        ),  # offset 5 was read by a batch that was not recorded
         ([progress(0, 0, 3, None), progress(1, 3, 10, 59)], [0, 0]),
-        ([progress(0, 0, 5, None), progress(1, 5, 6, 300)], [0, 0]),  # nobody has told of offset 9 yet
+        ([progress(0, 0, 5, None), progress(1, 5, 6, 300)], [0, 0]),  # no batch has reported offset 9 yet
         ([progress(7, 0, 10, 30), progress(0, 0, 10, None)], [2, 0]),  # read again after the checkpoint was lost
         ([progress(0, 0, 10, None), progress(1, 0, 9, 61, partition="1")], [0, 1]),
     ],
 )
-def test_an_event_is_judged_by_what_its_own_batch_knew(
+def test_an_event_is_judged_by_the_watermark_of_its_own_batch(
     warehouse: SnowflakeConnection, batches: list[QueryProgress], late: list[int]
 ) -> None:
     stragglers(warehouse)
@@ -151,15 +157,15 @@ def test_an_event_is_judged_by_what_its_own_batch_knew(
     assert may_be_late(warehouse) == late
 
 
-def test_batches_that_are_told_again_change_nothing(warehouse: SnowflakeConnection) -> None:
-    told = [progress(0, 0, 5, None), progress(1, 5, 10, 40)]
-    assert note_batches(warehouse, "curbside", told) == 2
-    assert note_batches(warehouse, "curbside", [*told, told[0]]) == 0
-    assert note_batches(warehouse, "iot", told) == 2
+def test_batches_that_are_reported_again_change_nothing(warehouse: SnowflakeConnection) -> None:
+    batches = [progress(0, 0, 5, None), progress(1, 5, 10, 40)]
+    assert note_batches(warehouse, "curbside", batches) == 2
+    assert note_batches(warehouse, "curbside", [*batches, batches[0]]) == 0
+    assert note_batches(warehouse, "iot", batches) == 2
     assert note_batches(warehouse, "iot", []) == 0
 
 
-def test_what_the_watermark_dropped_is_counted_once_for_each_batch_whatever_its_partitions(
+def test_dropped_events_are_counted_once_for_each_batch_whatever_its_partitions(
     warehouse: SnowflakeConnection,
 ) -> None:
     two = replace(progress(0, 0, 5, None), dropped_late=3, end_offsets={"0": 5, "1": 9})
@@ -178,41 +184,41 @@ def test_the_longest_pause_is_the_longest_time_between_two_events_since_a_moment
     assert pause(warehouse, "curbside", since=NOON + timedelta(seconds=48)) == 0.0
 
 
-def test_a_window_counted_twice_or_only_once_of_both_is_unexplained(warehouse: SnowflakeConnection) -> None:
+def test_a_window_counted_twice_or_in_a_single_layer_is_unexplained(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, site="a"), event_row(2, site="only-raw")))
     merge_kpis(warehouse, [kpi("a", events=2), kpi("only-speed")])
-    found = compare_windows(warehouse, "curbside")
-    assert {(one.site, one.raw_events, one.kpi_events) for one in found.unexplained} == {
+    result = compare_windows(warehouse, "curbside")
+    assert {(window.site, window.raw_events, window.kpi_events) for window in result.unexplained} == {
         ("a", 1, 2),
         ("only-raw", 1, 0),
         ("only-speed", 0, 1),
     }
 
 
-def test_a_window_that_the_speed_layer_holds_nothing_of_was_not_measured(warehouse: SnowflakeConnection) -> None:
+def test_a_window_without_a_row_in_the_speed_layer_was_not_measured(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, site="a"), event_row(2, site="only-raw")))
     merge_kpis(warehouse, [kpi("a", events=2)])
-    assert {one.site: one.measured for one in compare_windows(warehouse, "curbside").unexplained} == {
+    assert {window.site: window.measured for window in compare_windows(warehouse, "curbside").unexplained} == {
         "a": True,
         "only-raw": False,
     }
 
 
-def test_only_windows_before_a_moment_are_compared_when_one_is_given(warehouse: SnowflakeConnection) -> None:
+def test_with_a_limit_only_earlier_windows_are_compared(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, site="a"), event_row(60, site="a")))
-    found = compare_windows(warehouse, "curbside", before=NOON + timedelta(minutes=1))
-    assert (found.windows, [one.window_start for one in found.different]) == (1, [NOON])
+    result = compare_windows(warehouse, "curbside", before=NOON + timedelta(minutes=1))
+    assert (result.windows, [window.window_start for window in result.different]) == (1, [NOON])
 
 
-def test_history_is_no_part_of_the_comparison(warehouse: SnowflakeConnection) -> None:
+def test_history_is_not_compared(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0, topic="history"), query="history"))
     assert compare_windows(warehouse, "curbside").windows == 0
 
 
 def test_windows_of_another_length_are_cut_at_whole_multiples(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(9, site="a"), event_row(11, site="a"), event_row(19, site="a")))
-    found = compare_windows(warehouse, "curbside", window_seconds=10)
-    assert [(one.window_start, one.raw_events) for one in found.different] == [
+    result = compare_windows(warehouse, "curbside", window_seconds=10)
+    assert [(window.window_start, window.raw_events) for window in result.different] == [
         (NOON, 1),
         (NOON + timedelta(seconds=10), 2),
     ]

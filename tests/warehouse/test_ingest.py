@@ -21,7 +21,7 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.errors import WarehouseError, WarehouseUnreachable
 from rtlib.records import Event
-from rtlib.warehouse import connection as lines
+from rtlib.warehouse import connection as connections
 from rtlib.warehouse import ingest, staging
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import BatchResult, apply_batch, backfill, by_bytes, history_days
@@ -30,7 +30,7 @@ from support.warehouse_rows import NOON, batch, event_row, rejected_row
 from support.warehouse_server import WarehouseServer
 
 
-def held(connection: SnowflakeConnection, table: str = "RAW.EVENTS") -> int:
+def count_of(connection: SnowflakeConnection, table: str = "RAW.EVENTS") -> int:
     return int(query(connection, f"select count(*) as n from {table}")[0]["n"])
 
 
@@ -38,25 +38,25 @@ def rows(connection: SnowflakeConnection, sql: str) -> list[dict[str, Any]]:
     return query(connection, sql)
 
 
-def test_a_batch_brings_events_misfits_and_its_ledger_row(warehouse: SnowflakeConnection) -> None:
-    done = apply_batch(warehouse, batch(event_row(0), event_row(1), rejected=(rejected_row(9),), number=4))
-    assert done == BatchResult(new=2, duplicates=0, rejected=1)
-    ledger = rows(warehouse, "select * from RAW.BATCHES")[0]
-    assert (ledger["query"], ledger["domain"], ledger["batch_id"]) == ("archive", "curbside", 4)
-    assert (json.loads(ledger["offsets_from"]), json.loads(ledger["offsets_to"])) == ({"0": 0}, {"0": 5})
-    assert [ledger[f"rows_{one}"] for one in ("read", "new", "duplicate", "rejected")] == [3, 2, 0, 1]
-    assert held(warehouse) == 2
+def test_a_batch_brings_events_rejected_records_and_its_own_row(warehouse: SnowflakeConnection) -> None:
+    result = apply_batch(warehouse, batch(event_row(0), event_row(1), rejected=(rejected_row(9),), number=4))
+    assert result == BatchResult(new=2, duplicates=0, rejected=1)
+    applied = rows(warehouse, "select * from RAW.BATCHES")[0]
+    assert (applied["query"], applied["domain"], applied["batch_id"]) == ("archive", "curbside", 4)
+    assert (json.loads(applied["offsets_from"]), json.loads(applied["offsets_to"])) == ({"0": 0}, {"0": 5})
+    assert [applied[f"rows_{kind}"] for kind in ("read", "new", "duplicate", "rejected")] == [3, 2, 0, 1]
+    assert count_of(warehouse) == 2
 
 
 def test_every_value_of_an_event_arrives_as_it_was(warehouse: SnowflakeConnection) -> None:
     row = event_row(3)
     apply_batch(warehouse, batch(row))
-    found = rows(warehouse, "select * from RAW.EVENTS")[0]
-    loaded_at = found.pop("loaded_at")
+    stored_rows = rows(warehouse, "select * from RAW.EVENTS")[0]
+    loaded_at = stored_rows.pop("loaded_at")
     assert abs(datetime.now(UTC).replace(tzinfo=None) - loaded_at) < timedelta(minutes=1)
-    assert found.pop("batch_id") == 0
-    assert json.loads(found.pop("attributes")) == {"items": 3}
-    assert found == {
+    assert stored_rows.pop("batch_id") == 0
+    assert json.loads(stored_rows.pop("attributes")) == {"items": 3}
+    assert stored_rows == {
         name: value.tz_localize(None) if isinstance(value, pd.Timestamp) else value
         for name, value in row.items()
         if name != "attributes"
@@ -64,80 +64,78 @@ def test_every_value_of_an_event_arrives_as_it_was(warehouse: SnowflakeConnectio
 
 
 def test_a_batch_applied_before_changes_nothing(warehouse: SnowflakeConnection) -> None:
-    one = batch(event_row(0), rejected=(rejected_row(1),))
-    apply_batch(warehouse, one)
-    assert apply_batch(warehouse, one) == BatchResult(skipped=True)
-    assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (1, 1, 1)
+    repeated = batch(event_row(0), rejected=(rejected_row(1),))
+    apply_batch(warehouse, repeated)
+    assert apply_batch(warehouse, repeated) == BatchResult(skipped=True)
+    assert (count_of(warehouse), count_of(warehouse, "RAW.REJECTED"), count_of(warehouse, "RAW.BATCHES")) == (1, 1, 1)
 
 
 def test_the_same_id_with_other_offsets_is_another_batch(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0)))
-    done = apply_batch(warehouse, batch(event_row(0), event_row(1), offsets_to={"0": 2}))
-    assert done == BatchResult(new=1, duplicates=1)
-    assert held(warehouse) == 2
+    result = apply_batch(warehouse, batch(event_row(0), event_row(1), offsets_to={"0": 2}))
+    assert result == BatchResult(new=1, duplicates=1)
+    assert count_of(warehouse) == 2
 
 
 def test_copies_within_a_batch_and_of_earlier_batches_are_left_out(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(0), number=0))
     later = event_row(1, kafka_offset=50)
-    done = apply_batch(warehouse, batch(later, event_row(1), event_row(0), event_row(2), number=1))
-    assert done == BatchResult(new=2, duplicates=2)
+    result = apply_batch(warehouse, batch(later, event_row(1), event_row(0), event_row(2), number=1))
+    assert result == BatchResult(new=2, duplicates=2)
     first = rows(warehouse, "select kafka_offset from RAW.EVENTS where event_id = 'event-1'")
     assert first == [{"kafka_offset": 0}]
 
 
 @pytest.mark.parametrize("seconds", [10, -10, 86_400], ids=["later", "earlier", "a day later"])
-def test_a_copy_with_another_time_is_left_out_though_it_comes_in_another_batch(
-    warehouse: SnowflakeConnection, seconds: int
-) -> None:
+def test_a_copy_with_another_time_in_another_batch_is_left_out(warehouse: SnowflakeConnection, seconds: int) -> None:
     copy = event_row(1, occurred_at=pd.Timestamp(NOON) + pd.Timedelta(seconds=seconds), kafka_offset=50)
     apply_batch(warehouse, batch(event_row(0), event_row(1), event_row(2), number=0))
     assert apply_batch(warehouse, batch(copy, number=1)) == BatchResult(new=0, duplicates=1)
     assert apply_batch(warehouse, batch(copy, event_row(3), number=2)) == BatchResult(new=1, duplicates=1)
-    found = rows(warehouse, "select event_id, kafka_offset from RAW.EVENTS order by event_id")
-    assert [row["event_id"] for row in found] == ["event-0", "event-1", "event-2", "event-3"]
-    assert found[1]["kafka_offset"] == 0  # the first that was received stays
+    stored_rows = rows(warehouse, "select event_id, kafka_offset from RAW.EVENTS order by event_id")
+    assert [row["event_id"] for row in stored_rows] == ["event-0", "event-1", "event-2", "event-3"]
+    assert stored_rows[1]["kafka_offset"] == 0  # the copy received first stays
 
 
-def test_a_copy_is_left_out_whatever_its_identifier_is_made_of(warehouse: SnowflakeConnection) -> None:
+def test_a_copy_is_left_out_whatever_its_identifier(warehouse: SnowflakeConnection) -> None:
     names = ["0", "9", "A", "z", "é", "日", "🙂", "~", " ", "event-1", "EVENT-1"]
     apply_batch(warehouse, batch(*(event_row(place, event_id=name) for place, name in enumerate(names)), number=0))
     moved = pd.Timestamp(NOON) + pd.Timedelta(hours=1)
     for number, name in enumerate(names, start=1):
-        done = apply_batch(warehouse, batch(event_row(number, event_id=name, occurred_at=moved), number=number))
-        assert done == BatchResult(new=0, duplicates=1)
+        result = apply_batch(warehouse, batch(event_row(number, event_id=name, occurred_at=moved), number=number))
+        assert result == BatchResult(new=0, duplicates=1)
     again = [event_row(place, event_id=name, occurred_at=moved) for place, name in enumerate(names)]
     assert apply_batch(warehouse, batch(*again, number=99)) == BatchResult(new=0, duplicates=len(names))
 
 
-def test_a_batch_larger_than_a_slice_arrives_whole(
+def test_a_batch_larger_than_a_slice_arrives_completely(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(staging, "SLICE_ROWS", 3)
-    misfits = tuple(rejected_row(number) for number in range(5))
+    malformed = tuple(rejected_row(number) for number in range(5))
     apply_batch(warehouse, batch(event_row(4), number=0))
-    done = apply_batch(warehouse, batch(*(event_row(number) for number in range(10)), rejected=misfits, number=1))
-    assert done == BatchResult(new=9, duplicates=1, rejected=5)
+    result = apply_batch(warehouse, batch(*(event_row(number) for number in range(10)), rejected=malformed, number=1))
+    assert result == BatchResult(new=9, duplicates=1, rejected=5)
     assert [row["sequence"] for row in rows(warehouse, "select sequence from RAW.EVENTS order by 1")] == [*range(10)]
 
 
-def test_a_misfit_is_kept_once_with_its_bytes(warehouse: SnowflakeConnection) -> None:
+def test_a_rejected_record_is_kept_once_with_its_bytes(warehouse: SnowflakeConnection) -> None:
     every_byte = bytes(range(256))
-    misfits = (rejected_row(1, payload=every_byte), rejected_row(2, payload=None, field=None))
-    apply_batch(warehouse, batch(rejected=misfits, number=0))
-    assert apply_batch(warehouse, batch(rejected=misfits, number=1)) == BatchResult(rejected=0)
-    found = rows(warehouse, "select * from RAW.REJECTED order by kafka_offset")
-    assert [base64.b64decode(row["payload"]) for row in found] == [every_byte, b""]
-    assert [row["field"] for row in found] == ["", ""]
-    assert {row["domain"] for row in found} == {"curbside"}
+    malformed = (rejected_row(1, payload=every_byte), rejected_row(2, payload=None, field=None))
+    apply_batch(warehouse, batch(rejected=malformed, number=0))
+    assert apply_batch(warehouse, batch(rejected=malformed, number=1)) == BatchResult(rejected=0)
+    stored_rows = rows(warehouse, "select * from RAW.REJECTED order by kafka_offset")
+    assert [base64.b64decode(row["payload"]) for row in stored_rows] == [every_byte, b""]
+    assert [row["field"] for row in stored_rows] == ["", ""]
+    assert {row["domain"] for row in stored_rows} == {"curbside"}
 
 
-def test_a_misfit_of_a_megabyte_is_kept(warehouse: SnowflakeConnection) -> None:
+def test_a_rejected_record_of_a_megabyte_is_kept(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(1), rejected=(rejected_row(1, payload=b"x" * 1_000_000),)))
     assert rows(warehouse, "select length(payload) as n from RAW.REJECTED")[0]["n"] == 1_333_336
 
 
-def test_a_batch_without_rows_leaves_its_ledger_row(warehouse: SnowflakeConnection) -> None:
+def test_a_batch_without_rows_is_recorded_as_well(warehouse: SnowflakeConnection) -> None:
     assert apply_batch(warehouse, batch()) == BatchResult()
     assert apply_batch(warehouse, batch()) == BatchResult(skipped=True)
 
@@ -168,9 +166,11 @@ def test_odd_text_arrives_as_it_was(warehouse: SnowflakeConnection, odd: str) ->
     apply_batch(
         warehouse, batch(event_row(1, site=odd, unit=odd, producer_id=odd, attributes=attributes), event_row(2))
     )
-    found = rows(warehouse, "select site, unit, producer_id, attributes from RAW.EVENTS where event_id = 'event-1'")[0]
-    assert (found["site"], found["unit"], found["producer_id"]) == (odd, odd, odd)
-    assert json.loads(found["attributes"]) == {"note": odd}
+    stored_rows = rows(
+        warehouse, "select site, unit, producer_id, attributes from RAW.EVENTS where event_id = 'event-1'"
+    )[0]
+    assert (stored_rows["site"], stored_rows["unit"], stored_rows["producer_id"]) == (odd, odd, odd)
+    assert json.loads(stored_rows["attributes"]) == {"note": odd}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,21 +185,21 @@ def test_any_text_and_number_arrives_as_it_was(
     execute(warehouse, "delete from RAW.EVENTS")
     row = event_row(1, site=text, value=value, sequence=sequence, attributes=json.dumps({text: text}))
     apply_batch(warehouse, batch(row, offsets_from={text: sequence}, offsets_to={repr(value): 1}))
-    found = rows(warehouse, "select site, value, sequence, attributes from RAW.EVENTS")
-    assert len(found) <= 1  # the ledger may know the example already
-    for one in found:
-        assert (one["site"], one["value"], one["sequence"]) == (text, value, sequence)
-        assert json.loads(one["attributes"]) == {text: text}
+    stored_rows = rows(warehouse, "select site, value, sequence, attributes from RAW.EVENTS")
+    assert len(stored_rows) <= 1  # the example may have been applied before
+    for stored in stored_rows:
+        assert (stored["site"], stored["value"], stored["sequence"]) == (text, value, sequence)
+        assert json.loads(stored["attributes"]) == {text: text}
 
 
-def test_a_value_that_is_missing_is_null_and_one_that_is_infinite_stays(warehouse: SnowflakeConnection) -> None:
+def test_a_missing_value_is_null_and_an_infinite_value_stays(warehouse: SnowflakeConnection) -> None:
     values = [None, float("nan"), float("inf"), 0.1 + 0.2, -0.0]
     apply_batch(warehouse, batch(*(event_row(place, value=value) for place, value in enumerate(values))))
-    found = [row["value"] for row in rows(warehouse, "select value from RAW.EVENTS order by sequence")]
-    assert found == [None, None, float("inf"), 0.1 + 0.2, -0.0]
+    stored_rows = [row["value"] for row in rows(warehouse, "select value from RAW.EVENTS order by sequence")]
+    assert stored_rows == [None, None, float("inf"), 0.1 + 0.2, -0.0]
 
 
-def test_attributes_that_are_no_json_stay_as_text(warehouse: SnowflakeConnection) -> None:
+def test_attributes_that_are_not_json_stay_text(warehouse: SnowflakeConnection) -> None:
     apply_batch(warehouse, batch(event_row(1, attributes="{broken")))
     assert json.loads(rows(warehouse, "select attributes from RAW.EVENTS")[0]["attributes"]) == "{broken"
 
@@ -229,18 +229,18 @@ def test_moments_out_of_the_range_of_pandas_are_kept(warehouse: SnowflakeConnect
 
 
 def break_at(monkeypatch: pytest.MonkeyPatch, word: str, *, after: bool) -> None:
-    """The next statement that begins so fails once: before it is run, or after it was run and before the answer."""
+    """The next statement that starts with a word fails once: before it is run, or after it and before the answer."""
     broken: list[str] = []
 
     def fail(connection: SnowflakeConnection, sql: str, parameters: Any = ()) -> int:
-        ours = sql.startswith(word) and not broken
-        done = execute(connection, sql, parameters) if after or not ours else 0
-        if ours:
+        breaks = sql.startswith(word) and not broken
+        changed = execute(connection, sql, parameters) if after or not breaks else 0
+        if breaks:
             broken.append(sql)
-            raise WarehouseUnreachable("the line is cut")
-        return done
+            raise WarehouseUnreachable("the connection is broken")
+        return changed
 
-    for module in (ingest, staging, lines):
+    for module in (ingest, staging, connections):
         monkeypatch.setattr(module, "execute", fail)
 
 
@@ -250,20 +250,21 @@ STEPS = ("create", "put", "copy", "begin", "insert into RAW.EVENTS", "insert int
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_line_cut_at_any_statement_loses_and_doubles_nothing(
+def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:
-    one = batch(event_row(0), event_row(1), rejected=(rejected_row(1),))
+    interrupted = batch(event_row(0), event_row(1), rejected=(rejected_row(1),))
     break_at(monkeypatch, step, after=after)
     with pytest.raises(WarehouseUnreachable):
-        apply_batch(warehouse, one)
+        apply_batch(warehouse, interrupted)
     committed = step == "commit" and after
-    assert held(warehouse) == (2 if committed else 0)
-    assert apply_batch(warehouse, one) == (BatchResult(skipped=True) if committed else BatchResult(new=2, rejected=1))
-    assert (held(warehouse), held(warehouse, "RAW.REJECTED"), held(warehouse, "RAW.BATCHES")) == (2, 1, 1)
+    assert count_of(warehouse) == (2 if committed else 0)
+    expected = BatchResult(skipped=True) if committed else BatchResult(new=2, rejected=1)
+    assert apply_batch(warehouse, interrupted) == expected
+    assert (count_of(warehouse), count_of(warehouse, "RAW.REJECTED"), count_of(warehouse, "RAW.BATCHES")) == (2, 1, 1)
 
 
-def test_a_warehouse_killed_within_a_transaction_has_none_of_it(own_warehouse: Callable[[], WarehouseServer]) -> None:
+def test_a_warehouse_killed_within_a_transaction_rolls_it_back(own_warehouse: Callable[[], WarehouseServer]) -> None:
     server = own_warehouse()
     connection = server.connect()
     migrate(connection)
@@ -273,7 +274,7 @@ def test_a_warehouse_killed_within_a_transaction_has_none_of_it(own_warehouse: C
     server.kill()
     server.start()
     again = server.connect()
-    assert held(again) == 1
+    assert count_of(again) == 1
     assert apply_batch(again, batch(event_row(0), number=0)) == BatchResult(skipped=True)
     assert apply_batch(again, batch(event_row(0), event_row(1), number=1)) == BatchResult(new=1, duplicates=1)
 
@@ -295,7 +296,7 @@ def test_a_warehouse_killed_at_random_moments_holds_every_event_once(
             server.start()
             connection = server.connect()
         apply_batch(connection, job)
-    assert (held(connection), held(connection, "RAW.BATCHES")) == (600, 12)
+    assert (count_of(connection), count_of(connection, "RAW.BATCHES")) == (600, 12)
     assert rows(connection, "select count(distinct event_id) as n from RAW.EVENTS") == [{"n": 600}]
 
 
@@ -315,7 +316,7 @@ def test_nothing_is_left_behind_on_the_client_or_in_the_warehouse(
         apply_batch(warehouse, batch(event_row(1), number=1))
     assert apply_batch(warehouse, batch(event_row(1), number=1)) == BatchResult(new=1)
     assert not list(tmp_path.iterdir())
-    # The file of the copy that failed stays until the warehouse sweeps it.
+    # The file of the failed COPY stays until the warehouse removes it.
     assert len(files(warehouse_server.data / "stages") - staged) == 1
     assert not rows(warehouse, "select table_name from information_schema.tables where table_name like 'STAGED%'")
 
@@ -325,7 +326,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     history, shared = warehouse_server.connect(), warehouse_server.connect()
     failures: list[BaseException] = []
     over = threading.Event()
-    seen: list[int] = []
+    counts: list[int] = []
 
     def write(name: str, connection: SnowflakeConnection) -> None:
         for number in range(8):
@@ -343,7 +344,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
         while not over.is_set():
             row = query(connection, both)[0]
             assert int(row["events"]) == int(row["noted"])
-            seen.append(int(row["events"]))
+            counts.append(int(row["events"]))
 
     def watched(work: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
@@ -368,8 +369,8 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     for thread in readers:
         thread.join()
     assert not failures
-    assert held(warehouse) == 1600
-    assert len(set(seen)) > 3
+    assert count_of(warehouse) == 1600
+    assert len(set(counts)) > 3
 
 
 def past_events(count: int, name: str = "past", *, apart: timedelta = timedelta(seconds=1)) -> Iterator[Event]:
@@ -388,15 +389,15 @@ def past_events(count: int, name: str = "past", *, apart: timedelta = timedelta(
         )
 
 
-def test_history_is_loaded_in_chunks_and_once(warehouse: SnowflakeConnection) -> None:
+def test_history_is_loaded_in_chunks_and_only_once(warehouse: SnowflakeConnection) -> None:
     assert backfill(warehouse, past_events(25), domain="curbside", chunk=10) == 25
     assert backfill(warehouse, past_events(25), domain="curbside", chunk=10) == 0
     assert backfill(warehouse, past_events(30), domain="curbside", chunk=15) == 5
-    found = rows(warehouse, "select * from RAW.EVENTS order by sequence")
-    assert len(found) == 30
-    assert {(row["topic"], row["kafka_partition"]) for row in found} == {("history", 0)}
-    assert [row["kafka_offset"] for row in found] == list(range(30))
-    assert all(row["received_at"] == row["occurred_at"] for row in found)
+    stored_rows = rows(warehouse, "select * from RAW.EVENTS order by sequence")
+    assert len(stored_rows) == 30
+    assert {(row["topic"], row["kafka_partition"]) for row in stored_rows} == {("history", 0)}
+    assert [row["kafka_offset"] for row in stored_rows] == list(range(30))
+    assert all(row["received_at"] == row["occurred_at"] for row in stored_rows)
     assert {row["query"] for row in rows(warehouse, "select query from RAW.BATCHES")} == {"history"}
 
 
@@ -405,38 +406,39 @@ def test_another_stretch_of_history_is_loaded_as_well(warehouse: SnowflakeConnec
     assert backfill(warehouse, past_events(10, "other"), domain="curbside", chunk=10) == 10
 
 
-def test_a_day_of_history_is_there_as_a_whole_or_not_at_all(warehouse: SnowflakeConnection) -> None:
-    def breaks_off(events: Iterator[Event], after: int) -> Iterator[Event]:
+def test_a_day_of_history_is_loaded_completely_or_not_at_all(warehouse: SnowflakeConnection) -> None:
+    def interrupted(events: Iterator[Event], after: int) -> Iterator[Event]:
         yield from islice(events, after)
         raise ConnectionError
 
-    hourly = past_events(60, apart=timedelta(hours=1))  # from noon: 12 in the first day, 24 in the next ones
+    hourly = past_events(60, apart=timedelta(hours=1))  # from noon: 12 on the first day, 24 on each later day
     with pytest.raises(ConnectionError):
-        backfill(warehouse, breaks_off(hourly, 40), domain="curbside", chunk=10)
+        backfill(warehouse, interrupted(hourly, 40), domain="curbside", chunk=10)
     days = [row["n"] for row in rows(warehouse, "select count(*) as n from RAW.EVENTS group by to_date(occurred_at)")]
     assert sorted(days) == [12, 24]
-    assert history_days(warehouse, "curbside") == {(NOON + timedelta(days=one)).date() for one in (-1, 0)}
+    assert history_days(warehouse, "curbside") == {(NOON + timedelta(days=days)).date() for days in (-1, 0)}
     assert history_days(warehouse, "iot") == set()
 
 
-def test_misfits_are_held_by_slices_of_some_bytes_and_of_a_row_at_least() -> None:
+def test_rejected_records_are_sliced_by_bytes_with_at_least_a_row_each() -> None:
     sizes = (4, 4, 4, 30, 1, 9)
-    misfits = pd.DataFrame([rejected_row(number, payload=b"x" * size) for number, size in enumerate(sizes)])
-    assert [one["kafka_offset"].tolist() for one in by_bytes(misfits, most=10)] == [[0, 1], [2], [3], [4, 5]]
-    told = misfits.assign(payload=b"", payload_bytes=sizes)
-    assert [one["kafka_offset"].tolist() for one in by_bytes(told, most=10)] == [[0, 1], [2], [3], [4, 5]]
-    assert list(by_bytes(misfits.iloc[:0])) == []
+    malformed = pd.DataFrame([rejected_row(number, payload=b"x" * size) for number, size in enumerate(sizes)])
+    assert [rows["kafka_offset"].tolist() for rows in by_bytes(malformed, most=10)] == [[0, 1], [2], [3], [4, 5]]
+    with_sizes = malformed.assign(payload=b"", payload_bytes=sizes)
+    assert [rows["kafka_offset"].tolist() for rows in by_bytes(with_sizes, most=10)] == [[0, 1], [2], [3], [4, 5]]
+    assert list(by_bytes(malformed.iloc[:0])) == []
 
 
-def test_all_slices_of_a_batch_arrive_together_under_one_ledger_row(
+def test_all_slices_of_a_batch_arrive_together_and_are_recorded_once(
     warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingest, "by_bytes", partial(by_bytes, most=10))
-    told = batch(event_row(1), rejected=tuple(rejected_row(one, payload=b"x" * one) for one in range(5, 12)))
-    assert apply_batch(warehouse, told) == BatchResult(new=1, duplicates=0, rejected=7)
-    assert apply_batch(warehouse, told).skipped
-    found = rows(warehouse, "select kafka_offset, payload from RAW.REJECTED")
-    assert {row["kafka_offset"]: base64.b64decode(row["payload"]) for row in found} == {
-        one: b"x" * one for one in range(5, 12)
+    sizes = range(5, 12)
+    sliced = batch(event_row(1), rejected=tuple(rejected_row(size, payload=b"x" * size) for size in sizes))
+    assert apply_batch(warehouse, sliced) == BatchResult(new=1, duplicates=0, rejected=7)
+    assert apply_batch(warehouse, sliced).skipped
+    stored_rows = rows(warehouse, "select kafka_offset, payload from RAW.REJECTED")
+    assert {row["kafka_offset"]: base64.b64decode(row["payload"]) for row in stored_rows} == {
+        size: b"x" * size for size in sizes
     }
-    assert held(warehouse, "RAW.BATCHES") == 1
+    assert count_of(warehouse, "RAW.BATCHES") == 1
