@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rtlib.domains import ALL_SITES
 from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, step
 from rtlib.records import Kpi
 
 GRACE = timedelta(seconds=5)  # events arrive a few seconds out of order; later ones change no alert
-EVERYWHERE = "all"  # the site of a measure of the whole domain
+EVERYWHERE = ALL_SITES  # the site of a measure of the whole domain
 UNMEASURED = "unmeasured_since"  # in the evidence of an alert that ended because its values stopped
 
 

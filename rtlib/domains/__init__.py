@@ -3,6 +3,7 @@
 from rtlib.domains.load import domain_names, load_domain
 from rtlib.domains.measures import measures
 from rtlib.domains.spec import (
+    ALL_SITES,
     Aggregate,
     Attribute,
     Demand,
@@ -17,6 +18,7 @@ from rtlib.domains.spec import (
 )
 
 __all__ = [
+    "ALL_SITES",
     "Aggregate",
     "Attribute",
     "Demand",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Aggregate = Literal["count", "sum", "mean", "max", "min", "share"]
 Direction = Literal["high", "low"]
 Shape = Literal["none", "lognormal", "normal", "uniform"]
+ALL_SITES = "all"  # in place of a site's id: the domain as a whole
 
 
 class Severity(StrEnum):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from rtlib.domains import ALL_SITES
 from rtlib.warehouse.connection import query
 from rtlib.warehouse.ingest import HISTORY
 from rtlib.warehouse.staging import moment_text
@@ -88,8 +89,10 @@ def outcome(connection: SnowflakeConnection, domain: str, *, now: datetime) -> O
     )
 
 
-_CHAMPIONS = "select model, wape, coverage_80 from ML.BACKTESTS where domain = ? and is_champion and site <> 'all'"
-_AHEAD = """
+_CHAMPIONS = (
+    f"select model, wape, coverage_80 from ML.BACKTESTS where domain = ? and is_champion and site <> '{ALL_SITES}'"
+)
+_AHEAD = f"""
 select
     max(made_at) as made_at,
     max(ends) as until,
@@ -101,7 +104,7 @@ from (
         dateadd(minute, interval_minutes, interval_start) as ends,
         cast(? as timestamp_ntz) as now
     from ML.FORECASTS
-    where domain = ? and is_champion and site <> 'all'
+    where domain = ? and is_champion and site <> '{ALL_SITES}'
 ) by_interval
 """
 _PLAN = """
@@ -203,10 +206,10 @@ def load_of_forecast(
 _LIVE_BEFORE = """
 select 1 as one from RAW.EVENTS where domain = ? and topic <> ? and occurred_at < cast(? as timestamp_ntz) limit 1
 """
-_LAST_FORECAST = """
+_LAST_FORECAST = f"""
 select interval_start, dateadd(minute, interval_minutes, interval_start) as interval_end, upper_80
 from ML.FORECASTS
-where domain = ? and site = 'all' and is_champion
+where domain = ? and site = '{ALL_SITES}' and is_champion
     and dateadd(minute, interval_minutes, interval_start) <= cast(? as timestamp_ntz)
     and dateadd(minute, 2 * interval_minutes, interval_start) > cast(? as timestamp_ntz)
 order by interval_start desc, made_at desc

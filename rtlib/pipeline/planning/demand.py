@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rtlib.domains import Domain
+from rtlib.domains import ALL_SITES, Domain
 from rtlib.forecast import Grid, grids
 from rtlib.simulator.history import SITE_NOISE, day_level
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INTERVAL_MINUTES = 30
-EVERYWHERE = "all"  # the series of a domain as a whole, for people who serve all of its sites
+EVERYWHERE = ALL_SITES  # the series of a domain as a whole, for people who serve all of its sites
 AHEAD = timedelta(days=60)  # further ahead nobody asks, closures included
 FULL_DAY = 0.9  # a day with less than this share of its intervals is not over, or was not looked at
 
