@@ -1,4 +1,4 @@
-"""What the nodes of dbt, forecast and staffing show: what their last runs left, or that there was none."""
+"""The nodes of dbt, forecast and staffing show the results of their last runs, or that there was none."""
 
 from __future__ import annotations
 
@@ -52,50 +52,52 @@ def staffing_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Obs
     return staffing(outcome(warehouse, "curbside", now=now), now=now)
 
 
-def numbers(seen: Observation) -> dict[str, float | None]:
-    return {one.name: None if one.value is None else round(one.value, 6) for one in seen.readings}
+def numbers(node: Observation) -> dict[str, float | None]:
+    return {reading.name: None if reading.value is None else round(reading.value, 6) for reading in node.readings}
 
 
-def test_before_anything_was_made_the_nodes_are_idle_and_say_what_to_do(warehouse: SnowflakeConnection) -> None:
+def test_before_the_first_run_the_nodes_are_idle_and_name_the_command(warehouse: SnowflakeConnection) -> None:
     for table in ("ML.FORECASTS", "ML.BACKTESTS", "OPS.STAFFING"):
         execute(warehouse, f"delete from {table}")
-    told = outcome(warehouse, "gaming", now=CLOCK)
-    for seen, verb in (
-        (forecast(told, now=CLOCK), "rtlib staffing forecast"),
-        (staffing(told, now=CLOCK), "rtlib staffing plan"),
+    result = outcome(warehouse, "gaming", now=CLOCK)
+    for node, command in (
+        (forecast(result, now=CLOCK), "rtlib staffing forecast"),
+        (staffing(result, now=CLOCK), "rtlib staffing plan"),
     ):
-        assert seen.status is Status.IDLE
-        assert verb in seen.reason
-        assert seen.readings == ()
+        assert node.status is Status.IDLE
+        assert command in node.reason
+        assert node.readings == ()
 
 
 def test_the_forecast_shows_its_error_its_interval_and_its_champions(warehouse: SnowflakeConnection) -> None:
     ahead = [forecast_row(site, hour) for site in ("a", "b", "all") for hour in range(30)]
     write_forecasts(warehouse, "curbside", ahead, [backtest_row("a", 0.1), backtest_row("b", 0.2)])
-    seen = forecast_node(warehouse)
-    assert seen.status is Status.HEALTHY
-    assert numbers(seen) == {"error (WAPE)": 15.0, "interval held": 80.0, "sites": 2, "next day": 480.0}
-    assert "seasonal (2)" in seen.reason
+    node = forecast_node(warehouse)
+    assert node.status is Status.HEALTHY
+    assert numbers(node) == {"error (WAPE)": 15.0, "interval held": 80.0, "sites": 2, "next day": 480.0}
+    assert "seasonal (2)" in node.reason
 
 
-def test_the_next_day_is_the_one_that_lies_ahead_though_older_forecasts_are_kept(
+def test_the_next_day_lies_ahead_although_older_forecasts_are_kept(
     warehouse: SnowflakeConnection,
 ) -> None:
     write_forecasts(warehouse, "curbside", [forecast_row("a", hour, 99.0) for hour in range(-72, 1)], [])
     write_forecasts(warehouse, "curbside", [forecast_row("a", hour) for hour in range(60)], [])
     assert numbers(forecast_node(warehouse))["next day"] == 240.0
-    assert numbers(forecast_node(warehouse, days_later=2))["next day"] == 120.0  # all that is left
+    assert numbers(forecast_node(warehouse, days_later=2))["next day"] == 120.0  # the rest of the forecast
 
 
-def test_a_forecast_that_lies_in_the_past_is_degraded_and_says_since_when(warehouse: SnowflakeConnection) -> None:
+def test_a_forecast_that_has_ended_is_degraded_and_gives_its_end(warehouse: SnowflakeConnection) -> None:
     write_forecasts(warehouse, "curbside", [forecast_row("a", hour) for hour in range(30)], [backtest_row("a", 0.1)])
-    seen = forecast_node(warehouse, days_later=3)
-    assert (seen.status, numbers(seen)["next day"]) == (Status.DEGRADED, None)
-    assert f"ended at {NOW + timedelta(hours=30):%a %d %b %H:%M} UTC" in seen.reason
-    assert "rtlib staffing forecast" in seen.reason
+    node = forecast_node(warehouse, days_later=3)
+    assert (node.status, numbers(node)["next day"]) == (Status.DEGRADED, None)
+    assert f"ended at {NOW + timedelta(hours=30):%a %d %b %H:%M} UTC" in node.reason
+    assert "rtlib staffing forecast" in node.reason
 
 
-def test_the_plan_shows_who_is_needed_now_at_the_peak_and_where_it_falls_short(warehouse: SnowflakeConnection) -> None:
+def test_the_plan_shows_the_staff_needed_now_and_at_the_peak_and_its_largest_shortage(
+    warehouse: SnowflakeConnection,
+) -> None:
     rows = [
         staffing_row("a", 0, 3, 3),
         staffing_row("b", 0, 2, 4),
@@ -104,23 +106,23 @@ def test_the_plan_shows_who_is_needed_now_at_the_peak_and_where_it_falls_short(w
         staffing_row("a", -9, 50, 50),
     ]
     write_staffing(warehouse, "curbside", rows)
-    seen = staffing_node(warehouse)
-    assert numbers(seen) == {"needed now": 5, "next peak": 11, "largest gap": 3}
-    assert seen.status is Status.DEGRADED
+    node = staffing_node(warehouse)
+    assert numbers(node) == {"needed now": 5, "next peak": 11, "largest gap": 3}
+    assert node.status is Status.DEGRADED
     when = CLOCK - A_WHILE_AGO + timedelta(hours=5)
-    assert seen.reason == f"3 people too few at the worst moment, {when:%a %d %b %H:%M} UTC"
+    assert node.reason == f"3 people too few at the worst moment, {when:%a %d %b %H:%M} UTC"
 
 
 def test_a_shortage_that_is_over_is_no_gap(warehouse: SnowflakeConnection) -> None:
     write_staffing(warehouse, "curbside", [staffing_row("a", -9, 50, 4), staffing_row("a", 5, 6, 6)])
-    seen = staffing_node(warehouse)
-    assert (seen.status, numbers(seen)["largest gap"]) == (Status.HEALTHY, 0)
+    node = staffing_node(warehouse)
+    assert (node.status, numbers(node)["largest gap"]) == (Status.HEALTHY, 0)
 
 
-def test_a_plan_that_lies_in_the_past_is_degraded_and_says_since_when(warehouse: SnowflakeConnection) -> None:
+def test_a_plan_that_has_ended_is_degraded_and_gives_its_end(warehouse: SnowflakeConnection) -> None:
     write_staffing(warehouse, "curbside", [staffing_row("a", 0, 6, 4)])
-    seen = staffing_node(warehouse, days_later=2)
-    assert seen.status is Status.DEGRADED
-    assert numbers(seen) == {"needed now": None, "next peak": None, "largest gap": None}
-    assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1):%a %d %b %H:%M} UTC" in seen.reason
-    assert "rtlib staffing plan" in seen.reason
+    node = staffing_node(warehouse, days_later=2)
+    assert node.status is Status.DEGRADED
+    assert numbers(node) == {"needed now": None, "next peak": None, "largest gap": None}
+    assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1):%a %d %b %H:%M} UTC" in node.reason
+    assert "rtlib staffing plan" in node.reason
