@@ -22,14 +22,14 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Keeps strangers away from the servers of a Spark whose driver and executor are this process.
+ * Closes the servers of a Spark whose driver and executor share this process to all other processes.
  *
- * Spark leaves two doors open, whatever is configured. The servers of real-time mode's streaming shuffle listen on every
- * network interface and authenticate nobody. The driver's own server sends files before a client has authenticated.
+ * Spark leaves two gaps in any configuration. The servers of real-time mode's streaming shuffle listen on every network
+ * interface without authentication. The driver's own server sends files before a client has authenticated.
  *
- * Netty calls this extension for each server and each client of the process. A server that asks for every interface gets
+ * Netty calls this extension for each server and each client of the process. A server for every interface is bound to
  * 127.0.0.1 instead. Every server reads 32 secret bytes from a new connection before anything else; clients in the same
- * process send them first. The bytes are drawn when the process starts, and no other process ever has them.
+ * process send them first. The bytes are generated at the start of the process and never leave it.
  *
  * Written for Janino, the compiler among Spark's jars: no lambdas, no generics.
  */
@@ -47,22 +47,22 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
 
     public void postInitializeServerChildChannel(Channel connection) {
         if (GUARDED.containsValue(connection.parent())) {
-            connection.pipeline().addFirst(new Doorkeeper());
+            connection.pipeline().addFirst(new SecretCheck());
         }
     }
 
     public void postInitializeClientChannel(Channel client) {
-        client.pipeline().addFirst(new Caller());
+        client.pipeline().addFirst(new SecretSender());
     }
 
-    /** Moves a server from every interface to 127.0.0.1, and guards it. */
+    /** Binds a server for every interface to 127.0.0.1, and guards it. */
     private static final class Listener extends ChannelOutboundHandlerAdapter {
         public void bind(ChannelHandlerContext context, SocketAddress address, final ChannelPromise bound) {
-            InetSocketAddress place = (InetSocketAddress) address;
-            if (!place.isUnresolved() && place.getAddress().isAnyLocalAddress()) {
-                place = new InetSocketAddress(InetAddress.getLoopbackAddress(), place.getPort());
+            InetSocketAddress target = (InetSocketAddress) address;
+            if (!target.isUnresolved() && target.getAddress().isAnyLocalAddress()) {
+                target = new InetSocketAddress(InetAddress.getLoopbackAddress(), target.getPort());
             }
-            context.bind(place).addListener(new GenericFutureListener() {
+            context.bind(target).addListener(new GenericFutureListener() {
                 public void operationComplete(Future done) {
                     if (done.isSuccess()) {
                         guard(bound.channel());
@@ -85,19 +85,19 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
         });
     }
 
-    /** Lets a connection through to the server once it has sent the secret; nothing is heard of any other. */
-    private static final class Doorkeeper extends ByteToMessageDecoder {
+    /** Passes a connection on to the server once it has sent the secret; closes any other. */
+    private static final class SecretCheck extends ByteToMessageDecoder {
         public void channelActive(ChannelHandlerContext context) {
-            // Not passed on: the server hears of the connection when it has proved itself.
+            // Not passed on: the server must not see the connection before it is authenticated.
         }
 
         protected void decode(ChannelHandlerContext context, ByteBuf received, List out) {
             if (received.readableBytes() < SECRET.length) {
                 return;
             }
-            byte[] shown = new byte[SECRET.length];
-            received.readBytes(shown);
-            if (MessageDigest.isEqual(shown, SECRET)) {
+            byte[] presented = new byte[SECRET.length];
+            received.readBytes(presented);
+            if (MessageDigest.isEqual(presented, SECRET)) {
                 context.fireChannelActive();
                 context.pipeline().remove(this);
             } else {
@@ -107,7 +107,7 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
         }
 
         public void channelInactive(ChannelHandlerContext context) {
-            // A stranger has gone.
+            // Never authenticated, so the server must not be notified.
         }
 
         public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
@@ -115,8 +115,8 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
         }
     }
 
-    /** Sends the secret before anything else where a guarded server of this process listens. */
-    private static final class Caller extends ChannelDuplexHandler {
+    /** Sends the secret before anything else to a guarded server of this process. */
+    private static final class SecretSender extends ChannelDuplexHandler {
         private boolean guarded;
 
         public void connect(
@@ -131,16 +131,16 @@ public final class LoopbackGuard extends ChannelInitializerExtension {
         }
 
         public void channelActive(ChannelHandlerContext context) {
-            introduce(context);
+            sendSecret(context);
             context.fireChannelActive();
         }
 
         public void write(ChannelHandlerContext context, Object message, ChannelPromise written) {
-            introduce(context); // a listener of the connection may write before the channel counts as active
+            sendSecret(context); // a listener of the connection may write before the channel counts as active
             context.write(message, written);
         }
 
-        private void introduce(ChannelHandlerContext context) {
+        private void sendSecret(ChannelHandlerContext context) {
             if (guarded) {
                 context.writeAndFlush(Unpooled.copiedBuffer(SECRET));
             }
