@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rtlib.domains import ALL_SITES
 from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, step
+from rtlib.domains import ALL_SITES
 from rtlib.records import Kpi
 
 GRACE = timedelta(seconds=5)  # events arrive a few seconds out of order; later ones change no alert
