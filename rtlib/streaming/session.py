@@ -55,6 +55,29 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     from pyspark.sql import SparkSession
 
     is_local, scratch = settings.spark_master.startswith("local"), settings.home / "spark-local"
+    if is_local:
+        shutil.rmtree(scratch, ignore_errors=True)  # left behind by a killed Spark
+    builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
+    for name, value in _options(settings, jars=jars, scratch=scratch, is_local=is_local).items():
+        builder = builder.config(name, value)
+    umask = os.umask(0o077)  # Spark's Java inherits it
+    try:
+        spark = builder.getOrCreate()
+    except Exception as error:
+        raise StreamError(
+            f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
+            cure="rtlib doctor checks Java and memory; rtlib logs stream shows Spark's messages",
+        ) from error
+    finally:
+        os.umask(umask)
+    if is_local:
+        private.close_to_others(scratch)  # Spark makes the jars that it copies there executable for all users
+        guard.check(spark)
+        guard.close_callbacks(spark)
+    return spark
+
+
+def _options(settings: Settings, *, jars: Sequence[Path], scratch: Path, is_local: bool) -> dict[str, str]:
     java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATE_OPTIMISATION}"
     options = {
         "spark.jars": ",".join(str(jar) for jar in jars),
@@ -74,24 +97,6 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
         "spark.local.dir": str(scratch),
     }
     if is_local:
-        shutil.rmtree(scratch, ignore_errors=True)  # left behind by a killed Spark
         options |= guard.options(settings.home, scratch=scratch, java_options=java_options)
         options["spark.storage.blockManagerHeartbeatTimeoutMs"] = SUSPENDED_AT_MOST
-    builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    umask = os.umask(0o077)  # Spark's Java inherits it
-    try:
-        spark = builder.getOrCreate()
-    except Exception as error:
-        raise StreamError(
-            f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
-            cure="rtlib doctor checks Java and memory; rtlib logs stream shows Spark's messages",
-        ) from error
-    finally:
-        os.umask(umask)
-    if is_local:
-        private.close_to_others(scratch)  # Spark makes the jars that it copies there executable for all users
-        guard.check(spark)
-        guard.close_callbacks(spark)
-    return spark
+    return options
