@@ -17,7 +17,7 @@ def explain(
     node: Annotated[
         str,
         typer.Argument(
-            help="A node of the graph (events, kpis, dwh, ...), kpi:<name>, alert:newest, forecast:all, forecast:<site>."
+            help="A node of the graph (events, kpis, dwh, ...), kpi:<name>, alert:newest, or forecast:<site or all>."
         ),
     ],
     level: Annotated[str, typer.Option("--level", help="The reader: newcomer, practitioner or expert.")] = "newcomer",

@@ -18,7 +18,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
-from rtlib.limits import DEEP, MAX_EVENT_BYTES, TAKEN_AWAY, TOO_DEEP, TOO_LARGE
+from rtlib.limits import DEEP, MAX_EVENT_BYTES, REMOVALS, TOO_DEEP, TOO_LARGE
 from rtlib.streaming.fast_path import record_regex
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _too_deep(text: Column) -> Column:
     """``limits.too_deep`` as a column."""
     from pyspark.sql import functions as F
 
-    for one in TAKEN_AWAY:
+    for one in REMOVALS:
         text = F.regexp_replace(text, one, "")
     return text.rlike(DEEP)
 

@@ -77,8 +77,8 @@ def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
         ("RTLIB_KAFKA_PORT", "99999", "less than or equal to 65535"),
         ("RTLIB_APP_PORT", "-5", "greater than or equal to 1"),
         ("RTLIB_RECEIVER_PORT", "0", "greater than or equal to 1"),
-        ("RTLIB_SPARK_MASTER", "nonsense", "Spark knows local"),
-        ("RTLIB_SPARK_MASTER", "local[0]", "Spark knows local"),
+        ("RTLIB_SPARK_MASTER", "nonsense", "use local, local[8]"),
+        ("RTLIB_SPARK_MASTER", "local[0]", "use local, local[8]"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_would_work(
