@@ -135,7 +135,8 @@ def test_a_closed_terminal_ends_the_whole_stack() -> None:
         terminal, child_end = pty.openpty()
         running = subprocess.Popen(
             [sys.executable, "-c", DEMO],
-            stdin=child_end, stdout=child_end, stderr=child_end, env=clean_environment(settings.home), start_new_session=True,
+            stdin=child_end, stdout=child_end, stderr=child_end,
+            env=clean_environment(settings.home), start_new_session=True,
         )  # fmt: skip
         os.close(child_end)
         output = b""

@@ -1,4 +1,4 @@
-"""Parts: program entry in the catalogue gives a process its program, health check, memory limit and place in recovery."""
+"""Parts: an entry in the catalogue gives a process its program, health check, memory limit and role in recovery."""
 
 from __future__ import annotations
 
