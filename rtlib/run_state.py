@@ -1,4 +1,4 @@
-"""Run state: whether the stack of a state folder runs, its options, and its secrets."""
+"""Run state: whether the stack of a state folder runs, its options, its ports, and its secrets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rtlib import private
+from rtlib.errors import ConfigError
 
 SOCKET_PATH_LIMIT = 100  # bytes; the limit is 107 on Linux, and the lock beside the socket needs a few
 CONNECT_SECONDS = 2.0
@@ -58,6 +59,23 @@ def load_options(home: Path) -> dict[str, object]:
     A torn file counts as empty; the next ``up`` replaces it.
     """
     return _object(home / "run.json")
+
+
+def load_ports(home: Path) -> dict[str, int]:
+    """The ports that ``up`` chose for each local server; empty if the stack was never started.
+
+    Raises:
+        ConfigError: ``ports.json`` is torn or has other content.
+    """
+    try:
+        return {name: int(port) for name, port in json.loads((home / "ports.json").read_text()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{home / 'ports.json'} is not JSON with a port for each part ({error})",
+            cure="rtlib down && rtlib up, which chooses new ports",
+        ) from error
 
 
 def make_secrets(home: Path) -> None:
