@@ -1,3 +1,3 @@
-"""rtlib: the parts of a real-time data stack, each behind a small module, and the graph that shows them."""
+"""rtlib: a real-time data stack for learning, in small modules, and the live graph that shows it."""
 
 __version__ = "0.1.0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rtlib.config_errors import describe, unknown_name_hint
 from rtlib.errors import ConfigError, ServiceError
-from rtlib.run_state import is_running, load_options, read_secret
+from rtlib.run_state import is_running, load_options, load_ports, read_secret
 from rtlib.validators import Address, Port, SparkMaster
 
 PREFIX = "RTLIB_"
@@ -139,19 +138,7 @@ class Settings(BaseSettings):
     @property
     def ports(self) -> dict[str, int]:
         """Ports of the local stack, running or not: those chosen by ``up``, else the usual ones."""
-        try:
-            return {**USUAL_PORTS, **{name: int(port) for name, port in self._chosen_ports().items()}}
-        except FileNotFoundError:
-            return dict(USUAL_PORTS)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"{self.home / 'ports.json'} is not JSON with a port for each part ({error})",
-                cure="rtlib down && rtlib up, which chooses new ports",
-            ) from error
-
-    def _chosen_ports(self) -> dict[str, int]:
-        chosen: dict[str, int] = json.loads((self.home / "ports.json").read_text())
-        return chosen
+        return {**USUAL_PORTS, **load_ports(self.home)}
 
     @property
     def pinned_ports(self) -> dict[str, int]:

@@ -1,19 +1,19 @@
-"""Errors: every one says what failed, with which value, and what to do next.
+"""Errors: each one names what failed, the value at fault, and what to do next.
 
 RtlibError
 ├── ConfigError        a setting has a value that cannot work
-├── EnvironmentProblem  the machine lacks something: Java, memory, disk, a free port
-├── DownloadError      a jar could not be fetched, or is not the one in the lock
+├── EnvironmentProblem  the machine lacks something: Java, memory, disk space, a free port
+├── DownloadError      a jar could not be fetched, or differs from the lock
 ├── ServiceError       a part of the local stack did not start, stop or answer
 │   ├── SupervisorSilent  the supervisor itself does not answer
 │   └── RegistryDamaged   its store cannot be read as it was written
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
 ├── WarehouseError     the warehouse refused a statement or did not answer
-│   ├── WarehouseDamaged      its file cannot be read as it was written
-│   └── WarehouseUnreachable  it did not answer, or no longer knows this session
+│   ├── WarehouseDamaged      its file is damaged
+│   └── WarehouseUnreachable  it did not answer, or its session has expired
 └── StreamError        the streaming application could not start or stopped
-    └── CheckpointTorn  a query's checkpoint is damaged and cannot be mended
+    └── CheckpointTorn  a query's checkpoint is damaged and cannot be repaired
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RtlibError(Exception):
     """Base of all errors of this library.
 
     Args:
-        what: What failed, with the value that was wrong.
+        what: What failed, with the value at fault.
         cure: What to do next, as a command or a setting where there is one.
     """
 
@@ -35,7 +35,7 @@ class RtlibError(Exception):
         super().__init__(f"{what}\n  Cure: {cure}" if cure else what)
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of it: the sentence and the cure. IPython asks for it instead of a traceback."""
+        """What a notebook shows instead of a traceback: the message and the cure. IPython calls it."""
         return f"{type(self).__name__}: {self}".splitlines()
 
 
@@ -64,7 +64,7 @@ class ServiceError(RtlibError):
 
 
 class SupervisorSilent(ServiceError):
-    """You meet it when the supervisor runs but does not answer, for one because it is suspended."""
+    """You meet it when the supervisor runs but does not answer, for example because it is suspended."""
 
 
 class RegistryDamaged(ServiceError):
@@ -82,7 +82,7 @@ class EventRefused(RtlibError):
 
     Args:
         reason: Why, in words.
-        field: The field at fault, as a dotted path; empty when the whole event is.
+        field: The dotted path of the field at fault; empty for the whole event.
     """
 
     exit_code = 6
@@ -100,14 +100,14 @@ class WarehouseError(RtlibError):
 
 
 class WarehouseUnreachable(WarehouseError):
-    """You meet it when the warehouse does not answer, or has forgotten the session; later it may."""
+    """You meet it when the warehouse does not answer, or the session has expired; a retry may succeed."""
 
 
 class WarehouseDamaged(WarehouseError):
-    """You meet it when the local warehouse's file cannot be read: cut short, a page overwritten, a torn log."""
+    """You meet it when the local warehouse's file is truncated, overwritten, or has a torn log."""
 
     CURE = "rtlib rebuild warehouse"
-    # DuckDB's own words, and those by which the local warehouse refuses a sign-in because of them.
+    # Messages of DuckDB, and that of the local warehouse when it refuses a sign-in because of them.
     SIGNS = (
         "Could not read enough bytes",
         "Corrupt database file",
@@ -120,15 +120,15 @@ class WarehouseDamaged(WarehouseError):
 
     @classmethod
     def is_meant_by(cls, text: str) -> bool:
-        """True when these are the words of a damaged file, and not of a full disk or too little memory."""
-        return any(sign in text for sign in cls.SIGNS) and not any(one in text for one in cls.OTHER_REASONS)
+        """True when a message means a damaged file, and not a full disk or too little memory."""
+        return any(sign in text for sign in cls.SIGNS) and not any(reason in text for reason in cls.OTHER_REASONS)
 
 
 class StreamError(RtlibError):
-    """You meet it when the streaming application cannot start, or stops by itself."""
+    """You meet it when the streaming application cannot start, or stops unexpectedly."""
 
     exit_code = 8
 
 
 class CheckpointTorn(StreamError):
-    """You meet it when a query's checkpoint is damaged and holds no batch to go back to."""
+    """You meet it when a query's checkpoint is damaged and has no complete batch to return to."""

@@ -1,4 +1,4 @@
-"""HTTP guard: an ASGI middleware for servers on this machine; web pages, foreign hosts and huge bodies are refused."""
+"""HTTP guard: ASGI middleware for local servers; refuses web pages, foreign host names and huge bodies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_BODY_BYTES = 1_048_576
 MAX_JSON_DEPTH = 64  # Python's parser fails somewhere below 1,000
 HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
-# A string is skipped as a whole, an unfinished string too: brackets inside it do not nest.
+# Skips whole strings, even unfinished ones, because brackets inside a string do not nest.
 STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 Message = MutableMapping[str, Any]
@@ -22,7 +22,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Refused(Exception):
-    """A request that the guard does not pass on: its status code, and the reason for the client."""
+    """A request that the guard refuses: the status code, and the reason for the client."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -30,19 +30,19 @@ class Refused(Exception):
 
 
 class Guard:
-    """Pass a request on only if it cannot come from a web page and is of a bounded size.
+    """Passes a request on only if it cannot come from a web page and its size is limited.
 
-    A request needs one ``Host`` header that names this machine, and no ``Origin``: browsers send one with every
-    request that changes something. The body of a POST, PUT or PATCH has to be JSON, which a page elsewhere cannot
-    send without asking first. It reaches the application whole and unzipped.
+    A request needs exactly one ``Host`` header that names this machine, and no ``Origin``, which browsers send with
+    every request that changes something. The body of a POST, PUT or PATCH must be JSON, which a foreign page cannot
+    send without a CORS preflight. The application receives the complete, decompressed body.
 
     Args:
         app: The application.
-        hosts: Host names that may be asked for, with any port; an IPv6 address in brackets.
-        max_body_bytes: Limit of a body, in bytes, both as sent and unzipped.
-        max_json_depth: How deep objects and arrays may nest.
-        max_upload_bytes: Limit of a PUT, in bytes; its body may then be anything and is passed on as it arrives.
-            0 means that a PUT is like a POST.
+        hosts: Accepted host names, with any port; an IPv6 address in brackets.
+        max_body_bytes: Limit of a body, in bytes, before and after decompression.
+        max_json_depth: Nesting limit of objects and arrays.
+        max_upload_bytes: Limit of a PUT, in bytes; its body may then have any type and is passed on as a stream.
+            0 means that a PUT is treated like a POST.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class Guard:
 
     def _check_source(self, scope: Message) -> None:
         hosts = _values(scope, b"host")
-        named = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if named is None or named[1].decode().lower() not in self._hosts:
+        host = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if host is None or host[1].decode().lower() not in self._hosts:
             raise Refused(403, "the Host header does not name this machine")
         if _values(scope, b"origin"):
-            raise Refused(403, "requests of web pages are refused: there is an Origin header")
+            raise Refused(403, "requests from web pages are refused: there is an Origin header")
 
     async def _checked_body(self, scope: Message, receive: Receive) -> tuple[Message, Receive]:
         if scope["type"] != "http":
@@ -90,11 +90,11 @@ class Guard:
             return scope, receive
         kinds = [value.split(b";")[0].strip().lower() for value in _values(scope, b"content-type")]
         if kinds != [b"application/json"]:
-            raise Refused(415, "the Content-Type has to be application/json")
+            raise Refused(415, "the Content-Type must be application/json")
         body = _unzipped(scope, await _read(receive, self._max_body_bytes), self._max_body_bytes)
         _check_depth(body, self._max_json_depth)
-        left_out = (b"content-encoding", b"content-length")
-        headers = [(name, value) for name, value in scope["headers"] if name not in left_out]
+        replaced = (b"content-encoding", b"content-length")
+        headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
         headers.append((b"content-length", str(len(body)).encode()))
         return {**scope, "headers": headers}, _replayed(body, receive)
 
@@ -104,12 +104,12 @@ def _values(scope: Message, name: bytes) -> list[bytes]:
 
 
 def _check_length(scope: Message, limit: int) -> None:
-    """The server sees to it that a body is as long as its Content-Length says."""
+    """Check the declared length; the server enforces that the body has it."""
     if _values(scope, b"transfer-encoding"):
-        raise Refused(411, "the length of the body has to be given")
+        raise Refused(411, "the length of the body is required")
     for length in _values(scope, b"content-length"):
         if not re.fullmatch(rb"[0-9]{1,18}", length) or int(length) > limit:
-            raise Refused(413, f"the body may have {limit:,} bytes")
+            raise Refused(413, f"the body may have at most {limit:,} bytes")
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -117,10 +117,10 @@ async def _read(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "the client has gone")
+            raise Refused(400, "the client disconnected")
         body += message.get("body", b"")
         if len(body) > limit:
-            raise Refused(413, f"the body may have {limit:,} bytes")
+            raise Refused(413, f"the body may have at most {limit:,} bytes")
         if not message.get("more_body", False):
             return bytes(body)
 
@@ -130,43 +130,43 @@ def _unzipped(scope: Message, body: bytes, limit: int) -> bytes:
     if encodings in ([], [b"identity"]):
         return body
     if encodings != [b"gzip"]:
-        raise Refused(415, "the Content-Encoding may be gzip and nothing else")
+        raise Refused(415, "the only Content-Encoding accepted is gzip")
     unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         plain = unzip.decompress(body, limit + 1)
     except zlib.error as error:
         raise Refused(400, f"the body is not gzip: {error}") from None
     if len(plain) > limit:
-        raise Refused(413, f"the body may have {limit:,} bytes once it is unzipped")
+        raise Refused(413, f"the decompressed body may have at most {limit:,} bytes")
     if not unzip.eof or unzip.unused_data:
-        raise Refused(400, "the gzip body is cut off, or followed by something else")
+        raise Refused(400, "the gzip body is truncated, or followed by other data")
     return plain
 
 
 def _check_depth(body: bytes, limit: int) -> None:
-    """By counting brackets: a parser would fail on the depth itself."""
+    """Count brackets, because a parser would fail on deep nesting."""
     if body.count(b"[") + body.count(b"{") <= limit:
         return
     depth = 0
-    for found in STRING_OR_BRACKET.finditer(body):
-        token = found[0]
+    for match in STRING_OR_BRACKET.finditer(body):
+        token = match[0]
         depth += (token in b"[{") - (token in b"]}") if len(token) == 1 and token != b'"' else 0
         if depth > limit:
-            raise Refused(400, f"the JSON may nest {limit} levels")
+            raise Refused(400, f"the JSON may nest at most {limit} levels")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
+        return messages.pop() if messages else await receive()
 
     return replay
 
 
 async def _refuse(scope: Message, send: Send, refused: Refused) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})  # the server makes it a 403
+        await send({"type": "websocket.close", "code": 1008})  # the server turns it into a 403
         return
     body = json.dumps({"success": False, "code": None, "message": str(refused), "data": None}).encode()
     headers = [

@@ -1,38 +1,38 @@
-"""Limits: how large and how deeply nested an event may be; producers, queries and the ledger hold to the same."""
+"""Limits: the maximum size and nesting depth of an event, shared by producers, queries and the ledger."""
 
 from __future__ import annotations
 
 import re
 
-# An event of the domains has some 400 bytes. What is larger is no event, and its content is not looked at.
-MAX_EVENT_BYTES = 8 * 1024  # with its frame
-MAX_EVENT_DEPTH = 8  # objects and arrays in one another; an event with its attributes has 2
+# An event has about 400 bytes. A record above the limit is rejected unread.
+MAX_EVENT_BYTES = 8 * 1024  # including its frame
+MAX_EVENT_DEPTH = 8  # nested objects and arrays; an event with attributes has 2
 
 TOO_LARGE = f"larger than {MAX_EVENT_BYTES:,} bytes"
 TOO_DEEP = f"nested deeper than {MAX_EVENT_DEPTH} levels"
 
-# Expressions that Java reads as Python does, so that the streaming queries come to the same verdict. None repeats a
-# group without end: Java takes a stack frame for each repetition, and a long text would overflow the stack.
+# Regular expressions with the same meaning in Java and Python, so that the streaming queries reach the same verdict. No
+# group repeats without a limit: Java uses a stack frame per repetition, and a long text would overflow the stack.
 ESCAPES = r"\\[\s\S]"
 STRINGS = r'"[^"]*+"'
 BALANCED = r"\{[^{}\[\]]*+\}|\[[^{}\[\]]*+\]"
 DEEP = rf"{BALANCED}|(?:[{{\[][^{{}}\[\]]*+){{{MAX_EVENT_DEPTH + 1}}}"
-TAKEN_AWAY = (ESCAPES, STRINGS, *[BALANCED] * MAX_EVENT_DEPTH)
+REMOVALS = (ESCAPES, STRINGS, *[BALANCED] * MAX_EVENT_DEPTH)
 
-_TAKEN_AWAY, _DEEP = tuple(re.compile(one) for one in TAKEN_AWAY), re.compile(DEEP)
+_REMOVALS, _DEEP = tuple(re.compile(pattern) for pattern in REMOVALS), re.compile(DEEP)
 
 
 def too_deep(text: str) -> bool:
-    """Whether a text opens more brackets in one another than an event may, whether it is JSON or not.
+    """True when the brackets of a text nest deeper than those of an event may; the text need not be JSON.
 
-    Strings and then innermost pairs are removed, these as often as they may be nested; no pair may be left then.
+    Removes strings, then the innermost pairs of brackets as often as the limit allows; a pair that is left is too deep.
 
     Example:
         >>> too_deep('{"attributes": {"items": 3}}'), too_deep("[" * 9)
         (False, True)
     """
-    if text.count("{") + text.count("[") <= MAX_EVENT_DEPTH:  # so most texts cost nothing
+    if text.count("{") + text.count("[") <= MAX_EVENT_DEPTH:  # a cheap test that most texts pass
         return False
-    for one in _TAKEN_AWAY:
-        text = one.sub("", text)
+    for pattern in _REMOVALS:
+        text = pattern.sub("", text)
     return bool(_DEEP.search(text))

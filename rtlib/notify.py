@@ -1,4 +1,4 @@
-"""Notify: the callback that long operations call with a line about their progress."""
+"""Notify: the callback for progress; long operations call it with a line of text."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Private files: readable by their owner alone, and whole or absent after a crash or a power cut."""
+"""Private files: accessible to their owner only, and complete or absent after a crash or a power cut."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder (mode 0700) and its missing parents, and return it; an existing folder gets that mode.
+    """Create a folder (mode 0700) and its missing parents; an existing folder gets that mode.
 
     Raises:
-        OSError: It cannot be made, or belongs to somebody else.
+        OSError: It cannot be created, or belongs to another user.
     """
-    missing = [one for one in (path, *path.parents) if not one.exists()]
-    for one in reversed(missing):
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
         with suppress(FileExistsError):  # another process was faster
-            one.mkdir(mode=FOLDER_MODE)
+            folder.mkdir(mode=FOLDER_MODE)
     if path.stat().st_mode & 0o777 != FOLDER_MODE:
         path.chmod(FOLDER_MODE)
     return path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file (mode 0600) in one step: a reader, or the machine after a power cut, sees the old or the new file.
+    """Write a file (mode 0600) atomically: readers, also after a power cut, see either the old or the new content.
 
-    The data is synced before the rename and the folder after it; otherwise a power cut may leave an empty file.
+    The data is synced before the rename and the folder after it; otherwise a power cut could leave an empty file.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")  # made with mode 0600
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")  # created with mode 0600
     draft = Path(name)
     try:
         with os.fdopen(number, "wb") as file:
@@ -50,7 +50,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def append(path: Path, content: str) -> None:
-    """Append to a file (mode 0600), which is made if it is missing.
+    """Append to a file (mode 0600), which is created if it is missing.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
@@ -61,7 +61,7 @@ def append(path: Path, content: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make a rename in this folder last over a power cut; a file system that cannot sync folders is left alone."""
+    """Make a rename in this folder survive a power cut; does nothing where folders cannot be synced."""
     with suppress(OSError):
         number = os.open(path, os.O_RDONLY)
         try:
@@ -71,19 +71,19 @@ def sync_folder(path: Path) -> None:
 
 
 def exposed(folder: Path) -> Iterator[Path]:
-    """What other users could read or change: the folder itself, and every file and folder in it, links left out."""
-    inside = (Path(place) / name for place, folders, files in os.walk(folder) for name in (*folders, *files))
+    """The files and folders that other users could read or change: in this folder and itself, without links."""
+    inside = (Path(parent) / name for parent, folders, files in os.walk(folder) for name in (*folders, *files))
     for path in (folder, *inside):
-        with suppress(FileNotFoundError):  # a log that was rotated, a segment that was deleted
+        with suppress(FileNotFoundError):  # for example a rotated log or a deleted segment
             if path.lstat().st_mode & 0o077 and not path.is_symlink():
                 yield path
 
 
 def close_to_others(folder: Path) -> int:
-    """Take every right in this folder from other users; return how many files and folders had to be changed.
+    """Remove other users' access to this folder; returns the number of files and folders that changed.
 
     Raises:
-        OSError: Something in it belongs to somebody else.
+        OSError: Something in it belongs to another user.
     """
     changed = 0
     for path in exposed(folder):

@@ -1,4 +1,4 @@
-"""Records: the frozen values that travel between layers."""
+"""Records: the immutable values exchanged between layers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened at one site; the value of a record on ``rtlib.<domain>.events``.
+    """Something that happened at a site; the value of a record on ``rtlib.<domain>.events``.
 
-    ``occurred_at`` is aware and in UTC. ``sequence`` counts from 0 without gaps for each ``producer_id``.
+    ``occurred_at`` is timezone-aware, in UTC. ``sequence`` counts from 0 without gaps for each ``producer_id``.
     """
 
     event_id: str
@@ -71,10 +71,9 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that does not fit its schema: the untouched bytes, why, and where it came from.
+    """A record that does not match its schema: its unchanged bytes, the reason, and its origin.
 
-    ``topic`` is the topic it was meant for; ``partition`` and ``offset`` are -1 when it was refused before it
-    reached Kafka.
+    ``topic`` is its intended topic; ``partition`` and ``offset`` are -1 when it was refused before it reached Kafka.
     """
 
     payload: bytes
@@ -87,7 +86,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a simulator knows it sent: the ground truth that every count downstream is held against.
+    """The simulator's count of what it sent: the ground truth for every count downstream.
 
     ``records`` = ``events`` + ``duplicates`` + ``malformed``: what the events topic must hold. ``late``
     (within the watermark), ``too_late`` (beyond it) and ``out_of_order`` count events among ``events``.
@@ -108,7 +107,7 @@ class Tally:
         return self.events + self.duplicates + self.malformed
 
     def __add__(self, other: Tally) -> Tally:
-        """What two runs sent together; their producers have different names."""
+        """The sum of two runs, whose producers have different names."""
         names = ("events", "duplicates", "malformed", "late", "out_of_order", "too_late")
         counts = {name: getattr(self, name) + getattr(other, name) for name in names}
         return Tally(**counts, last_sequence={**self.last_sequence, **other.last_sequence})
@@ -116,7 +115,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class QueryProgress:
-    """What one micro-batch (or one real-time interval) of a streaming query did.
+    """The progress of a streaming query in a micro-batch or a real-time interval.
 
     Rates are rows per second; ``watermark`` is None until the query has one; ``dropped_late`` counts rows that
     arrived behind the watermark in this batch; ``end_offsets`` maps a partition to the offset after its last row.
@@ -137,7 +136,7 @@ class QueryProgress:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A part's sign of life, about once a second: whether it works, a few words, and its own numbers."""
+    """A part's report, about once a second: whether it works, a short text, and its own figures."""
 
     part: str
     active: bool
@@ -147,7 +146,7 @@ class Heartbeat:
 
 
 class Status(StrEnum):
-    """How a node is: ``idle`` has not run yet, ``planned`` is a part of the picture that is not built yet."""
+    """The state of a node: ``idle`` has not run yet, ``planned`` is not built yet."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -159,7 +158,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One number with its unit and the moment it was true; ``value`` is None when nothing was measured."""
+    """A number with its unit and the time of measurement; ``value`` is None when nothing was measured."""
 
     name: str
     value: float | None
@@ -169,7 +168,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a probe saw of one part: its status, why, and its live numbers."""
+    """A probe's result for a part: its status, the reason, and its live figures."""
 
     status: Status
     reason: str

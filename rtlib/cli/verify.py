@@ -25,12 +25,12 @@ def show_ledger(as_json: Json = False) -> None:
 
     settings = load_settings()
     wait_until_drained(settings, notify=say)
-    taken = ledger.take(settings, notify=say)
+    result = ledger.take(settings, notify=say)
     if as_json:
-        print_json(ledger.to_dict(taken))
+        print_json(ledger.to_dict(result))
     else:
-        typer.echo(ledger.render(taken))
-    raise typer.Exit(taken.verdict.exit_code)
+        typer.echo(ledger.render(result))
+    raise typer.Exit(result.verdict.exit_code)
 
 
 @app.command()

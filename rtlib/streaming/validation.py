@@ -18,7 +18,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
-from rtlib.limits import DEEP, MAX_EVENT_BYTES, TAKEN_AWAY, TOO_DEEP, TOO_LARGE
+from rtlib.limits import DEEP, MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE
 from rtlib.streaming.fast_path import record_regex
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _too_deep(text: Column) -> Column:
     """``limits.too_deep`` as a column."""
     from pyspark.sql import functions as F
 
-    for expression in TAKEN_AWAY:
+    for expression in REMOVALS:
         text = F.regexp_replace(text, expression, "")
     return text.rlike(DEEP)
 

@@ -1,4 +1,4 @@
-"""A part that ends again and again is named, and a supervisor that is suspended keeps nobody waiting."""
+"""Restarts: a part that keeps ending is reported, and no command waits long for a suspended supervisor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOPING = Program("simulator", (sys.executable, "-c", LOOPS.format(1.2)))
 
 
 def log_of(home: Path, *lines: str) -> Settings:
-    """A state folder whose supervisor has written these lines."""
+    """A state folder with these lines in the supervisor's log."""
     (home / "logs").mkdir()
     (home / "logs" / "supervisor.log").write_text("".join(f"2026-01-05 {line}\n" for line in lines))
     (home / "logs" / "stream.log").write_text("INFO begins\nrtlib: Spark did not start\n  Cure: rtlib doctor\n")
@@ -40,32 +40,32 @@ def ended(at: str, part: str = "stream") -> str:
     return f"{at},123 WARN exited: {part} (exit status 8; not expected)"
 
 
-def test_a_part_that_ended_three_times_in_two_minutes_is_named_with_its_last_error(tmp_path: Path) -> None:
+def test_a_part_that_ended_three_times_in_two_minutes_is_reported_with_its_last_error(tmp_path: Path) -> None:
     settings = log_of(tmp_path, ended("11:58:30"), ended("11:59:00"), ended("11:59:30"), ended("11:59:40", "loader"))
-    said = {"stream": "restarted 3 times in the last 2 minutes: rtlib: Spark did not start"}
-    assert restarts.loops(settings, now=NOW) == said
+    loops = {"stream": "restarted 3 times in the last 2 minutes: rtlib: Spark did not start"}
+    assert restarts.loops(settings, now=NOW) == loops
 
 
-def test_a_part_that_a_fault_ended_is_not_marked_for_ever(tmp_path: Path) -> None:
+def test_a_part_that_a_fault_ended_is_reported_for_two_minutes_only(tmp_path: Path) -> None:
     settings = log_of(tmp_path, ended("11:50:00"), ended("11:50:20"), ended("11:50:40"), ended("11:59:30"))
     assert restarts.restarts(settings, now=NOW) == {"stream": 1}
     assert restarts.loops(settings, now=NOW) == {}
 
 
 @pytest.mark.parametrize(
-    "over",
+    "stop",
     ["11:59:50,000 INFO stopped: stream (terminated by SIGTERM)", "11:59:50,000 INFO supervisord started with pid 7"],
 )
-def test_what_was_before_somebody_stopped_the_part_or_the_stack_is_over(tmp_path: Path, over: str) -> None:
-    settings = log_of(tmp_path, ended("11:59:00"), ended("11:59:10"), ended("11:59:20"), over, ended("11:59:55"))
+def test_ends_before_a_stop_of_the_part_or_the_stack_do_not_count(tmp_path: Path, stop: str) -> None:
+    settings = log_of(tmp_path, ended("11:59:00"), ended("11:59:10"), ended("11:59:20"), stop, ended("11:59:55"))
     assert restarts.restarts(settings, now=NOW) == {"stream": 1}
 
 
-def test_a_part_that_loops_is_not_well_whatever_its_last_sign_of_life_says() -> None:
+def test_a_part_that_keeps_ending_is_unhealthy_whatever_its_last_heartbeat() -> None:
     with running_supervisor(LOOPING) as settings:
         until(lambda: restarts.loops(settings), seconds=60)
-        told = status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
-        part = told.parts[0]
+        stack_status = status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
+        part = stack_status.parts[0]
         assert not part.healthy
         assert part.detail.startswith("restarted ")
         assert part.detail.endswith("times in the last 2 minutes: rtlib: RTLIB_RATE: no such rate")
@@ -80,7 +80,7 @@ def test_the_node_of_a_part_that_loops_is_stopped_with_the_reason() -> None:
     assert observations["loader"] == seen
 
 
-def test_a_damaged_checkpoint_is_not_waited_for() -> None:
+def test_a_damaged_checkpoint_ends_the_wait() -> None:
     def torn(settings: Settings) -> str:
         raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
 
@@ -90,7 +90,7 @@ def test_a_damaged_checkpoint_is_not_waited_for() -> None:
 
 @contextmanager
 def suspended() -> Iterator[Settings]:
-    """A stack whose supervisor stands still."""
+    """A stack with a suspended supervisor."""
     with running_supervisor(WAITS) as settings:
         pid = supervisor.supervisor_pid(settings)
         assert pid is not None
@@ -98,14 +98,14 @@ def suspended() -> Iterator[Settings]:
         try:
             yield settings
         finally:
-            if pid in {one.pid for one in stack.processes.psutil.process_iter()}:
+            if pid in {process.pid for process in stack.processes.psutil.process_iter()}:
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_a_suspended_supervisor_is_named_within_seconds_by_every_verb() -> None:
+def test_every_verb_reports_a_suspended_supervisor_within_seconds() -> None:
     with suspended() as settings:
         for verb in (("status",), ("up",), ("stop", "simulator")):
-            done = run_rtlib(settings.home, *verb, timeout=60)  # ends the test when a call waits for ever
+            done = run_rtlib(settings.home, *verb, timeout=60)  # the timeout ends the test if a call never returns
             assert done.returncode == (1 if verb == ("status",) else SupervisorSilent.exit_code), verb
             assert "the supervisor has not answered for 4 s" in done.stderr, verb
             assert "Cure: rtlib down" in done.stderr

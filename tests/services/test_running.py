@@ -1,4 +1,4 @@
-"""Whether a stack of this state folder runs; if not, nothing of it is asked, whoever has its ports by now."""
+"""Run state: whether the stack of a folder runs; if not, its old ports are never used."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from support.warehouse_server import WarehouseServer
 
 @pytest.fixture
 def running() -> Iterator[Settings]:
-    """A state folder with a real supervisor that has nothing to supervise."""
+    """A state folder with a real supervisor without programs."""
     with running_supervisor() as settings:
         yield settings
 
 
 @pytest.fixture
 def stopped(tmp_path: Path, warehouse_server: WarehouseServer) -> Settings:
-    """Another state folder, whose old ports belong to somebody else's warehouse by now."""
+    """Another state folder whose old ports are now used by another stack's warehouse."""
     ports = dict.fromkeys(("kafka", "registry", "warehouse", "receiver"), warehouse_server.port)
     (tmp_path / "ports.json").write_text(json.dumps(ports))
     return Settings(home=tmp_path)
 
 
-def test_a_stack_runs_while_its_supervisor_listens_and_not_when_its_files_are_left_over(running: Settings) -> None:
+def test_a_stack_runs_while_its_supervisor_listens_and_not_when_only_its_files_are_left(running: Settings) -> None:
     assert is_running(running.home)
     pid = supervisor.supervisor_pid(running)
     assert pid is not None
@@ -49,7 +49,7 @@ def test_a_stack_runs_while_its_supervisor_listens_and_not_when_its_files_are_le
     until(lambda: not is_running(running.home), seconds=10)
 
 
-def test_an_empty_folder_runs_nothing(tmp_path: Path) -> None:
+def test_an_empty_folder_has_no_running_stack(tmp_path: Path) -> None:
     assert not is_running(tmp_path)
 
 
@@ -64,14 +64,14 @@ def test_a_socket_of_another_user_is_not_our_supervisor(tmp_path: Path, monkeypa
     socket_path(tmp_path).unlink()
 
 
-def test_the_addresses_of_a_running_stack_are_those_it_chose(running: Settings) -> None:
+def test_the_addresses_of_a_running_stack_use_its_chosen_ports(running: Settings) -> None:
     (running.home / "ports.json").write_text(json.dumps({"kafka": 5, "registry": 6}))
     assert running.bootstrap_servers == "127.0.0.1:5"
     assert running.schema_registry_url == "http://127.0.0.1:6/apis/ccompat/v7"
     assert running.local_port("kafka") == 5
 
 
-ASKS: list[Callable[[Settings], Any]] = [
+REQUESTS: list[Callable[[Settings], Any]] = [
     lambda settings: settings.bootstrap_servers,
     lambda settings: settings.schema_registry_url,
     lambda settings: settings.local_port("receiver"),
@@ -84,27 +84,27 @@ ASKS: list[Callable[[Settings], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("ask", ASKS)
-def test_a_stopped_stack_is_told_of_though_somebody_else_has_its_ports(
-    stopped: Settings, ask: Callable[[Settings], Any]
+@pytest.mark.parametrize("request_something", REQUESTS)
+def test_a_stopped_stack_is_reported_even_if_another_process_uses_its_ports(
+    stopped: Settings, request_something: Callable[[Settings], Any]
 ) -> None:
-    with pytest.raises(ServiceError, match=f"not running.*{stopped.home}") as told:
-        ask(stopped)
-    assert told.value.cure == "rtlib up"
+    with pytest.raises(ServiceError, match=f"not running.*{stopped.home}") as refused:
+        request_something(stopped)
+    assert refused.value.cure == "rtlib up"
 
 
-def test_the_warehouse_of_another_copy_is_not_taken_for_ones_own(
+def test_the_warehouse_of_another_working_copy_is_not_used(
     stopped: Settings, warehouse_server: WarehouseServer
 ) -> None:
     with pytest.raises(WarehouseUnreachable, match="the stack is not running"):
         connect(stopped)
     connection = warehouse_server.connect()
-    assert query(connection, "select 1 as one") == [{"one": 1}]
+    assert query(connection, "select 1 as answer") == [{"answer": 1}]
     connection.close()
 
 
 @pytest.mark.parametrize("words", [("backfill",), ("ledger",), ("travel",), ("dbt", "build"), ("dbt", "env")])
-def test_a_command_of_a_stopped_copy_says_so_and_changes_nothing(stopped: Settings, words: tuple[str, ...]) -> None:
+def test_a_command_on_a_stopped_stack_reports_it_and_changes_nothing(stopped: Settings, words: tuple[str, ...]) -> None:
     done = run_rtlib(stopped.home, *words)
     assert done.returncode != 0
     assert "the stack is not running" in done.stderr
@@ -112,16 +112,16 @@ def test_a_command_of_a_stopped_copy_says_so_and_changes_nothing(stopped: Settin
     assert "Traceback" not in done.stderr
 
 
-def test_a_part_asks_its_neighbours_without_asking_whether_the_stack_runs(stopped: Settings) -> None:
+def test_a_part_uses_the_ports_without_checking_that_the_stack_runs(stopped: Settings) -> None:
     assert stopped.model_copy(update={"part": "loader"}).local_port("warehouse") == stopped.ports["warehouse"]
 
 
-def test_what_runs_elsewhere_needs_no_stack_here(tmp_path: Path) -> None:
+def test_servers_elsewhere_need_no_local_stack(tmp_path: Path) -> None:
     elsewhere = Settings(home=tmp_path, kafka_bootstrap_servers="broker:9092", registry_url="http://registry")
     assert (elsewhere.bootstrap_servers, elsewhere.schema_registry_url) == ("broker:9092", "http://registry")
 
 
-def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_path: Path) -> None:
+def test_the_options_of_a_stack_are_kept_until_they_are_cleared(tmp_path: Path) -> None:
     save_options(tmp_path, {"domain": "iot", "rate": 5.0})
     assert load_options(tmp_path) == {"domain": "iot", "rate": 5.0}
     clear_run_state(tmp_path)

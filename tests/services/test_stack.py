@@ -1,4 +1,4 @@
-"""The stack: how it is begun, given up and ended; with a real supervisor, and parts that a test can afford."""
+"""The stack: start, failure and stop, with a real supervisor and cheap programs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from support.stack import clean_environment, run_rtlib, running_for, running_sup
 
 WAITS = Program("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
 FAILS = Program("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
-# Ends at the first polite word, but takes its time about it.
+# Ends at the first SIGTERM, but slowly.
 ENDS_SLOWLY = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), sys.exit(0))); "
     "print('ready', flush=True); [signal.pause() for _ in iter(int, 1)]"
 )
 LINGERS = Program("simulator", (sys.executable, "-c", ENDS_SLOWLY))
-# Ends once the other one has been asked to end as well, while the server still runs.
+# Ends once the other program has received SIGTERM as well, while the server still runs.
 ENDS_WITH_OTHER = """
 import os, pathlib, signal, sys, time
 me, other = (pathlib.Path(os.environ["RTLIB_HOME"]) / name for name in sys.argv[1:])
@@ -61,19 +61,19 @@ def refuses(settings: Settings) -> str:
     raise ServiceError("the simulator has not started yet")
 
 
-# --- what cannot work is given up ------------------------------------------------------------------------------------
+# --- failures ---
 
 
-def test_a_part_that_ends_again_and_again_is_given_up_with_its_last_words() -> None:
+def test_a_part_that_keeps_ending_is_given_up_with_its_last_output() -> None:
     with running_supervisor(FAILS) as settings:
         began = time.monotonic()
-        with pytest.raises(ServiceError, match=r"simulator does not answer and has ended \d times") as given_up:
+        with pytest.raises(ServiceError, match=r"simulator does not answer and has ended \d times") as failed:
             stack.wait_healthy(settings, "simulator", refuses, until=began + 200, notify=lambda line: None)
         assert time.monotonic() - began < 60
-    assert "RTLIB_RATE: no such rate" in str(given_up.value)
+    assert "RTLIB_RATE: no such rate" in str(failed.value)
 
 
-def test_a_part_that_runs_is_waited_for() -> None:
+def test_a_running_part_without_an_answer_is_awaited_until_the_timeout() -> None:
     with (
         running_supervisor(WAITS) as settings,
         pytest.raises(ServiceError, match="simulator does not answer: the simulator"),
@@ -88,16 +88,16 @@ def is_damaged(settings: Settings) -> str:
     raise DAMAGED
 
 
-def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
+def test_a_damaged_warehouse_file_ends_the_wait_and_its_cure_is_in_the_status() -> None:
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         with pytest.raises(WarehouseDamaged):
             stack.wait_healthy(
                 settings, "simulator", is_damaged, until=time.monotonic() + 10_000, notify=lambda line: None
             )
-        (told,) = status(settings, checks={"simulator": is_damaged}).parts
-    assert not told.healthy
-    assert told.detail == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
+        (part,) = status(settings, checks={"simulator": is_damaged}).parts
+    assert not part.healthy
+    assert part.detail == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
 
 
 NO_TABLE = (
@@ -147,7 +147,7 @@ def test_a_stack_with_torn_files_says_what_is_wrong_and_can_be_stopped() -> None
 # --- what was begun is ended -----------------------------------------------------------------------------------------
 
 
-def test_progress_that_nobody_reads_any_more_ends_nothing() -> None:
+def test_a_closed_standard_error_does_not_interrupt_the_work() -> None:
     read, write = os.pipe()
     os.close(read)
     program = "from rtlib.cli.common import say; say('stopping'); say('the parts'); print('they are stopped')"
@@ -164,7 +164,7 @@ from rtlib.cli.common import say
 from rtlib.config import load_settings
 
 lifecycle.start = lambda settings, chosen, notify, idle: True  # the test has started it
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be masked in the test runner
 sys.stdin.isatty() and __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)
 with lifecycle.running_stack(load_settings(), {}, notify=say):
     say("running")
@@ -177,22 +177,23 @@ def test_a_closed_terminal_ends_the_whole_stack() -> None:
     import pty
 
     with running_supervisor(WAITS) as settings:
-        terminal, ours = pty.openpty()
+        terminal, child_end = pty.openpty()
         running = subprocess.Popen(
             [sys.executable, "-c", DEMO],
-            stdin=ours, stdout=ours, stderr=ours, env=clean_environment(settings.home), start_new_session=True,
+            stdin=child_end, stdout=child_end, stderr=child_end,
+            env=clean_environment(settings.home), start_new_session=True,
         )  # fmt: skip
-        os.close(ours)
-        told = b""
-        while b"running" not in told:
-            told += os.read(terminal, 1000)
+        os.close(child_end)
+        output = b""
+        while b"running" not in output:
+            output += os.read(terminal, 1000)
         os.close(terminal)
         running.wait(timeout=60)
         assert running_for(settings.home) == []
         assert not is_running(settings.home)
 
 
-def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> None:
+def test_parts_that_need_a_server_stop_together_and_before_it(tmp_path: Path) -> None:
     server = Program("broker", (sys.executable, "-c", f"{SERVER}; print('ready', flush=True); signal.pause()"), layer=0)
     script = tmp_path / "ends_with_other.py"
     script.write_text(ENDS_WITH_OTHER)
@@ -205,7 +206,7 @@ def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> 
         assert [tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
-def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
+def test_repeated_ctrl_c_does_not_prevent_the_shutdown() -> None:
     with running_supervisor(LINGERS) as settings:
         until(lambda: "ready" in tail_log(settings, "simulator", 1), seconds=30)
         save_options(settings.home, {"domain": "iot"})
@@ -218,18 +219,18 @@ def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
         running.send_signal(signal.SIGINT)
         assert running.stderr.readline() == "stopping the parts\n"
 
-        def ended_though_interrupted() -> bool:
+        def ended_despite_interrupt() -> bool:
             running.send_signal(signal.SIGINT)
             return running.poll() is not None
 
-        until(ended_though_interrupted, seconds=60)
+        until(ended_despite_interrupt, seconds=60)
         running.stderr.close()
         assert running_for(settings.home) == []
         assert load_options(settings.home) == {}
 
 
-def test_signals_reach_a_process_again_after_something_went_undisturbed() -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
+def test_signals_work_again_after_an_undisturbed_section() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be masked in the test runner
     with processes.undisturbed():
         signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -237,10 +238,10 @@ def test_signals_reach_a_process_again_after_something_went_undisturbed() -> Non
     signal.signal(signal.SIGINT, before)
 
 
-# --- the state of a running stack is left alone ----------------------------------------------------------------------
+# --- the state of a running stack is protected ---
 
 
-def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> None:
+def test_the_state_is_not_emptied_while_a_part_outlives_its_supervisor() -> None:
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         pid = supervisor.supervisor_pid(settings)
@@ -258,9 +259,16 @@ def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> 
 
 def test_the_state_is_not_emptied_while_a_stack_runs_below_it(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    waits = "import sys; sys.stdin.read()"  # with a supervisor's command line, by which it is known
-    words = (sys.executable, "-c", waits, "supervisor.supervisord", "-c", str(tmp_path / "bench/run/supervisord.conf"))
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+    program = "import sys; sys.stdin.read()"  # with the command line of a supervisor
+    command = (
+        sys.executable,
+        "-c",
+        program,
+        "supervisor.supervisord",
+        "-c",
+        str(tmp_path / "bench/run/supervisord.conf"),
+    )
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         until(lambda: tmp_path / "bench" in processes.running_homes(), seconds=30)
         with pytest.raises(ServiceError, match="bench"):
             state_folder.reset(Settings(home=tmp_path))
@@ -268,7 +276,7 @@ def test_the_state_is_not_emptied_while_a_stack_runs_below_it(tmp_path: Path) ->
     assert (tmp_path / "logs").exists()
 
 
-def test_without_a_terminal_nothing_is_emptied_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_without_a_terminal_reset_needs_an_explicit_yes(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     refused = run_rtlib(tmp_path, "reset")
     assert refused.returncode == 2
@@ -278,17 +286,17 @@ def test_without_a_terminal_nothing_is_emptied_unless_it_is_asked_for(tmp_path: 
     assert not (tmp_path / "logs").exists()
 
 
-# --- what it was started with ----------------------------------------------------------------------------------------
+# --- options of a running stack ---
 
 
 @pytest.fixture
 def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder laid out for a stack that a variable of the first terminal made one for sensors."""
+    """A folder laid out for a stack of the domain iot, chosen by a variable of the first terminal."""
     for name in ("prepare_broker", "prepare_registry", "_write_supervisor_config"):
-        monkeypatch.setattr(state_folder, name, lambda *words, **named: None)
+        monkeypatch.setattr(state_folder, name, lambda *args, **kwargs: None)
     monkeypatch.setenv("RTLIB_DOMAIN", "iot")
     monkeypatch.setenv("RTLIB_WINDOW_SECONDS", "30")
-    tmp_path.joinpath("run.json").write_text('{"domain": "gaming", "seed": 99}')  # a crash left it
+    tmp_path.joinpath("run.json").write_text('{"domain": "gaming", "seed": 99}')  # left by a crash
     chosen: dict[str, object] = {"rate": 5.0}
     java = Java(Path("java"), "17")
     state_folder.lay_out(load_settings(home=tmp_path, **chosen), java, {"kafka": ()}, chosen=chosen)
@@ -297,25 +305,23 @@ def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_another_terminal_knows_all_that_the_stack_was_started_with(laid_out: Path) -> None:
+def test_another_terminal_uses_all_options_of_the_running_stack(laid_out: Path) -> None:
     other = load_settings(home=laid_out)
     assert (other.domain, other.rate, other.window_seconds, other.seed) == ("iot", 5.0, 30, 7)
     assert set(load_options(laid_out)) == set(RUN_OPTIONS)
 
 
-def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
-    told: list[str] = []
+def test_options_that_a_running_stack_ignores_are_reported(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **kwargs: False)
+    lines: list[str] = []
     chosen: dict[str, object] = {"rate": 500.0}
-    assert not lifecycle.start(load_settings(home=laid_out, **chosen), chosen, notify=told.append)
-    assert told == ["the stack runs with rate 5.0; 500.0 is ignored. To change it: rtlib down, then rtlib up"]
+    assert not lifecycle.start(load_settings(home=laid_out, **chosen), chosen, notify=lines.append)
+    assert lines == ["the stack runs with rate 5.0; 500.0 is ignored. To change it: rtlib down, then rtlib up"]
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
-def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
-    laid_out: Path, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
-    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
+def test_a_stack_of_another_domain_is_refused(laid_out: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **kwargs: False)
     if by == "variable":
         monkeypatch.setenv("RTLIB_DOMAIN", "gaming")
     chosen: dict[str, object] = {"domain": "gaming"} if by == "option" else {}
@@ -324,8 +330,8 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
     assert "--domain gaming" in refused.value.cure
 
 
-def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "up", lambda settings, **named: False)
+def test_a_headless_run_restores_the_simulator_of_a_running_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "up", lambda settings, **kwargs: False)
     monkeypatch.setattr(
         demo, "_drained_ledger", lambda settings, notify: supervisor.states(settings)["simulator"].state
     )
@@ -338,8 +344,8 @@ def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkey
         assert supervisor.states(settings)["simulator"].state == "STOPPED"
 
 
-def test_a_folder_with_other_things_in_it_is_no_state_folder_and_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("to somebody")
+def test_a_folder_with_other_files_is_refused_as_the_state_folder_and_stays_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("private")
     tmp_path.chmod(0o755)
     done = run_rtlib(tmp_path, "up")
     assert done.returncode == 2
@@ -352,7 +358,7 @@ def test_a_folder_with_other_things_in_it_is_no_state_folder_and_stays_as_it_is(
 
 
 @pytest.mark.parametrize("words", [("--json",), ("--seconds", "5")])
-def test_what_holds_for_a_headless_demo_alone_is_refused_without_it(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_options_of_a_headless_demo_are_refused_without_headless(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run_rtlib(tmp_path / "home", "demo", *words)
     assert done.returncode == 2
     assert f"{words[0]} " in done.stderr and "--headless" in done.stderr

@@ -1,4 +1,4 @@
-"""The whole local stack in a folder of its own, for tests that need it, and the ``rtlib`` command as a user runs it."""
+"""The whole local stack in its own folder, and the ``rtlib`` command as a user runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RTLIB = Path(sys.executable).with_name("rtlib")
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
-    """The environment without any setting of rtlib but the state folder, and ``variables``."""
+    """The environment without settings of rtlib, except the state folder and ``variables``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RTLIB_")}
     return {**kept, "RTLIB_HOME": str(home), **variables}
 
@@ -37,9 +37,9 @@ def clean_environment(home: Path, **variables: str) -> dict[str, str]:
 def run_rtlib(
     home: Path, *words: str, timeout: float = 60, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, without a terminal; never raises for its exit code.
+    """Run the command as a user does, without a terminal; does not raise for its exit code.
 
-    What it says goes through files: a daemon that inherited a pipe would keep the reader waiting for its end.
+    Its output goes to files, because a daemon that inherits a pipe would keep the reader waiting.
     """
     variables = clean_environment(home, **(environment or {}))
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
@@ -52,23 +52,23 @@ def run_rtlib(
 
 
 def share_jars(home: Path) -> None:
-    """Give a state folder the project's downloaded jars, if there are any, by hard links or else by copies."""
-    ours = project_root() / ".rtlib" / "jars"
-    if not (ours / "verified.json").exists():
+    """Share the project's downloaded jars with a state folder, by hard links or else by copies."""
+    jars = project_root() / ".rtlib" / "jars"
+    if not (jars / "verified.json").exists():
         return
 
     def link(source: str, target: str) -> None:
         try:
             os.link(source, target)
-        except OSError:  # another file system; copy2 keeps the times, by which a verified file is known
+        except OSError:  # another file system; copy2 keeps the modification time, on which the checksum cache relies
             shutil.copy2(source, target)
 
-    shutil.copytree(ours, home / "jars", copy_function=link, ignore=shutil.ignore_patterns("*.lock", "*.part"))
+    shutil.copytree(jars, home / "jars", copy_function=link, ignore=shutil.ignore_patterns("*.lock", "*.part"))
 
 
 @contextmanager
 def state_folder(*, jars: bool = True) -> Iterator[Path]:
-    """A short-named folder with the jars in it; whatever still runs for it at the end is ended, and it is removed."""
+    """A folder with a short path and the jars; at the end its processes are ended and it is removed."""
     home = Path(tempfile.mkdtemp(prefix="rtlib-"))
     try:
         if jars:
@@ -80,7 +80,7 @@ def state_folder(*, jars: bool = True) -> Iterator[Path]:
 
 
 def running_for(home: Path) -> list[str]:
-    """The parts that have a process for this state folder."""
+    """The parts with a process for this state folder."""
     return sorted({part for part, _ in processes.processes_of(home)})
 
 
@@ -90,10 +90,10 @@ def is_gone(pid: int) -> bool:
 
 
 def until(ask: Callable[[], Result], *, seconds: float) -> Result:
-    """Ask until the answer is true, and return it; an RtlibError counts as not yet.
+    """Repeat a call until its result is true, and return it; an RtlibError counts as false.
 
     Raises:
-        AssertionError: It was never true; with the last answer.
+        AssertionError: The result was never true; the message has the last one.
     """
     patiently = Retrying(
         retry=retry_if_result(lambda answer: not answer) | retry_if_exception_type(RtlibError),
@@ -104,8 +104,8 @@ def until(ask: Callable[[], Result], *, seconds: float) -> Result:
         return patiently(ask)
     except RetryError as error:
         last = error.last_attempt
-        said = last.exception() or last.result()
-        raise AssertionError(f"not within {seconds} s: {said!r}") from error
+        outcome = last.exception() or last.result()
+        raise AssertionError(f"not within {seconds} s: {outcome!r}") from error
 
 
 @dataclass(frozen=True)
@@ -123,27 +123,26 @@ class Stack:
         return run_rtlib(self.home, *words, timeout=timeout)
 
     def status(self) -> dict[str, Any]:
-        """What ``rtlib status --json`` says."""
-        told: dict[str, Any] = json.loads(self.rtlib("status", "--json").stdout)
-        return told
+        """The output of ``rtlib status --json``."""
+        fields: dict[str, Any] = json.loads(self.rtlib("status", "--json").stdout)
+        return fields
 
     def pids(self) -> dict[str, int]:
-        """The process id of each part, as the supervisor knows it; 0 while it does not run."""
-        return {
-            name: one.pid if one.state == "RUNNING" else 0 for name, one in supervisor.states(self.settings).items()
-        }
+        """The process id of each part, from the supervisor; 0 while it does not run."""
+        states = supervisor.states(self.settings)
+        return {name: part.pid if part.state == "RUNNING" else 0 for name, part in states.items()}
 
 
 @contextmanager
 def running_stack(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Start a stack by ``rtlib up``, and stop it by ``rtlib down``; nothing may be left then.
+    """Start a stack with ``rtlib up`` and stop it with ``rtlib down``; no process may be left then.
 
     Args:
-        options: Of ``rtlib up``.
+        options: Options of ``rtlib up``.
         environment: Settings as variables.
 
     Raises:
-        AssertionError: It does not start, or does not end.
+        AssertionError: It does not start or stop.
     """
     with state_folder() as home:
         began = time.monotonic()
@@ -157,7 +156,7 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
 
 @contextmanager
 def running_supervisor(*programs: Program) -> Iterator[Settings]:
-    """A real supervisor of these parts alone, in a state folder without jars; nothing may be left at the end."""
+    """A real supervisor of these programs only, in a state folder without jars; stopped at the end."""
     with state_folder(jars=False) as home:
         settings = Settings(home=home)
         supervisor.write_config(settings, programs, environment={})
@@ -166,7 +165,7 @@ def running_supervisor(*programs: Program) -> Iterator[Settings]:
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    """Rows of the stack's warehouse."""
+    """Query the stack's warehouse."""
     connection = connect(settings)
     try:
         return query(connection, sql)

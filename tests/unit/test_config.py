@@ -1,3 +1,5 @@
+"""Config: defaults, precedence, errors, and settings of a running stack."""
+
 from __future__ import annotations
 
 import json
@@ -53,11 +55,11 @@ def test_an_empty_value_means_unset(bare: Path, monkeypatch: pytest.MonkeyPatch)
     assert settings.home == bare / ".rtlib"
 
 
-def test_a_misspelt_variable_is_refused_and_the_near_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_variable_is_refused_with_the_most_similar_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RTLIB_DOMIAN", "iot")
-    with pytest.raises(ConfigError, match="RTLIB_DOMIAN is not a setting") as caught:
+    with pytest.raises(ConfigError, match="RTLIB_DOMIAN is not a setting") as refused:
         load_settings()
-    assert caught.value.cure == "did you mean RTLIB_DOMAIN?"
+    assert refused.value.cure == "did you mean RTLIB_DOMAIN?"
 
 
 def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
@@ -67,7 +69,7 @@ def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("RTLIB_DOMAIN", "retail", "'curbside', 'ecommerce', 'gaming' or 'iot'"),
         ("RTLIB_RATE", "-1", "greater than 0"),
@@ -77,30 +79,30 @@ def test_a_misspelt_line_of_the_file_is_refused(bare: Path) -> None:
         ("RTLIB_KAFKA_PORT", "99999", "less than or equal to 65535"),
         ("RTLIB_APP_PORT", "-5", "greater than or equal to 1"),
         ("RTLIB_RECEIVER_PORT", "0", "greater than or equal to 1"),
-        ("RTLIB_SPARK_MASTER", "nonsense", "Spark knows local"),
-        ("RTLIB_SPARK_MASTER", "local[0]", "Spark knows local"),
+        ("RTLIB_SPARK_MASTER", "nonsense", "use local, local[8]"),
+        ("RTLIB_SPARK_MASTER", "local[0]", "use local, local[8]"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_name_and_what_would_work(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+def test_a_wrong_value_is_refused_with_its_name_and_the_valid_values(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError) as refused:
         load_settings()
-    assert name in caught.value.what
-    assert value in caught.value.what
-    assert said in caught.value.what
-    assert ".env.local.example" in caught.value.cure
-    assert caught.value.exit_code == 2
+    assert name in refused.value.what
+    assert value in refused.value.what
+    assert message in refused.value.what
+    assert ".env.local.example" in refused.value.cure
+    assert refused.value.exit_code == 2
 
 
-def test_several_wrong_values_are_all_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_wrong_values_are_all_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RTLIB_RATE", "fast")
     monkeypatch.setenv("RTLIB_SEED", "-3")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError) as refused:
         load_settings()
-    assert "RTLIB_RATE" in caught.value.what
-    assert "RTLIB_SEED" in caught.value.what
+    assert "RTLIB_RATE" in refused.value.what
+    assert "RTLIB_SEED" in refused.value.what
 
 
 def test_a_secret_is_never_shown(bare: Path) -> None:
@@ -115,21 +117,21 @@ def test_a_secret_is_never_shown(bare: Path) -> None:
     ["teams.example.com/hunter2", "ftp://h.example.com/hunter2", "https:///hunter2", "https://h:port/hunter2",
      f"https://{'h' * 64}.example.com/hunter2", "https://h..example.com/hunter2", "https://[::1/hunter2"],
 )  # fmt: skip
-def test_a_webhook_that_cannot_be_called_is_refused_without_being_shown(
+def test_an_invalid_webhook_address_is_refused_without_being_shown(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", address)
-    with pytest.raises(ConfigError, match=r"RTLIB_TEAMS_WEBHOOK_URL: .*https://") as caught:
+    with pytest.raises(ConfigError, match=r"RTLIB_TEAMS_WEBHOOK_URL: .*https://") as refused:
         load_settings()
-    told = str(caught.value) + repr(caught.value) + str(caught.value.__cause__)
-    assert "hunter2" not in told
+    text = str(refused.value) + repr(refused.value) + str(refused.value.__cause__)
+    assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("address", ["https://h.example.com:443/x?sig=a", "http://127.0.0.1:18867/x", "http://[::1]/x"])
-def test_a_webhook_that_can_be_called_is_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_a_valid_webhook_address_is_accepted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("RTLIB_TEAMS_WEBHOOK_URL", address)
-    told = load_settings().teams_webhook_url
-    assert told is not None and told.get_secret_value() == address
+    webhook = load_settings().teams_webhook_url
+    assert webhook is not None and webhook.get_secret_value() == address
 
 
 def test_every_field_that_holds_a_secret_is_a_secret() -> None:
@@ -144,7 +146,7 @@ def test_settings_cannot_be_changed() -> None:
         load_settings().seed = 8  # type: ignore[misc]
 
 
-def test_ports_chosen_at_up_are_read_and_the_others_stay_usual(bare: Path) -> None:
+def test_ports_chosen_by_up_are_read_and_the_others_are_the_usual_ones(bare: Path) -> None:
     settings = load_settings()
     settings.home.mkdir()
     (settings.home / "ports.json").write_text(json.dumps({"kafka": 5}))
@@ -153,17 +155,17 @@ def test_ports_chosen_at_up_are_read_and_the_others_stay_usual(bare: Path) -> No
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", "null", '{"kafka": "no port"}', '{"kafka": null}'])
-def test_a_broken_ports_file_is_an_error_with_a_cure_and_chosen_anew(bare: Path, torn: str) -> None:
+def test_a_broken_ports_file_is_an_error_with_a_cure_and_is_replaced(bare: Path, torn: str) -> None:
     settings = load_settings()
     settings.home.mkdir()
     (settings.home / "ports.json").write_text(torn)
-    with pytest.raises(ConfigError, match="is not JSON") as caught:
+    with pytest.raises(ConfigError, match="is not JSON") as refused:
         _ = settings.ports
-    assert caught.value.cure.startswith("rtlib down && rtlib up")
+    assert refused.value.cure.startswith("rtlib down && rtlib up")
     assert ports.choose(settings) == settings.ports
 
 
-def test_a_second_terminal_asks_about_what_was_started(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_terminal_uses_the_options_of_the_running_stack(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = load_settings().home
     home.mkdir()
     (home / "run.json").write_text(json.dumps({"domain": "gaming", "rate": 5}))
@@ -183,21 +185,21 @@ def test_topics_are_named_by_domain() -> None:
     assert load_settings(domain="iot").topic("events") == "rtlib.iot.events"
 
 
-def test_the_machines_java_home_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machines_java_home_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/opt/java")
     assert config.environment_java_home() == Path("/opt/java")
     monkeypatch.delenv("JAVA_HOME")
     assert config.environment_java_home() is None
 
 
-def test_the_example_file_lists_every_setting_as_it_is() -> None:
+def test_the_example_file_lists_every_setting() -> None:
     env_example = runpy.run_path(str(ROOT / "scripts" / "write_env_example.py"))["env_example"]
     text = (ROOT / ".env.local.example").read_text(encoding="utf-8")
     assert text == env_example(), "run: .venv/bin/python scripts/write_env_example.py"
     assert all(f"#{PREFIX}{name.upper()}=" in text for name in Settings.model_fields)
 
 
-def test_the_example_file_with_every_line_taken_in_gives_the_defaults(bare: Path) -> None:
+def test_the_example_file_with_every_line_active_gives_the_defaults(bare: Path) -> None:
     text = (ROOT / ".env.local.example").read_text(encoding="utf-8")
     lines = [line.removeprefix("#") for line in text.splitlines() if line.startswith(f"#{PREFIX}")]
     before = load_settings()
@@ -213,50 +215,52 @@ def test_a_state_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("master", ["local", "local[8]", "local[*]", "local[4,2]", "yarn", "spark://a:7077,b:7077"])
-def test_every_way_to_name_a_spark_master_is_taken(master: str) -> None:
+def test_every_form_of_a_spark_master_is_accepted(master: str) -> None:
     assert load_settings(spark_master=master).spark_master == master
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"LATE_SHARE": "0.9", "OUT_OF_ORDER_SHARE": "0.5"}, "RTLIB_LATE_SHARE=0.9, RTLIB_TOO_LATE_SHARE=0.002, RTLIB"),
         ({"KAFKA_PORT": "18999", "APP_PORT": "18999"}, "RTLIB_KAFKA_PORT=18999, RTLIB_APP_PORT=18999: each needs"),
     ],
 )
-def test_settings_that_cannot_hold_together_are_named_and_nothing_else_is(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: str
+def test_inconsistent_settings_are_reported_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], message: str
 ) -> None:
     monkeypatch.setenv("RTLIB_GEMINI_API_KEY", "hunter2")
     for name, value in values.items():
         monkeypatch.setenv(PREFIX + name, value)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError) as refused:
         load_settings()
-    assert said in caught.value.what
-    assert "hunter2" not in caught.value.what
-    assert "\n" not in caught.value.what
+    assert message in refused.value.what
+    assert "hunter2" not in refused.value.what
+    assert "\n" not in refused.value.what
 
 
-@pytest.mark.parametrize(("written", "meant"), [("rel", "{here}/rel"), ("~/state", "{user}/state"), ("../a", "{up}/a")])
-def test_the_state_folder_is_the_same_from_everywhere(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+@pytest.mark.parametrize(
+    ("value", "expected"), [("rel", "{here}/rel"), ("~/state", "{user}/state"), ("../a", "{up}/a")]
+)
+def test_the_state_folder_does_not_depend_on_the_working_directory(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, value: str, expected: str
 ) -> None:
     monkeypatch.chdir(bare)
-    monkeypatch.setenv("RTLIB_HOME", written)
-    assert str(load_settings().home) == meant.format(here=bare, user=Path.home(), up=bare.parent)
+    monkeypatch.setenv("RTLIB_HOME", value)
+    assert str(load_settings().home) == expected.format(here=bare, user=Path.home(), up=bare.parent)
 
 
 @pytest.fixture
 def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable about proxies, and what a test sets is forgotten."""
+    """No proxy variables; those that a test sets are removed afterwards."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        for one in (name, name.lower()):
-            monkeypatch.setenv(one, "")
-            monkeypatch.delenv(one)
+        for variable in (name, name.lower()):
+            monkeypatch.setenv(variable, "")
+            monkeypatch.delenv(variable)
 
 
 @pytest.mark.usefixtures("proxies")
-def test_a_proxy_is_asked_for_nothing_that_runs_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "intranet.example")
     load_settings()
@@ -268,7 +272,7 @@ def test_a_proxy_is_asked_for_nothing_that_runs_on_this_machine(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("proxies")
-def test_where_there_is_no_proxy_the_environment_stays_as_it_is() -> None:
+def test_without_a_proxy_the_environment_is_unchanged() -> None:
     before = dict(os.environ)
     load_settings()
     assert dict(os.environ) == before

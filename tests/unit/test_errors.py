@@ -1,3 +1,5 @@
+"""Errors: each has a message, a cure, an exit code, and a place in the tree."""
+
 from __future__ import annotations
 
 import inspect
@@ -7,10 +9,10 @@ import pytest
 from rtlib import errors
 from rtlib.errors import ConfigError, EventRefused, RtlibError
 
-CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, RtlibError)]
+CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, RtlibError)]
 
 
-def test_an_error_says_what_failed_and_the_cure() -> None:
+def test_an_error_names_what_failed_and_the_cure() -> None:
     error = ConfigError("port 1 is busy", cure="use another")
     assert (error.what, error.cure) == ("port 1 is busy", "use another")
     assert str(error) == "port 1 is busy\n  Cure: use another"
@@ -27,16 +29,16 @@ def test_a_refused_event_names_the_field_at_fault() -> None:
     assert EventRefused("is not JSON").what == "is not JSON"
 
 
-@pytest.mark.parametrize("one", CLASSES)
-def test_every_error_ends_with_a_code_that_is_not_success_and_says_when_you_meet_it(one: type[RtlibError]) -> None:
-    assert 0 < one.exit_code < 64
-    assert one is RtlibError or (one.__doc__ or "").startswith("You meet it when")
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_has_a_failing_exit_code_and_documents_when_you_meet_it(cls: type[RtlibError]) -> None:
+    assert 0 < cls.exit_code < 64
+    assert cls is RtlibError or (cls.__doc__ or "").startswith("You meet it when")
 
 
-@pytest.mark.parametrize("one", [one for one in CLASSES if one is not RtlibError])
-def test_every_error_is_in_the_tree_at_the_head_of_the_module(one: type[RtlibError]) -> None:
-    assert f"── {one.__name__} " in (errors.__doc__ or "")
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not RtlibError])
+def test_every_error_is_in_the_tree_at_the_head_of_the_module(cls: type[RtlibError]) -> None:
+    assert f"── {cls.__name__} " in (errors.__doc__ or "")
 
 
-def test_no_error_ends_like_an_unexpected_one() -> None:
-    assert [one.__name__ for one in CLASSES if one.exit_code == RtlibError.exit_code] == ["RtlibError"]
+def test_no_error_shares_the_exit_code_of_an_unexpected_error() -> None:
+    assert [cls.__name__ for cls in CLASSES if cls.exit_code == RtlibError.exit_code] == ["RtlibError"]

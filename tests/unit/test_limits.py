@@ -1,4 +1,4 @@
-"""The limits of an event, and that the producer's side and the streaming queries draw them at the same place."""
+"""The limits of an event, the same for producers and for the streaming queries."""
 
 from __future__ import annotations
 

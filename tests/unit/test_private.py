@@ -1,4 +1,4 @@
-"""Private files: the owner's alone, and whole or absent."""
+"""Private files: accessible to their owner only, complete or absent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rtlib import private
 
 
 @pytest.fixture(autouse=True)
-def everybody_may_read_by_default() -> Iterator[None]:
-    """A umask that would leave files open."""
+def permissive_umask() -> Iterator[None]:
+    """A umask that leaves new files open to everybody."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -23,25 +23,23 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_folder_and_its_missing_parents_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
-    made = private.make_folder(tmp_path / "home" / "logs")
-    assert (mode(made), mode(made.parent)) == (0o700, 0o700)
+def test_a_folder_and_its_missing_parents_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    folder = private.make_folder(tmp_path / "home" / "logs")
+    assert (mode(folder), mode(folder.parent)) == (0o700, 0o700)
 
 
-def test_a_folder_that_was_open_is_closed(tmp_path: Path) -> None:
+def test_an_open_folder_is_closed(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o755)
     assert mode(private.make_folder(tmp_path / "home")) == 0o700
 
 
-def test_a_written_file_is_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_written_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
     private.write(tmp_path / "secret", "s")
     private.append(tmp_path / "log", "line\n")
     assert (mode(tmp_path / "secret"), mode(tmp_path / "log")) == (0o600, 0o600)
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private.write(tmp_path / "state", "old")
 
     def full_disk(number: int) -> None:
@@ -53,23 +51,23 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_no_draft(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"state": "old"}
 
 
-def test_a_file_is_synced_before_it_replaces_the_old_one_and_its_folder_after(
+def test_a_file_is_synced_before_it_replaces_the_old_file_and_its_folder_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[str, bool]] = []
+    syncs: list[tuple[str, bool]] = []
     sync = os.fsync
 
-    def note(number: int) -> None:
-        seen.append((Path(f"/proc/self/fd/{number}").readlink().name, (tmp_path / "state").exists()))
+    def record(number: int) -> None:
+        syncs.append((Path(f"/proc/self/fd/{number}").readlink().name, (tmp_path / "state").exists()))
         sync(number)
 
-    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "fsync", record)
     private.write(tmp_path / "state", "new")
-    assert [exists for _, exists in seen] == [False, True]
-    assert seen[1][0] == tmp_path.name
+    assert [exists for _, exists in syncs] == [False, True]
+    assert syncs[1][0] == tmp_path.name
 
 
-def test_what_others_could_read_is_found_and_closed_and_links_are_left_alone(tmp_path: Path) -> None:
+def test_files_open_to_others_are_found_and_closed_and_links_stay_as_they_are(tmp_path: Path) -> None:
     home, outside = tmp_path / "home", tmp_path / "outside"
     outside.write_text("not ours to change")
     outside.chmod(0o644)

@@ -1,4 +1,4 @@
-"""What the broker is given before it starts."""
+"""The broker's configuration, and repairs after a power cut."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rtlib.run_state import make_secrets, read_secret
 from rtlib.services import broker, broker_files, registry
 
 
-def test_a_cluster_id_never_begins_with_a_dash_which_the_tool_would_take_for_an_option(
+def test_a_cluster_id_never_begins_with_a_dash_which_the_tool_would_read_as_an_option(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn = iter([uuid.UUID(bytes=b"\xf8" + bytes(15)), uuid.UUID(bytes=b"\xfb" * 16), uuid.UUID(bytes=bytes(16))])
-    monkeypatch.setattr(broker.uuid, "uuid4", lambda: next(drawn))
+    uuids = iter([uuid.UUID(bytes=b"\xf8" + bytes(15)), uuid.UUID(bytes=b"\xfb" * 16), uuid.UUID(bytes=bytes(16))])
+    monkeypatch.setattr(broker.uuid, "uuid4", lambda: next(uuids))
     assert broker._cluster_id() == "A" * 22
 
 
@@ -28,7 +28,7 @@ def test_a_folder_with_an_accent_is_written_as_java_reads_properties() -> None:
 
 
 def test_a_folder_with_a_comma_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "one, two")
+    settings = Settings(home=tmp_path / "with, comma")
     with pytest.raises(EnvironmentProblem, match="comma"):
         broker.prepare_broker(settings, java=Path("java"), jars=())
     assert not settings.home.exists()
@@ -55,11 +55,11 @@ def properties(tmp_path: Path) -> Callable[[bool], dict[str, str]]:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_broker_listens_on_this_machine_alone(properties: Callable[[bool], dict[str, str]], shared: bool) -> None:
+def test_the_broker_listens_on_loopback_only(properties: Callable[[bool], dict[str, str]], shared: bool) -> None:
     assert properties(shared)["listeners"] == "CLIENT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093"
 
 
-def test_on_a_shared_machine_both_ports_of_the_broker_ask_for_a_sign_in(
+def test_on_a_shared_machine_both_ports_of_the_broker_require_a_sign_in(
     properties: Callable[[bool], dict[str, str]], tmp_path: Path
 ) -> None:
     written = properties(True)
@@ -71,7 +71,7 @@ def test_on_a_shared_machine_both_ports_of_the_broker_ask_for_a_sign_in(
         assert f'user_broker="{secret}"' in written[f"listener.name.{listener}.plain.sasl.jaas.config"]
 
 
-def test_on_a_machine_of_its_own_the_broker_has_no_secret(
+def test_on_a_personal_machine_the_broker_has_no_secret(
     properties: Callable[[bool], dict[str, str]], tmp_path: Path
 ) -> None:
     written = properties(False)
@@ -79,12 +79,12 @@ def test_on_a_machine_of_its_own_the_broker_has_no_secret(
     assert not any(str(read_secret(tmp_path, name)) in str(written) for name in ("kafka", "kafka_broker"))
 
 
-# --- what a power cut leaves -----------------------------------------------------------------------------------------
+# --- after a power cut -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def formatted(tmp_path: Path) -> Settings:
-    """A state folder whose storage was formatted, and prepared once since then."""
+    """A state folder whose storage was formatted, and prepared once afterwards."""
     data = tmp_path / "kafka" / "data"
     (data / "__cluster_metadata-0").mkdir(parents=True)
     (data / "meta.properties").write_text(IDENTITY)
@@ -94,14 +94,14 @@ def formatted(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize("left", ["", IDENTITY[:20], IDENTITY[:-4], None])
-def test_a_torn_identity_of_the_storage_is_taken_from_its_copy(formatted: Settings, left: str | None) -> None:
+def test_a_torn_identity_file_is_restored_from_its_copy(formatted: Settings, left: str | None) -> None:
     identity = formatted.home / "kafka" / "data" / "meta.properties"
     identity.unlink() if left is None else identity.write_text(left)
     broker.prepare_broker(formatted, java=Path("no java"), jars=())
     assert identity.read_text() == IDENTITY
 
 
-def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settings) -> None:
+def test_a_torn_identity_file_without_a_copy_is_reported_with_the_cure(formatted: Settings) -> None:
     (formatted.home / "kafka" / "data" / "meta.properties").write_text("")
     (formatted.home / "kafka" / broker.IDENTITY_COPY).unlink()
     with pytest.raises(ServiceError, match="meta.properties is damaged") as damaged:
@@ -111,7 +111,9 @@ def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settin
 
 @pytest.mark.parametrize("name", broker_files.OFFSETS)
 @pytest.mark.parametrize("left", ["", "0\n", "0\n2\nevents 0 10\n", "0\n1\nevents 0\n"])
-def test_a_torn_file_of_offsets_is_left_to_kafka_to_build_again(formatted: Settings, name: str, left: str) -> None:
+def test_a_torn_offset_checkpoint_is_deleted_so_that_kafka_rebuilds_it(
+    formatted: Settings, name: str, left: str
+) -> None:
     path = formatted.home / "kafka" / "data" / name
     path.write_text("0\n1\nevents 0 10\n")
     broker.prepare_broker(formatted, java=Path("no java"), jars=())
@@ -121,13 +123,13 @@ def test_a_torn_file_of_offsets_is_left_to_kafka_to_build_again(formatted: Setti
     assert not path.exists()
 
 
-def test_a_registry_store_that_h2_would_replace_by_an_empty_one_is_named(tmp_path: Path) -> None:
+def test_a_registry_store_that_h2_would_replace_by_an_empty_store_is_reported(tmp_path: Path) -> None:
     registry.check_store(Settings(home=tmp_path))
     store = tmp_path / "registry" / "store.mv.db"
     store.parent.mkdir()
     header = b"H:2,block:2,blockSize:1000".ljust(4096, b"\n")
-    for whole in (header * 2, bytes(4096) + header):
-        store.write_bytes(whole)
+    for intact in (header * 2, bytes(4096) + header):
+        store.write_bytes(intact)
         registry.check_store(Settings(home=tmp_path))
     for torn in (b"", bytes(8192)):
         store.write_bytes(torn)

@@ -1,4 +1,4 @@
-"""Jars, against a small Maven repository on 127.0.0.1 whose faults the tests choose."""
+"""Jars, against a small Maven repository on 127.0.0.1 with configurable faults."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ REGISTRY_PATH = "/io/apicurio/apicurio-registry-app/3.0.9/apicurio-registry-app-
 
 @dataclass
 class Repository:
-    """Files by path, faults by path, and what was asked for: (path, Range header)."""
+    """Files by path, faults by path, and the received requests: (path, Range header)."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    cut_after: dict[str, list[int]] = field(default_factory=dict)  # bytes sent before the connection is cut, in turn
-    statuses: dict[str, list[int]] = field(default_factory=dict)  # statuses answered before the file is, in turn
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    cut_after: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # bytes sent before the connection is cut, per request
+    statuses: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # statuses answered before the file is sent, per request
     ranges: bool = True
 
-    def ranges_asked(self, path: str) -> list[str | None]:
-        return [asked for where, asked in self.asked if where == path]
+    def requested_ranges(self, path: str) -> list[str | None]:
+        return [header for requested, header in self.requests if requested == path]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -45,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         repository = self.repository
-        repository.asked.append((self.path, self.headers.get("Range")))
+        repository.requests.append((self.path, self.headers.get("Range")))
         body = repository.files.get(self.path)
         planned = repository.statuses.get(self.path)
         if planned or body is None:
@@ -70,17 +74,17 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the tests look at what was asked."""
+        """Log nothing; the tests check the requests."""
 
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     monkeypatch.setattr(download, "FIRST_PAUSE_SECONDS", 0.001)
-    kept = Repository(files={KAFKA_PATH: os.urandom(300_000), REGISTRY_PATH: archive()})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"repository": kept}))
+    repository = Repository(files={KAFKA_PATH: os.urandom(300_000), REGISTRY_PATH: archive()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"repository": repository}))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    kept.url = f"http://127.0.0.1:{server.server_port}"
-    yield kept
+    repository.url = f"http://127.0.0.1:{server.server_port}"
+    yield repository
     server.shutdown()
     server.server_close()
 
@@ -109,13 +113,13 @@ def entry(name: str, group: str, artifact: str, version: str, classifier: str, e
 
 
 def archive(*, runner: str = "apicurio-registry-app-3.0.9-runner.jar") -> bytes:
-    kept = io.BytesIO()
-    with tarfile.open(fileobj=kept, mode="w") as tar:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, body in ((runner, b"runner" * 100), ("lib/a.jar", b"library" * 100)):
-            about = tarfile.TarInfo(name)
-            about.size = len(body)
-            tar.addfile(about, io.BytesIO(body))
-    return kept.getvalue()
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    return buffer.getvalue()
 
 
 def kafka_jar(home: Path) -> Path:
@@ -123,15 +127,15 @@ def kafka_jar(home: Path) -> Path:
 
 
 def fetch_kafka(repository: Repository, home: Path, lock: Path) -> bytes:
-    found = jars.fetch(home, maven_url=repository.url, sets=("kafka",), progress=False, lock=lock)
-    assert found["kafka"] == (kafka_jar(home),)
-    return found["kafka"][0].read_bytes()
+    fetched = jars.fetch(home, maven_url=repository.url, sets=("kafka",), progress=False, lock=lock)
+    assert fetched["kafka"] == (kafka_jar(home),)
+    return fetched["kafka"][0].read_bytes()
 
 
 def test_every_set_is_fetched_and_the_registry_is_unpacked(repository: Repository, home: Path, lock: Path) -> None:
-    found = jars.fetch(home, maven_url=repository.url, sets=("kafka", "registry"), progress=False, lock=lock)
-    assert found["kafka"][0].read_bytes() == repository.files[KAFKA_PATH]
-    runner = found["registry"][0]
+    fetched = jars.fetch(home, maven_url=repository.url, sets=("kafka", "registry"), progress=False, lock=lock)
+    assert fetched["kafka"][0].read_bytes() == repository.files[KAFKA_PATH]
+    runner = fetched["registry"][0]
     assert runner.read_bytes() == b"runner" * 100
     assert (runner.parent / "lib" / "a.jar").read_bytes() == b"library" * 100
     assert jars.absent(home, sets=("kafka", "registry"), deep=True, lock=lock) == ()
@@ -139,47 +143,47 @@ def test_every_set_is_fetched_and_the_registry_is_unpacked(repository: Repositor
 
 def test_a_second_fetch_makes_no_request(repository: Repository, home: Path, lock: Path) -> None:
     jars.fetch(home, maven_url=repository.url, sets=("kafka", "registry"), progress=False, lock=lock)
-    asked = len(repository.asked)
+    count = len(repository.requests)
     again = jars.fetch(home, maven_url=repository.url, sets=("kafka", "registry"), progress=False, lock=lock)
-    assert len(repository.asked) == asked == 2
+    assert len(repository.requests) == count == 2
     assert all(path.is_file() for paths in again.values() for path in paths)
 
 
-def test_files_brought_by_hand_are_hashed_and_taken_without_a_request(
+def test_files_copied_by_hand_are_hashed_and_used_without_a_request(
     repository: Repository, home: Path, lock: Path
 ) -> None:
     kafka_jar(home).parent.mkdir(parents=True)
     kafka_jar(home).write_bytes(repository.files[KAFKA_PATH])
     fetch_kafka(repository, home, lock)
-    assert repository.asked == []
+    assert repository.requests == []
 
 
-def test_a_cut_connection_is_taken_up_where_it_ended(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_download_resumes_after_a_cut_connection(repository: Repository, home: Path, lock: Path) -> None:
     repository.cut_after[KAFKA_PATH] = [100_000, 50_000]
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
-    first, *later = repository.ranges_asked(KAFKA_PATH)
-    starts = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in later if asked]
+    first, *later = repository.requested_ranges(KAFKA_PATH)
+    starts = [int(header.removeprefix("bytes=").removesuffix("-")) for header in later if header]
     assert first is None
     assert len(starts) == 2
     assert 100_000 - download.CHUNK_BYTES < starts[0] <= 100_000
     assert starts[0] + 50_000 - download.CHUNK_BYTES < starts[1] <= starts[0] + 50_000
 
 
-def test_a_download_that_was_killed_goes_on_in_the_next_run(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_killed_download_resumes_in_the_next_run(repository: Repository, home: Path, lock: Path) -> None:
     kafka_jar(home).parent.mkdir(parents=True)
     kafka_jar(home).with_name("kafka_2.13-4.4.0.jar.part").write_bytes(repository.files[KAFKA_PATH][:123_456])
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
-    assert repository.ranges_asked(KAFKA_PATH) == ["bytes=123456-"]
+    assert repository.requested_ranges(KAFKA_PATH) == ["bytes=123456-"]
 
 
-def test_a_half_of_another_file_is_thrown_away(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_part_of_another_file_is_discarded(repository: Repository, home: Path, lock: Path) -> None:
     kafka_jar(home).parent.mkdir(parents=True)
     kafka_jar(home).with_name("kafka_2.13-4.4.0.jar.part").write_bytes(b"x" * 123_456)
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
-    assert repository.ranges_asked(KAFKA_PATH) == ["bytes=123456-", None]
+    assert repository.requested_ranges(KAFKA_PATH) == ["bytes=123456-", None]
 
 
-def test_a_half_that_is_too_long_is_thrown_away(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_part_that_is_too_long_is_discarded(repository: Repository, home: Path, lock: Path) -> None:
     kafka_jar(home).parent.mkdir(parents=True)
     kafka_jar(home).with_name("kafka_2.13-4.4.0.jar.part").write_bytes(b"x" * 300_001)
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
@@ -191,13 +195,13 @@ def test_a_server_without_ranges_is_read_from_the_beginning(repository: Reposito
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
 
 
-def test_a_busy_server_is_asked_again(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_request_to_a_busy_server_is_repeated(repository: Repository, home: Path, lock: Path) -> None:
     repository.statuses[KAFKA_PATH] = [503, 429]
     assert fetch_kafka(repository, home, lock) == repository.files[KAFKA_PATH]
-    assert len(repository.asked) == 3
+    assert len(repository.requests) == 3
 
 
-def test_a_file_the_server_does_not_have_is_one_request_and_an_error_that_names_it(
+def test_a_file_missing_on_the_server_is_an_error_after_a_single_request(
     repository: Repository, home: Path, lock: Path
 ) -> None:
     del repository.files[KAFKA_PATH]
@@ -205,15 +209,15 @@ def test_a_file_the_server_does_not_have_is_one_request_and_an_error_that_names_
         DownloadError, match=r"kafka_2.13-4.4.0.jar could not be fetched: the server answers 404"
     ) as caught:
         fetch_kafka(repository, home, lock)
-    assert len(repository.asked) == 1
+    assert len(repository.requests) == 1
     assert "RTLIB_MAVEN_URL" in caught.value.cure
 
 
-def test_a_server_that_never_ends_well_is_given_up(repository: Repository, home: Path, lock: Path) -> None:
+def test_downloads_from_a_failing_server_are_given_up(repository: Repository, home: Path, lock: Path) -> None:
     repository.statuses[KAFKA_PATH] = [500] * 20
     with pytest.raises(DownloadError, match=r"500 .*0 of 300,000 bytes are here"):
         fetch_kafka(repository, home, lock)
-    assert len(repository.asked) == download.ATTEMPTS
+    assert len(repository.requests) == download.ATTEMPTS
 
 
 def test_no_network_is_an_error_with_a_cure(home: Path, lock: Path, repository: Repository) -> None:
@@ -241,7 +245,7 @@ def test_a_file_of_another_size_is_refused_before_it_is_read(
     assert not list((home / "jars").glob("*.part"))
 
 
-def test_a_damaged_jar_is_noticed_and_fetched_again_with_a_message(
+def test_a_damaged_jar_is_detected_and_downloaded_again_with_a_message(
     repository: Repository, home: Path, lock: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fetch_kafka(repository, home, lock)
@@ -251,12 +255,12 @@ def test_a_damaged_jar_is_noticed_and_fetched_again_with_a_message(
     assert jars.absent(home, sets=("kafka",), lock=lock) == ("kafka_2.13-4.4.0.jar",)
     jars.fetch(home, maven_url=repository.url, sets=("kafka",), progress=True, lock=lock)
     assert kafka_jar(home).read_bytes() == repository.files[KAFKA_PATH]
-    said = capsys.readouterr()
-    assert "damaged" in said.err.replace("\n", " ")
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert "damaged" in output.err.replace("\n", " ")
+    assert output.out == ""
 
 
-def test_damage_that_keeps_size_and_time_is_found_by_a_deep_look(
+def test_damage_that_keeps_size_and_time_is_found_by_a_deep_check(
     repository: Repository, home: Path, lock: Path
 ) -> None:
     fetch_kafka(repository, home, lock)
@@ -282,10 +286,10 @@ def test_a_file_missing_from_the_unpacked_registry_is_unpacked_again_offline(
     runner = jars.fetch(home, maven_url=repository.url, sets=("registry",), progress=False, lock=lock)["registry"][0]
     (runner.parent / harm).unlink()
     assert jars.absent(home, sets=("registry",), lock=lock) == ("apicurio-registry-app-3.0.9-all",)
-    asked = len(repository.asked)
+    count = len(repository.requests)
     jars.fetch(home, maven_url=repository.url, sets=("registry",), progress=False, lock=lock)
     assert (runner.parent / harm).is_file()
-    assert len(repository.asked) == asked
+    assert len(repository.requests) == count
 
 
 def test_an_archive_that_reaches_outside_its_folder_is_refused(
@@ -301,7 +305,7 @@ def test_an_archive_that_reaches_outside_its_folder_is_refused(
     assert not [path for path in (home / "jars").iterdir() if path.is_dir()]
 
 
-def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(
     repository: Repository, home: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 1000))
@@ -309,7 +313,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
         fetch_kafka(repository, home, lock)
     assert str(home) in caught.value.what
     assert "RTLIB_HOME" in caught.value.cure
-    assert repository.asked == []
+    assert repository.requests == []
 
 
 @pytest.fixture
@@ -324,7 +328,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(("umount", str(place)), check=True)
 
 
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing_half_written(
+def test_a_disk_that_fills_up_during_a_download_has_no_part_files_afterwards(
     repository: Repository, small_disk: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**9))
@@ -333,7 +337,9 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing_half_written(
     assert [path.name for path in (small_disk / "jars").iterdir()] == ["fetch.lock"]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_with_a_cure(repository: Repository, home: Path, lock: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_with_a_cure(
+    repository: Repository, home: Path, lock: Path
+) -> None:
     home.write_text("a file where the folder should be")
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         fetch_kafka(repository, home, lock)
@@ -345,27 +351,27 @@ def test_two_fetches_at_once_download_once(repository: Repository, home: Path, l
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    assert len(repository.asked) == 1
+    assert len(repository.requests) == 1
     assert kafka_jar(home).read_bytes() == repository.files[KAFKA_PATH]
 
 
 def test_the_real_lock_is_sorted_and_names_each_file_once() -> None:
     entries = jars.locked()
     assert list(entries) == sorted(entries)
-    assert len({(one.set, one.filename) for one in entries}) == len(entries)
-    assert all(re.fullmatch("[0-9a-f]{64}", one.sha256) and one.size > 0 for one in entries)
+    assert len({(jar.set, jar.filename) for jar in entries}) == len(entries)
+    assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) and jar.size > 0 for jar in entries)
 
 
-def test_the_real_lock_gives_kafka_a_binding_of_its_own_slf4j_and_only_one() -> None:
-    slf4j = {one.artifact: one.version for one in jars.locked(("kafka",)) if one.group == "org.slf4j"}
+def test_the_real_lock_has_exactly_one_slf4j_binding_of_kafkas_version() -> None:
+    slf4j = {jar.artifact: jar.version for jar in jars.locked(("kafka",)) if jar.group == "org.slf4j"}
     assert set(slf4j) == {"slf4j-api", "slf4j-simple"}
     assert slf4j["slf4j-api"] == slf4j["slf4j-simple"]
 
 
-def test_the_real_lock_brings_spark_nothing_that_pyspark_has() -> None:
+def test_the_real_lock_has_no_jar_that_pyspark_includes() -> None:
     import pyspark
 
     shipped = {path.stem.rpartition("-")[0] for path in (Path(pyspark.__file__).parent / "jars").glob("*.jar")}
-    ours = {one.artifact for one in jars.locked(("spark",))}
-    assert "spark-sql-kafka-0-10_2.13" in ours
-    assert ours & shipped == set()
+    locked = {jar.artifact for jar in jars.locked(("spark",))}
+    assert "spark-sql-kafka-0-10_2.13" in locked
+    assert locked & shipped == set()

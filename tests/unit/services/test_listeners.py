@@ -1,4 +1,4 @@
-"""Listeners: the table of who may connect to what is complete, and is the one that people read."""
+"""Listeners: the table is complete and identical to the one in the documentation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rtlib.services.listeners import LISTENERS, NONE, as_markdown, listener
 
 
 def test_every_port_of_the_stack_has_one_row() -> None:
-    names = [one.name for one in LISTENERS]
+    names = [row.name for row in LISTENERS]
     assert len(set(names)) == len(names)
     assert set(USUAL_PORTS) | {"lab"} <= set(names)
 
 
-@pytest.mark.parametrize("name", [one.name for one in LISTENERS if one.is_http])
+@pytest.mark.parametrize("name", [row.name for row in LISTENERS if row.is_http])
 def test_a_server_that_pages_could_reach_checks_host_origin_and_secret(name: str) -> None:
     row = listener(name)
     assert NONE not in (row.host, row.origin, row.secret)
 
 
 def test_the_servers_that_pages_could_reach_are_these() -> None:
-    assert {one.name for one in LISTENERS if one.is_http} == {"registry", "warehouse", "receiver", "app", "lab"}
+    assert {row.name for row in LISTENERS if row.is_http} == {"registry", "warehouse", "receiver", "app", "lab"}
 
 
 def test_the_security_page_prints_the_table() -> None:

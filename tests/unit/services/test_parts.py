@@ -1,4 +1,4 @@
-"""Parts: one entry in the catalogue gives a process its program, health check, memory limit and place in recovery."""
+"""Parts: an entry in the catalogue gives a process its program, health check, memory limit and role in recovery."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ def test_a_new_part_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     batch = Part("batch", {"laptop": 200, "small": 100}, heartbeats=("batch",), stop_seconds=30, restart=False)
     for module in (parts, health):
         monkeypatch.setattr(module, "PARTS", (*PARTS, batch))
-    (program,) = (one for one in programs(Settings(home=tmp_path), java=Path("java"), jars=JARS) if one.name == "batch")
+    (program,) = (
+        program
+        for program in programs(Settings(home=tmp_path), java=Path("java"), jars=JARS)
+        if program.name == "batch"
+    )
     config = supervisor.write_config(Settings(home=tmp_path), [program], environment={}).read_text()
     assert "[program:batch]" in config and "autorestart=false" in config and "stopwaitsecs=30" in config
     assert "batch" in health.checks()

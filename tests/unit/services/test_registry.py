@@ -25,7 +25,7 @@ def test_the_secret_is_in_a_private_file_and_not_on_the_command_line(tmp_path: P
     secret, path = str(read_secret(home, "registry")), home / "registry" / "registry.properties"
     assert secret not in " ".join(command)
     assert f"-Dquarkus.config.locations={path.as_uri()}" in command
-    assert "," not in path.as_uri()  # Quarkus takes a comma for the end of a place
+    assert "," not in path.as_uri()  # Quarkus would read a comma as a separator
     assert secret in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

@@ -1,4 +1,4 @@
-"""Sign-in: the app's token leaves the address and the log, and requests of other pages are known by their headers."""
+"""Voilà: its command and configuration, and the sign-in that hides the token and refuses foreign pages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_address_keeps_everything_but_its_token_and_its_server(address: str, 
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_a_request_of_another_page_is_foreign(headers: dict[str, str]) -> None:
+def test_a_request_from_another_page_is_foreign(headers: dict[str, str]) -> None:
     assert is_foreign(headers, host=HOST)
 
 
@@ -56,7 +56,7 @@ def test_a_request_of_another_page_is_foreign(headers: dict[str, str]) -> None:
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"},
     ],
 )
-def test_a_request_of_the_app_itself_and_a_followed_link_are_not(headers: dict[str, str]) -> None:
+def test_requests_from_the_app_itself_and_followed_links_are_not_foreign(headers: dict[str, str]) -> None:
     assert not is_foreign(headers, host=HOST)
 
 
@@ -64,16 +64,16 @@ def test_a_log_line_does_not_quote_the_token(caplog: pytest.LogCaptureFixture) -
     log = logging.getLogger("tornado.test")
     log.addFilter(without_tokens)
     log.warning("%d GET %s", 403, "/?token=top-secret&node=alerts")
-    log.warning("nothing of it")
-    assert [one.getMessage() for one in caplog.records] == ["403 GET /?token=[secret]&node=alerts", "nothing of it"]
+    log.warning("no token")
+    assert [record.getMessage() for record in caplog.records] == ["403 GET /?token=[secret]&node=alerts", "no token"]
 
 
-def test_the_command_that_serves_the_app_asks_for_a_token_and_names_none() -> None:
+def test_the_command_requires_a_token_without_naming_it() -> None:
     assert "--token" in COMMAND
-    assert not [one for one in COMMAND if one.startswith("--token=") or "token=" in one.lower()]
+    assert not [word for word in COMMAND if "token=" in word.lower()]
 
 
-def test_the_settings_of_a_run_are_their_owner_s_and_keep_those_of_the_app(tmp_path: Path) -> None:
+def test_the_configuration_of_a_run_is_private_and_extends_that_of_the_app(tmp_path: Path) -> None:
     voila.write_config(tmp_path / "run", token=SecretStr("top-secret"), host="proxy.example")
     file = tmp_path / "run" / "voila.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -86,21 +86,19 @@ def test_the_settings_of_a_run_are_their_owner_s_and_keep_those_of_the_app(tmp_p
     assert "top-secret" not in str(variables)
 
 
-def test_kernels_use_sockets_where_their_paths_fit(tmp_path: Path) -> None:
+def test_kernels_use_sockets_if_their_paths_fit(tmp_path: Path) -> None:
     assert voila.kernel_sockets(Path("/tmp/voila_12345678")) == ["--KernelManager.transport=ipc"]
     assert voila.kernel_sockets(tmp_path / ("a" * 100)) == []
 
 
 @pytest.mark.parametrize("release", ["6.8.0-generic", "5.15.167.4-microsoft-standard-WSL2"])
-def test_a_browser_is_opened_by_a_page_of_its_owner_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
-) -> None:
+def test_a_browser_is_opened_with_a_private_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str) -> None:
     opened: list[str] = []
     monkeypatch.setattr(open_address.webbrowser, "open", opened.append)
     monkeypatch.setattr(open_address.platform, "release", lambda: release)
     address = "http://127.0.0.1:1/?token=top-secret&node=a"
     open_address.open_address(SecretStr(address), folder=tmp_path)
-    if "microsoft" in release:  # a browser of Windows reads no files of WSL
+    if "microsoft" in release:  # a Windows browser cannot read files in WSL
         assert opened == [address]
         return
     file = tmp_path / "open.html"
