@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,14 +12,15 @@ from urllib.parse import parse_qs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rtlib.config_errors import describe, unknown_name_hint
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.run_state import is_running, load_options, read_secret
 from rtlib.validators import Address, Port, SparkMaster
 
 PREFIX = "RTLIB_"
 DOMAINS = ("curbside", "ecommerce", "gaming", "iot")
-# What a stack does from its start to its end; another terminal, and a part that starts again, must not differ.
-OF_A_RUN = (
+# Settings that are fixed while a stack runs: another terminal, and a part that restarts, must use the same values.
+RUN_OPTIONS = (
     *("domain", "profile", "seed", "rate", "steady", "trigger", "spark_master", "shared"),
     *("late_share", "too_late_share", "out_of_order_share", "duplicate_share", "malformed_share"),
     *("window_seconds", "watermark_seconds", "future_seconds"),
@@ -43,9 +43,9 @@ def project_root() -> Path:
 
 
 class Settings(BaseSettings):
-    """Every setting, each with the default that runs on a laptop with no account.
+    """Every setting; the defaults run on a laptop without any account.
 
-    A setting is read from ``RTLIB_<NAME>`` in the environment, else from ``.env.local``, else its default holds.
+    A setting is read from ``RTLIB_<NAME>`` in the environment, else from ``.env.local``, else the default holds.
     """
 
     model_config = SettingsConfigDict(
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     malformed_share: float = Field(0.005, ge=0, le=1, description="share of extra records that fit no schema")
 
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
-    watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event one may still count")
+    watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event an event still counts")
     future_seconds: int = Field(60, ge=1, description="an event further ahead of Kafka's clock than this is rejected")
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
@@ -121,24 +121,24 @@ class Settings(BaseSettings):
 
     @field_validator("home")
     @classmethod
-    def _from_anywhere(cls, home: Path) -> Path:
-        """The same folder for every process, whatever it works in: the app and the lessons work in another one."""
+    def _absolute(cls, home: Path) -> Path:
+        """The same folder for every process: the app and the lessons run in another working directory."""
         return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  resolve() would follow links
 
     @model_validator(mode="after")
-    def _go_together(self) -> Self:
-        late = ("late_share", "too_late_share", "out_of_order_share")
-        if sum(getattr(self, name) for name in late) > 1:
-            raise ValueError(f"{_told(self, late)}: together these shares are at most 1, an event is one of them")
+    def _consistent(self) -> Self:
+        shares = ("late_share", "too_late_share", "out_of_order_share")
+        if sum(getattr(self, name) for name in shares) > 1:
+            raise ValueError(f"{_assignments(self, shares)}: these shares must sum to at most 1")
         ports = self.pinned_ports
         for port in ports.values():
             if len(same := [f"{name}_port" for name, other in ports.items() if other == port]) > 1:
-                raise ValueError(f"{_told(self, same)}: each needs a port of its own")
+                raise ValueError(f"{_assignments(self, same)}: each needs a different port")
         return self
 
     @property
     def ports(self) -> dict[str, int]:
-        """Ports of the local stack, running or not: those chosen at ``up``, else the usual ones."""
+        """Ports of the local stack, running or not: those chosen by ``up``, else the usual ones."""
         try:
             return {**USUAL_PORTS, **{name: int(port) for name, port in self._chosen_ports().items()}}
         except FileNotFoundError:
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"{self.home / 'ports.json'} is not JSON with a port for each part ({error})",
-                cure="rtlib down && rtlib up, which chooses the ports anew",
+                cure="rtlib down && rtlib up, which chooses new ports",
             ) from error
 
     def _chosen_ports(self) -> dict[str, int]:
@@ -155,21 +155,21 @@ class Settings(BaseSettings):
 
     @property
     def pinned_ports(self) -> dict[str, int]:
-        """The ports that a setting asks for by number."""
-        asked = {
+        """The ports that a setting fixes."""
+        ports = {
             "kafka": self.kafka_port,
             "registry": self.registry_port,
             "warehouse": self.warehouse_port,
             "app": self.app_port,
             "receiver": self.receiver_port,
         }
-        return {name: port for name, port in asked.items() if port is not None}
+        return {name: port for name, port in ports.items() if port is not None}
 
     def local_port(self, name: str) -> int:
-        """The port of a local part, while the stack of this state folder runs.
+        """The port of a local server, while the stack of this state folder runs.
 
-        Once it is stopped somebody else may have its ports, another working copy's stack for one. The parts themselves
-        are told theirs by the supervisor that started them.
+        After a stop another process may use its ports, for example the stack of another working copy. A part itself
+        need not check: its supervisor runs.
 
         Raises:
             ServiceError: No stack of this state folder runs.
@@ -181,44 +181,44 @@ class Settings(BaseSettings):
         return self.ports[name]
 
     def local_secret(self, name: str) -> SecretStr:
-        """The secret that a local server (``warehouse``, ``receiver``, ...) asks for; drawn anew at each start.
+        """The secret of a local server (``warehouse``, ``receiver``, ...); each start of the stack draws a new one.
 
         Raises:
             ServiceError: No stack of this state folder was ever started.
         """
-        found = read_secret(self.home, name)
-        if found is None:
+        secret = read_secret(self.home, name)
+        if secret is None:
             raise ServiceError(f"there is no secret for the local {name} in {self.home}", cure="rtlib down && rtlib up")
-        return SecretStr(found)
+        return SecretStr(secret)
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where Kafka answers; a ServiceError when that is the local one and it does not run."""
+        """Kafka's address; raises a ServiceError when it is the local broker and that does not run."""
         return self.kafka_bootstrap_servers or f"127.0.0.1:{self.local_port('kafka')}"
 
     @property
     def local_sign_in(self) -> bool:
-        """True when Kafka is the local one on a shared machine, so that its clients sign in with its secret."""
+        """True for the local Kafka on a shared machine, whose clients sign in with its secret."""
         return self.shared and self.kafka_bootstrap_servers is None
 
     @property
     def schema_registry_url(self) -> str:
-        """Where the schema registry answers, in its Confluent-compatible form; a ServiceError likewise."""
+        """The schema registry's Confluent-compatible address; raises a ServiceError when the local one does not run."""
         return self.registry_url or f"http://127.0.0.1:{self.local_port('registry')}/apis/ccompat/v7"
 
     @property
     def app_link(self) -> str:
-        """The app's address, as links in messages have it; it asks for its token there."""
+        """The app's address for links in messages, without its token, which the app then requires."""
         return (self.app_url or f"http://127.0.0.1:{self.ports['app']}").rstrip("/") + "/"
 
     @property
     def local_warehouse(self) -> bool:
-        """True when the warehouse is the local one and no Snowflake account is set."""
+        """True when no Snowflake account is set, so the local warehouse is used."""
         return self.snowflake_account is None
 
-    def of_a_run(self) -> dict[str, object]:
-        """What a stack that is started now does until its end."""
-        return {name: getattr(self, name) for name in OF_A_RUN}
+    def run_options(self) -> dict[str, object]:
+        """The settings that are fixed for a stack that starts now."""
+        return {name: getattr(self, name) for name in RUN_OPTIONS}
 
     def topic(self, name: str) -> str:
         """The full name of one of the domain's topics: ``events``, ``kpis``, ``rejected`` or ``progress``."""
@@ -226,44 +226,50 @@ class Settings(BaseSettings):
 
 
 def environment_java_home() -> Path | None:
-    """The machine's own ``JAVA_HOME``: a hint where Java is, while the setting ``java_home`` is an order."""
+    """The machine's own ``JAVA_HOME``: a hint where Java is. The setting ``java_home``, in contrast, is binding."""
     home = os.environ.get("JAVA_HOME")
     return Path(home) if home else None
 
 
 def use_java(home: Path) -> None:
-    """Have whatever this process starts, such as a Spark of its own, use the Java in ``home``."""
+    """Make every child of this process, such as its own Spark, use the Java in ``home``."""
     os.environ["JAVA_HOME"] = str(home)
 
 
 def requested_part() -> str | None:
-    """The part that the app's address asks for (``?node=alerts``), as Voilà tells its kernels; None for none."""
-    asked = parse_qs(os.environ.get("QUERY_STRING", "")).get("node")
-    return asked[0] if asked else None
+    """The part in the app's address (``?node=alerts``), which Voilà passes to its kernels; None without one."""
+    nodes = parse_qs(os.environ.get("QUERY_STRING", "")).get("node")
+    return nodes[0] if nodes else None
 
 
 def inherited_environment() -> dict[str, str]:
-    """The variables of this process, for a child that needs some more."""
+    """The variables of this process, as a base for those of a child."""
     return dict(os.environ)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; ``overrides`` win over the environment and ``.env.local``.
+    """Read the settings; while a stack runs, its own options apply unless the environment sets them.
+
+    Args:
+        overrides: Take precedence over the environment and ``.env.local``.
 
     Raises:
-        ConfigError: A value cannot work, or a name is not a setting; the message names it and the nearest one.
+        ConfigError: A value is invalid, or a variable is not a setting; the message has the name, and for an unknown
+            one the most similar.
     """
     _refuse_unknown_names()
-    _ask_this_machine_directly()
+    _bypass_proxy()
     try:
         settings = _read(overrides)
         if settings.home.exists() and not settings.home.is_dir():
             raise ConfigError(f"{settings.home} is not a folder", cure="set RTLIB_HOME to a folder, or unset it")
-        chosen = load_options(settings.home)
-        later = {name: value for name, value in chosen.items() if PREFIX + name.upper() not in os.environ}
-        return _read({**later, **overrides}) if later else settings
+        options = load_options(settings.home)
+        active = {name: value for name, value in options.items() if PREFIX + name.upper() not in os.environ}
+        return _read({**active, **overrides}) if active else settings
     except ValidationError as error:
-        raise ConfigError(_explain(error), cure="see .env.local.example for every setting and its values") from None
+        raise ConfigError(
+            describe(error, prefix=PREFIX), cure="see .env.local.example for every setting and its values"
+        ) from None
 
 
 def _read(values: Mapping[str, object]) -> Settings:
@@ -271,40 +277,24 @@ def _read(values: Mapping[str, object]) -> Settings:
 
 
 def _refuse_unknown_names() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    names = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see .env.local.example for every setting"
-            raise ConfigError(f"{name} is not a setting of rtlib", cure=hint)
+        if name.startswith(PREFIX) and name not in names:
+            raise ConfigError(f"{name} is not a setting of rtlib", cure=unknown_name_hint(name, names))
 
 
-def _ask_this_machine_directly() -> None:
-    """Where a proxy is set, keep what runs on this machine off it: no proxy could reach that.
+def _bypass_proxy() -> None:
+    """Exclude this machine from a configured proxy, which cannot reach it.
 
-    By the variable that every library looks at: the warehouse's and the registry's clients have no option for it.
+    The variable is the only common way: the clients of the warehouse and of the registry have no option for it.
     """
-    if not any(os.environ.get(one) or os.environ.get(one.lower()) for one in ("HTTP_PROXY", "ALL_PROXY")):
+    if not any(os.environ.get(name) or os.environ.get(name.lower()) for name in ("HTTP_PROXY", "ALL_PROXY")):
         return
     for name in ("NO_PROXY", "no_proxy"):
-        kept = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-        hosts = [one for one in kept.split(",") if one]
-        os.environ[name] = ",".join([*hosts, *(one for one in ("127.0.0.1", "localhost") if one not in hosts)])
+        value = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        hosts = [host for host in value.split(",") if host]
+        os.environ[name] = ",".join([*hosts, *(host for host in ("127.0.0.1", "localhost") if host not in hosts)])
 
 
-def _told(settings: Settings, names: Sequence[str]) -> str:
+def _assignments(settings: Settings, names: Sequence[str]) -> str:
     return ", ".join(f"{PREFIX}{name.upper()}={getattr(settings, name):g}" for name in names)
-
-
-def _explain(error: ValidationError) -> str:
-    """One line a wrong setting; the value itself only where it cannot be a secret."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        if not problem["loc"]:  # of several settings together; the input would be all of them
-            lines.append(str(problem["ctx"]["error"]))
-            continue
-        name = PREFIX + "_".join(str(part) for part in problem["loc"]).removeprefix(PREFIX.lower()).upper()
-        secret = any(word in name for word in ("PASSWORD", "TOKEN", "KEY", "PASSPHRASE", "WEBHOOK"))
-        shown = "" if secret or problem["type"] == "missing" else f" (it is {problem['input']!r})"
-        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}")
-    return "\n  ".join(lines)

@@ -5,7 +5,8 @@ RtlibError
 ├── EnvironmentProblem  the machine lacks something: Java, memory, disk, a free port
 ├── DownloadError      a jar could not be fetched, or is not the one in the lock
 ├── ServiceError       a part of the local stack did not start, stop or answer
-│   └── SupervisorSilent  the supervisor itself does not answer
+│   ├── SupervisorSilent  the supervisor itself does not answer
+│   └── RegistryDamaged   its store cannot be read as it was written
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
 ├── WarehouseError     the warehouse refused a statement or did not answer
@@ -64,6 +65,10 @@ class ServiceError(RtlibError):
 
 class SupervisorSilent(ServiceError):
     """You meet it when the supervisor runs but does not answer, for one because it is suspended."""
+
+
+class RegistryDamaged(ServiceError):
+    """You meet it when the registry's store cannot be read: cut short, overwritten, emptied."""
 
 
 class SchemaRefused(RtlibError):

@@ -6,22 +6,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Protocol
 
 from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
+from rtlib.domains import Severity
 from rtlib.errors import ConfigError
 from rtlib.records import Observation, Reading, Status
-
-
-class Severity(StrEnum):
-    """How a KPI stands against its thresholds; ``none`` when it has no thresholds or no value."""
-
-    GOOD = "good"
-    WATCH = "watch"
-    ACT = "act"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

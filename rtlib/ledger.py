@@ -1,15 +1,15 @@
-"""Ledger: the proof that nothing was lost and nothing doubled, or the names of the events that were.
+"""Ledger: the proof that no event was lost or doubled, or the names of the events that were.
 
-The simulator numbers its events: each producer counts from 0 without a gap, and its tally says how far it came. So
-every place behind it can be asked for exactly those numbers. What is missing was lost, what is there twice was
-doubled, and what is on its way is in flight; for events nothing of this rests on a count alone. Copies and records
-that fit no schema carry no number of their own: they are counted. An event that the watermark kept out of its window
-is told from one that is missing there by what its own micro-batch knew. Kafka deletes what is a week old, and the
-simulator's account and RAW keep everything: then RAW alone is held against that account, and against Kafka only for
-what its log still holds.
+The simulator numbers its events: each producer counts from 0 without a gap, and its tally records its last number. So
+every store behind it can be checked for exactly those numbers. A number that is missing was lost, a number that is
+there twice was doubled, and a number on its way is in flight; for events nothing rests on a count alone. Second copies
+and malformed records carry no number of their own, so they are counted. What its own micro-batch knew distinguishes an
+event that the watermark kept out of its window from an event that is missing there. Kafka deletes records after a week,
+the tallies and RAW keep everything: from then on RAW is compared with the tallies, and with Kafka only for what its log
+still holds.
 
-There are three verdicts. What is in flight is known from offsets, never from the time that has passed: what lies
-behind the offset that a part has reached may still come, and what lies before it and is missing is lost.
+There are three verdicts. Offsets decide what is in flight, never the time that has passed: a record behind the offset
+that a part has reached may still arrive, and a missing record before it is lost.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from rtlib.pipeline.audit.evidence import Evidence, gather, held_sequences
 from rtlib.pipeline.audit.in_flight import SIMULATOR, InFlight
 from rtlib.pipeline.audit.reconcile import differences, last_sequences, sent_by
 
-NAMED = 10  # identifiers told of each kind
-Names = dict[str, set[int]]
+LISTED_EVENTS = 10  # lost and doubled events listed by name, of each kind
+Sequences = dict[str, set[int]]  # by producer
 
 
 class Verdict(StrEnum):
-    """What a ledger proves."""
+    """The conclusion of a ledger."""
 
     RECONCILES = "reconciles"
     NOT_FINAL = "not final yet"
@@ -39,15 +39,15 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """Of the commands that end with a ledger; no error of ``rtlib.errors`` has 9."""
+        """Exit code of the commands that end with a ledger; no error of ``rtlib.errors`` has 9."""
         return {Verdict.RECONCILES: 0, Verdict.DIFFERS: 1, Verdict.NOT_FINAL: 9}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event that is not where it should be, once.
+    """An event that was lost or doubled.
 
-    ``event_id`` is None when it cannot be told; ``why`` says where it was last seen, or how often it is there.
+    ``event_id`` is None if it is unknown; ``why`` says where the event was last seen, or how often it is there.
     """
 
     event_id: str | None
@@ -58,32 +58,32 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """All counts of a domain since its state was last emptied, and every disagreement in words.
+    """All counts of a domain since its state was last emptied, and every difference in words.
 
     Attributes:
-        taken_at: When it was taken (UTC).
-        running: The simulator was sending meanwhile, so that some records are in flight and no count is final.
+        taken_at: The time (UTC).
+        running: The simulator was sending meanwhile, so some records are in flight and no count is final.
         records_sent: Records that the simulator handed to Kafka: events, duplicates and malformed ones.
         events_sent: Distinct events among them.
         duplicates_sent: Second copies among them.
-        malformed_sent: Records among them that fit no schema.
+        malformed_sent: Records among them that do not fit the schema.
         records_in_kafka: Records in the events topic.
-        expired: Records that Kafka has deleted by now, because they were older than it keeps them.
+        expired: Records that Kafka has deleted because they exceeded the retention time.
         archived: Rows of RAW.EVENTS that came through Kafka.
         duplicates_removed: Second copies that the archive left out, among the records in the events topic.
         read_again: Records that the archive read more than once, after its checkpoint was lost.
         rejected: Rows of RAW.REJECTED.
-        in_flight: Records that were sent, and that the archive has not reached yet.
-        kpi_rows: Rows of SPEED.KPIS: one for each site and window.
+        in_flight: Records that were sent and that the archive has not reached yet.
+        kpi_rows: Rows of SPEED.KPIS; each site has a row for each window.
         kpi_events: Events counted in them.
         late: Events counted in them that arrived after the end of their window.
         late_dropped: Events that the watermark kept out of their window; each is in RAW.
-        lost: How many events are nowhere they should be.
-        doubled: How many events are there more than once, in RAW or in a window.
-        lost_events: The first of them.
-        doubled_events: The first of them.
-        differences: What does not agree, in words; empty when everything does.
-        in_flight_at: What is in flight, by part, partition and offset; KPI records included.
+        lost: Events that are missing in RAW and not in flight.
+        doubled: Surplus copies of events, in RAW or in a window.
+        lost_events: The first of the lost events.
+        doubled_events: The first of the doubled events.
+        differences: Counts that disagree, in words; empty if all agree.
+        in_flight_at: Records in flight, by part, partition and offset; KPI records included.
     """
 
     taken_at: datetime
@@ -112,12 +112,12 @@ class Ledger:
 
     @property
     def agrees(self) -> bool:
-        """True when nothing was lost or doubled and no count disagrees, as far as it can be told by now."""
+        """True if nothing was lost or doubled and no count disagrees so far."""
         return not (self.lost or self.doubled or self.differences)
 
     @property
     def verdict(self) -> Verdict:
-        """What this proves: nothing is final before something was sent, and all of it has arrived."""
+        """The conclusion; it is final only once something was sent and all of it has arrived."""
         if not self.agrees:
             return Verdict.DIFFERS
         is_open = self.running or self.in_flight or self.in_flight_at or not self.records_sent
@@ -125,17 +125,21 @@ class Ledger:
 
     @property
     def reconciles(self) -> bool:
-        """True when all agrees, and nothing is in flight any more."""
+        """True if everything agrees and nothing is in flight any more."""
         return self.verdict is Verdict.RECONCILES
 
 
 def to_dict(ledger: Ledger) -> dict[str, object]:
-    """The ledger as one JSON object."""
+    """The ledger as a JSON object."""
     return {**asdict(ledger), "reconciles": ledger.reconciles, "verdict": ledger.verdict}
 
 
 def take(settings: Settings, *, notify: Notify = lambda line: None) -> Ledger:
     """Take the ledger now; it is final once the simulator has stopped and nothing is in flight.
+
+    Example:
+        >>> from rtlib.config import load_settings
+        >>> print(render(take(load_settings())))
 
     Args:
         settings: Which domain.
@@ -146,24 +150,28 @@ def take(settings: Settings, *, notify: Notify = lambda line: None) -> Ledger:
         WarehouseError: The warehouse does not answer.
     """
     evidence = gather(settings, notify=notify)
-    suspects = {name for name, last in last_sequences(evidence).items() if not _is_whole(evidence, name, last)}
-    return judge(evidence, held_sequences(settings, suspects))
+    incomplete = {name for name, last in last_sequences(evidence).items() if not _is_complete(evidence, name, last)}
+    return judge(evidence, held_sequences(settings, incomplete))
 
 
-def judge(evidence: Evidence, held: Names) -> Ledger:
-    """Compare what each place says. Pure.
+def judge(evidence: Evidence, held: Sequences) -> Ledger:
+    """Compare the counts of all stores. Pure.
 
     Args:
-        evidence: What each place says.
-        held: All sequences in RAW of those producers that are not there without gap.
+        evidence: The counts.
+        held: All sequences in RAW of the producers that have a gap or a duplicate there.
     """
     sent, topic = sent_by(evidence), evidence.topic
-    lost, coming = _missing(evidence, held)
-    twice = [Entry(one.event_id, one.producer_id, one.sequence, f"{one.rows} rows") for one in evidence.doubled]
-    over = [
-        one for one in evidence.windows.different if one.kpi_events > one.raw_events and not evidence.may_change(one)
+    lost, before_kafka = _missing(evidence, held)
+    doubled = [
+        Entry(event.event_id, event.producer_id, event.sequence, f"{event.rows} rows") for event in evidence.duplicates
     ]
-    before_kafka = (InFlight(SIMULATOR, None, None, coming),) if coming else ()
+    overcounted = [
+        window
+        for window in evidence.windows.different
+        if window.kpi_events > window.raw_events and not evidence.may_change(window)
+    ]
+    unsent = (InFlight(SIMULATOR, None, None, before_kafka),) if before_kafka else ()
     return Ledger(
         taken_at=evidence.taken_at,
         running=evidence.running,
@@ -174,85 +182,93 @@ def judge(evidence: Evidence, held: Names) -> Ledger:
         records_in_kafka=topic.records,
         expired=topic.expired,
         archived=evidence.counts.live_events,
-        duplicates_removed=topic.removed,
+        duplicates_removed=topic.duplicates_removed,
         read_again=max(0, evidence.progress.rows_read - topic.archived_records),
         rejected=evidence.counts.rejected,
-        in_flight=topic.unread + coming,
+        in_flight=topic.unread + before_kafka,
         kpi_rows=evidence.counts.kpi_rows,
         kpi_events=evidence.counts.kpi_events,
         late=evidence.counts.kpi_late,
-        late_dropped=sum(one.raw_events - one.kpi_events for one in evidence.windows.different if one.explained),
+        late_dropped=sum(
+            window.raw_events - window.kpi_events for window in evidence.windows.different if window.explained
+        ),
         lost=len(lost),
-        doubled=sum(one.rows - 1 for one in evidence.doubled) + sum(one.kpi_events - one.raw_events for one in over),
-        lost_events=tuple(_identified(evidence, lost[:NAMED])),
-        doubled_events=tuple(twice[:NAMED]),
+        doubled=sum(event.rows - 1 for event in evidence.duplicates)
+        + sum(window.kpi_events - window.raw_events for window in overcounted),
+        lost_events=tuple(_with_identifiers(evidence, lost[:LISTED_EVENTS])),
+        doubled_events=tuple(doubled[:LISTED_EVENTS]),
         differences=tuple(differences(evidence)),
-        in_flight_at=(*before_kafka, *evidence.in_flight),
+        in_flight_at=(*unsent, *evidence.in_flight),
     )
 
 
-def _is_whole(evidence: Evidence, name: str, last: int) -> bool:
-    found = evidence.held.get(name)
-    return found is not None and found.is_gapless and found.last == last
+def _is_complete(evidence: Evidence, name: str, last: int) -> bool:
+    archived = evidence.producers.get(name)
+    return archived is not None and archived.is_gapless and archived.last == last
 
 
-def _missing(evidence: Evidence, held: Names) -> tuple[list[tuple[str, int, str]], int]:
-    """Events that are lost (with where they were last seen), and how many are on their way to Kafka."""
-    lost, coming = [], 0
+def _missing(evidence: Evidence, held: Sequences) -> tuple[list[tuple[str, int, str]], int]:
+    """Lost events (producer, sequence, where last seen), and the number of events on their way to Kafka."""
+    lost, before_kafka = [], 0
     nowhere = "neither in RAW nor in what Kafka still holds" if evidence.topic.expired else "not in Kafka"
     for name, last in sorted(last_sequences(evidence).items()):
         if name not in held:
             continue
         pending = evidence.topic.pending.get(name, set())
-        # What was sent before an event that Kafka has deleted by now is not on its way any more.
-        gone = max((one for one in held[name] if one <= last and not evidence.topic.holds(name, one)), default=-1)
+        # Whatever was sent before an expired event cannot be on its way to Kafka any more.
+        expired = max(
+            (number for number in held[name] if number <= last and not evidence.topic.holds(name, number)), default=-1
+        )
         for sequence in sorted(set(range(last + 1)) - held[name] - pending):
             in_kafka = evidence.topic.holds(name, sequence)
-            if not in_kafka and evidence.running and sequence > gone:
-                coming += 1
+            if not in_kafka and evidence.running and sequence > expired:
+                before_kafka += 1
             else:
                 lost.append((name, sequence, "in Kafka, not in RAW" if in_kafka else nowhere))
-    return lost, coming
+    return lost, before_kafka
 
 
-def _identified(evidence: Evidence, lost: list[tuple[str, int, str]]) -> Iterator[Entry]:
-    """Give the lost events their identifiers back: the simulator makes the same records again."""
-    wanted = {(name, sequence) for name, sequence, _ in lost}
-    found = {}
+def _with_identifiers(evidence: Evidence, lost: list[tuple[str, int, str]]) -> Iterator[Entry]:
+    """Recover the identifiers of lost events: the simulator generates the same records again."""
+    missing = {(name, sequence) for name, sequence, _ in lost}
+    identifiers = {}
     for run in evidence.runs:
-        if wanted & {(name, sequence) for name, sequence in wanted if name in run.tally.last_sequence}:
+        if any(name in run.tally.last_sequence for name, _ in missing):
             for sent in run.records():
-                if sent.event and (sent.event.producer_id, sent.event.sequence) in wanted:
-                    found[sent.event.producer_id, sent.event.sequence] = sent.event.event_id
+                if sent.event and (sent.event.producer_id, sent.event.sequence) in missing:
+                    identifiers[sent.event.producer_id, sent.event.sequence] = sent.event.event_id
     for name, sequence, why in lost:
-        yield Entry(found.get((name, sequence)), name, sequence, why)
+        yield Entry(identifiers.get((name, sequence)), name, sequence, why)
 
 
 def render(ledger: Ledger) -> str:
-    """The ledger as a page of text: one line for each count, then what is wrong, then the verdict."""
-    lines = [f"{name:<20} {count:>12,}  {what}" for name, count, what in rows(ledger)]
+    """The ledger as text: a line for each count, then all differences, then the verdict."""
+    lines = [f"{name:<20} {count:>12,}  {meaning}" for name, count, meaning in rows(ledger)]
     for title, entries in (("lost", ledger.lost_events), ("doubled", ledger.doubled_events)):
-        lines += [f"  {title}: {one.event_id or '?'} ({one.producer_id} #{one.sequence}): {one.why}" for one in entries]
-    lines += [f"  {one}" for one in (*ledger.differences, *waiting(ledger))]
+        lines += [
+            f"  {title}: {entry.event_id or '?'} ({entry.producer_id} #{entry.sequence}): {entry.why}"
+            for entry in entries
+        ]
+    lines += [f"  {line}" for line in (*ledger.differences, *waiting(ledger))]
     return "\n".join([*lines, verdict(ledger)])
 
 
 def waiting(ledger: Ledger) -> list[str]:
-    """Each thing that is in flight, in words."""
-    return [f"in flight: {one}" for one in ledger.in_flight_at]
+    """A line for each group of records in flight."""
+    return [f"in flight: {records}" for records in ledger.in_flight_at]
 
 
 def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
-    """Each line of the ledger: its name, its count, and what it means."""
+    """The lines of the ledger: name, count and meaning."""
     removed = "second copies that the archive left out" + (", of those still in Kafka" if ledger.expired else "")
-    gone = ("gone from Kafka", ledger.expired, "records older than it keeps them: for these RAW alone is the proof")
+    expired = ("gone from Kafka", ledger.expired, "records past the retention time: for these RAW alone is the proof")
     return [
         ("produced", ledger.records_sent, "records that the simulator sent"),
         ("  events", ledger.events_sent, "of them, distinct events"),
         ("  duplicates", ledger.duplicates_sent, "of them, second copies"),
-        ("  malformed", ledger.malformed_sent, "of them, fitting no schema"),
+        ("  malformed", ledger.malformed_sent, "of them, not fitting the schema"),
         ("in Kafka", ledger.records_in_kafka, "records in the events topic"),
-        *([gone] if ledger.expired else []),
+        *([expired] if ledger.expired else []),
         ("archived", ledger.archived, "rows of RAW.EVENTS"),
         ("duplicates removed", ledger.duplicates_removed, removed),
         ("read again", ledger.read_again, "records read twice after a lost checkpoint, and left out"),
@@ -261,13 +277,13 @@ def rows(ledger: Ledger) -> list[tuple[str, int, str]]:
         ("measured", ledger.kpi_events, f"events in the {ledger.kpi_rows:,} rows of SPEED.KPIS"),
         ("late, counted", ledger.late, "of them, after the end of their window"),
         ("late, dropped", ledger.late_dropped, "behind the watermark; each is in RAW"),
-        ("lost", ledger.lost, "events that are nowhere they should be"),
-        ("doubled", ledger.doubled, "events that are there more than once"),
+        ("lost", ledger.lost, "events missing in RAW and not in flight"),
+        ("doubled", ledger.doubled, "events counted or archived more than once"),
     ]
 
 
 def verdict(ledger: Ledger) -> str:
-    """One sentence."""
+    """The verdict as a sentence."""
     if ledger.verdict is Verdict.DIFFERS:
         apart = f", {format_quantity(len(ledger.differences), 'differences')}" if ledger.differences else ""
         return f"DOES NOT RECONCILE: {ledger.lost:,} lost, {ledger.doubled:,} doubled{apart}"
@@ -275,9 +291,9 @@ def verdict(ledger: Ledger) -> str:
         return "reconciles: nothing lost, nothing doubled"
     if ledger.records_sent == 0:
         return "NOT FINAL YET: nothing was sent, so there is nothing to prove"
-    count = sum(one.count for one in ledger.in_flight_at) or ledger.in_flight
+    count = sum(records.count for records in ledger.in_flight_at) or ledger.in_flight
     so_far = f"NOT FINAL YET: nothing lost and nothing doubled so far, {format_quantity(count, 'records')} in flight"
     if ledger.running:
         return f"{so_far}; it is final once the simulator has stopped (rtlib stop simulator) and all has arrived"
-    parts = ", ".join(sorted({one.part for one in ledger.in_flight_at}))
+    parts = ", ".join(sorted({records.part for records in ledger.in_flight_at}))
     return f"{so_far}; it is final once all has arrived, which waits for: {parts} (rtlib status)"

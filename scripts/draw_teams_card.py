@@ -1,7 +1,7 @@
-"""Draw docs/teams-card.png: an alert and its end, as the local receiver shows what the channel would see.
+"""Draw docs/teams-card.png: an alert and its recovery, as the local receiver shows them.
 
-Run it after a change to the cards or their page: ``.venv/bin/python scripts/draw_teams_card.py``. The cards are made by
-the code that makes the real ones, from numbers that were measured once, and Microsoft's renderer draws them.
+Run it after a change to the cards or their page: ``.venv/bin/python scripts/draw_teams_card.py``. The code of the real
+alerts makes the cards from numbers measured earlier, and Microsoft's renderer draws them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.pipeline.workers.alerting import advice, titled
+from rtlib.pipeline.workers.alert_text import advice, site_title
 from rtlib.services.browser import find_browser
 from rtlib.warehouse.plan_status import Shortage
 
@@ -36,21 +36,21 @@ ENOUGH = Shortage(0.0, None)
 def cards() -> Iterator[dict[str, Any]]:
     """The two cards, the older first."""
     domain = load_domain("curbside")
-    rule = next(one for one in rules_of(domain) if one.name == "long-wait")
+    rule = next(rule for rule in rules_of(domain) if rule.name == "long-wait")
     begin = RAISED - timedelta(minutes=1)
     for change, value, events, minutes in ((Change.RAISED, 25.4, 7412, 0), (Change.RECOVERED, 4.35, 306, 3)):
         at = RAISED + timedelta(minutes=minutes)
-        told = Alert(domain.name, SITE, rule, change, value, begin, at, RAISED, {"events": events})
-        words, link = advice(told, domain, ENOUGH), "http://127.0.0.1:18866/?node=kpis"
-        yield card(told, site=titled(domain, SITE), advice=words, link=link)
+        alert = Alert(domain.name, SITE, rule, change, value, begin, at, RAISED, {"events": events})
+        words, link = advice(alert, domain, ENOUGH), "http://127.0.0.1:18866/?node=kpis"
+        yield card(alert, site=site_title(domain, SITE), advice=words, link=link)
 
 
 @contextmanager
 def shown() -> Iterator[str]:
-    """The address of a receiver that took them."""
+    """Start a receiver that has accepted the cards; yields the address of its page."""
     receiver, secret = Receiver(), SecretStr(token_urlsafe())
-    for one in cards():
-        status, why = receiver.take(message(one))
+    for body in cards():
+        status, why = receiver.take(message(body))
         assert status == 202, why
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
@@ -62,7 +62,7 @@ def shown() -> Iterator[str]:
 
 
 def draw(target: Path) -> None:
-    """Draw them, as wide as they stand in a channel."""
+    """Take a screenshot of the page, as wide as a Teams channel."""
     from playwright.sync_api import sync_playwright
 
     browser = find_browser()

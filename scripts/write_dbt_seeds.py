@@ -1,4 +1,4 @@
-"""Write dbt/seeds: the domains as tables, from their TOML files, and the holidays where their sites are.
+"""Write dbt/seeds: the domains as tables, from their TOML files, and the holidays of their sites' countries.
 
 Run it after changing a domain: ``.venv/bin/python scripts/write_dbt_seeds.py``.
 """
@@ -21,14 +21,17 @@ Row = Sequence[object]
 
 def seeds() -> dict[str, str]:
     """The text of each seed, by file name."""
-    worlds = [load_domain(name) for name in domain_names()]
+    all_domains = [load_domain(name) for name in domain_names()]
     tables: dict[str, tuple[Row, Iterable[Row]]] = {
-        "domains": (_DOMAIN_HEAD, (_domain(one) for one in worlds)),
-        "sites": (_SITE_HEAD, (row for one in worlds for row in _sites(one))),
-        "kinds": (_KIND_HEAD, (_kind(one, kind) for one in worlds for kind in one.kinds)),
-        "measures": (_MEASURE_HEAD, (_measure(one, kpi) for one in worlds for kpi in one.kpis)),
-        "measure_kinds": (_ROLE_HEAD, (row for one in worlds for kpi in one.kpis for row in _roles(one, kpi))),
-        "holidays": (_HOLIDAY_HEAD, _holidays(site.country for one in worlds for site in one.sites)),
+        "domains": (_DOMAIN_HEAD, (_domain(domain) for domain in all_domains)),
+        "sites": (_SITE_HEAD, (row for domain in all_domains for row in _sites(domain))),
+        "kinds": (_KIND_HEAD, (_kind(domain, kind) for domain in all_domains for kind in domain.kinds)),
+        "measures": (_MEASURE_HEAD, (_measure(domain, kpi) for domain in all_domains for kpi in domain.kpis)),
+        "measure_kinds": (
+            _ROLE_HEAD,
+            (row for domain in all_domains for kpi in domain.kpis for row in _roles(domain, kpi)),
+        ),
+        "holidays": (_HOLIDAY_HEAD, _holidays(site.country for domain in all_domains for site in domain.sites)),
     }
     return {f"{name}.csv": _csv([head, *rows]) for name, (head, rows) in tables.items()}
 
@@ -68,7 +71,7 @@ def _measure(domain: Domain, kpi: KpiSpec) -> Row:
 
 
 def _roles(domain: Domain, kpi: KpiSpec) -> Iterator[Row]:
-    """Which kinds a measure counts and, for a share, which make its whole; none named means all."""
+    """The kinds that a measure counts and, for a share, those of its denominator; an empty list means all kinds."""
     every = tuple(kind.name for kind in domain.kinds)
     roles = {"counted": kpi.kinds or every, "whole": (kpi.of or every) if kpi.aggregate == "share" else ()}
     for role, kinds in roles.items():

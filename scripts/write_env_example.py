@@ -14,11 +14,11 @@ from pydantic.fields import FieldInfo
 from rtlib.config import PREFIX, Settings
 
 TARGET = Path(__file__).resolve().parents[1] / ".env.local.example"
-# Defaults that depend on the machine are said in words.
+# Defaults that depend on the machine are described.
 IN_WORDS = {"home": ".rtlib in the working copy"}
 HEAD = """\
-# Settings of rtlib. Copy this file to .env.local (which git ignores) and take the # off a line to set it.
-# A variable of the environment wins over .env.local. Written by scripts/write_env_example.py; do not edit here.
+# Settings of rtlib. Copy this file to .env.local (ignored by git) and remove the # of a line to set it.
+# An environment variable overrides .env.local. Written by scripts/write_env_example.py; do not edit here.
 """
 
 

@@ -30,9 +30,9 @@ def report(suite: ElementTree.Element, commit: str) -> str:
         name = case.attrib["name"].replace("|", "\\|")
         slowest.append((duration, f"{case.attrib['classname'].rpartition('.')[2]}: {name}"))
     counts = ", ".join(f"{count:,} {name}" for name, count in outcomes.most_common())
-    rooms = sorted(seconds.items(), key=lambda one: -one[1])
+    rooms = sorted(seconds.items(), key=lambda folder: -folder[1])
     lines = [
-        "# The last run of `make test-all`",
+        "# Last run of `make test-all`",
         "",
         f"Commit {commit}, {suite.attrib['timestamp'][:10]}, {float(suite.attrib['time']) / 60:.0f} minutes in two "
         f"processes: {counts}.",
@@ -56,7 +56,7 @@ def outcome(case: ElementTree.Element) -> str:
 
 
 def main() -> None:
-    """Read the file that is named on the command line, and write the report."""
+    """Read the file given on the command line, and write the report."""
     suite = ElementTree.parse(sys.argv[1]).getroot().find("testsuite")
     if suite is None:
         raise SystemExit(f"{sys.argv[1]} has no test suite; cure: make test-all")

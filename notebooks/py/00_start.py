@@ -109,7 +109,7 @@ print(f"{status['resident_mb'] / 1024:.2f} GB of memory in total, for the domain
 # %%
 from rtlib.config import load_settings
 from rtlib.pipeline.explanations.explainer import explainer
-from rtlib.pipeline.monitoring.monitor import monitor as start_monitor
+from rtlib.pipeline.monitoring.observe import start_monitor
 
 settings = load_settings()
 monitor = start_monitor(settings)

@@ -53,7 +53,7 @@ part, level, language = check("09_explain", part=part, level=level, language=lan
 # %%
 from rtlib.config import load_settings
 from rtlib.explain.facts import facts_of
-from rtlib.pipeline.explanations.explainer import look
+from rtlib.pipeline.monitoring.observe import look
 
 graph = look(load_settings())
 facts = facts_of(graph.node(part), graph=graph)

@@ -22,7 +22,7 @@ from rtlib import faults
 from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.dbt import models
 from rtlib.pipeline.explanations.explainer import answers, explainer
-from rtlib.pipeline.monitoring.monitor import monitor as start_monitor
+from rtlib.pipeline.monitoring.observe import start_monitor
 from rtlib.pipeline.page_data import Pages
 from rtlib.widgets import dashboard
 

@@ -13,7 +13,8 @@ from rtlib.bench.client_profile import Clock, HotSpot, Speed, hottest
 from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.consumer import consumer
 from rtlib.broker.producer import OPTIONS
-from rtlib.broker.topics import TopicSpec, create, delete_topics, end_offsets
+from rtlib.broker.topic_specs import TopicSpec
+from rtlib.broker.topics import create, delete_topics, end_offsets
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 

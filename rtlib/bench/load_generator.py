@@ -11,10 +11,10 @@ from itertools import islice, pairwise
 from rtlib.broker.client import librdkafka_options
 from rtlib.broker.framing import frame
 from rtlib.broker.registry import register
+from rtlib.broker.subjects import events_subject
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
-from rtlib.pipeline.provision import subject
 from rtlib.simulator import SimulatedRecord, Simulator
 
 # All events must be ready before the first is due. How long that takes is measured by a few; a core may work at half of
@@ -43,7 +43,7 @@ def prepare(settings: Settings, *, rate: float, seconds: float, run: str) -> lis
         run: Sets them apart from other runs.
     """
     domain = load_domain(settings.domain)
-    schema_id = register(settings, subject(settings), domain.schema)
+    schema_id = register(settings, events_subject(settings), domain.schema)
     count = round(rate * seconds)
     length = settings.window_seconds
 

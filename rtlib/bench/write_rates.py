@@ -15,7 +15,7 @@ from rtlib.domains import load_domain
 from rtlib.errors import WarehouseError
 from rtlib.records import Kpi
 from rtlib.warehouse.connection import connect, execute, query
-from rtlib.warehouse.ingest import merge_kpis
+from rtlib.warehouse.kpi_merge import merge_kpis
 
 TABLE = "BENCH_BULK"
 NOBODY = "bench"  # a domain that no query asks for

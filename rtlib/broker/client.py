@@ -1,4 +1,4 @@
-"""Client: how every Kafka client signs in: kafka-python, librdkafka, and Spark's Kafka source and sink."""
+"""Client: connection and sign-in options for kafka-python, librdkafka, and Spark's Kafka source and sink."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rtlib.errors import ConfigError
 from rtlib.run_state import BROKER_USER, LOCAL_USER
 from rtlib.validators import Hidden
 
-# A broker that was away for a moment is tried again each second; the default backs off to 30 s.
+# Reconnect every second after a short outage; the default backs off to 30 s.
 RECONNECT_MS = 1_000
 BOOTSTRAP_MS = 10_000
 LOGIN_MODULES = {
@@ -18,14 +18,14 @@ LOGIN_MODULES = {
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "AWS_MSK_IAM": "software.amazon.msk.auth.iam.IAMLoginModule",
 }
-# kafka-python warns of itself when a poll of many records takes it more than 0.1 s: in a lesson that is a red box.
+# kafka-python logs a warning when a poll of many records takes more than 0.1 s: a red box in a lesson.
 logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
 MSK_CALLBACK = "software.amazon.msk.auth.iam.IAMClientCallbackHandler"
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How a broker is reached: the security protocol, and with SASL the mechanism, its user and their password."""
+    """The security protocol of a connection; with SASL also the mechanism, the user and the password."""
 
     protocol: str
     mechanism: str | None = None
@@ -34,7 +34,7 @@ class SignIn:
 
 
 def client_options(settings: Settings) -> dict[str, object]:
-    """The arguments that KafkaProducer, KafkaConsumer and KafkaAdminClient have in common.
+    """Arguments shared by KafkaProducer, KafkaConsumer and KafkaAdminClient.
 
     Example:
         >>> from rtlib.config import load_settings
@@ -42,16 +42,16 @@ def client_options(settings: Settings) -> dict[str, object]:
         ['broker:9092']
 
     Raises:
-        ConfigError: The settings of the sign-in do not go together.
+        ConfigError: The sign-in settings contradict one another.
     """
     return _kafka_python(settings, _sign_in(settings))
 
 
 def broker_options(settings: Settings) -> dict[str, object]:
-    """The same arguments for the local broker's own user, which exists before any other; on a shared machine only.
+    """The same arguments for the local broker's built-in user, which creates all others; shared machines only.
 
     Raises:
-        ServiceError: The local broker does not run.
+        ServiceError: The local broker is not running.
     """
     _quiet_on_loopback()
     secret = Hidden(settings.local_secret("kafka_broker").get_secret_value())
@@ -59,10 +59,10 @@ def broker_options(settings: Settings) -> dict[str, object]:
 
 
 def spark_options(settings: Settings) -> dict[str, str]:
-    """The ``kafka.*`` options of Spark's Kafka source and sink.
+    """The ``kafka.*`` options for Spark's Kafka source and sink.
 
     Raises:
-        ConfigError: The settings of the sign-in do not go together.
+        ConfigError: The sign-in settings contradict one another.
     """
     options, sign_in = {"kafka.bootstrap.servers": settings.bootstrap_servers}, _sign_in(settings)
     if sign_in.protocol != "PLAINTEXT":
@@ -76,12 +76,12 @@ def spark_options(settings: Settings) -> dict[str, str]:
 
 
 def librdkafka_options(settings: Settings) -> dict[str, object]:
-    """The options that confluent-kafka's clients have in common.
+    """Options shared by confluent-kafka's clients.
 
-    librdkafka has no mechanism AWS_MSK_IAM; MSK takes the same signature as an OAUTHBEARER token too.
+    librdkafka lacks the mechanism AWS_MSK_IAM; MSK accepts the same signature as an OAUTHBEARER token.
 
     Raises:
-        ConfigError: The settings of the sign-in do not go together.
+        ConfigError: The sign-in settings contradict one another.
     """
     sign_in = _sign_in(settings)
     options: dict[str, object] = {
@@ -120,16 +120,16 @@ def _client_id(settings: Settings) -> str:
 
 
 def _msk_token() -> tuple[str, float]:
-    """A token, and when it ends (seconds since 1970); by the credentials and the region that boto finds."""
+    """A token and its expiry (seconds since 1970), from the credentials and the region that boto finds."""
     from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
     from botocore.session import Session
 
-    token, ends_ms = MSKAuthTokenProvider.generate_auth_token(Session().get_config_variable("region"))
-    return token, ends_ms / 1000
+    token, expiry_ms = MSKAuthTokenProvider.generate_auth_token(Session().get_config_variable("region"))
+    return token, expiry_ms / 1000
 
 
 def _sign_in(settings: Settings) -> SignIn:
-    """That of the local broker, which asks for one on a shared machine only; else that of the settings."""
+    """The sign-in from the settings, or that of the local broker on a shared machine."""
     if settings.local_sign_in:
         _quiet_on_loopback()
         secret = Hidden(settings.local_secret("kafka").get_secret_value())
@@ -140,7 +140,7 @@ def _sign_in(settings: Settings) -> SignIn:
 
 
 def _quiet_on_loopback() -> None:
-    """Take away kafka-python's warning, at each connection, that a sign-in is not encrypted: it leaves no machine."""
+    """Silence kafka-python's warning about an unencrypted sign-in: the loopback interface leaves no machine."""
     logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)
 
 
@@ -167,14 +167,14 @@ def _mechanism(settings: Settings) -> str | None:
 def _credentials(settings: Settings) -> tuple[str, Hidden]:
     if settings.kafka_username is None or settings.kafka_password is None:
         raise ConfigError(
-            f"{settings.kafka_sasl_mechanism} needs a name and a password",
+            f"{settings.kafka_sasl_mechanism} needs a user name and a password",
             cure="set RTLIB_KAFKA_USERNAME and RTLIB_KAFKA_PASSWORD",
         )
     return settings.kafka_username, Hidden(settings.kafka_password.get_secret_value())
 
 
 def _jaas(sign_in: SignIn) -> str:
-    """The one line by which Java clients are told how to sign in."""
+    """The JAAS configuration line that Java clients sign in with."""
     module = LOGIN_MODULES[str(sign_in.mechanism)]
     if not sign_in.username:
         return f"{module} required;"

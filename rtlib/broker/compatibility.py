@@ -1,4 +1,4 @@
-"""Compatibility: the registry's refusal of a schema, in words that name the field and what changed about it."""
+"""Compatibility: a refused schema change, explained field by field."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ Schema = Mapping[str, Any]
 COMPLAINT = re.compile(r"(?P<kind>[A-Z_]{5,}) at (?P<path>/[^\s,\]]*(?:\[criterion\])?)")
 
 
-def readable(message: str, *, old: Schema | None, new: Schema) -> tuple[str, ...]:
-    """Say field by field why a new schema was refused.
+def explain_refusal(message: str, *, old: Schema | None, new: Schema) -> tuple[str, ...]:
+    """Explain field by field why a new schema is incompatible.
 
     Args:
-        message: What the registry said.
-        old: The schema that it holds; None when that is not known.
-        new: The refused one.
+        message: The registry's message.
+        old: The registered schema; None if unknown.
+        new: The refused schema.
 
     Returns:
-        One sentence a fault, each once; the registry's own message where it names none that can be followed.
+        A sentence for each fault, without repetitions; the registry's own message if no fault can be parsed.
     """
-    found = [COMPLAINT.fullmatch(one.strip(" []")) or COMPLAINT.search(one) for one in message.split(", ")]
-    told = [line for one in found if one for line in _lines(one["kind"], one["path"], old or {}, new)]
-    return tuple(dict.fromkeys(told)) or (message,)
+    complaints = [COMPLAINT.fullmatch(part.strip(" []")) or COMPLAINT.search(part) for part in message.split(", ")]
+    faults = [line for match in complaints if match for line in _faults(match["kind"], match["path"], old or {}, new)]
+    return tuple(dict.fromkeys(faults)) or (message,)
 
 
-def _lines(kind: str, path: str, old: Schema, new: Schema) -> Iterator[str]:
+def _faults(kind: str, path: str, old: Schema, new: Schema) -> Iterator[str]:
     parent, _, last = path.rpartition("/")
     before, after = _at(old, parent), _at(new, parent)
     if last == "propertySchemasRemoved":
-        for name in _less(before.get("properties", {}), after.get("properties", {})):
-            yield f"{_field(parent, name)}: removed, but events written before carry it"
+        for name in _missing(before.get("properties", {}), after.get("properties", {})):
+            yield f"{_field(parent, name)}: removed, but earlier events carry it"
     elif last == "propertySchemasAdded":
-        for name in _less(after.get("properties", {}), before.get("properties", {})):
-            yield f"{_field(parent, name)}: added, but events written before may hold anything under that name"
+        for name in _missing(after.get("properties", {}), before.get("properties", {})):
+            yield f"{_field(parent, name)}: added, but earlier events may hold anything under that name"
     elif last == "required":
-        for name in _less(after.get("required", ()), before.get("required", ())):
-            yield f"{_field(parent, name)}: required now, but events written before need not have it"
+        for name in _missing(after.get("required", ()), before.get("required", ())):
+            yield f"{_field(parent, name)}: now required, but earlier events may lack it"
     elif last == "additionalProperties":
-        yield f"{_field(parent) or 'the event'}: closed now, but events written before may have other fields"
+        yield f"{_field(parent) or 'the event'}: now closed, but earlier events may have other fields"
     else:
         yield _changed(kind, path, old, new)
 
 
 def _changed(kind: str, path: str, old: Schema, new: Schema) -> str:
-    """What is different about one field's rule."""
+    """The difference between the old and the new rule of a field."""
     rule = "/".join(_rule_steps(path))
     before, after = _at(old, rule), _at(new, rule)
     keys = [key for key in {**before, **after} if key != "description" and before.get(key) != after.get(key)]
@@ -56,29 +56,30 @@ def _changed(kind: str, path: str, old: Schema, new: Schema) -> str:
 
 
 def _rule_steps(path: str) -> list[str]:
-    """The steps to the rule of the field that a path leads into: each ``properties`` with the name after it."""
-    steps = path.strip("/").split("/")
-    taken: list[str] = []
-    for name, value in zip(steps[::2], steps[1::2], strict=False):
-        if name != "properties":
+    """The steps of a path down to the field's rule: each ``properties`` with the name after it."""
+    parts = path.strip("/").split("/")
+    steps: list[str] = []
+    for keyword, name in zip(parts[::2], parts[1::2], strict=False):
+        if keyword != "properties":
             break
-        taken += [name, value]
-    return taken
+        steps += [keyword, name]
+    return steps
 
 
 def _at(schema: Schema, path: str) -> Schema:
-    here: Any = schema
+    """The part of a schema at a path; empty if there is none."""
+    node: Any = schema
     for step in path.strip("/").split("/") if path.strip("/") else ():
-        here = here.get(step, {}) if isinstance(here, Mapping) else {}
-    return here if isinstance(here, Mapping) else {}
+        node = node.get(step, {}) if isinstance(node, Mapping) else {}
+    return node if isinstance(node, Mapping) else {}
 
 
-def _field(path: str, *more: str) -> str:
-    return ".".join([*_rule_steps(path)[1::2], *more])
+def _field(path: str, *names: str) -> str:
+    return ".".join([*_rule_steps(path)[1::2], *names])
 
 
-def _less(some: Any, others: Any) -> list[str]:
-    return [one for one in some if one not in others]
+def _missing(names: Any, others: Any) -> list[str]:
+    return [name for name in names if name not in others]
 
 
 def _show(value: Any) -> str:

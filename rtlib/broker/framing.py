@@ -11,7 +11,7 @@ FRAME = struct.Struct(">BI")
 
 
 def frame(schema_id: int, payload: bytes) -> bytes:
-    """Put the schema's id before the payload.
+    """Prefix a payload with the schema's id.
 
     Example:
         >>> frame(7, b"{}")
@@ -21,14 +21,14 @@ def frame(schema_id: int, payload: bytes) -> bytes:
 
 
 def unframe(record: bytes | None) -> tuple[int, bytes]:
-    """Take a record apart into the schema's id and the payload.
+    """Split a record into the schema's id and the payload.
 
     Example:
         >>> unframe(frame(7, b"{}"))
         (7, b'{}')
 
     Raises:
-        EventRefused: The record is empty, shorter than a frame and a payload, or framed in another way.
+        EventRefused: The record is empty, shorter than a frame plus a payload, or not in this format.
     """
     if not record:
         raise EventRefused("empty: the record has no value")

@@ -1,7 +1,7 @@
-"""Record fetch: the values of records whose places are known, a few megabytes at a time, by librdkafka.
+"""Record fetch: the values of records at known offsets, a few megabytes at a time, by librdkafka.
 
-A large record that fits no schema would travel through Spark's driver only to be written down elsewhere, and a
-thousand of them would fill its memory. The driver learns its place instead, and its value is read from here.
+A large record that fits no schema would pass through Spark's driver only to be written elsewhere, and a thousand of
+them would fill its memory. The driver receives only the offset; the value is read here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
 log = logging.getLogger(__name__)
-ANSWER_SECONDS = 15.0  # the broker may be coming back
-NEAR = 32  # offsets that are read and passed over; for a wider gap the reading begins anew
-HELD_KB = 4 * 1024  # between what was fetched and what was read
+ANSWER_SECONDS = 15.0  # the broker may be restarting
+MAX_GAP = 32  # offsets to read and skip; a wider gap is cheaper by a new seek
+QUEUE_KB = 4 * 1024  # fetched, but not yet read
+NOWHERE = (-1, -1)
 
 
 class RecordFetch:
@@ -30,13 +31,13 @@ class RecordFetch:
 
     Args:
         settings: Where the broker is.
-        topic: Whose records.
+        topic: The topic to read from.
     """
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings, self._topic = settings, topic
         self._consumer: Consumer | None = None
-        self._next = (-1, -1)  # partition and offset of what the consumer reads next
+        self._next = NOWHERE  # partition and offset of the consumer's next record
 
     def __enter__(self) -> Self:
         return self
@@ -48,38 +49,38 @@ class RecordFetch:
             self._consumer.close()
 
     def values(self, places: Iterable[tuple[int, int]]) -> list[bytes]:
-        """The value of the record at each partition and offset; quickest in the order of the offsets.
+        """The values of the records at these partitions and offsets; fastest in the order of the offsets.
 
         Raises:
             ServiceError: The broker does not answer.
-            StreamError: A record is no longer there.
+            StreamError: A record has been deleted.
         """
         with librdkafka_errors(self._settings):
             return [self._value(partition, offset) for partition, offset in places]
 
     def _value(self, partition: int, offset: int) -> bytes:
-        if not (self._next[0] == partition and 0 <= offset - self._next[1] <= NEAR):
-            self._begin(partition, offset)
+        if not (self._next[0] == partition and 0 <= offset - self._next[1] <= MAX_GAP):
+            self._seek(partition, offset)
         while True:
             message = self._poll(partition, offset)
-            at = message.offset() or 0
-            self._next = (partition, at + 1)
-            if at == offset:
+            position = message.offset() or 0
+            self._next = (partition, position + 1)
+            if position == offset:
                 return message.value() or b""
-            if at > offset:
-                raise self._gone(partition, offset)
+            if position > offset:
+                raise self._deleted(partition, offset)
 
-    def _begin(self, partition: int, offset: int) -> None:
+    def _seek(self, partition: int, offset: int) -> None:
         from confluent_kafka import Consumer, TopicPartition
 
         if self._consumer is None:
             options = {
                 **librdkafka_options(self._settings),
-                "group.id": f"{self._topic}.fetch",  # a name is asked for; nothing is committed under it
+                "group.id": f"{self._topic}.fetch",  # librdkafka requires a group; nothing is committed under it
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
-                "queued.max.messages.kbytes": HELD_KB,
-                "fetch.max.bytes": HELD_KB * 1024,
+                "queued.max.messages.kbytes": QUEUE_KB,
+                "fetch.max.bytes": QUEUE_KB * 1024,
             }
             self._consumer = Consumer(options, logger=log)
         self._consumer.assign([TopicPartition(self._topic, partition, offset)])
@@ -91,22 +92,22 @@ class RecordFetch:
         assert self._consumer
         message = self._consumer.poll(ANSWER_SECONDS)
         if message is None:
-            self._next = (-1, -1)
+            self._next = NOWHERE
             raise ServiceError(
-                f"the broker at {self._settings.bootstrap_servers} has not sent record {offset} of partition "
+                f"the broker at {self._settings.bootstrap_servers} did not send record {offset} of partition "
                 f"{partition} of {self._topic} within {ANSWER_SECONDS:.0f} s",
                 cure="rtlib status",
             )
         error = message.error()
         if error is None:
             return message
-        self._next = (-1, -1)
+        self._next = NOWHERE
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            raise self._gone(partition, offset)
+            raise self._deleted(partition, offset)
         raise KafkaException(error)
 
-    def _gone(self, partition: int, offset: int) -> StreamError:
+    def _deleted(self, partition: int, offset: int) -> StreamError:
         return StreamError(
             f"record {offset} of partition {partition} of {self._topic} was deleted before it was archived",
-            cure="let Kafka keep records for longer (retention.ms, retention.bytes of the topic), then rtlib reset",
+            cure="increase Kafka's retention (retention.ms, retention.bytes of the topic), then rtlib reset",
         )

@@ -1,4 +1,4 @@
-"""Registry: the schemas of the topics, by Confluent's API; locally Apicurio Registry answers it."""
+"""Registry: the schemas of the topics, by Confluent's API; locally served by Apicurio Registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtlib.broker.compatibility import readable
+from rtlib.broker.compatibility import explain_refusal
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
 from rtlib.run_state import LOCAL_USER
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 COMPATIBILITY = "BACKWARD"
 TIMEOUT_SECONDS = 10
-CONFLICT, NOT_FOUND, UNFIT = 409, 404, 422
+CONFLICT, NOT_FOUND, INVALID = 409, 404, 422
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A schema as the registry holds it: ``version`` counts from 1 in its subject, ``id`` is the registry's own."""
+    """A registered schema: ``version`` counts from 1 within its subject, ``id`` is unique in the registry."""
 
     subject: str
     version: int
@@ -34,12 +34,12 @@ class Registered:
 
 
 def registry_options(settings: Settings) -> dict[str, str]:
-    """Where the registry is and how to sign in, as Confluent's ``SchemaRegistryClient`` takes it.
+    """Address and sign-in of the registry, as arguments of Confluent's ``SchemaRegistryClient``.
 
-    The local registry asks for the secret of this start; another one for what the settings have.
+    The local registry requires the secret of this start, a remote registry the credentials of the settings.
 
     Raises:
-        ServiceError: The local registry is asked for, and it does not run.
+        ServiceError: The local registry is not running.
     """
     options = {"url": settings.schema_registry_url}
     if settings.registry_url is None:
@@ -51,24 +51,24 @@ def registry_options(settings: Settings) -> dict[str, str]:
 
 
 def registry_client(settings: Settings) -> SchemaRegistryClient:
-    """Confluent's own client, for what this module does not do; close it, or use it in a ``with``."""
+    """Confluent's own client, for anything beyond this module; close it, or use it in a ``with``."""
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
-    waits: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "max.retries": 1, "retries.wait.ms": 200}
-    return SchemaRegistryClient({**registry_options(settings), **waits})
+    limits: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "max.retries": 1, "retries.wait.ms": 200}
+    return SchemaRegistryClient({**registry_options(settings), **limits})
 
 
 def register(settings: Settings, subject: str, schema: Mapping[str, Any]) -> int:
-    """Register a JSON Schema under a subject that only takes backward compatible changes.
+    """Register a JSON Schema under a subject that accepts only backward compatible changes.
 
-    Backward compatible means: who reads with the new schema can read what was written with the last one. The same
-    schema again is no change, and gets the same id.
+    Backward compatible: a reader with the new schema can read data written with the previous schema. Registering the
+    same schema again is no change and returns the same id.
 
     Returns:
-        The schema's id, as it goes into every frame.
+        The schema's id, which every frame carries.
 
     Raises:
-        SchemaRefused: The change is not compatible, or this is no JSON Schema; the message names field and change.
+        SchemaRefused: The change is incompatible, or this is not a JSON Schema; the message names field and change.
         ServiceError: The registry does not answer.
     """
     from confluent_kafka.schema_registry import Schema, SchemaRegistryError
@@ -78,19 +78,19 @@ def register(settings: Settings, subject: str, schema: Mapping[str, Any]) -> int
         try:
             return int(client.register_schema(subject, Schema(json.dumps(schema), "JSON")))
         except SchemaRegistryError as error:
-            if error.http_status_code not in (CONFLICT, UNFIT):
+            if error.http_status_code not in (CONFLICT, INVALID):
                 raise
             raise _refusal(client, subject, schema, error) from error
 
 
 def schema_by_id(settings: Settings, schema_id: int) -> dict[str, Any]:
-    """The schema with the id that a frame carries.
+    """The schema with this id, which a frame carries.
 
     Raises:
-        ConfigError: No schema has this id.
+        ConfigError: There is no schema with this id.
         ServiceError: The registry does not answer.
     """
-    with _client(settings) as client, _known(f"no schema has the id {schema_id}", "take the id from a record's frame"):
+    with _client(settings) as client, _found(f"no schema has the id {schema_id}", "take the id from a record's frame"):
         return _schema(client.get_schema(schema_id).schema_str)
 
 
@@ -101,25 +101,26 @@ def latest(settings: Settings, subject: str) -> Registered:
         ConfigError: There is no such subject.
         ServiceError: The registry does not answer.
     """
-    with _client(settings) as client, _known(f"the registry has no subject {subject!r}", "see rtlib.broker.subjects"):
-        told = client.get_latest_version(subject)
-    return Registered(subject, int(told.version or 0), int(told.schema_id or 0), _schema(told.schema.schema_str))
+    hint = "see rtlib.broker.registry.subjects"
+    with _client(settings) as client, _found(f"the registry has no subject {subject!r}", hint):
+        newest = client.get_latest_version(subject)
+    return Registered(subject, int(newest.version or 0), int(newest.schema_id or 0), _schema(newest.schema.schema_str))
 
 
 def schema_ids(settings: Settings, subject: str) -> frozenset[int]:
-    """The ids of all versions of a subject: those that a frame of its topic may carry.
+    """The ids of all versions of a subject, which the frames of its topic may carry.
 
     Raises:
         ConfigError: There is no such subject.
         ServiceError: The registry does not answer.
     """
-    with _client(settings) as client, _known(f"the registry has no subject {subject!r}", "rtlib up"):
+    with _client(settings) as client, _found(f"the registry has no subject {subject!r}", "rtlib up"):
         versions = client.get_versions(subject)
-        return frozenset(int(client.get_version(subject, one).schema_id or 0) for one in versions)
+        return frozenset(int(client.get_version(subject, version).schema_id or 0) for version in versions)
 
 
 def subjects(settings: Settings) -> list[str]:
-    """The subjects that the registry holds, sorted.
+    """All subjects of the registry, sorted.
 
     Raises:
         ServiceError: The registry does not answer.
@@ -131,16 +132,16 @@ def subjects(settings: Settings) -> list[str]:
 def _refusal(
     client: SchemaRegistryClient, subject: str, schema: Mapping[str, Any], error: SchemaRegistryError
 ) -> SchemaRefused:
-    if error.http_status_code == UNFIT:
+    if error.http_status_code == INVALID:
         return SchemaRefused(
-            f"{subject}: the registry takes this for no JSON Schema: {error.error_message}",
+            f"{subject}: the registry does not accept this as a JSON Schema: {error.error_message}",
             cure='give it "type": "object" and "properties"',
         )
     old = _schema(client.get_latest_version(subject).schema.schema_str)
-    faults = readable(error.error_message, old=old, new=schema)
+    faults = explain_refusal(error.error_message, old=old, new=schema)
     return SchemaRefused(
         f"{subject}: the new schema is not backward compatible\n  " + "\n  ".join(faults),
-        cure="only add optional fields or loosen rules; for anything else begin a new topic",
+        cure="only add optional fields or loosen rules; for any other change, create a new topic",
     )
 
 
@@ -150,8 +151,8 @@ def _schema(text: str | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _known(what: str, cure: str) -> Iterator[None]:
-    """Within it the registry's "not found" is raised as a ConfigError."""
+def _found(what: str, cure: str) -> Iterator[None]:
+    """Raise the registry's "not found" within the block as a ConfigError."""
     from confluent_kafka.schema_registry import SchemaRegistryError
 
     try:
@@ -164,7 +165,7 @@ def _known(what: str, cure: str) -> Iterator[None]:
 
 @contextmanager
 def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
-    """A client whose errors are translated."""
+    """A client whose errors become a ServiceError."""
     from confluent_kafka.schema_registry import SchemaRegistryError
 
     where = settings.schema_registry_url
@@ -175,8 +176,8 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
         with registry_client(settings) as client:
             yield client
     except _transport_errors() as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ServiceError(f"the schema registry at {where} does not answer ({said})", cure=start) from error
+        detail = f"{type(error).__name__}: {error}"
+        raise ServiceError(f"the schema registry at {where} does not answer ({detail})", cure=start) from error
     except SchemaRegistryError as error:
         sign_in = error.http_status_code in (401, 403)
         cure = check if sign_in else "rtlib logs registry"
@@ -184,6 +185,6 @@ def _client(settings: Settings) -> Iterator[SchemaRegistryClient]:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """What the client raises when nobody answers; it speaks by httpx2 where that is installed, else by httpx."""
+    """The client's errors when nothing answers; it uses httpx2 where that is installed, else httpx."""
     libraries = [importlib.import_module(name) for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
     return tuple(library.HTTPError for library in libraries)

@@ -1,4 +1,4 @@
-"""Rejected: a record that does not fit its schema, as the value and the headers of a Kafka record."""
+"""Rejected: records that do not fit their schema, as the values and headers of Kafka records."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ Headers = list[tuple[str, bytes]]
 
 
 def to_record(rejected: Rejected) -> tuple[bytes, Headers]:
-    """The untouched bytes as value, and the reason beside them as headers; all headers are UTF-8 text."""
+    """The untouched bytes as the value, the reason and the source as headers; all headers are UTF-8 text."""
     texts = (rejected.reason, rejected.field, rejected.topic, str(rejected.partition), str(rejected.offset))
     return rejected.payload, [(name, text.encode(errors="replace")) for name, text in zip(HEADERS, texts, strict=True)]
 
 
-def publish(producer: KafkaProducer, topic: str, refused: Iterable[Rejected], *, timeout_seconds: float = 60) -> None:
-    """Publish refused records and wait until Kafka has each of them.
+def publish(producer: KafkaProducer, topic: str, records: Iterable[Rejected], *, timeout_seconds: float = 60) -> None:
+    """Publish rejected records and wait until Kafka has acknowledged each of them.
 
     Raises:
-        KafkaError: Kafka does not take one.
+        KafkaError: Kafka did not accept a record.
     """
-    sent = []
-    for one in refused:
-        value, headers = to_record(one)
-        sent.append(producer.send(topic, value=value, headers=headers))
+    futures = []
+    for rejected in records:
+        value, headers = to_record(rejected)
+        futures.append(producer.send(topic, value=value, headers=headers))
     producer.flush(timeout=timeout_seconds)
-    for answer in sent:
-        answer.get(timeout=0)
+    for future in futures:
+        future.get(timeout=0)  # raises the record's error: flush alone would hide it
 
 
 def from_record(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Rejected:
-    """Read a record of the rejected topic; a header that is missing is told as empty, or as -1.
+    """Decode a record of the rejected topic; a missing header becomes an empty text, or -1.
 
     Example:
         >>> value, headers = to_record(Rejected(b"?", "not a JSON object", "", "rtlib.iot.events", 2, 41))
         >>> from_record(value, headers).offset
         41
     """
-    told = {name: (text or b"").decode(errors="replace") for name, text in headers}
+    texts = {name: (text or b"").decode(errors="replace") for name, text in headers}
     return Rejected(
         payload=value or b"",
-        reason=told.get(REASON, ""),
-        field=told.get(FIELD, ""),
-        topic=told.get(TOPIC, ""),
-        partition=_number(told.get(PARTITION, "")),
-        offset=_number(told.get(OFFSET, "")),
+        reason=texts.get(REASON, ""),
+        field=texts.get(FIELD, ""),
+        topic=texts.get(TOPIC, ""),
+        partition=_number(texts.get(PARTITION, "")),
+        offset=_number(texts.get(OFFSET, "")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Contents: everything a topic holds, read once from its first record to its end."""
+"""Topic scan: every record of a topic, read once from the first record to the present end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ POLL_RECORDS = 5_000
 def contents(
     settings: Settings, topic: str, *, read_committed: bool = True, since: Mapping[int, int] | None = None
 ) -> Generator[ConsumerRecord]:
-    """Each record that the topic holds now; those that come later are left out.
+    """All records that the topic holds now; records that arrive during the scan are skipped.
 
     Args:
         settings: Where the broker is.
-        topic: What to read.
-        read_committed: Leave out records of aborted transactions.
+        topic: The topic to read.
+        read_committed: Skip records of aborted transactions.
         since: Partition to the offset to begin at; None begins with the first record.
 
     Raises:
@@ -41,9 +41,9 @@ def contents(
             if since is None:
                 reader.seek_to_beginning(*ends)
             else:
-                for one in ends:
-                    reader.seek(one, since.get(one.partition, 0))
-            while any(reader.position(one) < end for one, end in ends.items()):
+                for partition in ends:
+                    reader.seek(partition, since.get(partition.partition, 0))
+            while any(reader.position(partition) < end for partition, end in ends.items()):
                 for partition, batch in reader.poll(timeout_ms=500, max_records=POLL_RECORDS).items():
                     yield from (record for record in batch if record.offset < ends[partition])
         finally:

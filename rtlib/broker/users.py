@@ -1,4 +1,4 @@
-"""Users: the one user of the local Kafka on a shared machine."""
+"""Users: the user of the local Kafka broker on a shared machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rtlib.run_state import LOCAL_USER
 
 
 def ensure_user(settings: Settings) -> None:
-    """Have the local broker know the secret of this start; nothing to do where it asks for no sign-in.
+    """Set the user's password at the local broker to the secret of this start; no-op without a sign-in.
 
-    Kafka keeps its SCRAM users in its metadata, where those of an earlier start, and of none, are found.
+    Kafka keeps SCRAM users in its metadata, so the broker still has the password of an earlier start, or no user.
 
     Raises:
-        ServiceError: The broker does not answer, or refused.
+        ServiceError: The broker does not answer, or refuses.
     """
     if not settings.local_sign_in:
         return
@@ -27,4 +27,4 @@ def ensure_user(settings: Settings) -> None:
     with broker_errors(settings), KafkaAdminClient(**broker_options(settings)) as admin:
         refused = admin.alter_user_scram_credentials([user])[LOCAL_USER]
     if refused:
-        raise ServiceError(f"the broker did not take the user {LOCAL_USER}: {refused}", cure="rtlib logs broker")
+        raise ServiceError(f"the broker did not accept the user {LOCAL_USER}: {refused}", cure="rtlib logs broker")

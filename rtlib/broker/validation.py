@@ -1,4 +1,4 @@
-"""Validation: a JSON Schema compiled once, so that thousands of events a second can be held against it."""
+"""Validation: a JSON Schema compiled once, to validate thousands of events per second."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ Validate = Callable[[Mapping[str, Any]], None]
 
 
 def compile_schema(schema: Schema) -> Validate:
-    """Make the function that judges events.
+    """Compile a JSON Schema into a function that validates events.
 
-    The words of a reason are those that the streaming queries use, so that one fault has one name everywhere.
-    ``format`` is not judged (JSON Schema leaves that open); say it with ``pattern``, as the domains do. An integer is
-    to be written as one: JSON Schema would take 7.0 for 7, and Spark, which reads it behind Kafka, does not.
+    Reasons are worded as in the streaming queries, so that a fault has the same name everywhere. ``format`` is not
+    checked (JSON Schema leaves that open); use ``pattern``, as the domains do. An integer must be written without a
+    decimal point: JSON Schema accepts 7.0 as 7, but Spark, which reads the events from Kafka, does not.
 
     Returns:
-        A function that takes the event's JSON object, returns nothing when it fits, and raises EventRefused with
-        the reason and the field's dotted path when it does not.
+        A function that takes an event's JSON object, returns None if it fits, and raises EventRefused with the reason
+        and the field's dotted path if it does not.
 
     Raises:
-        ConfigError: This is no JSON Schema.
+        ConfigError: This is not a JSON Schema.
     """
     import re
 
     import fastjsonschema
 
     try:
-        # Defaults off: a validator that fills values in would change the event that it judges.
-        judge = fastjsonschema.compile(dict(schema), use_default=False, use_formats=False)
+        # Defaults off: a validator that fills in defaults would change the event.
+        check = fastjsonschema.compile(dict(schema), use_default=False, use_formats=False)
     except (fastjsonschema.JsonSchemaDefinitionException, re.error) as error:
-        raise ConfigError(f"the schema is no JSON Schema: {error}", cure="compare it with a domain's") from error
+        raise ConfigError(
+            f"the schema is not a JSON Schema: {error}", cure="compare it with rtlib/domains/iot.schema.json"
+        ) from error
 
     integers = tuple(_integers(schema))
 
     def validate(event: Mapping[str, Any]) -> None:
         try:
-            judge(event)
+            check(event)
         except fastjsonschema.JsonSchemaValueException as error:
             raise _refused(error) from None
         for path in integers:
@@ -53,24 +55,24 @@ def compile_schema(schema: Schema) -> Validate:
 
 
 def _integers(schema: Schema) -> Iterator[tuple[str, ...]]:
-    """The path of each field that takes integers and no other numbers."""
+    """The path of each field that accepts integers but no other numbers."""
     for name, rule in schema.get("properties", {}).items():
-        told = rule.get("type", ())
-        types = {told} if isinstance(told, str) else set(told)
+        declared = rule.get("type", ())
+        types = {declared} if isinstance(declared, str) else set(declared)
         if "integer" in types and "number" not in types:
             yield (name,)
         yield from ((name, *path) for path in _integers(rule))
 
 
 def _at(event: Any, path: tuple[str, ...]) -> Any:
-    """What stands there; None where nothing does."""
+    """The value at this path; None if there is none."""
     for name in path:
         event = event.get(name) if isinstance(event, Mapping) else None
     return event
 
 
 def _refused(error: JsonSchemaValueException) -> EventRefused:
-    path = list(error.path[1:])  # the first step is the library's name for the whole
+    path = list(error.path[1:])  # the first step is the library's name for the root
     if error.rule == "required":
         missing = next(name for name in error.rule_definition if name not in error.value)
         return EventRefused("missing", field=".".join([*path, missing]))
@@ -78,21 +80,21 @@ def _refused(error: JsonSchemaValueException) -> EventRefused:
     return EventRefused(reason, field=".".join(path))
 
 
-def _reason(rule: str, wanted: Any, value: Any, message: str) -> str:
-    """Why, in words."""
+def _reason(rule: str, expected: Any, value: Any, message: str) -> str:
+    """A broken rule in words."""
     reasons: dict[str, Callable[[], str]] = {
-        "type": lambda: "null" if value is None else _not_of_type(wanted),
-        "const": lambda: f"not {wanted!r}",
-        "enum": lambda: f"not one of: {', '.join(str(one) for one in wanted if one is not None)}",
+        "type": lambda: "null" if value is None else _not_of_type(expected),
+        "const": lambda: f"not {expected!r}",
+        "enum": lambda: f"not one of: {', '.join(str(choice) for choice in expected if choice is not None)}",
         "pattern": lambda: "not of the form that its schema asks for",
-        "minLength": lambda: f"shorter than {wanted}",
-        "minimum": lambda: f"below {wanted}",
-        "maximum": lambda: f"above {wanted}",
+        "minLength": lambda: f"shorter than {expected}",
+        "minimum": lambda: f"below {expected}",
+        "maximum": lambda: f"above {expected}",
         "additionalProperties": lambda: "has a field that the schema does not know",
     }
     return reasons[rule]() if rule in reasons else message.partition(" ")[2] or message
 
 
-def _not_of_type(wanted: str | list[str]) -> str:
-    kind = wanted if isinstance(wanted, str) else next((one for one in wanted if one != "null"), "null")
+def _not_of_type(expected: str | list[str]) -> str:
+    kind = expected if isinstance(expected, str) else next((name for name in expected if name != "null"), "null")
     return f"not {'an' if kind[0] in 'aio' else 'a'} {kind}"

@@ -1,6 +1,6 @@
 """The ``rtlib`` command: every verb of the project, for people and, with ``--json``, for programs.
 
-A module of this package holds a group of verbs and registers them on ``app`` when it is imported, which this file does.
+Each module of this package holds a group of verbs and registers them on ``app`` when it is imported here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command; an error is one screen that says what to do, and an exit code that is not 0."""
+    """Run the command; an error is printed with its cure and sets the exit code."""
     try:
         app()
     except RtlibError as error:

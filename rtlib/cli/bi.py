@@ -1,4 +1,4 @@
-"""The verbs of Power BI: make the project, check it, and write its rows to files."""
+"""The verbs of Power BI: write the project, check it, export its rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import typer
 from rtlib.cli.common import Json, app, print_json, say
 from rtlib.config import load_settings
 
-bi = typer.Typer(help="A Power BI report over the warehouse: make it, check it, export its rows.")
+bi = typer.Typer(help="Build, check and export the Power BI report.")
 app.add_typer(bi, name="bi", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option("--folder", help="The project's folder; powerbi/ of the working copy.")]
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="The project's folder; by default powerbi/ of the working copy.")
+]
 
 
 @bi.command()
 def build(folder: Folder = None, as_json: Json = False) -> None:
-    """Write the Power BI project anew, from dbt's manifest and one description of its pages."""
+    """Write the Power BI project.
+
+    Its model comes from dbt's manifest, its pages from the description in rtlib/bi.
+    """
     from rtlib.pipeline import power_bi as reports
 
     settings = load_settings()
@@ -38,46 +43,49 @@ def validate(
     folder: Folder = None,
     schemas: Annotated[
         Path | None,
-        typer.Option("--schemas", help="A copy of Microsoft's repository json-schemas, to check more."),
+        typer.Option("--schemas", help="A clone of Microsoft's repository json-schemas, for more checks."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that the project would open and that all it shows is in the warehouse. Exit code 1 when not.
+    """Check the Power BI project against the warehouse.
 
-    Every column, measure and relationship must be there: in dbt's YAML, in the SQL of its models and, when it answers,
-    in the warehouse. No visual may lie over another, each file must fit the schema that it names, and the files must
-    be those that 'rtlib bi build' writes.
+    Every column, measure and relationship must exist in dbt's YAML, in the SQL of its models and, if it runs, in the
+    warehouse. Visuals must not overlap, each file must match its schema, and the files must be those that 'rtlib bi
+    build' writes. Exit code 1 when there is a problem.
     """
     from rtlib.bi.forms import published
     from rtlib.pipeline import power_bi as reports
 
     settings = load_settings()
-    found, missing = reports.validate(settings, of=folder, schemas=schemas), reports.missing(settings)
-    found += missing or []
+    problems, missing = reports.validate(settings, of=folder, schemas=schemas), reports.missing(settings)
+    problems += missing or []
     if as_json:
-        print_json({"problems": found, "ok": not found, "warehouse_asked": missing is not None})
+        print_json({"problems": problems, "ok": not problems, "warehouse_asked": missing is not None})
     else:
-        for one in found:
-            typer.echo(one)
-        forms = "" if schemas or published() else " (the files' forms were not checked: give --schemas)"
-        typer.echo(f"{len(found)} problems" if found else f"everything that the report names is there{forms}")
+        for problem in problems:
+            typer.echo(problem)
+        unchecked = "" if schemas or published() else " (the files' schemas were not checked: use --schemas)"
+        typer.echo(f"{len(problems)} problems" if problems else f"everything in the report exists{unchecked}")
         if missing is None:
-            typer.echo("no warehouse answered, so its own columns were not compared: rtlib up")
-    raise typer.Exit(1 if found else 0)
+            typer.echo("no warehouse is running, so its columns were not compared: rtlib up")
+    raise typer.Exit(1 if problems else 0)
 
 
 @bi.command()
 def export(
-    to: Annotated[Path, typer.Option("--to", help="Where the files go.")] = Path("export"), as_json: Json = False
+    to: Annotated[Path, typer.Option("--to", help="Target folder.")] = Path("export"), as_json: Json = False
 ) -> None:
-    """Write the rows of the report's tables to Parquet files, for people without Snowflake."""
+    """Write the rows of the report to Parquet files.
+
+    With them the report works without Snowflake.
+    """
     from rtlib.pipeline import power_bi as reports
 
-    told = {}
+    rows = {}
     for name, count in reports.export(load_settings(), to=to):
-        told[name] = count
+        rows[name] = count
         say(f"{name:<28} {count:>9,} rows")
     if as_json:
-        print_json({"folder": str(to), "rows": told})
+        print_json({"folder": str(to), "rows": rows})
     else:
-        typer.echo(f"{sum(told.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip to it")
+        typer.echo(f"{sum(rows.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip to it")

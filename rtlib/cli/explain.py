@@ -17,24 +17,25 @@ def explain(
     node: Annotated[
         str,
         typer.Argument(
-            help="A part of the graph (events, kpis, dwh, ...), or kpi:<name>, alert:newest, forecast:all (or a site)."
+            help="A node of the graph (events, kpis, dwh, ...), kpi:<name>, alert:newest, forecast:all or :<site>."
         ),
     ],
-    level: Annotated[str, typer.Option("--level", help="newcomer, practitioner or expert.")] = "newcomer",
+    level: Annotated[str, typer.Option("--level", help="The reader: newcomer, practitioner or expert.")] = "newcomer",
     language: Annotated[
         str, typer.Option("--language", help="For the model: English, German, Japanese, Arabic, ...")
     ] = "English",
     question: Annotated[str, typer.Option("--ask", help="Your question about it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Explain a part, a KPI, an alert or a forecast in plain words, from what is measured now.
+    """Explain a part, KPI, alert or forecast from live figures.
 
     With a Gemini key the model writes the text from these facts alone. It refers to every number, name and state by the
     id of a fact, and an answer that writes one itself is refused. Without a key, or after a refusal, the text is made
     here, in English.
     """
-    from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject, look
+    from rtlib.pipeline.explanations.explainer import Level, explained, explained_subject
     from rtlib.pipeline.explanations.fact_builders import is_subject
+    from rtlib.pipeline.monitoring.observe import look
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):

@@ -1,4 +1,4 @@
-"""The verbs that make a damaged part of the state anew from what the others still hold."""
+"""The verbs that rebuild a damaged part of the state from the other parts."""
 
 from __future__ import annotations
 
@@ -15,68 +15,70 @@ from rtlib.errors import ConfigError
 if TYPE_CHECKING:
     from rtlib.pipeline.rebuild.warehouse import Rebuilt
 
-rebuild = typer.Typer(help="Make a damaged part of the state anew from what the others still hold.")
+rebuild = typer.Typer(help="Rebuild a damaged warehouse or checkpoint.")
 app.add_typer(rebuild, name="rebuild", no_args_is_help=True)
 
 
 @rebuild.command()
 def warehouse(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, as_json: Json = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Make the local warehouse anew: from Kafka, from history's seeds, and from what is readable in the old file.
+    """Rebuild the local warehouse.
 
-    The old file is kept beside it. What cannot come back is said at the end. A stack that does not run is started.
+    Its rows come from Kafka, from the seeds of the history, and from the readable part of the old file, which is kept.
+    Data that cannot be restored is listed at the end. A stopped stack is started.
     """
     from rtlib.pipeline.rebuild.warehouse import rebuild_warehouse
 
     settings = load_settings()
     if not yes and not sys.stdin.isatty():
         raise ConfigError(
-            f"there is no terminal to ask whether the warehouse of {settings.home} may be made anew",
+            f"there is no terminal to confirm that the warehouse of {settings.home} is rebuilt",
             cure="rtlib rebuild warehouse --yes",
         )
     if not yes:
-        typer.confirm(f"Make the warehouse of {settings.home} anew? The old file is kept.", abort=True)
-    done = rebuild_warehouse(settings, notify=say)
+        typer.confirm(f"Rebuild the warehouse of {settings.home}? The old file is kept.", abort=True)
+    rebuilt = rebuild_warehouse(settings, notify=say)
     if as_json:
-        print_json(asdict(done))
+        print_json(asdict(rebuilt))
     else:
-        _show(done)
+        _show(rebuilt)
 
 
 @rebuild.command("checkpoint")
 def checkpoint(
-    query: Annotated[str, typer.Argument(help="kpis or archive.")],
+    query: Annotated[str, typer.Argument(help="The query: kpis or archive.")],
     as_json: Json = False,
 ) -> None:
-    """Put a query's checkpoint aside: it reads its topic again from the start.
+    """Reset a query, so that it reads its topic from the start.
 
-    The archive leaves out what RAW has. KPIs are counted anew and replace the old ones, so windows of which Kafka has
-    deleted some events come out lower: a topic of events keeps a week.
+    The old checkpoint is kept in another folder. The archive skips rows that RAW has. KPIs are recomputed and replace
+    the old ones: windows whose events Kafka has partly deleted, after a week, get lower counts.
     """
     from rtlib.pipeline.rebuild.checkpoint import rebuild_checkpoint
 
     places = rebuild_checkpoint(load_settings(), query)
     if as_json:
-        print_json({"query": query, "aside": [str(one) for one in places]})
+        print_json({"query": query, "aside": [str(place) for place in places]})
         return
     for place in places:
         typer.echo(f"the old checkpoint is at {place}")
-    typer.echo(f"{query} begins at the start of its topic" if places else f"{query} had no checkpoint")
+    typer.echo(f"{query} starts at the beginning of its topic" if places else f"{query} had no checkpoint")
 
 
-def _show(done: Rebuilt) -> None:
+def _show(rebuilt: Rebuilt) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     table.add_column("table", no_wrap=True)
-    for heading in ("rows before", "carried over", "rows now"):
+    for heading in ("rows before", "copied", "rows now"):
         table.add_column(heading, justify="right")
-    for one in done.tables:
-        before = "not readable" if one.before is None else f"{one.before:,}"
-        table.add_row(one.table, before, f"{one.carried:,}", f"{one.after:,}")
+    for row in rebuilt.tables:
+        before = "not readable" if row.before is None else f"{row.before:,}"
+        table.add_row(row.table, before, f"{row.carried:,}", f"{row.after:,}")
     Console(highlight=False).print(table)
-    for gone in done.gone:
-        typer.echo(f"cannot come back: {gone}")
-    typer.echo(f"the warehouse is there again, after {done.seconds:.0f} s; the old file is in {done.kept}")
+    for loss in rebuilt.gone:
+        typer.echo(f"cannot be restored: {loss}")
+    typer.echo(f"the warehouse was rebuilt in {rebuilt.seconds:.0f} s; the old file is in {rebuilt.kept}")

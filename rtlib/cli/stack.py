@@ -1,9 +1,8 @@
-"""The verbs of the local stack: begin, end, ask, empty, fill."""
+"""The verbs of the local stack: check, start, stop, inspect, reset, fill."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,21 +12,22 @@ from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, SupervisorSilent
 
 if TYPE_CHECKING:
-    from rtlib.services.stack import StackStatus
+    from rtlib.services.status import StackStatus
 
 
 @app.command()
 def doctor(
     as_json: Json = False,
-    browser: Annotated[bool, typer.Option("--browser", help="Also look for a browser, which the tests need.")] = False,
-    install: Annotated[bool, typer.Option("--install", help="Fetch what can be fetched.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Also require a browser, which the tests need.")] = False,
+    install: Annotated[bool, typer.Option("--install", help="Download what is missing.")] = False,
     security: Annotated[
-        bool, typer.Option("--security", help="Check the promises of docs/security.md instead.")
+        bool, typer.Option("--security", help="Check the guarantees of docs/security.md instead.")
     ] = False,
 ) -> None:
-    """Check the machine, and say the exact cure for whatever is missing.
+    """Check the machine and print a cure for every problem.
 
-    With --security it checks the running stack: file modes, listening sockets, secrets, and what each port refuses.
+    With --security, check the running stack: file modes, listening sockets, secrets, and the requests that each server
+    refuses.
     """
     from rtlib import doctor as machine
 
@@ -37,14 +37,14 @@ def doctor(
     if security:
         from rtlib.security import checks
 
-        found = checks(settings)
+        results = checks(settings)
     else:
-        found = machine.checks(settings, browser=browser)
+        results = machine.checks(settings, browser=browser)
     if as_json:
-        print_json({"checks": [asdict(one) for one in found], "ok": machine.exit_code(found) == 0})
+        print_json({"checks": [check.to_json() for check in results], "ok": machine.exit_code(results) == 0})
     else:
-        typer.echo(machine.render(found))
-    raise typer.Exit(machine.exit_code(found))
+        typer.echo(machine.render(results))
+    raise typer.Exit(machine.exit_code(results))
 
 
 @app.command()
@@ -56,21 +56,24 @@ def up(
     seed: Seed = None,
     small: Small = False,
 ) -> None:
-    """Start the stack in the background. Starting it twice is harmless."""
-    from rtlib import demo
+    """Start the stack in the background.
+
+    If it is already running, nothing changes.
+    """
+    from rtlib.app import lifecycle
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
-    began = demo.start(settings, chosen, notify=say)
-    now = load_settings()
-    if began and not as_json:
-        say(f"up: Kafka at {now.bootstrap_servers}, registry at {now.schema_registry_url}")
+    started = lifecycle.start(settings, chosen, notify=say)
+    current = load_settings()
+    if started and not as_json:
+        say(f"up: Kafka at {current.bootstrap_servers}, registry at {current.schema_registry_url}")
         say("next: rtlib app (the graph), rtlib status, rtlib logs stream, rtlib down")
-    _show_status(now, as_json=as_json)
+    _show_status(current, as_json=as_json)
 
 
 @app.command()
 def down(as_json: Json = False) -> None:
-    """Stop everything that up began, also after a crash."""
+    """Stop the stack, also after a crash."""
     from rtlib.services import stack
 
     stopped = stack.down(load_settings(), notify=say)
@@ -82,10 +85,13 @@ def down(as_json: Json = False) -> None:
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Ask every part how it is, and add up its memory. Exit code 1 when something is not well."""
+    """Show the health and memory of every part.
+
+    Exit code 1 when a part is unhealthy or the stack is not running.
+    """
     try:
         healthy = _show_status(load_settings(), as_json=as_json)
-    except SupervisorSilent as error:  # an answer as well: it is not well
+    except SupervisorSilent as error:  # also an answer: the stack is unhealthy
         typer.echo(f"rtlib: {error}", err=True)
         healthy = False
     raise typer.Exit(0 if healthy else 1)
@@ -94,42 +100,42 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def logs(
     part: PartName,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 40,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of lines from the end.")] = 40,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a part has said."""
-    from rtlib.services import stack
+    """Show the log of a part."""
+    from rtlib.services.logs import tail_log
     from rtlib.services.parts import known_part
 
     settings = load_settings()
-    said = stack.tail_log(settings, known_part(part), lines)
+    last_lines = tail_log(settings, known_part(part), lines)
     if as_json:
-        print_json({"part": part, "lines": said})
+        print_json({"part": part, "lines": last_lines})
         return
-    for line in said:
+    for line in last_lines:
         typer.echo(line)
-    if not said:
-        say(f"{part} has said nothing yet")
+    if not last_lines:
+        say(f"the log of {part} is empty")
     if follow:
         _follow(settings, part)
 
 
 @app.command()
 def restart(part: PartName) -> None:
-    """Stop one part and start it again, to see how the others take it."""
+    """Stop a part and start it again."""
     from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
     settings = load_settings()
     supervisor.stop_part(settings, known_part(part))
     supervisor.start_part(settings, part)
-    typer.echo(f"{part} was stopped and started again")
+    typer.echo(f"{part} was restarted")
 
 
 @app.command()
 def stop(part: PartName) -> None:
-    """Stop one part; it stays stopped until it is started again."""
+    """Stop a part until 'rtlib start' starts it again."""
     from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
@@ -139,7 +145,7 @@ def stop(part: PartName) -> None:
 
 @app.command()
 def start(part: PartName) -> None:
-    """Start one part that was stopped."""
+    """Start a stopped part."""
     from rtlib.services import supervisor
     from rtlib.services.parts import known_part
 
@@ -149,31 +155,37 @@ def start(part: PartName) -> None:
 
 @app.command()
 def reset(
-    downloads: Annotated[bool, typer.Option("--downloads", help="Throw the downloaded jars away as well.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    downloads: Annotated[bool, typer.Option("--downloads", help="Delete the downloaded jars as well.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Empty the state folder: topics, tables, checkpoints, logs. The downloaded jars stay."""
-    from rtlib.services import stack
+    """Delete all topics, tables, checkpoints and logs.
+
+    Empties the state folder except for the downloaded jars.
+    """
+    from rtlib.services.state_folder import reset as empty_folder
 
     settings = load_settings()
     if not yes and not sys.stdin.isatty():
-        raise ConfigError(
-            f"there is no terminal to ask whether {settings.home} may be emptied", cure="rtlib reset --yes"
-        )
+        raise ConfigError(f"there is no terminal to confirm that {settings.home} is emptied", cure="rtlib reset --yes")
     if not yes:
         typer.confirm(f"Empty {settings.home}?", abort=True)
-    stack.reset(settings, downloads=downloads)
-    typer.echo(f"{settings.home} is empty" + ("" if downloads else ", but for the downloaded jars"))
+    empty_folder(settings, downloads=downloads)
+    typer.echo(f"{settings.home} is empty" + ("" if downloads else " except for the downloaded jars"))
 
 
 @app.command()
 def backfill(
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days, up to last midnight.")] = 28,
-    per_day: Annotated[int, typer.Option("--per-day", min=1, max=200_000, help="Events a day.")] = 5_000,
-    all_domains: Annotated[bool, typer.Option("--all-domains", help="Of every domain, not the running one.")] = False,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Number of days up to last midnight.")] = 28,
+    per_day: Annotated[int, typer.Option("--per-day", min=1, max=200_000, help="Events per day.")] = 5_000,
+    all_domains: Annotated[
+        bool, typer.Option("--all-domains", help="For every domain instead of the running one.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Load simulated history into the running stack's warehouse, for batch lessons; days that have some stay."""
+    """Load simulated history into the warehouse.
+
+    The batch lessons need it. Days that already have history are skipped.
+    """
     from rtlib.pipeline.backfill import backfill as load_history
 
     settings, new = load_settings(), 0
@@ -188,7 +200,7 @@ def backfill(
 
 @app.command(hidden=True)
 def run(part: PartName) -> None:
-    """Run one part in this process; the supervisor calls this."""
+    """Run a part in this process, as the supervisor does."""
     import logging
 
     from rtlib.pipeline.workers.run import run_part
@@ -201,40 +213,39 @@ def run(part: PartName) -> None:
 
 def _show_status(settings: Settings, *, as_json: bool) -> bool:
     from rtlib.pipeline.monitoring import health
-    from rtlib.services import stack
+    from rtlib.services.status import status as stack_status
 
-    told = stack.status(settings, checks=health.checks())
-    healthy = told.running and all(part.healthy for part in told.parts)
+    current = stack_status(settings, checks=health.checks())
     if as_json:
-        print_json({**asdict(told), "healthy": healthy})
-    elif not told.running:
+        print_json(current.to_json())
+    elif not current.running:
         typer.echo("the stack is not running; start it with: rtlib up")
     else:
-        _print_table(told)
-    return healthy
+        _print_table(current)
+    return current.healthy
 
 
-def _print_table(told: StackStatus) -> None:
+def _print_table(status: StackStatus) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"rtlib, domain {told.domain}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("part", "", "state", "up", "memory", "says"):
+    table = Table(title=f"rtlib, domain {status.domain}", title_justify="left", box=None, pad_edge=False)
+    for heading in ("part", "health", "state", "up", "memory", "detail"):
         table.add_column(heading, justify="right" if heading in ("up", "memory") else "left")
-    for part in told.parts:
-        mark = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "NOT WELL"
+    for part in status.parts:
+        health = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "UNHEALTHY"
         memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
-        table.add_row(part.name, mark, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.said)
+        table.add_row(part.name, health, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.detail)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"resident memory of the whole stack: {told.resident_mb / 1024:.2f} GB")
+    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB")
 
 
 def _follow(settings: Settings, part: str) -> None:
-    """By tail, which waits for a log that is not there yet and goes on when the supervisor begins a new one."""
+    """Run tail, which waits for a missing log and continues when the supervisor rotates it."""
     import subprocess
 
     from rtlib.services.logs import path
 
-    # Ctrl-C reaches both; the command turns it into exit code 130.
+    # Ctrl-C reaches both processes; main() turns it into exit code 130.
     subprocess.run(("tail", "-n", "0", "-F", str(path(settings, part))), stderr=subprocess.DEVNULL)

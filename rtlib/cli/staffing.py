@@ -1,4 +1,4 @@
-"""The verbs of staffing: how many people a load needs, and the plan for a domain."""
+"""The verbs of staffing: agents for a load, and forecast and plan for a domain."""
 
 from __future__ import annotations
 
@@ -12,84 +12,96 @@ from rtlib.cli.common import DomainName, Json, app, print_json
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError
 
-staffing = typer.Typer(help="Turn contacts into people: agents for a load, shifts for a domain.", no_args_is_help=True)
+staffing = typer.Typer(help="Compute agents for a load, forecasts and shift plans.", no_args_is_help=True)
 app.add_typer(staffing, name="staffing")
 
 
 @staffing.command()
 def erlang(
-    calls: Annotated[float, typer.Option("--calls", help="How many contacts arrive in an interval.")],
-    aht: Annotated[float, typer.Option("--aht", help="Seconds that one contact takes, on average.")],
-    interval_minutes: Annotated[float, typer.Option("--interval-minutes", help="Length of that interval.")] = 30,
-    target: Annotated[float, typer.Option("--target", help="Share of contacts to be answered in time.")] = 0.8,
-    within: Annotated[float, typer.Option("--within", help="Seconds that count as in time.")] = 20,
+    calls: Annotated[float, typer.Option("--calls", help="Contacts per interval.")],
+    aht: Annotated[float, typer.Option("--aht", help="Average handling time of a contact, in seconds.")],
+    interval_minutes: Annotated[float, typer.Option("--interval-minutes", help="Length of the interval.")] = 30,
+    target: Annotated[float, typer.Option("--target", help="Target share of contacts answered in time.")] = 0.8,
+    within: Annotated[float, typer.Option("--within", help="Waiting time that counts as in time, in seconds.")] = 20,
     patience: Annotated[
-        float | None, typer.Option("--patience", help="Seconds after which people give up, on average (Erlang A).")
+        float | None,
+        typer.Option("--patience", help="Average patience before a caller gives up, in seconds (Erlang A)."),
     ] = None,
     shrinkage: Annotated[float, typer.Option("--shrinkage", help="Share of paid time not spent on contacts.")] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Say how many agents keep the promise, by Erlang C, or by Erlang A where people give up.
+    """Compute the number of agents for a service level.
 
-    The answer holds for a steady load: contacts that arrive at random, one line, agents who are all alike.
+    Uses Erlang C, or Erlang A with --patience; assumes steady load, random arrivals, one queue and identical agents.
     """
     from rtlib.staffing import agents_needed, agents_needed_a, offered_load, rostered
 
     if not 0 < aht <= 86_400:
-        raise ConfigError(f"{calls:g} contacts of {aht:g} s each", cure="give a handling time above 0 and within a day")
+        raise ConfigError(f"a contact cannot take {aht:g} s", cure="use a handling time above 0 s and up to one day")
     if calls * aht > 1e9:
-        raise ConfigError(f"{calls:g} contacts of {aht:g} s each", cure=f"give at most {1e9 / aht:,.0f} contacts")
+        raise ConfigError(
+            f"{calls:g} contacts of {aht:g} s each are too many", cure=f"use at most {1e9 / aht:,.0f} contacts"
+        )
     load = offered_load(calls, interval_minutes=interval_minutes, aht_seconds=aht)
     if patience is None:
-        told = agents_needed(load, aht_seconds=aht, target=target, within_seconds=within)
+        result = agents_needed(load, aht_seconds=aht, target=target, within_seconds=within)
     else:
-        told = agents_needed_a(load, aht_seconds=aht, target=target, within_seconds=within, patience_seconds=patience)
-    heads = rostered(told.agents, shrinkage)
+        result = agents_needed_a(load, aht_seconds=aht, target=target, within_seconds=within, patience_seconds=patience)
+    heads = rostered(result.agents, shrinkage)
     if as_json:
-        print_json({**asdict(told), "load_erlangs": load, "rostered": heads, "model": "C" if patience is None else "A"})
+        print_json(
+            {**asdict(result), "load_erlangs": load, "rostered": heads, "model": "C" if patience is None else "A"}
+        )
         return
-    typer.echo(f"{told.agents} agents for {load:.2f} Erlangs; {heads} on shift with a shrinkage of {shrinkage:.0%}")
-    typer.echo(f"answered within {within:g} s: {told.service_level:.1%}; P(wait) {told.p_wait:.4f}")
-    typer.echo(f"mean wait {told.asa_seconds:.1f} s; occupancy {told.occupancy:.1%}; give up {told.abandoned:.1%}")
+    typer.echo(f"{result.agents} agents for {load:.2f} Erlangs; {heads} on shift with a shrinkage of {shrinkage:.0%}")
+    typer.echo(f"answered within {within:g} s: {result.service_level:.1%}; P(wait) {result.p_wait:.4f}")
+    typer.echo(
+        f"mean wait {result.asa_seconds:.1f} s; occupancy {result.occupancy:.1%}; abandoned {result.abandoned:.1%}"
+    )
 
 
 @staffing.command("forecast")
 def forecast_load(
     as_json: Json = False,
     domain: DomainName = None,
-    days: Annotated[int, typer.Option("--days", min=1, max=14, help="How many days ahead.")] = 7,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="How many processes work side by side.")] = 2,
+    days: Annotated[int, typer.Option("--days", min=1, max=14, help="Number of days ahead.")] = 7,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Number of parallel processes.")] = 2,
 ) -> None:
-    """Forecast the load of every site from the warehouse's history, and store it there.
+    """Forecast the load of every site and store it.
 
-    Every model is tried on earlier days, and the one that did best is taken; the reason is printed.
+    The history comes from the warehouse. All models are scored on earlier days; the best is used, and the reason is
+    printed.
     """
     from rtlib.cli.bench import progress
     from rtlib.pipeline.planning import forecasting
 
     began = monotonic()
-    found = forecasting.forecast(_settings(domain), days=days, workers=workers, notify=progress)
+    results = forecasting.forecast(_settings(domain), days=days, workers=workers, notify=progress)
     if as_json:
-        sites = [{"site": one.grid.unique_id, "champion": one.champion, "why": one.why,
-                  "wape": one.scores[one.champion].wape} for one in found]  # fmt: skip
-        print_json({"sites": sites, "days": [str(day) for day in found[0].days],
+        sites = [{"site": result.grid.unique_id, "champion": result.champion, "why": result.why,
+                  "wape": result.scores[result.champion].wape} for result in results]  # fmt: skip
+        print_json({"sites": sites, "days": [str(day) for day in results[0].days],
                     "seconds": round(monotonic() - began, 1)})  # fmt: skip
         return
-    for one in found:
-        typer.echo(f"{one.grid.unique_id}: {one.why}")
+    for result in results:
+        typer.echo(f"{result.grid.unique_id}: {result.why}")
 
 
 @staffing.command()
 def plan(as_json: Json = False, domain: DomainName = None) -> None:
-    """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
+    """Plan staff and shifts for the forecast days.
+
+    The plan is stored in the warehouse.
+    """
     from rtlib.pipeline.planning import forecasting
 
     planned = forecasting.plan(_settings(domain))
     days = [
-        {"site": one.site, "day": str(one.day), "wages": round(one.roster.wages, 2), "currency": one.roster.currency,
-         "most": max(one.roster.staffed), "shifts": sum(number for _, number in one.roster.shifts),
-         "open_hours": one.roster.missing_hours(one.needed)}
-        for one in planned
+        {"site": plan.site, "day": str(plan.day), "wages": round(plan.roster.wages, 2),
+         "currency": plan.roster.currency, "most": max(plan.roster.staffed),
+         "shifts": sum(number for _, number in plan.roster.shifts),
+         "open_hours": plan.roster.missing_hours(plan.needed)}
+        for plan in planned
     ]  # fmt: skip
     if as_json:
         print_json({"days": days})
@@ -97,7 +109,7 @@ def plan(as_json: Json = False, domain: DomainName = None) -> None:
     for day in days:
         typer.echo(
             f"{day['day']} {day['site']}: {day['shifts']} shifts, at most {day['most']} people at once, "
-            f"{day['wages']:,.2f} {day['currency']}; {day['open_hours']:g} hours left open"
+            f"{day['wages']:,.2f} {day['currency']}; {day['open_hours']:g} hours understaffed"
         )
 
 

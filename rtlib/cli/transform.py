@@ -14,23 +14,26 @@ from rtlib.config import load_settings
 if TYPE_CHECKING:
     from rtlib.pipeline.dbt import BuildReport
 
-dbt = typer.Typer(help="Build the models of the warehouse with dbt, and look at what they are made of.")
+dbt = typer.Typer(help="Build, document and inspect the dbt models.")
 app.add_typer(dbt, name="dbt", no_args_is_help=True)
 
-Selected = Annotated[list[str] | None, typer.Argument(help="What, in dbt's own words, such as +interval_load.")]
-NodeName = Annotated[str | None, typer.Argument(help="Show what this one is made of, and what is made of it.")]
+Selected = Annotated[list[str] | None, typer.Argument(help="Models in dbt's selection syntax, such as +interval_load.")]
+NodeName = Annotated[str | None, typer.Argument(help="Show only what this model depends on and what depends on it.")]
 
 
 @dbt.command()
 def build(
     select: Selected = None,
-    unit_tests: Annotated[bool, typer.Option(help="Also run the tests over made-up rows.")] = True,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Build incremental models anew.")] = False,
+    unit_tests: Annotated[bool, typer.Option(help="Run dbt's unit tests as well.")] = True,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild incremental models completely.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the models and run their tests. Exit code 1 when one is not built or a test fails.
+    """Build the models and run their tests.
 
-    Incremental models take in what is new. A second run without new rows touches none.
+    Incremental models process only new rows, so a second run without new rows changes nothing. Exit code 1 when a model
+    is not built or a test fails.
     """
     from rtlib.pipeline import dbt
 
@@ -46,7 +49,7 @@ def build(
 
 @dbt.command()
 def docs(as_json: Json = False) -> None:
-    """Write the documentation of the models as one page, and say where it is."""
+    """Write the models' documentation and print its address."""
     from rtlib.pipeline import dbt
 
     page = dbt.docs(load_settings())
@@ -58,29 +61,29 @@ def docs(as_json: Json = False) -> None:
 
 @dbt.command()
 def lineage(name: NodeName = None, as_json: Json = False) -> None:
-    """Show what every model is made of, from dbt's own manifest."""
+    """Show the dependencies of the models, from dbt's manifest."""
     from rtlib.pipeline import dbt
 
-    told = dbt.lineage(load_settings())
+    graph = dbt.lineage(load_settings())
     if name is not None:
-        around = {"name": name, "upstream": told.upstream_of(name), "downstream": told.downstream_of(name)}
+        neighbours = {"name": name, "upstream": graph.upstream_of(name), "downstream": graph.downstream_of(name)}
         if as_json:
-            print_json(around)
+            print_json(neighbours)
             return
-        typer.echo(f"{name} is made of: {', '.join(around['upstream']) or 'nothing else'}")
-        typer.echo(f"made of it: {', '.join(around['downstream']) or 'nothing'}")
+        typer.echo(f"{name} depends on: {', '.join(neighbours['upstream']) or 'nothing'}")
+        typer.echo(f"depending on it: {', '.join(neighbours['downstream']) or 'nothing'}")
     elif as_json:
-        print_json(asdict(told))
+        print_json(asdict(graph))
     else:
-        for node in told.nodes:
+        for node in graph.nodes:
             typer.echo(f"{'  ' * node.depth}{node.name} ({node.kind}): {node.about}")
 
 
 @dbt.command()
 def env(as_json: Json = False) -> None:
-    """Print what a stock dbt needs to do the same, for: eval "$(rtlib dbt env)".
+    """Print the environment for your own dbt commands.
 
-    The local warehouse's secret is among it: repeat it after each rtlib up, which draws a new one.
+    Use it as: eval "$(rtlib dbt env)". It includes the local warehouse's secret, which every 'rtlib up' replaces.
     """
     from rtlib.pipeline import dbt
 
@@ -91,7 +94,7 @@ def env(as_json: Json = False) -> None:
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
     for name in secrets:
-        say(f"{name} is secret and is not printed; export it yourself")
+        say(f"{name} is a secret and is not printed; export it yourself")
 
 
 def _print_report(report: BuildReport) -> None:
@@ -103,13 +106,13 @@ def _print_report(report: BuildReport) -> None:
     table.add_column("schema", no_wrap=True)
     for heading in ("rows", "touched", "seconds", "tests"):
         table.add_column(heading, justify="right")
-    for one in report.nodes:
-        rows, touched = ("" if number is None else f"{number:,}" for number in (one.rows, one.touched))
-        tests = f"{one.tests_passed}/{one.tests}"
-        table.add_row(one.name, one.layer, rows, touched, f"{one.seconds:.2f}", tests)
+    for node in report.nodes:
+        rows, touched = ("" if number is None else f"{number:,}" for number in (node.rows, node.touched))
+        tests = f"{node.tests_passed}/{node.tests}"
+        table.add_row(node.name, node.layer, rows, touched, f"{node.seconds:.2f}", tests)
     Console(highlight=False).print(table)
     for broken in report.broken:
-        typer.echo(f"not built: {broken.name}: {broken.message or 'what it needs was not built, or failed a test'}")
+        typer.echo(f"not built: {broken.name}: {broken.message or 'a dependency was not built or failed a test'}")
     for failed in report.failed:
         typer.echo(f"failed: {failed.name}: {failed.said}. {failed.message}")
     models, tests_run = len(report.nodes) - len(report.broken), len(report.checks)

@@ -1,4 +1,4 @@
-"""The verbs that prove something: the ledger, the fault menu, the soak."""
+"""The verbs that verify the pipeline: the ledger, faults, the soak test."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rtlib.errors import RtlibError
 
 @app.command("ledger")
 def show_ledger(as_json: Json = False) -> None:
-    """Prove that no event was lost and none doubled, or name those that were.
+    """Prove that no event was lost or doubled.
 
-    It holds the simulator's own tally against Kafka, RAW.EVENTS, RAW.REJECTED and SPEED.KPIS of the running stack.
-    Once the simulator has stopped it waits until all that was sent has arrived. Exit code 0: it reconciles. 1: it does
-    not, and it says which events or counts. 9: not final yet, and it says what is in flight, and where.
+    Compares the simulator's tally with Kafka, RAW.EVENTS, RAW.REJECTED and SPEED.KPIS of the running stack. If the
+    simulator is stopped, waits until all sent records have arrived. Exit code 0: it reconciles. 1: it does not; the
+    events or counts are listed. 9: not final yet; the records in flight are listed with their place.
     """
     from rtlib import ledger
     from rtlib.pipeline.recovery.drain import wait_until_drained
@@ -35,22 +35,23 @@ def show_ledger(as_json: Json = False) -> None:
 
 @app.command()
 def fault(
-    name: Annotated[str | None, typer.Argument(help="Which; without a name they are listed.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same fault.")] = 1,
+    name: Annotated[str | None, typer.Argument(help="The fault; without a name all faults are listed.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same fault.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Hurt the running pipeline in a known way, watch it recover, and say what happened.
+    """Inject a fault and report how the pipeline recovers.
 
-    What should happen is said first. Exit code 1 when the pipeline did not recover by itself, or the fault did not do
-    what was said: copies that were not left out, late events that nobody counted, and so on.
+    The expected effect is printed first. Exit code 1 when the pipeline did not recover on its own, or when the effect
+    differed: for example, duplicates were not removed, or late events not counted.
     """
-    from rtlib import demo, faults
+    from rtlib import faults
+    from rtlib.app import lifecycle
 
     if name is None:
-        menu = {one.name: one.title for one in faults.MENU.values()}
-        print_json(menu) if as_json else typer.echo("\n".join(f"{one:<20} {title}" for one, title in menu.items()))
+        titles = {entry.name: entry.title for entry in faults.MENU.values()}
+        print_json(titles) if as_json else typer.echo("\n".join(f"{key:<20} {text}" for key, text in titles.items()))
         return
-    with demo.ending_on_signal():
+    with lifecycle.interrupt_on_signal():
         report = faults.run(load_settings(), name, seed=seed, notify=say)
     if as_json:
         print_json({**asdict(report), "recovered": report.recovered, "as_expected": report.as_expected})
@@ -59,40 +60,47 @@ def fault(
     raise typer.Exit(0 if report.as_expected else 1)
 
 
-# The load must not depend on the hour at which somebody soaks.
+# The load must not depend on the time of day.
 STEADY = {"steady": True}
 
 
 @app.command()
 def soak(
-    seconds: Annotated[int, typer.Option("--seconds", min=30, help="How long events flow.")] = 300,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same faults at the same moments.")] = 1,
-    count: Annotated[int, typer.Option("--faults", min=0, help="How many faults, of different kinds.")] = 5,
-    rate: Annotated[float, typer.Option("--rate", help="Events per second, at whatever hour.")] = 500,
+    seconds: Annotated[int, typer.Option("--seconds", min=30, help="Duration of the stream of events.")] = 300,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed; the same seed gives the same faults at the same times.")
+    ] = 1,
+    count: Annotated[int, typer.Option("--faults", min=0, help="Number of faults, of different kinds.")] = 5,
+    rate: Annotated[float, typer.Option("--rate", help="Events per second, independent of the time of day.")] = 500,
     domain: DomainName = None,
-    runs: Annotated[int, typer.Option("--runs", min=1, help="So many runs, each with the next seed and afresh.")] = 1,
+    runs: Annotated[
+        int, typer.Option("--runs", min=1, help="Number of runs, each with the next seed and a new stack.")
+    ] = 1,
     record_bytes: Annotated[
         int,
-        typer.Option("--record-bytes", min=0, max=1_000_000, help="Send 200 records a second of this size as well."),
+        typer.Option(
+            "--record-bytes", min=0, max=1_000_000, help="Also send 200 invalid records of this size per second."
+        ),
     ] = 0,
     small: Small = False,
     as_json: Json = False,
 ) -> None:
-    """Run under load with faults at seeded moments, then let the ledger judge.
+    """Run under load with random faults, then check the ledger.
 
-    It starts a stack if none is running; one that runs keeps its own rate and demand, and sends afterwards as before.
-    With --runs each run has a stack of its own, and a table is printed. With --record-bytes records come besides that
-    are no events, and memory must stay within a fifth more than the profile promises; what waits to be archived needs
-    room on the disk. Exit code 1 when anything was lost or doubled, or had not arrived some minutes after the end, or
-    state or memory grew.
+    Starts a stack if none is running; a running stack keeps its rate and demand curve, and its simulator is restored
+    afterwards. With --runs each run gets its own stack, and a table is printed. With --record-bytes invalid records are
+    sent as well; memory may then exceed the profile's limit by a fifth, and records waiting for the archive need disk
+    space. Exit code 1 when an event was lost or doubled, or had not arrived some minutes after the end, or when state
+    or memory grew.
     """
     if runs > 1:
         _soaks(runs, seconds=seconds, seed=seed, faults=count, rate=rate, domain=domain, as_json=as_json)
-    from rtlib import demo, ledger
+    from rtlib import ledger
+    from rtlib.app import lifecycle
     from rtlib.faults.soak import soak as run_soak
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=None, seed=seed, small=small)
-    with demo.running_stack(settings, {**chosen, **STEADY}, notify=say) as running:
+    with lifecycle.running_stack(settings, {**chosen, **STEADY}, notify=say) as running:
         result = run_soak(running, seed=seed, seconds=seconds, faults=count, notify=say, record_bytes=record_bytes)
     bounds = {
         "state_rows": result.state_rows, "judges_state": result.judges_state, "memory_growth": result.memory_growth
@@ -108,25 +116,25 @@ def soak(
 def _soaks(
     runs: int, *, seconds: int, seed: int, faults: int, rate: float, domain: str | None, as_json: bool
 ) -> NoReturn:
-    """Soak again and again, and print a row for each run; one that fails is told as such, and the next is begun."""
-    from rtlib import demo
+    """Repeat the soak test and print a row for each run; a failed run is reported in its row."""
+    from rtlib.app import lifecycle
     from rtlib.faults import soak_table
     from rtlib.faults.soak import soak as run_soak
 
     rows: list[soak_table.Row] = []
     for number in range(seed, seed + runs):
         _, chosen = choose(domain=domain, rate=rate, trigger=None, seed=number, small=False)
-        with demo.scratch(load_settings(), "soak") as own:
+        with lifecycle.scratch_folder(load_settings(), "soak") as scratch:
             try:
-                with demo.running_stack(own, {**chosen, **STEADY}, notify=say) as running:
-                    done = run_soak(running, seed=number, seconds=seconds, faults=faults, notify=say)
-                rows.append(soak_table.row(number, done))
+                with lifecycle.running_stack(scratch, {**chosen, **STEADY}, notify=say) as running:
+                    result = run_soak(running, seed=number, seconds=seconds, faults=faults, notify=say)
+                rows.append(soak_table.row(number, result))
             except RtlibError as error:
                 rows.append(soak_table.Row(number, failed=str(error)))
-        say(f"seed {number}: {rows[-1].said}")
-    good = all(one.holds for one in rows)
+        say(f"seed {number}: {rows[-1].summary}")
+    ok = all(row.holds for row in rows)
     if as_json:
-        print_json({"runs": [asdict(one) for one in rows], "holds": good})
+        print_json({"runs": [asdict(row) for row in rows], "holds": ok})
     else:
         typer.echo(soak_table.table(rows))
-    raise typer.Exit(0 if good else 1)
+    raise typer.Exit(0 if ok else 1)

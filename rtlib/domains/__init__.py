@@ -1,4 +1,4 @@
-"""Domains: four worlds as data (TOML and JSON Schema), read into frozen records."""
+"""Domains: four example worlds as data (TOML and JSON Schema), loaded into frozen records."""
 
 from rtlib.domains.load import domain_names, load_domain
 from rtlib.domains.measures import measures

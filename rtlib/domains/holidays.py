@@ -1,4 +1,4 @@
-"""Holidays: the days off of each country, by the package ``holidays``, which the seeds of dbt are made from too."""
+"""Holidays: the public holidays of each country, from the package ``holidays``, like the seeds of dbt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 
 def is_holiday(country: str, day: date) -> bool:
-    """True when the whole country (ISO 3166) has a holiday on that day.
+    """Whether the whole country (ISO 3166) has a holiday on that day.
 
     Example:
         >>> is_holiday("DE", date(2026, 12, 25))

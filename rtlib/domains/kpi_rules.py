@@ -1,4 +1,4 @@
-"""KPI rules: which KPI records a domain's query could have produced. Pure; the loader and the alerts ask the same."""
+"""KPI rules: the KPI records that a domain's query can produce; pure, shared by the loader and the alerts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rtlib.domains.spec import Domain, KpiSpec
 from rtlib.errors import EventRefused
 from rtlib.records import Kpi
 
-MOST_EVENTS_PER_SECOND = 1_000_000  # of one site; a thousand times what this stack takes
+MAX_EVENTS_PER_SECOND = 1_000_000  # of a site; a thousand times the capacity of this stack
 ROUNDING = 1e-9  # relative: sums and means of floating-point numbers
-CLOCK = timedelta(seconds=1)  # Kafka's timestamps are milliseconds, and clocks are set now and then
+CLOCK = timedelta(seconds=1)  # tolerance: Kafka's timestamps are in milliseconds, and clocks are adjusted
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Bounds = Callable[[int], tuple[float, float]]  # events of the window -> the least and the most a measure can be
+Bounds = Callable[[int], tuple[float, float]]  # events of the window -> minimum and maximum of a measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class KpiRules:
     """The limits of a domain's KPI records.
 
     Attributes:
-        domain: Whose records.
-        window_seconds: How long its windows are.
+        domain: The domain of the records.
+        window_seconds: The length of its windows.
         future_seconds: How far ahead of Kafka's clock an event may be.
     """
 
@@ -36,24 +36,24 @@ class KpiRules:
     _ahead: timedelta = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        made = {
-            "_sites": frozenset(one.id for one in self.domain.sites),
+        derived = {
+            "_sites": frozenset(site.id for site in self.domain.sites),
             "_bounds": {kpi.name: _bounds(kpi, *_value_limits(self.domain)) for kpi in self.domain.kpis},
             "_length": timedelta(seconds=self.window_seconds),
             "_ahead": timedelta(seconds=self.future_seconds) + CLOCK,
         }
-        for name, value in made.items():
+        for name, value in derived.items():
             object.__setattr__(self, name, value)
 
     def check(self, kpi: Kpi, key: bytes | None) -> None:
-        """Accept a KPI record that the domain's query could have produced.
+        """Check that the domain's query can produce a KPI record.
 
         Args:
-            kpi: What its value says.
-            key: Its key in Kafka.
+            kpi: The value of the record.
+            key: The key of the record.
 
         Raises:
-            EventRefused: No event of the domain leads to it; with the field at fault.
+            EventRefused: No events of the domain lead to this record; names the field at fault.
         """
         if kpi.domain != self.domain.name:
             raise EventRefused(f"not {self.domain.name!r}", field="domain")
@@ -76,7 +76,7 @@ class KpiRules:
             raise EventRefused(f"more than {self.future_seconds} s in the future", field="last_event_at")
 
     def _check_counts(self, kpi: Kpi) -> None:
-        if not 0 < kpi.events <= MOST_EVENTS_PER_SECOND * self.window_seconds:
+        if not 0 < kpi.events <= MAX_EVENTS_PER_SECOND * self.window_seconds:
             raise EventRefused("not a number of events that a window can have", field="events")
         if not 0 <= kpi.late <= kpi.events:
             raise EventRefused("not between 0 and events", field="late")
@@ -87,21 +87,21 @@ class KpiRules:
         for name, value in kpi.measures.items():
             if value is None:
                 continue
-            least, most = self._bounds[name](kpi.events)
-            if not least <= value <= most:  # NaN is neither
-                raise EventRefused(f"not between {least:g} and {most:g}", field=f"measures.{name}")
+            minimum, maximum = self._bounds[name](kpi.events)
+            if not minimum <= value <= maximum:  # True for NaN too
+                raise EventRefused(f"not between {minimum:g} and {maximum:g}", field=f"measures.{name}")
 
 
 def _value_limits(domain: Domain) -> tuple[float, float]:
-    """The least and the greatest value that an event of the domain may have by its schema, which closes both sides."""
+    """The minimum and maximum of an event's value by the domain's schema, which sets both."""
     value = domain.schema["properties"]["value"]
     return float(value["minimum"]), float(value["maximum"])
 
 
 def _bounds(kpi: KpiSpec, low: float, high: float) -> Bounds:
-    """What the aggregate of some of a window's events can be.
+    """The range of an aggregate over some of a window's events.
 
-    A share counts events for each event of another kind; where one kind is part of the other it is at most 1.
+    A share is a number of events per event of other kinds; if those include the counted kinds, it is at most 1.
     """
     slack = ROUNDING * max(abs(low), abs(high))
     if kpi.aggregate == "share" and kpi.kinds and set(kpi.kinds) <= set(kpi.of or kpi.kinds):

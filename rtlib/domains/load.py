@@ -1,4 +1,4 @@
-"""Load: read a domain from its TOML file and its JSON Schema."""
+"""Load: reads a domain from its TOML file and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ HERE = files("rtlib.domains")
 
 
 def domain_names() -> tuple[str, ...]:
-    """The domains there are, in alphabetical order: every TOML file of this folder."""
-    return tuple(sorted(one.name.removesuffix(".toml") for one in HERE.iterdir() if one.name.endswith(".toml")))
+    """The names of all domains, in alphabetical order: every TOML file of this folder."""
+    return tuple(sorted(file.name.removesuffix(".toml") for file in HERE.iterdir() if file.name.endswith(".toml")))
 
 
 @cache
 def load_domain(name: str) -> Domain:
-    """The domain of this name, read once.
+    """The domain of this name, cached after the first call.
 
     Example:
         >>> load_domain("curbside").title
         'Curb-side pick-up'
 
     Raises:
-        ConfigError: There is no such domain, or its file does not hold what a domain needs.
+        ConfigError: There is no such domain, or its file is invalid.
     """
     if name not in domain_names():
-        raise ConfigError(f"no domain is called {name!r}", cure=f"use one of: {', '.join(domain_names())}")
+        raise ConfigError(f"there is no domain {name!r}", cure=f"use one of: {', '.join(domain_names())}")
     schema = HERE.joinpath(f"{name}.schema.json").read_text(encoding="utf-8")
     try:
         return _domain(name, tomllib.loads(HERE.joinpath(f"{name}.toml").read_text(encoding="utf-8")), schema)
@@ -47,13 +47,13 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         name=name,
         title=table["title"],
         about=table["about"],
-        sites=tuple(Site(**one) for one in table["sites"]),
-        kinds=tuple(_kind(one) for one in table["kinds"]),
-        attributes=tuple(_attribute(one) for one in table["attributes"]),
-        kpis=tuple(KpiSpec(**_frozen(one)) for one in table["kpis"]),
+        sites=tuple(Site(**entry) for entry in table["sites"]),
+        kinds=tuple(_kind(entry) for entry in table["kinds"]),
+        attributes=tuple(_attribute(entry) for entry in table["attributes"]),
+        kpis=tuple(KpiSpec(**_frozen(entry)) for entry in table["kpis"]),
         demand=_demand(table["demand"]),
         staffing=_staffing(name, table["staffing"]),
-        alerts=tuple(AlertSpec(**one) for one in table["alerts"]),
+        alerts=tuple(AlertSpec(**entry) for entry in table["alerts"]),
         schema_text=schema_text,
     )
 
@@ -63,7 +63,7 @@ def _demand(table: Table) -> Demand:
 
 
 def _staffing(name: str, table: Table) -> Staffing:
-    """The role, once its figures can be computed with."""
+    """The role, after a check that its figures are valid."""
     role = Staffing(**_frozen(table))
     limits = {
         "aht_seconds": (role.aht_seconds > 0, "more than 0"),
@@ -72,25 +72,28 @@ def _staffing(name: str, table: Table) -> Staffing:
         "service_level": (0 < role.service_level < 1, "a share between 0 and 1"),
         "shrinkage": (0 <= role.shrinkage < 1, "a share from 0 to below 1"),
         "within_seconds": (role.within_seconds >= 0, "0 or more"),
-        "patience_seconds": (role.patience_seconds >= 0, "0 (nobody gives up) or more"),
+        "patience_seconds": (role.patience_seconds >= 0, "0 (contacts never abandon) or more"),
         "close_hour": (0 <= role.open_hour < role.close_hour <= 24, "an hour after open_hour, at most 24"),
-        "break_minutes": (0 <= role.break_minutes < 60 * min(role.shift_hours, default=0), "less than a shift has"),
+        "break_minutes": (
+            0 <= role.break_minutes < 60 * min(role.shift_hours, default=0),
+            "less than the shortest shift",
+        ),
         "least": (role.least >= 0, "0 or more"),
     }
-    for field, (good, wanted) in limits.items():
-        if not good:
-            raise ConfigError(f"{name}.toml: staffing.{field} is {getattr(role, field)}", cure=f"give {wanted}")
+    for field, (valid, expected) in limits.items():
+        if not valid:
+            raise ConfigError(f"{name}.toml: staffing.{field} is {getattr(role, field)}", cure=f"use {expected}")
     if role.missing_cost * (1 - role.shrinkage) <= role.hourly_cost:
         raise ConfigError(
-            f"{name}.toml: staffing.missing_cost is {role.missing_cost}, and an hour of work costs as much",
-            cure="give more than hourly_cost / (1 - shrinkage)",
+            f"{name}.toml: staffing.missing_cost is {role.missing_cost}, not more than an hour of work costs",
+            cure="use more than hourly_cost / (1 - shrinkage)",
         )
     return role
 
 
 def _kind(table: Table) -> Kind:
     value = ValueSpec(**table.get("value", {}))
-    attributes = tuple(_attribute(one) for one in table.get("attributes", ()))
+    attributes = tuple(_attribute(entry) for entry in table.get("attributes", ()))
     return Kind(name=table["name"], share=table["share"], unit=table["unit"], value=value, attributes=attributes)
 
 
@@ -103,6 +106,6 @@ def _frozen(table: Table) -> dict[str, Any]:
 
 
 def _scaled(numbers: list[float]) -> tuple[float, ...]:
-    """The same numbers with a mean of 1."""
+    """The numbers scaled to a mean of 1."""
     mean = sum(numbers) / len(numbers)
-    return tuple(one / mean for one in numbers)
+    return tuple(number / mean for number in numbers)

@@ -1,4 +1,4 @@
-"""Measures: a domain's KPIs computed exactly and plainly; what Spark and SQL say is held against this."""
+"""Measures: exact reference values of a domain's KPIs, to compare with the results of Spark and SQL."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from rtlib.records import Event
 def measures(domain: Domain, events: Iterable[Event]) -> dict[str, float | None]:
     """All KPIs of the domain over these events, by name.
 
-    The events are taken as they come: duplicates must be out already. A count of nothing is 0; a sum, mean, maximum,
-    minimum or share of nothing is None, as in SQL.
+    Duplicates must already be removed. As in SQL, a count of no events is 0; their sum, mean, maximum, minimum or share
+    is None.
+
+    Example:
+        >>> from rtlib.domains import load_domain
+        >>> measures(load_domain("curbside"), [])["orders"]
+        0.0
     """
     window = list(events)
     return {kpi.name: _measure(kpi, window) for kpi in domain.kpis}
@@ -24,9 +29,9 @@ def _measure(kpi: KpiSpec, events: Sequence[Event]) -> float | None:
     if kpi.aggregate == "count":
         return float(len(chosen))
     if kpi.aggregate == "share":
-        whole = len(_of_kinds(events, kpi.of))
-        return len(chosen) / whole if whole else None
-    values = [one.value for one in chosen if one.value is not None]
+        total = len(_of_kinds(events, kpi.of))
+        return len(chosen) / total if total else None
+    values = [event.value for event in chosen if event.value is not None]
     if not values:
         return None
     if kpi.aggregate == "sum":
@@ -37,4 +42,4 @@ def _measure(kpi: KpiSpec, events: Sequence[Event]) -> float | None:
 
 
 def _of_kinds(events: Sequence[Event], kinds: Sequence[str]) -> list[Event]:
-    return [one for one in events if not kinds or one.kind in kinds]
+    return [event for event in events if not kinds or event.kind in kinds]

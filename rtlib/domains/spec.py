@@ -1,4 +1,4 @@
-"""Spec: what a domain is made of, as frozen records read from its TOML file."""
+"""Spec: the parts of a domain, as frozen records loaded from its TOML file."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ Shape = Literal["none", "lognormal", "normal", "uniform"]
 
 
 class Severity(StrEnum):
-    """How bad a KPI's value is."""
+    """How bad a KPI's value is; ``none`` without a value or without thresholds."""
 
-    OK = "ok"
-    WARN = "warn"
-    CRITICAL = "critical"
+    GOOD = "good"
+    WATCH = "watch"
+    ACT = "act"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One place where events happen; ``level`` scales its values, so that sites are not all alike.
+    """A place where events happen; ``level`` scales its values, so that sites differ.
 
-    ``country`` (ISO 3166) says which holidays it has.
+    ``country`` (ISO 3166) determines its holidays.
     """
 
     id: str
@@ -44,7 +45,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One entry of an event's ``attributes``: one of ``choices``, or an integer from ``low`` to ``high``."""
+    """An entry of an event's ``attributes``: a member of ``choices``, or an integer from ``low`` to ``high``."""
 
     name: str
     choices: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
-    """How an event's ``value`` is distributed; always within ``low`` and ``high``, in the unit of its kind.
+    """The distribution of an event's ``value``, clipped to ``low`` and ``high``, in the unit of its kind.
 
     ``centre`` and ``spread`` are median and sigma (lognormal), or mean and standard deviation (normal).
     """
@@ -70,7 +71,7 @@ class ValueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of event: its share of the traffic, the unit of its value, and what it carries."""
+    """A kind of event: its share of the traffic, the distribution and unit of its value, and its attributes."""
 
     name: str
     share: float
@@ -81,15 +82,15 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class KpiSpec:
-    """One measure of a site's window.
+    """A measure of a site's window.
 
     Attributes:
         aggregate: ``count`` of events; ``sum``, ``mean``, ``max`` or ``min`` of their values; or ``share``:
-            events of ``kinds`` for each event of ``of``, a fraction.
-        kinds: The kinds it looks at; none means all.
-        direction: The side that is bad: ``high`` or ``low``.
+            events of ``kinds`` per event of ``of``, a fraction.
+        kinds: The kinds of events included; empty means all.
+        direction: The bad side: ``high`` or ``low``.
         warn, critical: Thresholds in ``unit``, or None.
-        plain: What it means, for a newcomer.
+        plain: Its meaning, for a newcomer.
     """
 
     name: str
@@ -104,21 +105,21 @@ class KpiSpec:
     critical: float | None = None
 
     def severity(self, value: float | None) -> Severity:
-        """How bad ``value`` is; a threshold counts as crossed once it is reached, and nothing measured is ok."""
-        if value is None:
-            return Severity.OK
+        """How bad ``value`` is; a threshold counts as crossed once it is reached."""
+        if value is None or (self.warn is None and self.critical is None):
+            return Severity.NONE
         sign = 1 if self.direction == "high" else -1
-        for threshold, severity in ((self.critical, Severity.CRITICAL), (self.warn, Severity.WARN)):
+        for threshold, severity in ((self.critical, Severity.ACT), (self.warn, Severity.WATCH)):
             if threshold is not None and sign * value >= sign * threshold:
                 return severity
-        return Severity.OK
+        return Severity.GOOD
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How busy each hour (UTC) and weekday (Monday first) is; the mean over a week is 1.
+    """The demand in each hour (UTC) and on each weekday (Monday first); the mean over a week is 1.
 
-    ``holiday`` is how busy a site is when its country has a holiday, as a multiple of an ordinary day of that weekday.
+    ``holiday`` is a site's demand on a holiday of its country, as a multiple of an ordinary day of that weekday.
     """
 
     hourly: tuple[float, ...]
@@ -127,13 +128,13 @@ class Demand:
 
     @property
     def peak(self) -> float:
-        """No moment of an ordinary week is busier than this."""
+        """An upper bound of the demand in an ordinary week."""
         return max(self.hourly) * max(self.weekday)
 
     def factor(self, epoch_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """The demand at each moment (seconds since 1970, UTC), as a multiple of the week's mean.
 
-        Hours pass smoothly into one another (straight lines between their middles, which keeps the mean at 1).
+        Linear between the middles of the hours, which keeps the mean at 1.
         """
         import numpy as np
 
@@ -147,19 +148,19 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Staffing:
-    """The people a domain needs: each event of ``kinds`` asks for one of them with probability ``share``.
+    """The people a domain needs: each event of ``kinds`` leads to a contact with probability ``share``.
 
-    ``aht_seconds`` is the mean time one contact takes; ``service_level`` the share of contacts to be taken within
-    ``within_seconds``; ``shrinkage`` the share of paid time that is not spent on contacts.
+    ``aht_seconds`` is the mean handling time of a contact; ``service_level`` the target share of contacts answered
+    within ``within_seconds``; ``shrinkage`` the share of paid time that is not spent on contacts.
 
     Attributes:
-        patience_seconds: How long a contact waits on average before it gives up; 0 means that none does.
-        pooled: True when the same people serve all sites, False when each site has its own.
-        missing_cost: What an hour costs in which somebody is missing, in ``currency``; more than an hour of work does.
-        open_hour, close_hour: When the role is there, UTC, from 0 to 24.
-        shift_hours: The lengths a shift may have; one of more than five hours has an unpaid break.
-        break_minutes: How long that break is.
-        least: How many must be there while the role is, however little there is to do.
+        patience_seconds: The mean waiting time before a contact is abandoned; 0 means never.
+        pooled: True if the same people serve all sites, False if each site has its own.
+        missing_cost: The cost of an hour in which a person is missing, in ``currency``; more than an hour of work.
+        open_hour, close_hour: The hours of service, UTC, from 0 to 24.
+        shift_hours: The allowed lengths of a shift; a shift of more than five hours has an unpaid break.
+        break_minutes: The length of that break.
+        least: The minimum number of people during the hours of service.
     """
 
     title: str
@@ -183,17 +184,17 @@ class Staffing:
 
 @dataclass(frozen=True, slots=True)
 class AlertSpec:
-    """When a number calls somebody.
+    """A rule that raises an alert when a measure stays on the bad side of a threshold.
 
     Attributes:
         name: Unique within the domain.
-        measure: A KPI's name, or one of ``OTHER_MEASURES``.
-        severity: What the card says of it.
-        threshold: Reached for ``for_seconds`` on the bad side, it raises an alert; in the measure's unit.
-        clear: Left behind for as long on the good side, it ends it.
+        measure: A KPI's name, or a member of ``OTHER_MEASURES``.
+        severity: The severity shown on the card.
+        threshold: Raises the alert once it is reached for ``for_seconds``; in the measure's unit.
+        clear: Ends the alert once the measure has been on its good side for ``for_seconds``.
         advice: What to do, in a sentence or two.
-        for_seconds: How long it has to last.
-        cooldown_seconds: For how long after its end no other is raised.
+        for_seconds: The duration required.
+        cooldown_seconds: The time after the end of an alert in which no new alert is raised.
     """
 
     name: str
@@ -206,7 +207,7 @@ class AlertSpec:
     cooldown_seconds: float = 600.0
 
 
-# What can be watched besides a domain's KPIs: title, unit and the bad side.
+# Measures besides a domain's KPIs: title, unit and the bad side.
 OTHER_MEASURES: Mapping[str, tuple[str, str, Direction]] = {
     "load_of_forecast": ("Load against the forecast's upper bound", "%", "high"),
     "people_short": ("People short in the next two hours", "people", "high"),
@@ -215,7 +216,7 @@ OTHER_MEASURES: Mapping[str, tuple[str, str, Direction]] = {
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One world that events come from; ``attributes`` are those that every kind carries."""
+    """A world that produces events; ``attributes`` are carried by every kind."""
 
     name: str
     title: str
@@ -236,9 +237,9 @@ class Domain:
         return schema
 
     def on_holiday(self, day: date) -> tuple[bool, ...]:
-        """For each site whether its country has a holiday on that day (UTC)."""
-        return tuple(is_holiday(one.country, day) for one in self.sites)
+        """Whether each site's country has a holiday on that day (UTC)."""
+        return tuple(is_holiday(site.country, day) for site in self.sites)
 
     def calendar(self, day: date) -> tuple[float, ...]:
-        """How busy each site is on that day for its country's holidays; 1 on an ordinary day."""
+        """Each site's demand factor for holidays on that day; 1 on an ordinary day."""
         return tuple(self.demand.holiday if free else 1.0 for free in self.on_holiday(day))

@@ -1,11 +1,11 @@
-"""Faults: the menu of ways to hurt the pipeline; each says what to expect, is done, watched, and told.
+"""Faults: a catalog of ways to hurt the pipeline; each states its expected effect, is injected, and is verified.
 
-menu     every fault by name, with its details chosen by a seed; does no harm
-expect   what each must have done to the pipeline's counts
-inject   does what a plan says
-watch    does it, waits for the recovery, says what happened and whether that was expected
-soak     several faults at random moments under load, then the ledger
-soaks    several soaks as a table
+catalog     every fault by name, with its details chosen by a seed; harmless
+effects     the effect that each fault must have on the pipeline's counts
+inject      carries out a plan
+runner      injects a fault, waits for the recovery, and reports what happened and whether that was expected
+soak        several faults at random moments under load, then the ledger
+soak_table  several soaks as a table
 """
 
 from rtlib.faults.catalog import MENU, Fault, Plan, plan

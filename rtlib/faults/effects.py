@@ -1,4 +1,4 @@
-"""Expect: what a fault must have done to the pipeline's counts; a recovery from nothing proves nothing."""
+"""Effects: the change that a fault must cause in the pipeline's counts; a recovery from nothing proves nothing."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 
 from rtlib.records import Tally
 
-HOT_SHARE, HOT_SENT = 0.5, 0.8  # of all that Kafka took meanwhile, and of what the fault sent, in one partition
-AGAIN_SHARE = 0.9  # the topic also holds copies and broken records
-OVER_SHARE = 0.2  # an event that is some seconds late often still finds its window open
+HOT_SHARE, HOT_SENT = 0.5, 0.8  # in a single partition: share of all records meanwhile, and of the fault's records
+REREAD_SHARE = 0.9  # of the topic's records; it also holds copies and malformed records
+LATE_SHARE = 0.2  # an event that is a few seconds late often still finds its window open
 DROPPED_SHARE = 0.5
-PAUSE_SECONDS, PAUSE_EVENTS = 4.0, 20  # a pause is longer than both: these seconds, and the time of so many events
+PAUSE_SECONDS, PAUSE_EVENTS = 4.0, 20  # a pause exceeds these seconds, and the time in which this many events arrive
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What changed from the beginning of a fault to the end of its recovery.
+    """What changed from the start of a fault to the end of its recovery.
 
     Attributes:
         sent: What the fault itself sent, by its own tally.
-        taken: Partition to the records that Kafka took until the harm was over.
+        taken: Partition to the records that Kafka accepted until the fault was over.
         held: Records that Kafka held before.
-        archived, removed, rejected: Events that RAW got, copies that it left out, records that were refused.
-        late: Events that were counted after the end of their window.
-        dropped: Events that the live query left out because they were behind the watermark.
+        archived, removed, rejected: New events in RAW, copies left out, and records rejected.
+        late: Events counted after the end of their window.
+        dropped: Events that the live query dropped because they were behind the watermark.
         raised: Alerts.
-        restarted: Parts that have another process than before.
-        seconds: How long all of it took.
+        restarted: Parts with a new process.
+        seconds: The duration.
         pause_seconds: The longest time in which Kafka received no event.
     """
 
@@ -45,73 +45,73 @@ class Effect:
     pause_seconds: float = 0.0
 
 
-Check = Callable[[Effect], str | None]  # what is missing, in a few words; None when all is as expected
+Check = Callable[[Effect], str | None]  # what is missing, in a few words; None if the effect is as expected
 
 
-def both(one: Check, other: Check) -> Check:
-    """The first thing that is missing of either."""
-    return lambda seen: one(seen) or other(seen)
+def both(first: Check, second: Check) -> Check:
+    """Both checks; the first thing that is missing."""
+    return lambda effect: first(effect) or second(effect)
 
 
 def restarted(part: str) -> Check:
     """The part has a new process."""
-    return lambda seen: None if part in seen.restarted else f"{part} has the process that it had before"
+    return lambda effect: None if part in effect.restarted else f"{part} still has the same process"
 
 
 def same_process(part: str) -> Check:
-    """The part came back to itself; nobody had to start it."""
-    return lambda seen: f"{part} was started again" if part in seen.restarted else None
+    """The part recovered without a restart."""
+    return lambda effect: f"{part} was restarted" if part in effect.restarted else None
 
 
-def no_pause(seen: Effect) -> str | None:
-    """Events went on arriving."""
-    allowed = max(PAUSE_SECONDS, PAUSE_EVENTS * seen.seconds / max(1, seen.archived))
-    if not seen.archived or seen.pause_seconds <= allowed:
+def no_pause(effect: Effect) -> str | None:
+    """Events kept arriving."""
+    allowed = max(PAUSE_SECONDS, PAUSE_EVENTS * effect.seconds / max(1, effect.archived))
+    if not effect.archived or effect.pause_seconds <= allowed:
         return None
-    return f"for {seen.pause_seconds:.1f} s no event arrived"
+    return f"for {effect.pause_seconds:.1f} s no event arrived"
 
 
-def read_again(seen: Effect) -> str | None:
-    """What Kafka held was read a second time, and RAW let it pass by."""
-    return _at_least("copies left out", seen.removed, AGAIN_SHARE * seen.held)
+def read_again(effect: Effect) -> str | None:
+    """Kafka's records were read a second time, and RAW left them out."""
+    return _at_least("copies left out", effect.removed, REREAD_SHARE * effect.held)
 
 
-def copies_removed(seen: Effect) -> str | None:
+def copies_removed(effect: Effect) -> str | None:
     """Each second copy was left out."""
-    return _at_least("copies left out", seen.removed, seen.sent.duplicates)
+    return _at_least("copies left out", effect.removed, effect.sent.duplicates)
 
 
-def misfits_rejected(seen: Effect) -> str | None:
-    """Each broken record was rejected."""
-    return _at_least("records rejected", seen.rejected, seen.sent.malformed)
+def malformed_rejected(effect: Effect) -> str | None:
+    """Each malformed record was rejected."""
+    return _at_least("records rejected", effect.rejected, effect.sent.malformed)
 
 
-def late_counted(seen: Effect) -> str | None:
+def late_counted(effect: Effect) -> str | None:
     """Late events were counted in windows that were over."""
-    return _at_least("events counted after their window", seen.late, OVER_SHARE * seen.sent.late)
+    return _at_least("events counted after their window", effect.late, LATE_SHARE * effect.sent.late)
 
 
-def too_late_dropped(seen: Effect) -> str | None:
-    """The live query left out what was beyond the watermark, and RAW has it all."""
-    few = _at_least("events dropped by the watermark", seen.dropped, DROPPED_SHARE * seen.sent.too_late)
-    return few or all_archived(seen)
+def too_late_dropped(effect: Effect) -> str | None:
+    """The live query dropped the events behind the watermark, and RAW has them all."""
+    missing = _at_least("events dropped by the watermark", effect.dropped, DROPPED_SHARE * effect.sent.too_late)
+    return missing or all_archived(effect)
 
 
-def all_archived(seen: Effect) -> str | None:
-    """RAW has every good event that was sent."""
-    return _at_least("events archived", seen.archived, seen.sent.events)
+def all_archived(effect: Effect) -> str | None:
+    """RAW has every valid event that was sent."""
+    return _at_least("events archived", effect.archived, effect.sent.events)
 
 
-def one_partition_hot(seen: Effect) -> str | None:
-    """One partition took nearly all that was sent, and most of all that came meanwhile."""
-    hottest, total = max(seen.taken.values(), default=0), sum(seen.taken.values())
-    return _at_least("records in one partition", hottest, max(HOT_SENT * seen.sent.records, HOT_SHARE * total, 1))
+def one_partition_hot(effect: Effect) -> str | None:
+    """A single partition received nearly all of the fault's records, and most of all records meanwhile."""
+    hottest, total = max(effect.taken.values(), default=0), sum(effect.taken.values())
+    return _at_least("records in one partition", hottest, max(HOT_SENT * effect.sent.records, HOT_SHARE * total, 1))
 
 
-def somebody_called(seen: Effect) -> str | None:
-    """A card was sent."""
-    return _at_least("alerts raised", seen.raised, 1)
+def alert_raised(effect: Effect) -> str | None:
+    """An alert was raised."""
+    return _at_least("alerts raised", effect.raised, 1)
 
 
-def _at_least(what: str, count: int, wanted: float) -> str | None:
-    return None if count >= wanted else f"{what}: {count:,}, where at least {wanted:,.0f} were expected"
+def _at_least(what: str, count: int, expected: float) -> str | None:
+    return None if count >= expected else f"{what}: {count:,}, where at least {expected:,.0f} were expected"

@@ -1,4 +1,4 @@
-"""Watch: does a fault, waits until the pipeline has recovered, and says what happened."""
+"""Runner: injects a fault, waits until the pipeline has recovered, and reports what happened."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from rtlib.records import Tally
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 EFFECT_SECONDS = 90.0
-FAULT = "fault-"  # how the runs of faults are called
+FAULT = "fault-"  # prefix of the names of faults' runs
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a fault did.
+    """The result of a fault.
 
     Attributes:
-        name, seed, details: Which it was.
-        expected: What was said before.
-        done: What was done, in a few words.
-        happened: What was seen, in words with the numbers of this run.
+        name, seed, details: Which fault.
+        expected: The expected effect, as announced before.
+        done: What was injected, in a few words.
+        happened: What was observed, with the numbers of this run.
         began_at: When it began (UTC).
-        lasted_seconds: How long the harm itself lasted.
-        recovery_seconds: From its end until everything worked and had caught up; None if that did not come.
-        unseen: What was expected of it and not seen; None when all was.
+        lasted_seconds: How long the injection took.
+        recovery_seconds: From its end until everything worked and had caught up; None without a recovery.
+        unseen: The part of the expected effect that was missing; None if nothing was.
     """
 
     name: str
@@ -55,20 +55,32 @@ class Report:
 
     @property
     def recovered(self) -> bool:
-        """True when the pipeline came back by itself."""
+        """True if the pipeline recovered by itself."""
         return self.recovery_seconds is not None
 
     @property
     def as_expected(self) -> bool:
-        """True when it also did to the pipeline what was said before."""
+        """True if it recovered and the fault had its expected effect."""
         return self.recovered and self.unseen is None
 
 
 def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threading.Event | None = None) -> Report:
-    """Say what should happen, do it, watch, and say what happened.
+    """Announce the expected effect, inject the fault, watch the recovery, and report.
+
+    Args:
+        settings: Which stack.
+        name: The fault, as in ``MENU``.
+        seed: Chooses its details.
+        notify: Receives progress lines.
+        stop: Ends injection and recovery early.
+
+    Example:
+        >>> from rtlib.config import load_settings
+        >>> run(load_settings(), "kill-loader", seed=1, notify=print).as_expected
+        True
 
     Raises:
-        ConfigError: There is no such fault, or this machine cannot do it.
+        ConfigError: There is no such fault, or it is impossible on this machine.
         ServiceError: The stack does not run.
     """
     stop = stop or threading.Event()
@@ -79,48 +91,49 @@ def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threa
     done = inject(settings, chosen, stop=stop)
     ended, ended_at = time.monotonic(), datetime.now(UTC)
     notify(f"{done}; watching")
-    back, ends = _recovery(settings, since=ended_at, afresh=chosen.fault.way == "checkpoint", notify=notify, stop=stop)
-    after, unseen = _effect(settings, chosen, before, ends=ends, stop=stop) if back is not None else (None, None)
-    happened = _story(before, after, back, unseen)
+    afresh = chosen.fault.method == "checkpoint"
+    recovery, ends = _recovery(settings, since=ended_at, afresh=afresh, notify=notify, stop=stop)
+    after, unseen = None, None
+    if recovery is not None:
+        after, unseen = _effect(settings, chosen, before, ends=ends, stop=stop)
     return Report(
         name=name,
         seed=seed,
         details=dict(chosen.details),
         expected=chosen.fault.expect,
         done=done,
-        happened=happened,
+        happened=_summary(before, after, recovery, unseen),
         began_at=before.at,
         lasted_seconds=round(ended - began, 1),
-        recovery_seconds=back,
+        recovery_seconds=recovery,
         unseen=unseen,
     )
 
 
 def button(settings: Settings, *, seed: int = 1) -> Callable[[str, Notify], str]:
-    """What a button of the graph does: the fault of this name, told as it goes, and in the end what happened."""
+    """The action of the app's fault button: runs the named fault and returns what happened."""
 
-    def hurt(name: str, notify: Notify) -> str:
+    def run_fault(name: str, notify: Notify) -> str:
         report = run(settings, name, seed=seed, notify=notify)
         return f"{report.done}. {report.happened}"
 
-    return hurt
+    return run_fault
 
 
 def _recovery(
     settings: Settings, *, since: datetime, afresh: bool, notify: Notify, stop: threading.Event
 ) -> tuple[float | None, Mapping[int, int]]:
-    """Seconds until nothing stands in the way, None when something still does after three minutes; and where the
-    events topic ended when the harm was over, or as soon afterwards as Kafka answered."""
-    began, said = time.monotonic(), ""
+    """Seconds until there is no obstacle left, None if that takes more than three minutes; and the ends of the events
+    topic when the fault was over, or as soon afterwards as Kafka answered."""
+    began, part = time.monotonic(), ""
     ends: Mapping[int, int] = {}
     while time.monotonic() - began < PATIENCE_SECONDS and not stop.is_set():
         ends = ends or _ends(settings)
         reason = obstacle(settings, since=since, ends=ends, afresh=afresh)
         if reason is None and ends:
             return round(time.monotonic() - began, 1), ends
-        kind = (reason or said).partition(":")[0]
-        if kind != said:
-            said = kind
+        if reason is not None and reason.partition(":")[0] != part:
+            part = reason.partition(":")[0]
             notify(f"  {time.monotonic() - began:5.1f} s  {reason}")
         stop.wait(LOOK_SECONDS)
     return None, ends
@@ -136,30 +149,38 @@ def _ends(settings: Settings) -> Mapping[int, int]:
 def _effect(
     settings: Settings, chosen: Plan, before: Snapshot, *, ends: Mapping[int, int], stop: threading.Event
 ) -> tuple[Snapshot, str | None]:
-    """Where the pipeline is once the fault has done what it should, and what is missing of that when it has not; some
-    of it takes a while, as a card that is sent when two minutes were bad."""
+    """The state after the fault, and what is missing of its effect. Some effects take a while: a card is sent only
+    after two bad minutes."""
     began, sent = time.monotonic(), _sent(settings, before.at)
     while True:
         after = take_snapshot(settings)
-        seen = difference(before, after, sent=sent, ends=ends, pause=longest_pause(settings, before.at))
-        unseen = chosen.fault.seen(seen)
-        if unseen is None or time.monotonic() - began > EFFECT_SECONDS or stop.wait(2 * LOOK_SECONDS):
-            return after, unseen
+        effect = difference(before, after, sent=sent, ends=ends, pause=longest_pause(settings, before.at))
+        missing = chosen.fault.check(effect)
+        if missing is None or time.monotonic() - began > EFFECT_SECONDS or stop.wait(2 * LOOK_SECONDS):
+            return after, missing
 
 
 def _sent(settings: Settings, since: datetime) -> Tally:
-    """What the fault itself sent: by its own run, the only one of that kind that was written since."""
-    own = [
+    """What the fault itself sent, by the tallies of faults' runs written since."""
+    tallies = [
         run.tally
         for run in runs(settings)
         if run.name.startswith(FAULT) and written_at(settings, run) >= since.timestamp()
     ]
-    return sum(own, Tally())
+    return sum(tallies, Tally())
 
 
 def difference(before: Snapshot, after: Snapshot, *, sent: Tally, ends: Mapping[int, int], pause: float) -> Effect:
-    """What changed between two marks. Pure."""
-    names = before.processes.keys() & after.processes.keys()
+    """The change between two snapshots. Pure.
+
+    Args:
+        before: The state before the fault.
+        after: The state after it.
+        sent: What the fault itself sent.
+        ends: Partition to the end of the events topic when the fault was over.
+        pause: The longest time without an event, in seconds.
+    """
+    parts = before.processes.keys() & after.processes.keys()
     return Effect(
         sent=sent,
         taken={partition: end - before.events.get(partition, 0) for partition, end in ends.items()},
@@ -170,28 +191,26 @@ def difference(before: Snapshot, after: Snapshot, *, sent: Tally, ends: Mapping[
         late=after.counts.kpi_late - before.counts.kpi_late,
         dropped=after.dropped - before.dropped,
         raised=after.raised - before.raised,
-        restarted=frozenset(name for name in names if before.processes[name] != after.processes[name]),
+        restarted=frozenset(part for part in parts if before.processes[part] != after.processes[part]),
         seconds=(after.at - before.at).total_seconds(),
         pause_seconds=pause,
     )
 
 
-def _story(before: Snapshot, after: Snapshot | None, back: float | None, unseen: str | None) -> str:
-    if after is None or back is None:
-        return f"After {PATIENCE_SECONDS:.0f} s it had not recovered: rtlib status says what is wrong."
-    taken = sum(after.events.values()) - sum(before.events.values())
+def _summary(before: Snapshot, after: Snapshot | None, recovery: float | None, unseen: str | None) -> str:
+    if after is None or recovery is None:
+        return f"After {PATIENCE_SECONDS:.0f} s it had not recovered: rtlib status shows what is wrong."
+    accepted = sum(after.events.values()) - sum(before.events.values())
     archived = after.counts.live_events - before.counts.live_events
-    told = [
-        f"Recovered {back:.1f} s after the end of the fault. Since it began Kafka took {taken:,} records, and RAW has "
-        f"{archived:,} more events"
-    ]
     removed = after.counts.duplicates - before.counts.duplicates
     rejected = after.counts.rejected - before.counts.rejected
-    if removed:
-        told.append(f"{removed:,} copies were left out")
-    if rejected:
-        told.append(f"{rejected:,} records were rejected with their reasons")
-    if after.dropped > before.dropped:
-        told.append(f"{after.dropped - before.dropped:,} events were behind the watermark")
+    dropped = after.dropped - before.dropped
+    sentences = [
+        f"Recovered {recovery:.1f} s after the end of the fault. Since its start Kafka accepted {accepted:,} records, "
+        f"and RAW has {archived:,} more events",
+        f"{removed:,} copies were left out" if removed else "",
+        f"{rejected:,} records were rejected with their reasons" if rejected else "",
+        f"{dropped:,} events were behind the watermark" if dropped > 0 else "",
+    ]
     verdict = "It did what was expected" if unseen is None else f"But it did not do what was expected ({unseen})"
-    return f"{'; '.join(told)}. {verdict}. The proof is the ledger: rtlib ledger."
+    return f"{'; '.join(filter(None, sentences))}. {verdict}. The proof is the ledger: rtlib ledger."

@@ -1,26 +1,26 @@
-"""Soaks: several soaks as a table, a row for each, with the reason wherever one does not hold."""
+"""Soak table: several soaks as rows, each with the reasons if it failed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtlib.faults.soak import Soak
+from rtlib.faults.soak_result import Soak
 from rtlib.ledger import waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One soak of several.
+    """A soak as a row of the table.
 
     Attributes:
-        seed: Which.
-        records, archived, late_dropped, lost, doubled: By its ledger.
-        state_rows, state_bound, memory_growth: What the stack weighed, and what the state may have.
+        seed: Its seed.
+        records, archived, late_dropped, lost, doubled: Counts of its ledger.
+        state_rows, state_bound, memory_growth: Size of the state, its limit, and the growth of memory.
         faults: Their names, in order.
-        differences: What does not agree, or outgrew its bound.
-        holds: Whether all of it is as it should be.
-        failed: The error that ended it before there was a ledger; empty when there is one.
+        differences: What does not agree, or exceeded its limit.
+        holds: True if nothing was lost or doubled and all limits held.
+        failed: The error that ended the soak before its ledger; empty if there was none.
     """
 
     seed: int
@@ -38,49 +38,46 @@ class Row:
     failed: str = ""
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """The outcome in a few words."""
-        return self.failed or f"lost {self.lost}, doubled {self.doubled}" + "".join(
-            f"; {it}" for it in self.differences
-        )
+        return self.failed or "; ".join([f"lost {self.lost}, doubled {self.doubled}", *self.differences])
 
 
 def row(seed: int, soak: Soak) -> Row:
-    """A soak that came to its end, as a row. Pure."""
-    taken = soak.ledger
-    named = [f"lost {one}" for one in taken.lost_events] + [f"doubled {one}" for one in taken.doubled_events]
+    """A completed soak as a row. Pure."""
+    ledger = soak.ledger
+    events = [f"lost {event}" for event in ledger.lost_events] + [f"doubled {event}" for event in ledger.doubled_events]
     state, memory = soak.bounds()
-    outgrown = [] if soak.state_holds else [state]
-    outgrown += [] if soak.memory_holds else [memory]
+    exceeded = ([] if soak.state_holds else [state]) + ([] if soak.memory_holds else [memory])
     return Row(
         seed=seed,
-        records=taken.records_sent,
-        archived=taken.archived,
-        late_dropped=taken.late_dropped,
-        lost=taken.lost,
-        doubled=taken.doubled,
+        records=ledger.records_sent,
+        archived=ledger.archived,
+        late_dropped=ledger.late_dropped,
+        lost=ledger.lost,
+        doubled=ledger.doubled,
         state_rows=soak.state_rows,
         state_bound=soak.state_bound,
         memory_growth=soak.memory_growth,
-        faults=tuple(one.name for one in soak.faults),
-        differences=(*named, *taken.differences, *waiting(taken), *outgrown),
+        faults=tuple(moment.name for moment in soak.faults),
+        differences=(*events, *ledger.differences, *waiting(ledger), *exceeded),
         holds=soak.holds,
     )
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A line for each, and below it what does not agree. Pure."""
+    """The table as text: a line for each soak, and below it its differences. Pure."""
     lines = [
         f"{'seed':>4} {'records':>9} {'archived':>9} {'late':>6} {'lost':>5} {'doubled':>8} {'state':>8} {'memory':>7} "
         f"{'holds':>6}  faults"
     ]
-    for one in rows:
-        if one.failed:
-            lines.append(f"{one.seed:>4} {one.failed}")
+    for row in rows:
+        if row.failed:
+            lines.append(f"{row.seed:>4} {row.failed}")
             continue
         lines.append(
-            f"{one.seed:>4} {one.records:>9,} {one.archived:>9,} {one.late_dropped:>6,} {one.lost:>5} {one.doubled:>8} "
-            f"{one.state_rows:>8,} {one.memory_growth:>7g} {'yes' if one.holds else 'NO':>6}  {', '.join(one.faults)}"
+            f"{row.seed:>4} {row.records:>9,} {row.archived:>9,} {row.late_dropped:>6,} {row.lost:>5} {row.doubled:>8} "
+            f"{row.state_rows:>8,} {row.memory_growth:>7g} {'yes' if row.holds else 'NO':>6}  {', '.join(row.faults)}"
         )
-        lines += [f"     {difference}" for difference in one.differences]
+        lines += [f"     {difference}" for difference in row.differences]
     return "\n".join(lines)

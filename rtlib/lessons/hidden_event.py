@@ -25,7 +25,7 @@ def ledger_without_one_event(settings: Settings) -> Ledger:
     from rtlib.pipeline.audit import evidence as audit
 
     evidence = audit.gather(settings)
-    held = audit.held_sequences(settings, list(evidence.held))
+    held = audit.held_sequences(settings, list(evidence.producers))
     if not any(held.values()):
         raise ConfigError("RAW.EVENTS holds no event that could be hidden", cure="wait a few seconds, then try again")
     busiest = max(held, key=lambda producer: len(held[producer]))

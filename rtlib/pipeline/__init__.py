@@ -1,8 +1,8 @@
 """Pipeline: wires the layers into the applications of the project.
 
 provision      topics, schema and tables of the chosen domain
-backfill       weeks of past events, straight into the warehouse
-batch_log      what was loaded or built beside the stream, so that it can be built again
+backfill       weeks of past events, loaded directly into the warehouse
+batch_log      parameters of history, forecasts and plans, to make them again
 dbt            dbt over this warehouse
 power_bi       the Power BI project over this warehouse
 workers        the supervised processes
@@ -14,4 +14,5 @@ rebuild        restoring a damaged warehouse or checkpoint
 planning       demand, forecasts and staffing plans
 explanations   facts for explanations, and the explanations
 page_data      the data of the app's pages
+notebook_spark a small Spark session for a lesson
 """

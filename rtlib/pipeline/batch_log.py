@@ -1,6 +1,6 @@
-"""Made: what was loaded into the local warehouse or made from it, beside the stream: enough to make it once more.
+"""Batch log: the history, forecasts and plans made beside the stream, with the parameters to make them again.
 
-History is drawn from a seed, so the seed and the density of each day bring the same events back. Kept in the state
+History is drawn from a seed, so the seed and the density of each day reproduce its events. The log is in the state
 folder and not in the warehouse, because it is needed when the warehouse's file is lost.
 """
 
@@ -18,40 +18,44 @@ FILE = "made.json"
 
 
 def note_history(settings: Settings, days: Iterable[date], *, per_day: int) -> None:
-    """Note with what these days of history are about to be made; of days that were loaded before, the note stays right.
+    """Note the parameters of days of history before they are loaded; the notes of other days stay.
 
-    A day that was noted and then not loaded is noted anew when it is.
+    If loading fails, the next attempt overwrites the note.
     """
-    told = _read(settings)
-    known = told.setdefault("history", {}).setdefault(settings.domain, {})
-    known.update({day.isoformat(): [per_day, settings.seed] for day in days})
-    private.write(settings.home / FILE, json.dumps(told))
+    log = _read(settings)
+    entries = log.setdefault("history", {}).setdefault(settings.domain, {})
+    entries.update({day.isoformat(): [per_day, settings.seed] for day in days})
+    _write(settings, log)
 
 
 def note(settings: Settings, what: str, value: int) -> None:
-    """Note that ``forecast`` (its days) or ``plan`` was made."""
-    told = _read(settings)
-    told.setdefault(what, {})[settings.domain] = value
-    private.write(settings.home / FILE, json.dumps(told))
+    """Note a ``forecast`` (its length in days) or a ``plan``."""
+    log = _read(settings)
+    log.setdefault(what, {})[settings.domain] = value
+    _write(settings, log)
 
 
-def history_of(settings: Settings) -> dict[tuple[int, int], list[date]]:
+def history_days(settings: Settings) -> dict[tuple[int, int], list[date]]:
     """The noted days of the domain's history by ``(per_day, seed)``."""
-    found: dict[tuple[int, int], list[date]] = {}
+    days: dict[tuple[int, int], list[date]] = {}
     for day, (per_day, seed) in sorted(_read(settings).get("history", {}).get(settings.domain, {}).items()):
-        found.setdefault((per_day, seed), []).append(date.fromisoformat(day))
-    return found
+        days.setdefault((per_day, seed), []).append(date.fromisoformat(day))
+    return days
 
 
-def noted(settings: Settings, what: str) -> int | None:
-    """The note of ``forecast`` or ``plan``; None where it was never made."""
+def read_note(settings: Settings, what: str) -> int | None:
+    """The note of the ``forecast`` or the ``plan``; None if there is none."""
     value: int | None = _read(settings).get(what, {}).get(settings.domain)
     return value
 
 
 def _read(settings: Settings) -> dict[str, Any]:
     try:
-        told = json.loads((settings.home / FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # no note, or one that a full disk cut short
+        log = json.loads((settings.home / FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # no log yet, or a log cut short by a full disk
         return {}
-    return dict(told) if isinstance(told, Mapping) else {}
+    return dict(log) if isinstance(log, Mapping) else {}
+
+
+def _write(settings: Settings, log: Mapping[str, Any]) -> None:
+    private.write(settings.home / FILE, json.dumps(log))

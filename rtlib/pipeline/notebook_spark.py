@@ -1,4 +1,4 @@
-"""Own Spark: the options of a small Spark beside the pipeline's, in a lesson's own process."""
+"""Notebook Spark: options for a small Spark session in a lesson's own process, beside the pipeline's."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from rtlib.streaming.session import LOG_CONFIG, SUSPENDED_AT_MOST
 
 
 def spark_options(settings: Settings) -> dict[str, str]:
-    """What a ``SparkSession.builder`` needs on this machine: the Kafka connector, and little noise.
+    """Options for ``SparkSession.builder`` on this machine: the Kafka connector, and little log output.
 
-    The Java that the stack runs with is taken for this process too. Nobody else can use this Spark (see
-    ``streaming.guard``); it opens no page of its own, and keeps its chatter out of the notebook.
+    This process will use the stack's Java. No other user can connect to this Spark (see ``streaming.guard``); it serves
+    no web page, and keeps its log out of the notebook.
 
     Raises:
-        EnvironmentProblem: There is no Java that it could run with.
-        StreamError: What protects it could not be compiled.
+        EnvironmentProblem: There is no suitable Java.
+        StreamError: The guard could not be compiled.
     """
     use_java(java.find_java(settings).path.parents[1])
-    # A Spark of a few minutes is over before Java's second compiler pays; the pipeline needs the cores meanwhile.
+    # A session of a few minutes ends before Java's second compiler pays off, and the pipeline needs the cores.
     java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:TieredStopAtLevel=1"
     return {
         "spark.jars": ",".join(str(path) for path in jars.paths(settings.home)["spark"]),

@@ -19,7 +19,8 @@ from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.plan_store import interval_load, read_backtests, read_forecasts, read_staffing
-from rtlib.warehouse.reads import compare_windows, counts, rejected_reasons
+from rtlib.warehouse.reads import counts, rejected_reasons
+from rtlib.warehouse.windows import compare_windows
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection

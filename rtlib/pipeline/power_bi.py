@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +16,13 @@ from rtlib.bi.forms import copied, published
 from rtlib.bi.project import VARIANTS
 from rtlib.config import Settings, project_root
 from rtlib.errors import ConfigError, WarehouseUnreachable
-from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import connect, query
 from rtlib.warehouse.migrations import columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "exists", "export", "folder", "missing", "observation", "real", "rows", "tables", "validate"]
+__all__ = ["build", "exists", "export", "folder", "last_export", "missing", "real", "rows", "tables", "validate"]
 
 
 def folder() -> Path:
@@ -142,19 +141,20 @@ def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
     private.write(_note(settings), json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total}))
 
 
-def observation(settings: Settings) -> Observation:
-    """What the node of Power BI shows; reads files alone."""
-    now, visuals = datetime.now(UTC), sum(len(one.visuals) for one in PAGES)
+@dataclass(frozen=True, slots=True)
+class Export:
+    """When rows were last exported (UTC), and how many."""
+
+    at: datetime
+    rows: int
+
+
+def last_export(settings: Settings) -> Export | None:
+    """The newest export; None before the first."""
     if not _note(settings).exists():
-        return Observation(Status.IDLE, "no rows were exported yet; try: rtlib bi export", now)
-    told = json.loads(_note(settings).read_text())
-    at = datetime.fromisoformat(told["at"])
-    readings = (
-        Reading("exported", told["rows"], "rows", at),
-        Reading("pages", len(PAGES), "pages", at),
-        Reading("visuals", visuals, "visuals", at),
-    )
-    return Observation(Status.HEALTHY, "the report is in powerbi/, and its rows were exported", now, readings)
+        return None
+    content = json.loads(_note(settings).read_text())
+    return Export(datetime.fromisoformat(content["at"]), content["rows"])
 
 
 def _note(settings: Settings) -> Path:

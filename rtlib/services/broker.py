@@ -1,4 +1,4 @@
-"""Broker process: Apache Kafka in KRaft mode, one node, from its Maven jars."""
+"""Broker process: a single Apache Kafka node in KRaft mode, from its Maven jars."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.run_state import BROKER_USER
-from rtlib.services.parts import FIRST_TIER, THRIFTY
+from rtlib.services import broker_files
+from rtlib.services.jvm import FIRST_COMPILER_TIER, LOW_MEMORY
 
-# Replication factors of 1 because there is one node; few partitions for the inner topics because every partition
-# costs open files and start-up time; no wait before the first consumer of a group gets its partitions.
+# One node, so replication factors are 1. Internal topics have few partitions, because each costs open files and
+# start-up time. The first consumer of a group gets its partitions without a delay.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -42,9 +43,9 @@ message.max.bytes=1048588
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.bytes=134217728
 """
-# Clients sign in by SCRAM, which never sends the password, so a process that took the port while the stack was down
-# learns nothing. Kafka keeps SCRAM users in its own metadata; Kafka's own connections, and the sign-in that creates
-# the user after each start, need a mechanism that works before that: PLAIN, with another secret.
+# Clients sign in with SCRAM, which never sends the password, so a process that took over the port while the stack was
+# down learns nothing. Kafka keeps SCRAM users in its metadata. Kafka's own connections, and the sign-in that creates
+# the user after each start, need a mechanism that works without metadata: PLAIN, with another secret.
 SIGN_IN = """\
 listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 listener.name.client.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
@@ -59,10 +60,8 @@ PLAIN_LOGIN = (
     'username="{user}" password="{secret}" user_{user}="{secret}";'
 )
 
-COPY = "meta.properties.copy"  # of what formatting wrote, beside the data
+IDENTITY_COPY = "meta.properties.copy"  # a backup, outside the data folder
 ID_LENGTH = 22  # 16 bytes in base64
-# Kafka rebuilds each of these from its segments when it is missing, and stops at one that is torn.
-OFFSETS = ("recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint")
 
 
 def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
@@ -71,24 +70,32 @@ def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: i
 
 
 def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) -> None:
-    """Write the broker's properties with today's ports, and format its storage the first time.
+    """Write the broker's properties with the chosen ports; format its storage the first time.
 
     Raises:
         EnvironmentProblem: The disk is full, or the folder has a name that Kafka cannot use.
-        ServiceError: The storage could not be formatted; with the tool's own last words.
+        ServiceError: The storage could not be formatted (with the tool's own last words), or is damaged beyond mending.
     """
     folder = settings.home / "kafka"
     if "," in str(folder):
         raise EnvironmentProblem(
-            f"the state folder {settings.home} has a comma in its name, which Kafka takes for two folders",
+            f"the state folder {settings.home} has a comma in its name, which Kafka reads as two folders",
             cure="set RTLIB_HOME to a folder without a comma",
         )
     private.make_folder(folder)
     properties = folder / "server.properties"
     private.write(properties, _properties(settings, folder / "data"))
     if _is_formatted(folder):
+        broker_files.mend(folder / "data")
         return
-    tool = (*_java(java, jars, heap_mb=128), FIRST_TIER, "kafka.tools.StorageTool", "format", "-c", str(properties))
+    tool = (
+        *_java(java, jars, heap_mb=128),
+        FIRST_COMPILER_TIER,
+        "kafka.tools.StorageTool",
+        "format",
+        "-c",
+        str(properties),
+    )
     done = subprocess.run((*tool, "-t", _cluster_id()), capture_output=True, text=True, timeout=120, umask=0o077)
     if done.returncode != 0:
         raise _not_formatted(folder, done.stderr or done.stdout)
@@ -96,51 +103,40 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
 
 
 def _is_formatted(folder: Path) -> bool:
-    """True when the storage has been formatted; its identity, when a power cut tore it, is taken from the copy.
+    """True when the storage has been formatted; an identity file torn by a power cut is restored from the copy.
 
     Raises:
-        ServiceError: The identity is torn, and so is the copy, or it is of an older stack that kept none.
+        ServiceError: The identity file is torn, and the copy is torn or missing (older stacks kept none).
     """
-    identity, copy = folder / "data" / "meta.properties", folder / COPY
+    identity, copy = folder / "data" / "meta.properties", folder / IDENTITY_COPY
     if not identity.exists() and not (folder / "data" / "__cluster_metadata-0").exists():
         return False
-    told, kept = _identity(identity), _identity(copy)
-    if not told and not kept:
+    current, backup = _identity(identity), _identity(copy)
+    if not current and not backup:
         raise ServiceError(
-            f"{identity} is damaged, so Kafka cannot tell whose storage it is", cure="rtlib reset, then rtlib up"
+            f"{identity} is damaged, so Kafka cannot identify its storage", cure="rtlib reset, then rtlib up"
         )
-    if kept and told != kept:
+    if backup and current != backup:
         private.write(identity, copy.read_bytes())
-    elif not kept:
+    elif not backup:
         _keep_identity(folder)
-    for path in (folder / "data" / name for name in OFFSETS):
-        if path.exists() and not _is_whole(path):
-            path.unlink()
     return True
 
 
 def _keep_identity(folder: Path) -> None:
-    private.write(folder / COPY, (folder / "data" / "meta.properties").read_bytes())
+    private.write(folder / IDENTITY_COPY, (folder / "data" / "meta.properties").read_bytes())
 
 
 def _identity(path: Path) -> dict[str, str]:
-    """The properties by which Kafka knows its storage; empty when the file is missing or torn."""
+    """The properties that identify Kafka's storage; empty when the file is missing or torn."""
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    found = {name: value for name, sign, value in (line.partition("=") for line in lines) if sign}
-    ids = all(len(found.get(name, "")) == ID_LENGTH for name in ("cluster.id", "directory.id"))
-    return found if ids and found.get("node.id") and found.get("version") else {}
-
-
-def _is_whole(path: Path) -> bool:
-    """True when a file of offsets has its version, its count, and as many lines: topic, partition, offset."""
-    version, count, *entries = [*path.read_text(errors="replace").splitlines(), "", ""]
-    entries = [line for line in entries if line]
-    whole = all(len(words := line.split()) == 3 and words[2].isdigit() for line in entries)
-    return version == "0" and count == str(len(entries)) and whole
+    properties = {name: value for name, sign, value in (line.partition("=") for line in lines) if sign}
+    has_ids = all(len(properties.get(name, "")) == ID_LENGTH for name in ("cluster.id", "directory.id"))
+    return properties if has_ids and properties.get("node.id") and properties.get("version") else {}
 
 
 def _properties(settings: Settings, data: Path) -> str:
-    """The broker's configuration; on a shared machine both of its ports ask for a sign-in."""
+    """The broker's configuration; on a shared machine both ports require a sign-in."""
     ports, protocol = settings.ports, "SASL_PLAINTEXT" if settings.shared else "PLAINTEXT"
     text = PROPERTIES.format(
         port=ports["kafka"], controller=ports["kafka_controller"], protocol=protocol, data=_property(data)
@@ -152,33 +148,33 @@ def _properties(settings: Settings, data: Path) -> str:
 
 
 def _property(value: object) -> str:
-    """A value as Java reads it from a file of properties: other than ASCII as \\uXXXX, which is JSON's way too."""
+    """A value escaped for a Java properties file: non-ASCII characters as \\uXXXX, like in JSON."""
     return json.dumps(str(value))[1:-1]
 
 
-def _not_formatted(folder: Path, said: str) -> RtlibError:
-    """Why the tool failed, without the places in its code."""
-    if "No space left on device" in said:
+def _not_formatted(folder: Path, output: str) -> RtlibError:
+    """The error for a failed format, without the tool's stack trace."""
+    if "No space left on device" in output:
         return EnvironmentProblem(
             f"the disk of {folder} is full: Kafka's storage could not be formatted",
-            cure="free some space (rtlib doctor says how much is needed) or set RTLIB_HOME to another folder",
+            cure="free some space (rtlib doctor shows how much is needed) or set RTLIB_HOME to another folder",
         )
-    words = [line.strip() for line in said.splitlines() if not line.strip().startswith(("at ", "..."))]
+    lines = [line.strip() for line in output.splitlines() if not line.strip().startswith(("at ", "..."))]
     return ServiceError(
-        f"Kafka's storage could not be formatted: {' '.join(words[-3:])}", cure="rtlib reset, then rtlib up"
+        f"Kafka's storage could not be formatted: {' '.join(lines[-3:])}", cure="rtlib reset, then rtlib up"
     )
 
 
 def _java(java: Path, jars: tuple[Path, ...], *, heap_mb: int) -> tuple[str, ...]:
     log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     classpath = os.pathsep.join(str(jar) for jar in jars)
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, log_level, "-cp", classpath)
+    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, log_level, "-cp", classpath)
 
 
 def _cluster_id() -> str:
-    """A random Kafka cluster id: 16 bytes in URL-safe base64 without padding, as Kafka's own tool makes it.
+    """A random Kafka cluster id: 16 bytes in URL-safe base64 without padding, like Kafka's own tool makes it.
 
-    As there, none begins with a dash: the tool would take it for an option.
+    It does not begin with a dash, which the tool would read as an option.
     """
-    drawn = (base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in itertools.count())
-    return next(one for one in drawn if not one.startswith("-"))
+    candidates = (base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in itertools.count())
+    return next(candidate for candidate in candidates if not candidate.startswith("-"))

@@ -1,4 +1,4 @@
-"""Browser: finds a Chromium for the tests of the app, or installs one by the means the machine has."""
+"""Browser: finds a Chromium for the tests of the app, or installs one."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ APT = ((*_APT_GET, "update"), (*_APT_GET, "install", "--no-install-recommends", 
 
 
 def find_browser() -> Path | None:
-    """A Chromium or Chrome on the ``PATH``, in a usual place, or Playwright's own; None when there is none."""
+    """A Chromium or Chrome on the ``PATH``, in a usual place, or Playwright's own; None if there is none."""
     on_path = (shutil.which(name) for name in NAMES)
-    found = next((Path(one) for one in on_path if one), None)
-    return found or next((one for one in USUAL_PLACES if one.is_file()), None) or _of_playwright()
+    browser = next((Path(path) for path in on_path if path), None)
+    return browser or next((path for path in USUAL_PLACES if path.is_file()), None) or _of_playwright()
 
 
 def install_browser() -> Path:
-    """Find a browser, or install one: Playwright's own, else the distribution's when this process may do that.
+    """Find a browser, or install one: Playwright's own, else the distribution's if this process may do that.
 
-    What the installers say goes to the terminal's standard error, as they take a minute or two.
+    The installers take a minute or two; their output goes to standard error.
 
     Raises:
-        EnvironmentProblem: None could be installed; with what each way said last.
+        EnvironmentProblem: None could be installed; the message has the failure of each method.
     """
-    found = find_browser()
-    if found is not None:
-        return found
+    browser = find_browser()
+    if browser is not None:
+        return browser
     failures = []
-    for steps in _ways():
-        failure = next((said for said in map(_run, steps) if said), "")
-        found = find_browser()
-        if found is not None:
-            return found
-        failures.append(failure or f"{steps[-1][0]} left no browser that could be found")
+    for steps in _methods():
+        failure = next((message for message in map(_run, steps) if message), "")
+        browser = find_browser()
+        if browser is not None:
+            return browser
+        failures.append(failure or f"{steps[-1][0]} installed no browser that could be found")
     raise EnvironmentProblem(
         f"no Chromium was found, and none could be installed ({'; '.join(failures)})",
         cure="install Chromium or Chrome so that it is on the PATH, for instance: sudo apt-get install chromium",
     )
 
 
-def _ways() -> list[tuple[Sequence[str], ...]]:
-    """Each way to get a browser, as its commands in order."""
-    ways: list[tuple[Sequence[str], ...]] = [((sys.executable, "-m", "playwright", "install", "chromium"),)]
+def _methods() -> list[tuple[Sequence[str], ...]]:
+    """The methods to install a browser, each as commands in order."""
+    methods: list[tuple[Sequence[str], ...]] = [((sys.executable, "-m", "playwright", "install", "chromium"),)]
     if shutil.which("apt-get") and _may_install():
-        ways.append(APT)
-    return ways
+        methods.append(APT)
+    return methods
 
 
 def _may_install() -> bool:
@@ -68,18 +68,18 @@ def _may_install() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run an installer, its output to our standard error; returns why it failed, or nothing."""
+    """Run an installer with its output on standard error; returns why it failed, or an empty text."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr, timeout=INSTALL_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{command[0]}: {error}"
-    return f"{' '.join(command)} ended with {done.returncode}" if done.returncode else ""
+    return f"{' '.join(command)} ended with exit code {done.returncode}" if done.returncode else ""
 
 
 def _of_playwright() -> Path | None:
-    """Where Playwright keeps its own Chromium, when it has been installed."""
+    """Playwright's own Chromium, if it has been installed."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

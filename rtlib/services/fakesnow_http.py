@@ -1,8 +1,7 @@
-"""Warehouse over HTTP: the sign-in, the sessions and the uploads around fakesnow's own handlers.
+"""Warehouse over HTTP: sign-in, sessions and uploads around fakesnow's own handlers.
 
-fakesnow 0.12 knows no password, puts names of the sign-in into SQL as they are, lets a client choose the database's
-file, and takes an upload from anybody. Here a request reaches it only with a session's token, and a session begins
-only with the secret.
+fakesnow 0.12 checks no password, inserts names from the sign-in into SQL unquoted, lets a client choose the database's
+file, and accepts uploads from anyone. Here a request needs a session's token, and a session needs the secret.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ LOG = logging.getLogger(__name__)
 SIGN_IN = "/session/v1/login-request"
 UPLOADS = "/fs_bucket/"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
-NAMES_OF_A_SIGN_IN = ("databaseName", "schemaName", "roleName", "warehouse")
-STATEMENT_CHARACTERS = 1_048_576  # Snowflake's limit as well
+SIGN_IN_NAMES = ("databaseName", "schemaName", "roleName", "warehouse")
+STATEMENT_CHARACTERS = 1_048_576  # the same as Snowflake's limit
 MESSAGE_CHARACTERS = 1_000
-# Snowflake's own numbers.
+# Snowflake's error codes.
 COULD_NOT_RUN, NO_TOKEN, UNKNOWN_TOKEN, WRONG_PASSWORD, UNKNOWN_OBJECT = (
     "000603",
     "390103",
@@ -43,17 +42,17 @@ COULD_NOT_RUN, NO_TOKEN, UNKNOWN_TOKEN, WRONG_PASSWORD, UNKNOWN_OBJECT = (
     "390100",
     "390201",
 )
-# fakesnow opens another database file for the first, outside the sandbox, and runs the others as regular expressions.
+# With the first, fakesnow opens a database file outside the sandbox; it runs the second as regular expressions.
 REFUSED_PARAMETERS = frozenset({"FAKESNOW_DB_PATH", "nop_regexes"})
 
 
 class Refused(Exception):
-    """A sign-in or a statement that is answered with an error.
+    """A sign-in or a statement that gets an error as its answer.
 
     Args:
         message: What is wrong.
-        code: Snowflake's number for it.
-        status: The HTTP status; the connector shows the message of a 200 alone.
+        code: Snowflake's error code.
+        status: The HTTP status; the connector shows the message of a 200 only.
     """
 
     def __init__(self, message: str, *, code: str, status: int = 200) -> None:
@@ -62,15 +61,15 @@ class Refused(Exception):
         self.status = status
 
 
-class Door:
-    """fakesnow's handlers, each behind a check of what it is given.
+class CheckedHandlers:
+    """fakesnow's handlers, each behind a check of its input.
 
     Args:
         server: The module ``fakesnow.server``.
-        secret: The password that a session begins with.
-        databases: Names of the databases that are open, in upper case; there will be no others.
+        secret: The password that opens a session.
+        databases: Names of the open databases, in upper case; no others can be opened.
         stages: Folder of the uploaded files.
-        damage: What is wrong with the database's file, for a sentence to the client; empty while nothing is.
+        damage: Describes the damage of the database's file, for the client; empty while there is none.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Door:
         self._ticket_key = secrets.token_bytes(32)
 
     def application(self) -> Any:
-        """The routes; those of fakesnow that need no check of their own are left as they are."""
+        """The routes; fakesnow's other routes need no check and stay unchanged."""
         from starlette.applications import Starlette
         from starlette.routing import Route
 
@@ -103,7 +102,7 @@ class Door:
         return Starlette(routes=[*checked, *(route for route in self._server.routes if route.path not in paths)])
 
     async def _sign_in(self, request: Request) -> Response:
-        """Begin a session; with a master token, without which the connector never ends one."""
+        """Open a session. The answer has a master token; without it the connector never closes the session."""
         try:
             body = _object(await request.body())
             self._check_sign_in(request, body)
@@ -119,32 +118,34 @@ class Door:
     def _check_sign_in(self, request: Request, body: dict[str, Any]) -> None:
         data = body.get("data")
         data = data if isinstance(data, dict) else {}
-        given = f"{data.get('LOGIN_NAME')}\n{data.get('PASSWORD')}".encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, self._credentials):
+        credentials = f"{data.get('LOGIN_NAME')}\n{data.get('PASSWORD')}".encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(credentials, self._credentials):
             raise Refused("incorrect username or password was specified", code=WRONG_PASSWORD, status=403)
         if damage := self._damage():
             raise Refused(damage, code=WRONG_PASSWORD)
-        for name in NAMES_OF_A_SIGN_IN:
+        for name in SIGN_IN_NAMES:
             for value in request.query_params.getlist(name):
                 if value and not NAME.fullmatch(value):
                     raise Refused(f"{name} {value[:80]!r} is not a plain identifier", code=UNKNOWN_OBJECT)
         for value in filter(None, request.query_params.getlist("databaseName")):
             if value.upper() not in self._databases:
-                known = ", ".join(sorted(self._databases))
-                raise Refused(f"there is no database {value}; the local warehouse has {known}", code=UNKNOWN_OBJECT)
+                names = ", ".join(sorted(self._databases))
+                raise Refused(f"there is no database {value}; the local warehouse has {names}", code=UNKNOWN_OBJECT)
         parameters = data.get("SESSION_PARAMETERS")
         if not isinstance(parameters, dict) or not isinstance(parameters.get("AUTOCOMMIT", True), bool):
-            raise Refused("SESSION_PARAMETERS has to be an object, and AUTOCOMMIT in it a boolean", code=COULD_NOT_RUN)
+            raise Refused("SESSION_PARAMETERS must be an object with a boolean AUTOCOMMIT", code=COULD_NOT_RUN)
         if refused := REFUSED_PARAMETERS & parameters.keys():
-            raise Refused(f"the local warehouse takes no session parameter {min(refused)}", code=COULD_NOT_RUN)
+            raise Refused(
+                f"the local warehouse does not accept the session parameter {min(refused)}", code=COULD_NOT_RUN
+            )
 
     async def _statement(self, request: Request) -> Response:
-        """Run a statement; whatever goes wrong is an answer, for the connector retries an HTTP 500 for minutes."""
+        """Run a statement; a failure is a normal answer, because the connector retries an HTTP 500 for minutes."""
         try:
             text = _object(await request.body()).get("sqlText")
             if not isinstance(text, str) or len(text) > STATEMENT_CHARACTERS:
-                wanted = f"sqlText has to be a text of at most {STATEMENT_CHARACTERS:,} characters"
-                raise Refused(wanted, code=COULD_NOT_RUN)
+                message = f"sqlText must be a text of at most {STATEMENT_CHARACTERS:,} characters"
+                raise Refused(message, code=COULD_NOT_RUN)
             answer: Response = await self._server.query_request(request)
         except Refused as refused:
             return _refusal(refused)
@@ -152,12 +153,12 @@ class Door:
             LOG.warning("a statement failed", exc_info=error)
             return _refusal(Refused(f"{type(error).__name__}: {error}", code=COULD_NOT_RUN))
         if answer.status_code == 500:
-            said = json.loads(bytes(answer.body))["message"]
-            return _refusal(Refused(str(said), code=COULD_NOT_RUN))
+            message = json.loads(bytes(answer.body))["message"]
+            return _refusal(Refused(str(message), code=COULD_NOT_RUN))
         return self._with_ticket(answer)
 
     def _with_ticket(self, answer: Response) -> Response:
-        """Where a PUT is told an address to upload to, make it one that nobody can guess."""
+        """Add an unguessable ticket to the upload address in the answer to a PUT."""
         if b'"presignedUrl"' not in bytes(answer.body):
             return answer
         content = json.loads(bytes(answer.body))
@@ -179,7 +180,7 @@ class Door:
         path = request.path_params["path"]
         ticket = request.path_params["ticket"].encode("utf-8", "surrogatepass")
         if not hmac.compare_digest(ticket, self._ticket(path).encode()):
-            return _refusal(Refused("this address was not given to a PUT", code=UNKNOWN_TOKEN, status=403))
+            return _refusal(Refused("the upload address has no valid ticket", code=UNKNOWN_TOKEN, status=403))
         try:
             file = await run_in_threadpool(open_within, self._stages, path)
         except (OSError, ValueError) as error:
@@ -191,11 +192,11 @@ class Door:
 
 
 def open_within(folder: Path, path: str) -> Any:
-    """Open a file under ``folder`` for writing, with its missing folders.
+    """Open a file under ``folder`` for writing, and create missing folders.
 
     Raises:
-        ValueError: The path leads out of the folder, or cannot be a path.
-        OSError: It cannot be written, for instance because it is a folder.
+        ValueError: The path leads out of the folder, or is not a valid path.
+        OSError: The file cannot be written, for example because it is a folder.
     """
     target = (folder / path).resolve()
     if not target.is_relative_to(folder.resolve()) or path.startswith("/"):
@@ -204,39 +205,45 @@ def open_within(folder: Path, path: str) -> Any:
     return target.open("wb")
 
 
-class Watched:
-    """The application, with an eye on its sessions.
+class SessionMiddleware:
+    """Checks and serialises the requests of each session.
 
-    A request without a session's token reaches nothing but the sign-in and, with its ticket, an upload. When each
-    session last asked something is noted. It asks one thing at a time: fakesnow mixes up the answers when two threads
-    share a connection. And a session that its client ends is ended: fakesnow only forgets it, while Snowflake rolls
-    back what it had begun.
+    - A request without a session's token reaches only the sign-in and, with its ticket, an upload.
+    - The time of each session's last request is recorded, for ``close_idle_sessions``.
+    - A session runs one request at a time: fakesnow mixes up the answers when two threads share a connection.
+    - A session closed by its client is closed here: fakesnow only forgets it, while Snowflake rolls back its
+      transaction.
+
+    Args:
+        app: The application.
+        sessions: The server's sessions by token.
+        last_used: Receives the time of each token's last use, in seconds of ``time.monotonic``.
     """
 
-    def __init__(self, app: Any, sessions: dict[str, Any], seen: dict[str, float]) -> None:
+    def __init__(self, app: Any, sessions: dict[str, Any], last_used: dict[str, float]) -> None:
         self._app = app
         self._sessions = sessions
-        self._seen = seen
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._last_used = last_used
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on, or answer 401."""
-        words = dict(scope.get("headers", ())).get(b"authorization", b"")
-        token = words.decode("latin-1")[17:-1]
+        header = dict(scope.get("headers", ())).get(b"authorization", b"")
+        token = header.decode("latin-1")[17:-1]  # Snowflake Token="..."
         session = self._sessions.get(token)
         if session is None:
             app = self._app if _needs_no_session(scope) else _no_session(token)
             await app(scope, receive, send)
             return
-        self._seen[token] = time.monotonic()
-        turn = self._turns.setdefault(token, asyncio.Lock())
-        async with turn:
+        self._last_used[token] = time.monotonic()
+        lock = self._locks.setdefault(token, asyncio.Lock())
+        async with lock:
             if scope["path"] == "/session" and b"delete=true" in scope["query_string"]:
-                self._seen.pop(token, None)
+                self._last_used.pop(token, None)
                 session.close()
             await self._app(scope, receive, send)
-            if token in self._seen:  # a long statement is no silence
-                self._seen[token] = time.monotonic()
+            if token in self._last_used:  # a long statement does not count as idle time
+                self._last_used[token] = time.monotonic()
 
 
 def _needs_no_session(scope: Any) -> bool:
@@ -249,17 +256,17 @@ def _needs_no_session(scope: Any) -> bool:
 
 def _no_session(token: str) -> Response:
     code = UNKNOWN_TOKEN if token else NO_TOKEN
-    return _refusal(Refused("the session is not known; sign in again", code=code, status=401))
+    return _refusal(Refused("the session does not exist; sign in again", code=code, status=401))
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Refused("the body has to be a JSON object", code=COULD_NOT_RUN, status=400)
-    return found
+        content = None
+    if not isinstance(content, dict):
+        raise Refused("the body must be a JSON object", code=COULD_NOT_RUN, status=400)
+    return content
 
 
 def _refusal(refused: Refused) -> Response:
@@ -269,7 +276,7 @@ def _refusal(refused: Refused) -> Response:
 
 
 def _json(content: dict[str, Any], *, status: int = 200) -> Response:
-    """In ASCII, so that half a surrogate pair in a message can be sent as well."""
+    """In ASCII, so that a lone surrogate in a message can be sent."""
     from starlette.responses import Response
 
     return Response(json.dumps(content), status_code=status, media_type="application/json")

@@ -1,7 +1,7 @@
-"""Mends: where the stand-in for Snowflake differs from it in ways that would hurt, put right from outside.
+"""fakesnow patches: correct differences between fakesnow and Snowflake that matter here.
 
-Each mend says what fakesnow 0.12 does and what Snowflake does instead. ``apply`` puts them in force, in the
-server's process alone.
+Each patch states what fakesnow 0.12 does and what Snowflake does instead. ``apply`` installs them, in the server's
+process only.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
 RESULT_BYTES_KEPT = 32 * 1024 * 1024
 TRANSLATIONS_KEPT = 200
-LONGEST_KEPT = 20_000  # characters of a statement that is remembered
-# What a statement's translation may depend on besides its text, the database and the schema.
-NOT_BY_TEXT_ALONE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
+MAX_CACHED_CHARACTERS = 20_000  # longer statements are not cached
+# A translation of such a statement depends on more than its text, the database and the schema.
+UNCACHEABLE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
 
 
-class Newest(OrderedDict[Any, Any]):
-    """A mapping that forgets its oldest entries: by their number, and results by their bytes too, but for the newest.
+class NewestEntries(OrderedDict[Any, Any]):
+    """A mapping limited in the number of its entries, and of results also in bytes; the newest entry always stays.
 
-    fakesnow keeps every result of every query for ever; Snowflake forgets them too, after a day.
+    fakesnow keeps the result of every query; Snowflake drops it after a day.
+
+    Args:
+        size: The maximum number of entries.
     """
 
     def __init__(self, size: int = RESULTS_KEPT) -> None:
@@ -42,20 +45,19 @@ class Newest(OrderedDict[Any, Any]):
                 self.popitem(last=False)
 
     def _bytes(self) -> int:
-        """What the results among the values hold: fakesnow keeps each as a tuple that begins with its Arrow table."""
-        return sum(getattr(one[0], "nbytes", 0) for one in self.values() if isinstance(one, tuple) and one)
+        """The size of the results among the values: fakesnow keeps each as a tuple that begins with its Arrow table."""
+        return sum(getattr(value[0], "nbytes", 0) for value in self.values() if isinstance(value, tuple) and value)
 
 
-def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Answer a statement that cannot run with an error.
+def reporting_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a failed statement with a Snowflake error, and log it.
 
-    fakesnow answers HTTP 500, which the connector takes for an outage and retries; Snowflake says what is wrong. It
-    is written to the log as well.
+    fakesnow answers HTTP 500, which the connector takes for an outage and retries; Snowflake reports the error.
     """
     from snowflake.connector.errors import Error, ProgrammingError
 
-    def execute_or_say(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
-        self.asked = command
+    def execute_or_report(self: Any, command: str, *args: Any, **kwargs: Any) -> Any:
+        self.statement_text = command
         try:
             _refuse_copies_to_files(command)
             return execute(self, command, *args, **kwargs)
@@ -64,14 +66,14 @@ def answering_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception as error:
             LOG.warning("failed: %s", command[:2_000], exc_info=error)
-            # 603 is Snowflake's own number for "could not be executed".
+            # 603 is Snowflake's code for "could not be executed".
             raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=603, sqlstate="XX000") from error
 
-    return execute_or_say
+    return execute_or_report
 
 
 def _refuse_copies_to_files(command: str) -> None:
-    """Refuse DuckDB's ``COPY ... TO 'file'``, which Snowflake has not: it could overwrite the database's own file."""
+    """Refuse DuckDB's ``COPY ... TO 'file'``, unknown to Snowflake: it could overwrite the database's own file."""
     from snowflake.connector.errors import ProgrammingError
     from sqlglot import TokenType, tokenize
     from sqlglot.errors import SqlglotError
@@ -81,50 +83,51 @@ def _refuse_copies_to_files(command: str) -> None:
     try:
         tokens = [(token.token_type, token.text.upper()) for token in tokenize(command, read="snowflake")]
     except SqlglotError:
-        return  # no statement: it is refused where it is parsed
+        return  # not a statement: the parser refuses it
     words = [text for kind, text in tokens if kind not in (TokenType.STRING, TokenType.IDENTIFIER)]
     after = words[words.index("COPY") + 1 :] if "COPY" in words else []
     if after[:1] != ["INTO"] and "TO" in after:
         raise ProgrammingError(msg="COPY ... TO a file is not Snowflake's SQL; use COPY INTO @stage", errno=1003)
 
 
-def remembering(translate: Callable[..., Any]) -> Callable[..., Any]:
-    """Translate a statement to DuckDB's dialect once; fakesnow walks its tree seventy times each time it runs."""
+def translating_once(translate: Callable[..., Any]) -> Callable[..., Any]:
+    """Cache the translation of a statement to DuckDB's dialect; fakesnow walks its tree seventy times per run."""
     from sqlglot import exp
 
-    known = Newest(TRANSLATIONS_KEPT)
+    cache = NewestEntries(TRANSLATIONS_KEPT)
     plain = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 
     def translate_once(self: Any, expression: Any, params: Any) -> Any:
-        text = getattr(self, "asked", "")
-        if not isinstance(expression, plain) or not text or len(text) > LONGEST_KEPT or NOT_BY_TEXT_ALONE.search(text):
+        text = getattr(self, "statement_text", "")
+        cacheable = text and len(text) <= MAX_CACHED_CHARACTERS and not UNCACHEABLE.search(text)
+        if not isinstance(expression, plain) or not cacheable:
             return translate(self, expression, params)
         key = (text, type(expression), self._conn.database, self._conn.schema)
-        found = known.get(key)
-        if found is None:
-            found = known[key] = translate(self, expression, params)
-        return found
+        translated = cache.get(key)
+        if translated is None:
+            translated = cache[key] = translate(self, expression, params)
+        return translated
 
     return translate_once
 
 
-def parsed_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Parse a statement once; fakesnow does so twice each time it runs. A tree is copied three times sooner."""
-    known = Newest(TRANSLATIONS_KEPT)
+def parsing_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Cache the syntax tree of a statement; fakesnow parses twice per run. Copying a tree is three times faster."""
+    cache = NewestEntries(TRANSLATIONS_KEPT)
 
     def parse_or_copy(command: str) -> Any:
-        if len(command) > LONGEST_KEPT:
+        if len(command) > MAX_CACHED_CHARACTERS:
             return parse(command)
-        found = known.get(command)
-        if found is None:
-            found = known[command] = parse(command)
-        return found.copy()
+        tree = cache.get(command)
+        if tree is None:
+            tree = cache[command] = parse(command)
+        return tree.copy()
 
     return parse_or_copy
 
 
-def merge_undivided(explode: Callable[..., Any]) -> Callable[..., Any]:
-    """Leave a MERGE whole; fakesnow divides it into four statements that others can see half done."""
+def merging_atomically(explode: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep a MERGE as one statement; fakesnow splits it into four, so that others can see intermediate states."""
     from sqlglot import exp
 
     def explode_others(self: Any, expression: Any) -> Any:
@@ -132,15 +135,15 @@ def merge_undivided(explode: Callable[..., Any]) -> Callable[..., Any]:
             return explode(self, expression)
         for update in expression.find_all(exp.Update):
             for assignment in update.expressions:
-                # DuckDB wants the column's name alone left of the "=".
+                # DuckDB requires an unqualified column left of the "=".
                 assignment.this.set("table", None)
         return [expression]
 
     return explode_others
 
 
-def merge_natively(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a MERGE as DuckDB's own, and answer with the counts that Snowflake answers with."""
+def merging_natively(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a MERGE as DuckDB's own statement, and return the same counts as Snowflake."""
     import sqlglot
     from sqlglot import exp
 
@@ -151,13 +154,13 @@ def merge_natively(execute: Callable[..., Any]) -> Callable[..., Any]:
             self._duck_conn.begin()
             self._conn._in_transaction = True
         sql = f"{transformed.sql(dialect='duckdb')} RETURNING merge_action"
-        done = Counter(action for (action,) in self._duck_conn.execute(sql, params).fetchall())
-        asked = [one.args["then"] for one in transformed.find_all(exp.When)]
+        rows = Counter(action for (action,) in self._duck_conn.execute(sql, params).fetchall())
+        actions = [when.args["then"] for when in transformed.find_all(exp.When)]
         kinds = {"INSERT": exp.Insert, "UPDATE": exp.Update, "DELETE": exp.Var}
         counts = [
-            f"""{done[name]} AS "number of rows {name.lower().removesuffix("e")}ed\""""
+            f"""{rows[name]} AS "number of rows {name.lower().removesuffix("e")}ed\""""
             for name, kind in kinds.items()
-            if any(isinstance(then, kind) for then in asked)
+            if any(isinstance(action, kind) for action in actions)
         ]
         answer = sqlglot.parse_one(f"SELECT {', '.join(counts)}", read="duckdb")
         answer.set("merge_counts", True)
@@ -167,7 +170,7 @@ def merge_natively(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def timestamps_with_nulls(column: Any) -> Any:
-    """Timestamps as the connector expects them: seconds, nanoseconds. fakesnow makes of NULL the year 1970."""
+    """Timestamps as the connector expects them: seconds and nanoseconds. fakesnow turns NULL into the year 1970."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -184,27 +187,27 @@ def timestamps_with_nulls(column: Any) -> Any:
 
 
 def columns_of(table: Any, duck_conn: Any, database: str | None, schema: str | None) -> list[tuple[str, str]]:
-    """A table's columns and their types, for a COPY INTO that goes by their names.
+    """A table's columns and their types, for a COPY INTO that matches columns by name.
 
-    fakesnow looks for the table in the session's schema alone, where no temporary one is; Snowflake finds both.
+    fakesnow looks for the table in the session's schema only, where temporary tables are missing; Snowflake finds both.
     """
-    found = duck_conn.execute(f"describe {table.sql(dialect='duckdb')}").fetchall()
-    return [(name, kind) for name, kind, *_ in found]
+    columns = duck_conn.execute(f"describe {table.sql(dialect='duckdb')}").fetchall()
+    return [(name, kind) for name, kind, *_ in columns]
 
 
 def apply() -> None:
-    """Put every mend in force in this process."""
-    # fakesnow's own call of an older form; harmless, and nobody's to mend who reads the log.
+    """Install every patch in this process."""
+    # A deprecation in fakesnow's own code; harmless, and a reader of the log cannot fix it.
     warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
     arrow: Any = import_module("fakesnow.arrow")
     cursors: Any = import_module("fakesnow.cursor")
     server: Any = import_module("fakesnow.server")
-    server.parse_one = cursors.parse_one = parsed_once(cursors.parse_one)
+    server.parse_one = cursors.parse_one = parsing_once(cursors.parse_one)
     cursor = cursors.FakeSnowflakeCursor
-    cursor.execute = answering_errors(cursor.execute)
-    cursor._execute = merge_natively(cursor._execute)
-    cursor._transform_explode = merge_undivided(cursor._transform_explode)
-    cursor._transform = remembering(cursor._transform)
+    cursor.execute = reporting_errors(cursor.execute)
+    cursor._execute = merging_natively(cursor._execute)
+    cursor._transform_explode = merging_atomically(cursor._transform_explode)
+    cursor._transform = translating_once(cursor._transform)
     arrow.timestamp_to_sf_struct = timestamps_with_nulls
     copies: Any = import_module("fakesnow.copy_into")
     copies._describe_table = columns_of

@@ -1,4 +1,4 @@
-"""Still: a part that stands still for a while, and goes on whatever becomes of the one that stopped it."""
+"""Freeze: suspends a part; it resumes even if this process dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rtlib.services import processes, supervisor
 
 
 def process_of(settings: Settings, part: str) -> psutil.Process:
-    """The part's process, which must belong to this state folder.
+    """The running process of a part of this state folder.
 
     Raises:
         ServiceError: The part does not run here.
@@ -25,48 +25,49 @@ def process_of(settings: Settings, part: str) -> psutil.Process:
     state = supervisor.states(settings).get(part)
     if state is None or state.state != "RUNNING":
         raise ServiceError(
-            f"{part} is not running here, so nothing can be done to it", cure="rtlib up, or rtlib start " + part
+            f"{part} is not running here, so it cannot be changed", cure=f"rtlib up, or rtlib start {part}"
         )
-    ours = {one.pid for name, one in processes.processes_of(settings.home) if name == part}
-    if state.pid not in ours or state.pid == os.getpid():
+    own_pids = {process.pid for name, process in processes.processes_of(settings.home) if name == part}
+    if state.pid not in own_pids or state.pid == os.getpid():
         raise ServiceError(f"process {state.pid} is not this state folder's {part}", cure="rtlib status")
     return psutil.Process(state.pid)
 
 
 @contextmanager
-def goes_on_in_any_case(victim: psutil.Process) -> Iterator[None]:
-    """A process that is stopped within goes on at the end, also if the one that stopped it is killed meanwhile.
+def resumed_at_end(process: psutil.Process) -> Iterator[None]:
+    """Send SIGCONT to a process at the end, even if this process is killed before.
 
-    The supervisor takes a stopped process for a running one, so nobody else would wake it. A child that outlives its
-    parent reads the end of a pipe and sends the signal; it is the only one that does, so both ends are the same.
+    The supervisor cannot distinguish a suspended process from a running one, so nothing else would resume it. A child
+    in its own session waits until its pipe from this process closes, by a normal end or by a kill, and sends the
+    signal.
     """
-    watch = (
+    guard = (
         "import contextlib, os, sys; sys.stdin.read()\n"
-        f"with contextlib.suppress(ProcessLookupError): os.kill({victim.pid}, {signal.SIGCONT:d})"
+        f"with contextlib.suppress(ProcessLookupError): os.kill({process.pid}, {signal.SIGCONT:d})"
     )
-    with subprocess.Popen((sys.executable, "-S", "-c", watch), stdin=subprocess.PIPE, start_new_session=True):
+    with subprocess.Popen((sys.executable, "-S", "-c", guard), stdin=subprocess.PIPE, start_new_session=True):
         yield
 
 
 @contextmanager
 def frozen(settings: Settings, part: str) -> Iterator[None]:
-    """A part and all its children take no processor time within; what they hold they keep.
+    """Suspend a part and all its children; they keep memory, files and connections but get no processor time.
 
     Raises:
         ServiceError: The part does not run here.
     """
-    first = process_of(settings, part)
-    with ExitStack() as ends:
+    root = process_of(settings, part)
+    with ExitStack() as resumes:
         try:
-            _stop_all(first, ends)
+            _suspend_tree(root, resumes)
         except psutil.NoSuchProcess as error:
             raise ServiceError(f"{part} has just ended", cure="rtlib status") from error
         yield
 
 
-def _stop_all(one: psutil.Process, ends: ExitStack) -> None:
-    ends.enter_context(goes_on_in_any_case(one))
-    one.suspend()
-    for child in one.children():  # asked now, when it starts no more of them
-        with suppress(psutil.NoSuchProcess):  # it has ended by itself
-            _stop_all(child, ends)
+def _suspend_tree(process: psutil.Process, resumes: ExitStack) -> None:
+    resumes.enter_context(resumed_at_end(process))
+    process.suspend()
+    for child in process.children():  # listed after the suspension, when it cannot start more
+        with suppress(psutil.NoSuchProcess):  # it has ended on its own
+            _suspend_tree(child, resumes)

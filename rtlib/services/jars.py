@@ -1,7 +1,7 @@
-"""Jars: the Java parts of the local stack, from Maven Central, exactly as the lock names them.
+"""Jars: the Java parts of the local stack, from Maven Central, exactly as in the lock file.
 
-``fetch`` downloads what is missing into ``<home>/jars`` and is silent and quick, without a request, when nothing is.
-A file that was hashed once is known by its size and time of change, so that a start need not read 160 MB again.
+``fetch`` downloads missing files into ``<home>/jars``; with nothing to do it is silent, fast, and sends no request.
+Files that were hashed before are trusted by size and modification time (`checksum_cache`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from rtlib.errors import DownloadError, EnvironmentProblem
 from rtlib.services.checksum_cache import ChecksumCache
-from rtlib.services.download import Wanted, download
+from rtlib.services.download import FileRequest, download
 
 LOCK_FILE = Path(__file__).with_name("jars.lock.toml")
 SETS = ("kafka", "registry", "spark")
@@ -30,7 +30,7 @@ Jars: TypeAlias = Mapping[str, tuple[Path, ...]]
 
 @dataclass(frozen=True, slots=True, order=True)
 class LockedJar:
-    """One file of the lock, by its Maven coordinates, with its size in bytes and its checksum."""
+    """One file of the lock: its Maven coordinates, its SHA-256, and its size in bytes."""
 
     set: str
     group: str
@@ -43,30 +43,30 @@ class LockedJar:
 
     @property
     def filename(self) -> str:
-        """The file's name, as Maven makes it."""
+        """The file's name in a Maven repository."""
         classifier = f"-{self.classifier}" if self.classifier else ""
         return f"{self.artifact}-{self.version}{classifier}.{self.extension}"
 
     @property
     def url_path(self) -> str:
-        """Where the file is in a Maven repository."""
+        """The file's path in a Maven repository."""
         return "/".join((self.group.replace(".", "/"), self.artifact, self.version, self.filename))
 
     @property
     def is_archive(self) -> bool:
-        """True when the file has to be unpacked."""
+        """True when the file must be unpacked."""
         return self.extension == "tar.gz"
 
     @property
     def folder(self) -> str:
-        """Where an archive is unpacked to."""
+        """The name of the folder of an unpacked archive."""
         return self.filename.removesuffix(".tar.gz")
 
 
 def locked(sets: Sequence[str] = SETS, *, lock: Path = LOCK_FILE) -> tuple[LockedJar, ...]:
-    """What the lock names for these sets."""
+    """The locked files of these sets."""
     entries = tomllib.loads(lock.read_text(encoding="utf-8"))["jar"]
-    return tuple(one for one in (LockedJar(**entry) for entry in entries) if one.set in sets)
+    return tuple(jar for jar in (LockedJar(**entry) for entry in entries) if jar.set in sets)
 
 
 def fetch(
@@ -77,89 +77,89 @@ def fetch(
     progress: bool = True,
     lock: Path = LOCK_FILE,
 ) -> Jars:
-    """Make sure that the jars are here and are the right ones, and say where.
+    """Download the jars that are missing or wrong, and return the paths of all.
 
     Args:
         home: The state folder; the jars go to ``<home>/jars``.
         maven_url: A mirror of Maven Central; None means Maven Central itself.
         sets: Which of ``SETS`` are needed.
-        progress: Show one bar over all bytes on the terminal (standard error), if anything is downloaded.
-        lock: The lock to follow.
+        progress: During a download, show a bar over all bytes on the terminal (standard error).
+        lock: The lock file.
 
     Raises:
-        DownloadError: A file cannot be fetched, or is not the one in the lock.
-        EnvironmentProblem: The disk is full or the folder cannot be written.
+        DownloadError: A file cannot be fetched, or differs from the lock.
+        EnvironmentProblem: The disk is full, or the folder cannot be written.
     """
-    wanted, folder = locked(sets, lock=lock), home / "jars"
-    if _all_here(folder, wanted):
+    jars, folder = locked(sets, lock=lock), home / "jars"
+    if _all_here(folder, jars):
         return paths(home, sets=sets, lock=lock)
-    with _troubles_of_the_disk(folder, wanted), _alone(folder):
-        lacking = _lacking(wanted, ChecksumCache(folder))
-        if lacking:
-            _download_all(folder, lacking, maven_url=maven_url, progress=progress)
-        for one in wanted:
-            if one.is_archive and not ChecksumCache(folder).is_right_in_full(one.folder):
-                _unpack(folder, one)
+    with _disk_errors(folder, jars), _fetch_lock(folder):
+        missing = _missing(jars, ChecksumCache(folder))
+        if missing:
+            _download_all(folder, missing, maven_url=maven_url, progress=progress)
+        for jar in jars:
+            if jar.is_archive and not ChecksumCache(folder).is_right_in_full(jar.folder):
+                _unpack(folder, jar)
     return paths(home, sets=sets, lock=lock)
 
 
 def paths(home: Path, *, sets: Sequence[str] = SETS, lock: Path = LOCK_FILE) -> Jars:
-    """Where the jars of each set are, once fetched; an archive stands for the ``*-runner.jar`` in it."""
+    """The fetched jars of each set; for an archive, the ``*-runner.jar`` in it."""
     folder = home / "jars"
-    every = locked(sets, lock=lock)
-    return {name: tuple(_path(folder, one) for one in every if one.set == name) for name in sets}
+    jars = locked(sets, lock=lock)
+    return {name: tuple(_path(folder, jar) for jar in jars if jar.set == name) for name in sets}
 
 
 def absent(home: Path, *, sets: Sequence[str] = SETS, deep: bool = False, lock: Path = LOCK_FILE) -> tuple[str, ...]:
-    """Names of the files that are missing or are not what the lock says.
+    """Names of the files that are missing or differ from the lock.
 
     Args:
         home: The state folder.
-        sets: Which sets to look at.
-        deep: Read every byte again, instead of trusting size and time of change.
-        lock: The lock to follow.
+        sets: Which sets to check.
+        deep: Hash every file again, instead of trusting size and modification time.
+        lock: The lock file.
     """
-    wanted, verified = locked(sets, lock=lock), ChecksumCache(home / "jars", deep=deep)
-    files = [one.filename for one in _lacking(wanted, verified)]
-    folders = [one.folder for one in wanted if one.is_archive and not verified.is_right_in_full(one.folder)]
+    jars, cache = locked(sets, lock=lock), ChecksumCache(home / "jars", deep=deep)
+    files = [jar.filename for jar in _missing(jars, cache)]
+    folders = [jar.folder for jar in jars if jar.is_archive and not cache.is_right_in_full(jar.folder)]
     return (*files, *folders)
 
 
-def _path(folder: Path, one: LockedJar) -> Path:
-    return folder / one.folder / f"{one.artifact}-{one.version}-runner.jar" if one.is_archive else folder / one.filename
+def _path(folder: Path, jar: LockedJar) -> Path:
+    return folder / jar.folder / f"{jar.artifact}-{jar.version}-runner.jar" if jar.is_archive else folder / jar.filename
 
 
-def _all_here(folder: Path, wanted: Sequence[LockedJar]) -> bool:
-    """True when nothing has to be done; reads no file and writes none."""
-    verified = ChecksumCache(folder)
-    archives = (one for one in wanted if one.is_archive)
-    return all(verified.is_right(one.filename, sha256=one.sha256) for one in wanted) and all(
-        verified.is_right_in_full(one.folder) for one in archives
+def _all_here(folder: Path, jars: Sequence[LockedJar]) -> bool:
+    """True when there is nothing to do; reads and writes no jar."""
+    cache = ChecksumCache(folder)
+    archives = (jar for jar in jars if jar.is_archive)
+    return all(cache.is_right(jar.filename, sha256=jar.sha256) for jar in jars) and all(
+        cache.is_right_in_full(jar.folder) for jar in archives
     )
 
 
-def _lacking(wanted: Sequence[LockedJar], verified: ChecksumCache) -> list[LockedJar]:
+def _missing(jars: Sequence[LockedJar], cache: ChecksumCache) -> list[LockedJar]:
     """The files that are missing or wrong."""
-    return [one for one in wanted if not verified.turns_out_right(one.filename, sha256=one.sha256, size=one.size)]
+    return [jar for jar in jars if not cache.turns_out_right(jar.filename, sha256=jar.sha256, size=jar.size)]
 
 
 # --- download -------------------------------------------------------------------------------------------------------
 
 
-def _download_all(folder: Path, lacking: Sequence[LockedJar], *, maven_url: str | None, progress: bool) -> None:
+def _download_all(folder: Path, missing: Sequence[LockedJar], *, maven_url: str | None, progress: bool) -> None:
     import requests
 
     base = (maven_url or _maven_central()).rstrip("/")
-    files = [Wanted(f"{base}/{one.url_path}", folder / one.filename, one.size, one.sha256) for one in lacking]
-    _refuse_a_small_disk(folder, lacking)
-    verified = ChecksumCache(folder)
-    for one in files:
-        if one.target.exists():
-            _say(f"{one.target} is damaged: it is fetched again", shown=progress)
-    with _bar(files, shown=progress) as on_bytes, requests.Session() as session:
-        for one in files:
-            download(session, one, on_bytes=on_bytes)
-            verified.remember({one.target.name: one.sha256})
+    files = [FileRequest(f"{base}/{jar.url_path}", folder / jar.filename, jar.size, jar.sha256) for jar in missing]
+    _check_free_space(folder, missing)
+    cache = ChecksumCache(folder)
+    for file in files:
+        if file.target.exists():
+            _print(f"{file.target} is damaged and is downloaded again", visible=progress)
+    with _progress_bar(files, visible=progress) as on_bytes, requests.Session() as session:
+        for file in files:
+            download(session, file, on_bytes=on_bytes)
+            cache.remember({file.target.name: file.sha256})
 
 
 def _maven_central() -> str:
@@ -169,50 +169,50 @@ def _maven_central() -> str:
 
 
 @contextmanager
-def _bar(files: Sequence[Wanted], *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """One progress bar over all bytes, on standard error so that standard output stays for results."""
+def _progress_bar(files: Sequence[FileRequest], *, visible: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar over all bytes on standard error; standard output is for results."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown) as progress:
-        task = progress.add_task(f"fetching {len(files)} Java files", total=sum(one.size for one in files))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not visible) as progress:
+        task = progress.add_task(f"fetching {len(files)} Java files", total=sum(file.size for file in files))
         yield lambda count: progress.update(task, advance=count)
 
 
-def _say(text: str, *, shown: bool) -> None:
+def _print(text: str, *, visible: bool) -> None:
     from rich.console import Console
 
-    Console(stderr=True, quiet=not shown, highlight=False).print(text)
+    Console(stderr=True, quiet=not visible, highlight=False).print(text)
 
 
 # --- archives -------------------------------------------------------------------------------------------------------
 
 
-def _unpack(folder: Path, one: LockedJar) -> None:
-    """Unpack beside, then rename: the folder is there in full or not at all."""
-    draft, final = folder / f"{one.folder}.part", folder / one.folder
+def _unpack(folder: Path, jar: LockedJar) -> None:
+    """Unpack into a draft folder and rename it, so that the final folder is complete or absent."""
+    draft, final = folder / f"{jar.folder}.part", folder / jar.folder
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        with tarfile.open(folder / one.filename) as archive:
-            _stays_inside(archive, draft)
-            # Python 3.11.0 to 3.11.3 have no filters; there this and the checksum in the lock have to do.
+        with tarfile.open(folder / jar.filename) as archive:
+            _check_members(archive, draft)
+            # Python 3.11.0 to 3.11.3 have no filters; the check above and the checksum in the lock must do.
             archive.extraction_filter = getattr(tarfile, "data_filter", None)
             archive.extractall(draft)
     except (tarfile.TarError, OSError) as error:
         shutil.rmtree(draft, ignore_errors=True)
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DownloadError(f"{one.filename} cannot be unpacked ({error})", cure="delete it, then try again") from error
-    if not (draft / _path(folder, one).name).is_file():
+        raise DownloadError(f"{jar.filename} cannot be unpacked ({error})", cure="delete it, then try again") from error
+    if not (draft / _path(folder, jar).name).is_file():
         shutil.rmtree(draft)
-        raise DownloadError(f"{one.filename} holds no {_path(folder, one).name}", cure="report it: the lock is wrong")
+        raise DownloadError(f"{jar.filename} holds no {_path(folder, jar).name}", cure="report it: the lock is wrong")
     shutil.rmtree(final, ignore_errors=True)
     draft.replace(final)
     ChecksumCache(folder).remember_all(path for path in final.rglob("*") if path.is_file())
 
 
-def _stays_inside(archive: tarfile.TarFile, folder: Path) -> None:
+def _check_members(archive: tarfile.TarFile, folder: Path) -> None:
     for member in archive.getmembers():
         if not (folder / member.name).resolve().is_relative_to(folder.resolve()):
             raise tarfile.TarError(f"{member.name} would be written outside its folder")
@@ -222,8 +222,8 @@ def _stays_inside(archive: tarfile.TarFile, folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time; a second one waits and then finds the files here."""
+def _fetch_lock(folder: Path) -> Iterator[None]:
+    """One process at a time; a second process waits and then finds the files."""
     from filelock import FileLock
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,30 +231,30 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _needed(folder: Path, lacking: Sequence[LockedJar]) -> int:
-    """Bytes still to be written: what is to be fetched, less what is kept of it, and room to unpack an archive."""
-    kept = (Wanted("", folder / one.filename, one.size, one.sha256).had for one in lacking)
-    return sum(one.size * (2 if one.is_archive else 1) for one in lacking) - sum(kept)
+def _bytes_needed(folder: Path, missing: Sequence[LockedJar]) -> int:
+    """Bytes still to be written: the missing files without their part files, plus room to unpack an archive."""
+    here = (FileRequest("", folder / jar.filename, jar.size, jar.sha256).bytes_here for jar in missing)
+    return sum(jar.size * (2 if jar.is_archive else 1) for jar in missing) - sum(here)
 
 
-def _refuse_a_small_disk(folder: Path, lacking: Sequence[LockedJar]) -> None:
-    if shutil.disk_usage(folder).free < _needed(folder, lacking):
+def _check_free_space(folder: Path, missing: Sequence[LockedJar]) -> None:
+    if shutil.disk_usage(folder).free < _bytes_needed(folder, missing):
         raise OSError(errno.ENOSPC, "too little space")
 
 
 @contextmanager
-def _troubles_of_the_disk(folder: Path, wanted: Sequence[LockedJar]) -> Iterator[None]:
+def _disk_errors(folder: Path, jars: Sequence[LockedJar]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            for part in folder.glob("*.part"):  # what is half-written would keep the disk full
+            for part in folder.glob("*.part"):  # half-written files would keep the disk full
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
-            lacking = [one for one in wanted if not (folder / one.filename).exists()]
-            megabytes = -(-_needed(folder, lacking) // MEGABYTE)
+            missing = [jar for jar in jars if not (folder / jar.filename).exists()]
+            megabytes = -(-_bytes_needed(folder, missing) // MEGABYTE)
             raise EnvironmentProblem(
                 f"the disk of {folder} is full: {megabytes} MB are needed for the Java files",
-                cure="free that much, or set RTLIB_HOME to a folder on a larger disk",
+                cure="free that much space, or set RTLIB_HOME to a folder on a larger disk",
             ) from error
         raise EnvironmentProblem(
             f"{folder} cannot be written ({error.strerror or error})",

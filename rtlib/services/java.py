@@ -1,4 +1,4 @@
-"""Java: finds a Java 17 or newer on the machine, or fetches one into the state folder when there is none."""
+"""Java: finds Java 17 or newer on the machine, or fetches it into the state folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from rtlib.config import Settings, environment_java_home
 from rtlib.errors import EnvironmentProblem
 
-OLDEST = 17  # Kafka 4.4 and Spark 4 ask for it
+OLDEST = 17  # required by Kafka 4.4 and Spark 4
 FETCHED = "17"
 EXECUTABLE = "java.exe" if sys.platform == "win32" else "java"
 USUAL_PLACES = (
@@ -33,7 +33,7 @@ INSTALL_COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A Java that runs: the executable in its own home (no link to it), and its version as it tells it."""
+    """A working Java: the executable in its own home (not a link to it), and its version."""
 
     path: Path
     version: str
@@ -46,29 +46,29 @@ class Java:
 
 
 def find_java(settings: Settings) -> Java:
-    """The Java to use: the one of ``RTLIB_JAVA_HOME``, of ``JAVA_HOME``, on the ``PATH``, in a usual place, or fetched.
+    """The Java to use: from ``RTLIB_JAVA_HOME``, ``JAVA_HOME``, the ``PATH``, a usual place, or fetched before.
 
     Raises:
-        EnvironmentProblem: None is there, or none is new enough, or the one that the setting names is not.
+        EnvironmentProblem: There is none, none is new enough, or the one in the setting does not run or is too old.
     """
     if settings.java_home is not None:
-        return _as_ordered(settings.java_home)
+        return _required(settings.java_home)
     too_old = []
     for executable in _candidates(settings.home):
-        found = _ask(executable)
-        if found and found.major >= OLDEST:
-            return found
-        if found:
-            too_old.append(f"{found.version} at {found.path}")
-    seen = f" (too old: {', '.join(dict.fromkeys(too_old))})" if too_old else ""
-    raise EnvironmentProblem(f"no Java {OLDEST} or newer was found{seen}", cure=install_hint())
+        java = _query(executable)
+        if java and java.major >= OLDEST:
+            return java
+        if java:
+            too_old.append(f"{java.version} at {java.path}")
+    rejected = f" (too old: {', '.join(dict.fromkeys(too_old))})" if too_old else ""
+    raise EnvironmentProblem(f"no Java {OLDEST} or newer was found{rejected}", cure=install_hint())
 
 
 def ensure_java(settings: Settings, *, progress: bool = True) -> Java:
-    """The Java of ``find_java``; when there is none and none is ordered, fetch one into ``<home>/jars/jdk``.
+    """The Java of ``find_java``; if there is none and no setting names one, fetch it into ``<home>/jars/jdk``.
 
     Raises:
-        EnvironmentProblem: There is none, and none could be fetched either.
+        EnvironmentProblem: There is none, and it could not be fetched.
     """
     try:
         return find_java(settings)
@@ -80,37 +80,37 @@ def ensure_java(settings: Settings, *, progress: bool = True) -> Java:
 
 
 def install_hint() -> str:
-    """How Java is installed on this kind of machine, and with conda on any."""
-    own = INSTALL_COMMANDS.get(sys.platform, INSTALL_COMMANDS["linux"])
-    return f"{own}   (or: conda install -c conda-forge openjdk=17); then, if it is not found, set RTLIB_JAVA_HOME"
+    """The command that installs Java on this operating system, and with conda on any."""
+    command = INSTALL_COMMANDS.get(sys.platform, INSTALL_COMMANDS["linux"])
+    return f"{command}   (or: conda install -c conda-forge openjdk=17); then, if it is not found, set RTLIB_JAVA_HOME"
 
 
-def _as_ordered(home: Path) -> Java:
-    found = _ask(home / "bin" / EXECUTABLE)
-    if found is None:
+def _required(home: Path) -> Java:
+    java = _query(home / "bin" / EXECUTABLE)
+    if java is None:
         raise EnvironmentProblem(
             f"RTLIB_JAVA_HOME is {home}, but {home / 'bin' / EXECUTABLE} does not run",
             cure="set it to the folder that holds bin/java, or unset it to have Java found",
         )
-    if found.major < OLDEST:
+    if java.major < OLDEST:
         raise EnvironmentProblem(
-            f"RTLIB_JAVA_HOME is {home}, which is Java {found.version}; {OLDEST} or newer is needed",
+            f"RTLIB_JAVA_HOME is {home}, which is Java {java.version}; {OLDEST} or newer is needed",
             cure=f"unset it to have another Java found, or {install_hint()}",
         )
-    return found
+    return java
 
 
 def _candidates(home: Path) -> Iterator[Path]:
-    """Executables worth asking, the likeliest first."""
-    hinted = environment_java_home()
-    if hinted is not None:
-        yield hinted / "bin" / EXECUTABLE
+    """Executables to try, the most likely first."""
+    java_home = environment_java_home()
+    if java_home is not None:
+        yield java_home / "bin" / EXECUTABLE
     on_path = shutil.which("java")
     if on_path is not None:
         yield Path(on_path)
     for pattern in USUAL_PLACES:
         anchor, _, rest = pattern.partition("/")
-        yield from (one / "bin" / EXECUTABLE for one in sorted(Path(f"{anchor}/").glob(rest), reverse=True))
+        yield from (folder / "bin" / EXECUTABLE for folder in sorted(Path(f"{anchor}/").glob(rest), reverse=True))
     yield from sorted(_fetched_folder(home).rglob(f"bin/{EXECUTABLE}"))
 
 
@@ -118,20 +118,20 @@ def _fetched_folder(home: Path) -> Path:
     return home / "jars" / "jdk"  # beside the other downloads, which a reset keeps
 
 
-def _ask(executable: Path) -> Java | None:
-    """What a Java says of itself, or None when it does not run (macOS has a ``java`` that only asks for one)."""
+def _query(executable: Path) -> Java | None:
+    """Home and version of a Java, or None when it does not run (on macOS ``java`` may only offer an installation)."""
     if not executable.is_file():
         return None
     try:
         command = (str(executable), "-XshowSettings:properties", "-version")
-        said = subprocess.run(command, capture_output=True, text=True, timeout=30).stderr
+        output = subprocess.run(command, capture_output=True, text=True, timeout=30).stderr
     except (OSError, subprocess.TimeoutExpired):
         return None
-    told = dict(re.findall(r"^\s*(java\.home|java\.version) = (.+?)\s*$", said, flags=re.MULTILINE))
-    if len(told) < 2:
+    properties = dict(re.findall(r"^\s*(java\.home|java\.version) = (.+?)\s*$", output, flags=re.MULTILINE))
+    if len(properties) < 2:
         return None
-    path = Path(told["java.home"]) / "bin" / EXECUTABLE
-    return Java(path if path.is_file() else executable.resolve(), told["java.version"])
+    path = Path(properties["java.home"]) / "bin" / EXECUTABLE
+    return Java(path if path.is_file() else executable.resolve(), properties["java.version"])
 
 
 def _fetch(folder: Path, *, progress: bool) -> None:

@@ -1,6 +1,6 @@
-"""Listeners: every server of the stack that listens somewhere, and whom it answers.
+"""Listeners: the table of all listening sockets of the stack, and the clients that each of them accepts.
 
-``docs/architecture.md`` prints this table. The tests hold that each chosen port has a row, and, on running servers,
+``docs/security.md`` prints this table. The tests hold that each chosen port has a row, and, on running servers,
 that the rows are true.
 """
 
@@ -16,12 +16,12 @@ class Listener:
     """One row.
 
     Attributes:
-        name: The name of its port in ``ports.json``, or of a server whose port is chosen by others.
-        protocol: What is spoken there.
-        clients: Who has a reason to connect.
-        host: What becomes of a request whose ``Host`` is not this machine.
-        origin: What becomes of a request of a page of another origin.
-        secret: What a client must know.
+        name: The name of its port in ``ports.json``, or of a server that chooses its port itself.
+        protocol: Its protocol.
+        clients: The intended clients.
+        host: The answer to a request whose ``Host`` is not this machine.
+        origin: The answer to a request from a page of another origin.
+        secret: The credential that a client needs.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Listener:
 
     @property
     def is_http(self) -> bool:
-        """True where web pages could send requests."""
+        """True when web pages could send requests to it."""
         return self.protocol == "HTTP"
 
 
@@ -66,13 +66,13 @@ def listener(name: str) -> Listener:
     """The row of a server.
 
     Raises:
-        KeyError: There is none.
+        KeyError: The table has none.
     """
-    return {one.name: one for one in LISTENERS}[name]
+    return {row.name: row for row in LISTENERS}[name]
 
 
 def as_markdown() -> str:
-    """The table as documents print it."""
+    """The table in Markdown, as in the documentation."""
     head = ("listener", "protocol", "clients", "foreign `Host`", "foreign `Origin`", "secret")
-    rows = [(one.name, one.protocol, one.clients, one.host, one.origin, one.secret) for one in LISTENERS]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
+    rows = [(row.name, row.protocol, row.clients, row.host, row.origin, row.secret) for row in LISTENERS]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))

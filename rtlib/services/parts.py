@@ -1,107 +1,195 @@
-"""Parts: the local processes, each with the command that runs it."""
+"""Parts: the processes of the local stack. A new process is an entry in `PARTS`, and a function if it runs Python.
+
+`rtlib.pipeline.workers` maps the name of each worker to its function. Everything else reads `PARTS`: the supervisor's
+configuration, health checks, memory limits, recovery, and the command line.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
+from rtlib.services.broker import broker_command
+from rtlib.services.registry import registry_command
+from rtlib.services.supervisor import Program
 
-# Resident memory is bounded by these: 3 GB in all for a laptop, 2 GB for the small profile.
-HEAP_MB = {
-    "laptop": {"broker": 512, "registry": 192, "stream": 1024},
-    "small": {"broker": 288, "registry": 128, "stream": 640},
-}
-PROMISED_MB = {"laptop": 3 * 1024, "small": 2 * 1024}
-# What each part may have resident, in MB, children included; what has more is named by ``rtlib status``.
-MEMORY_MB = {
-    "laptop": {
-        **{"broker": 520, "registry": 290, "warehouse": 400, "receiver": 90},
-        **{"stream": 1250, "loader": 190, "alerts": 210, "simulator": 122},
-    },
-    "small": {
-        **{"broker": 330, "registry": 220, "warehouse": 320, "receiver": 80},
-        **{"stream": 650, "loader": 150, "alerts": 190, "simulator": 108},
-    },
-}
-# Serial collector: half the memory. The first compiler tier alone: a faster start, for what has little to do; the
-# broker runs long enough for the second to pay.
-THRIFTY = ("-XX:+UseSerialGC", "-Xss512k", "-XX:-UsePerfData")
-FIRST_TIER = "-XX:TieredStopAtLevel=1"
+PROMISED_MB = {"laptop": 3 * 1024, "small": 2 * 1024}  # resident memory of the whole stack, by profile
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a command line is built from: the settings, the ``java`` executable, and the jars of each set."""
+
+    settings: Settings
+    java: Path
+    jars: Mapping[str, tuple[Path, ...]]
+
+
+def _never(settings: Settings) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One supervised process.
+    """A process of the local stack.
 
     Attributes:
-        name: What it is called in ``rtlib status`` and ``rtlib logs``.
-        command: The words of its command line.
-        layer: Parts of the same layer end together, before those of lower layers, which they need.
-        autostart: Started with the supervisor; the others start once topics, schema and tables are there.
+        name: Its name in ``rtlib status`` and ``rtlib logs``; a worker's name is also that of its function.
+        memory_mb: Profile to the resident memory it may take, in MB, children included.
+        command: Builds its command line; None for a worker, which ``rtlib run <name>`` runs.
+        layer: Parts of one layer stop together, before the lower layers that they need.
+        server: It must answer before topics, schema and tables are created; the others are awaited after that.
+        autostart: It starts with the supervisor; the others start once topics, schema and tables exist.
+        restart: It is started again whenever it ends.
         stop_seconds: How long it may take to stop before it is killed.
+        heartbeats: Names of its heartbeats on the progress topic. They are its health check, unless
+            ``rtlib.pipeline.monitoring.health`` has one of its own for it.
+        group: Its consumer group, after ``rtlib.<domain>.``: the committed offsets are how far it has read.
+        writes: It writes to the warehouse, so a rebuild of the warehouse stops it.
+        recovers: A recovery is complete only when it answers.
+        runs_elsewhere: True for settings with which no local process is needed.
     """
 
     name: str
-    command: tuple[str, ...]
+    memory_mb: Mapping[str, int]
+    command: Callable[[Runtime], tuple[str, ...]] | None = None
     layer: int = 2
-    autostart: bool = True
+    server: bool = False
+    autostart: bool = False
+    restart: bool = True
     stop_seconds: int = 15
+    heartbeats: tuple[str, ...] = ()
+    group: str = ""
+    writes: bool = False
+    recovers: bool = False
+    runs_elsewhere: Callable[[Settings], bool] = _never
+
+    @property
+    def is_worker(self) -> bool:
+        """True when it runs Python code of the pipeline."""
+        return self.command is None
+
+    def program(self, runtime: Runtime) -> Program:
+        """What the supervisor runs."""
+        command = self.command(runtime) if self.command else (sys.executable, "-m", "rtlib", "run", self.name)
+        return Program(
+            self.name,
+            command,
+            layer=self.layer,
+            autostart=self.autostart,
+            restart=self.restart,
+            stop_seconds=self.stop_seconds,
+        )
 
 
-PART_NAMES = ("broker", "registry", "warehouse", "receiver", "stream", "loader", "alerts", "simulator")
+def _broker(runtime: Runtime) -> tuple[str, ...]:
+    home, heap_mb = runtime.settings.home, {"laptop": 512, "small": 288}[runtime.settings.profile]
+    return broker_command(home, java=runtime.java, jars=runtime.jars["kafka"], heap_mb=heap_mb)
 
 
-def parts(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]]) -> tuple[Part, ...]:
-    """The parts of the local stack, in the order in which they depend on each other.
+def _registry(runtime: Runtime) -> tuple[str, ...]:
+    heap_mb = {"laptop": 192, "small": 128}[runtime.settings.profile]
+    return registry_command(runtime.settings, java=runtime.java, jars=runtime.jars["registry"], heap_mb=heap_mb)
+
+
+def _warehouse(runtime: Runtime) -> tuple[str, ...]:
+    settings = runtime.settings
+    return (
+        *(sys.executable, "-m", "rtlib.services.fakesnow", "--port", str(settings.ports["warehouse"])),
+        *("--home", str(settings.home), "--database", settings.snowflake_database),
+    )
+
+
+PARTS = (
+    Part(
+        "broker",
+        {"laptop": 520, "small": 330},
+        _broker,
+        layer=0,
+        server=True,
+        autostart=True,
+        recovers=True,
+        runs_elsewhere=lambda settings: settings.kafka_bootstrap_servers is not None,
+    ),
+    Part(
+        "registry",
+        {"laptop": 290, "small": 220},
+        _registry,
+        layer=1,
+        server=True,
+        autostart=True,
+        recovers=True,
+        runs_elsewhere=lambda settings: settings.registry_url is not None,
+    ),
+    Part(
+        "warehouse",
+        {"laptop": 400, "small": 320},
+        _warehouse,
+        layer=1,
+        server=True,
+        autostart=True,
+        recovers=True,
+        runs_elsewhere=lambda settings: not settings.local_warehouse,
+    ),
+    Part(
+        "receiver",
+        {"laptop": 90, "small": 80},
+        layer=1,
+        server=True,
+        autostart=True,
+        runs_elsewhere=lambda settings: settings.teams_webhook_url is not None,  # cards go to Teams
+    ),
+    # Starts with the supervisor, because a JVM takes seconds to start.
+    Part(
+        "stream",
+        {"laptop": 1250, "small": 650},
+        autostart=True,
+        stop_seconds=25,
+        heartbeats=("kpis", "archive"),
+        writes=True,
+        recovers=True,
+    ),
+    Part("loader", {"laptop": 190, "small": 150}, heartbeats=("loader",), group="loader", writes=True, recovers=True),
+    Part("alerts", {"laptop": 210, "small": 190}, stop_seconds=25, heartbeats=("alerts",), writes=True),
+    Part("simulator", {"laptop": 122, "small": 108}, heartbeats=("simulator",)),
+)  # in the order in which they depend on each other
+BY_NAME: Mapping[str, Part] = {part.name: part for part in PARTS}
+PART_NAMES = tuple(BY_NAME)
+HEARTBEATS = tuple(name for part in PARTS for name in part.heartbeats)
+
+
+def programs(settings: Settings, *, java: Path, jars: Mapping[str, tuple[Path, ...]]) -> tuple[Program, ...]:
+    """What the supervisor runs with these settings, in the order in which the parts depend on each other.
 
     Args:
         settings: Ports, profile and state folder.
         java: The ``java`` executable.
         jars: The downloaded files of each set: ``kafka`` and ``registry``.
     """
-    from rtlib.services.broker import broker_command
-    from rtlib.services.registry import registry_command
-
-    heap = HEAP_MB[settings.profile]
-    python = (sys.executable, "-m")
-    run = (*python, "rtlib", "run")
-    registry = registry_command(settings, java=java, jars=jars["registry"], heap_mb=heap["registry"])
-    warehouse = (*python, "rtlib.services.fakesnow", "--port", str(settings.ports["warehouse"]))
-    database = ("--database", settings.snowflake_database)
-    every = (
-        Part("broker", broker_command(settings.home, java=java, jars=jars["kafka"], heap_mb=heap["broker"]), layer=0),
-        Part("registry", registry, layer=1),
-        Part("warehouse", (*warehouse, "--home", str(settings.home), *database), layer=1),
-        Part("receiver", (*run, "receiver"), layer=1),
-        Part("stream", (*run, "stream"), stop_seconds=25),
-        Part("loader", (*run, "loader"), autostart=False),
-        Part("alerts", (*run, "alerts"), autostart=False, stop_seconds=25),
-        Part("simulator", (*run, "simulator"), autostart=False),
-    )
-    return tuple(part for part in every if _is_local(part.name, settings))
+    runtime = Runtime(settings, java, jars)
+    return tuple(part.program(runtime) for part in PARTS if not part.runs_elsewhere(settings))
 
 
-def _is_local(name: str, settings: Settings) -> bool:
-    """A broker, registry or warehouse that runs elsewhere is not started here; with Teams no receiver is needed."""
-    elsewhere = {
-        "broker": settings.kafka_bootstrap_servers is not None,
-        "registry": settings.registry_url is not None,
-        "warehouse": not settings.local_warehouse,
-        "receiver": settings.teams_webhook_url is not None,
-    }
-    return not elsewhere.get(name, False)
+def consumer_groups(settings: Settings) -> tuple[str, ...]:
+    """The consumer groups of all parts in the domain of these settings."""
+    return tuple(consumer_group(settings, part.name) for part in PARTS if part.group)
+
+
+def consumer_group(settings: Settings, name: str) -> str:
+    """The consumer group of a part in the domain of these settings."""
+    return f"rtlib.{settings.domain}.{BY_NAME[name].group}"
 
 
 def known_part(name: str) -> str:
-    """The name itself, when a part is called so.
+    """Return the name unchanged if a part has it.
 
     Raises:
-        ConfigError: No part is called so; the message lists those there are.
+        ConfigError: No part has this name; the message lists those that exist.
     """
-    if name not in PART_NAMES:
-        raise ConfigError(f"no part is called {name!r}", cure=f"use one of: {', '.join(PART_NAMES)}")
+    if name not in BY_NAME:
+        raise ConfigError(f"there is no part {name!r}", cure=f"use one of: {', '.join(PART_NAMES)}")
     return name

@@ -1,4 +1,4 @@
-"""Ports: the usual ones where they are free, others where they are not, written where every part can read them."""
+"""Ports: the usual ones where they are free, else others; saved in `ports.json` for every part."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from rtlib.config import USUAL_PORTS, Settings
 from rtlib.errors import ConfigError, EnvironmentProblem
 from rtlib.services import processes
 
-# Below the ports that systems give to outgoing connections: one of those could take a server's port while it restarts.
-OTHERS = range(20_000, 30_000)
+# Below the ephemeral ports: an outgoing connection could take a server's port while the server restarts.
+ALTERNATIVES = range(20_000, 30_000)
 
 
 @contextmanager
 def port_lock() -> Iterator[None]:
-    """From choosing ports to the supervisor's start, one stack at a time: two would choose the same ones."""
+    """One stack at a time from choosing ports to the supervisor's start; otherwise two would choose the same ports."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     with FileLock(Path(tempfile.gettempdir()) / f"rtlib-ports-{user}.lock"):
         yield
 
 
 def choose(settings: Settings) -> dict[str, int]:
-    """Choose a port for each local server and write them to ``ports.json``.
+    """Choose a port for each local server and save them in ``ports.json``.
 
-    A port that a setting asks for is taken or refused, never replaced. The ports of the last time are kept when
-    they are free, so that bookmarks and notebooks go on working.
+    A port fixed by a setting is used or refused, never replaced. The previous ports are kept while they are free, so
+    that bookmarks and notebooks keep working.
 
     Raises:
-        EnvironmentProblem: A port that a setting asks for is busy; the message names the process that has it.
+        EnvironmentProblem: A port fixed by a setting is busy; the message names the process that uses it.
     """
-    _forget_if_torn(settings)
-    chosen = dict(settings.pinned_ports)  # first of all, so that nobody else is given one of them
+    _delete_if_torn(settings)
+    chosen = dict(settings.pinned_ports)  # first, so that no other server gets one of them
     others = _of_other_stacks(settings.home)
     for name, port in chosen.items():
         _refuse_if_busy(name, port)
@@ -50,7 +50,7 @@ def choose(settings: Settings) -> dict[str, int]:
     return chosen
 
 
-def _forget_if_torn(settings: Settings) -> None:
+def _delete_if_torn(settings: Settings) -> None:
     try:
         _ = settings.ports
     except ConfigError:
@@ -58,15 +58,15 @@ def _forget_if_torn(settings: Settings) -> None:
 
 
 def for_app(settings: Settings) -> int:
-    """The app's port: the one chosen before where it is still free, else another.
+    """The app's port: the previous one if it is free, else another.
 
     Raises:
-        EnvironmentProblem: A setting asks for a port that is busy.
+        EnvironmentProblem: The port fixed by a setting is busy.
     """
     pinned = settings.pinned_ports.get("app")
     if pinned is not None:
         _refuse_if_busy("app", pinned)
-    own = {port for name, port in settings.ports.items() if name != "app"}  # a part may be starting again just now
+    own = {port for name, port in settings.ports.items() if name != "app"}  # even if the part is just restarting
     return pinned or _first_free(settings.ports["app"], taken=own | _of_other_stacks(settings.home))
 
 
@@ -79,13 +79,13 @@ def _refuse_if_busy(name: str, port: int) -> None:
 
 
 def write(home: Path, ports: dict[str, int]) -> None:
-    """Write the chosen ports in one step, so that a reader never sees half a file."""
+    """Save the chosen ports atomically, so that a reader never sees half a file."""
     private.make_folder(home)
     private.write(home / "ports.json", json.dumps(ports, indent=2))
 
 
 def is_free(port: int) -> bool:
-    """True when a server could listen on this port of 127.0.0.1 now."""
+    """True when a server could listen on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -96,7 +96,7 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Which process listens on a port, in words: its name and id where the system tells."""
+    """A description of the process that listens on a port: its name and id where the system reveals them."""
     import psutil
 
     try:
@@ -106,21 +106,23 @@ def holder(port: int) -> str:
                 return f"{name}, process {connection.pid}" if connection.pid else name
     except psutil.Error:
         pass
-    return "by a process this user may not see"
+    return "by a process that this user may not see"
 
 
 def _of_other_stacks(home: Path) -> set[int]:
-    """The ports of the stacks that run for other state folders, also of a part that is being restarted just now."""
-    found: set[int] = set()
+    """The ports of other running stacks, including those of a part that is just restarting."""
+    used: set[int] = set()
     for other in processes.running_homes() - {home, home.resolve()}:
-        with suppress(OSError, ValueError, AttributeError):  # it may be ending just now
-            found.update(json.loads((other / "ports.json").read_text()).values())
-    return found
+        with suppress(OSError, ValueError, AttributeError):  # that stack may be shutting down
+            used.update(json.loads((other / "ports.json").read_text()).values())
+    return used
 
 
-def _first_free(wanted: int, *, taken: set[int]) -> int:
-    candidates = (wanted, *random.sample(OTHERS, 200))
-    found = next((port for port in candidates if port not in taken and is_free(port)), None)
-    if found is None:
-        raise EnvironmentProblem("no free port was found", cure="end what listens on so many ports, then try again")
-    return found
+def _first_free(preferred: int, *, taken: set[int]) -> int:
+    candidates = (preferred, *random.sample(ALTERNATIVES, 200))
+    port = next((port for port in candidates if port not in taken and is_free(port)), None)
+    if port is None:
+        raise EnvironmentProblem(
+            f"none of {len(candidates)} ports is free", cure="end the program that uses all these ports, then try again"
+        )
+    return port

@@ -1,4 +1,4 @@
-"""Processes: which ones belong to a state folder, what they weigh, and how to end those left over."""
+"""Processes: those of a state folder, found by their environment, measured and ended."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 
 MEGABYTE = 1024 * 1024
-# What asks a command to end: Ctrl-C, a polite kill, a closed terminal.
-ENDING = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)))
+# Signals that end a command: Ctrl-C, kill, a closed terminal.
+ENDING_SIGNALS = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)))
 
 
 def processes_of(home: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Each (part, process) whose environment says that it was started for this state folder.
+    """Each (part, process) that was started for this state folder, by its environment variables.
 
-    A part's children inherit the mark, so the JVM of the streaming application counts as ``stream``. The supervisor
-    itself comes as ``supervisor``; it is known by the configuration file on its command line.
+    Children inherit the variables, so the JVM of the streaming application counts as ``stream``. The supervisor itself,
+    as ``supervisor``, is recognised by the configuration file on its command line.
     """
     config = str(home / "run" / "supervisord.conf")
     for process in psutil.process_iter():
@@ -35,7 +35,7 @@ def processes_of(home: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def running_homes() -> set[Path]:
-    """The state folders on this machine whose supervisor runs, as far as this user may see."""
+    """The state folders on this machine whose supervisor runs, of those this user may see."""
     homes = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -57,33 +57,33 @@ def resident_megabytes(home: Path) -> dict[str, float]:
 
 
 def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:
-    """End every process of this state folder that still runs, by its id; return the parts that were ended.
+    """End every process of this state folder by its id, and return their parts.
 
-    The supervisor goes first, so that it restarts nothing. What is suspended goes on, or it could not end politely; a
-    suspended supervisor is killed, because it would start anew what has ended meanwhile.
+    The supervisor comes first, so that it restarts nothing. A suspended process is resumed, because it cannot handle
+    SIGTERM otherwise; a suspended supervisor is killed, because it would restart the parts that have ended.
     """
-    found = sorted(processes_of(home), key=lambda pair: pair[0] != "supervisor")
-    for part, process in found:
+    leftovers = sorted(processes_of(home), key=lambda pair: pair[0] != "supervisor")
+    for part, process in leftovers:
         _quietly(process.kill if part == "supervisor" and _is_suspended(process) else process.terminate)
         _quietly(process.resume)
-    _, stubborn = psutil.wait_procs([process for _, process in found], timeout=grace_seconds)
-    for process in stubborn:
+    _, remaining = psutil.wait_procs([process for _, process in leftovers], timeout=grace_seconds)
+    for process in remaining:
         _quietly(process.kill)
-    psutil.wait_procs(stubborn, timeout=grace_seconds)
-    return [part for part, _ in found]
+    psutil.wait_procs(remaining, timeout=grace_seconds)
+    return [part for part, _ in leftovers]
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Within it nothing more is asked to end: what is ending already goes to its end, a second Ctrl-C or not."""
-    if threading.current_thread() is not threading.main_thread():  # the others get no signals
+    """Ignore Ctrl-C and the other ending signals, so that a shutdown that has begun is completed."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield
         return
-    before = {number: signal.signal(number, lambda *_: None) for number in ENDING}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in ENDING_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 

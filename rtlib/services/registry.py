@@ -1,42 +1,68 @@
-"""Registry process: Apicurio Registry with its store in a file, answering Confluent's API to its owner alone."""
+"""Registry process: Apicurio Registry with a file store; it serves Confluent's API to its owner only."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from rtlib import private
 from rtlib.config import Settings
-from rtlib.errors import ServiceError
+from rtlib.errors import RegistryDamaged
 from rtlib.run_state import LOCAL_USER
-from rtlib.services.parts import FIRST_TIER, THRIFTY
+from rtlib.services.jvm import FIRST_COMPILER_TIER, LOW_MEMORY
+from rtlib.services.logs import path as log_path
+from rtlib.services.logs import tail
 
 MAX_BODY = "2M"  # a schema is a few kilobytes
-HEADERS, BLOCK = 2, 4096  # H2 keeps two copies of its header, and reads either
+HEADERS, BLOCK = 2, 4096  # H2 keeps two copies of its header and accepts either
+LOG_BYTES = 64 * 1024
+# The last entry of a failed start's log, and the classes it names if the store is the cause.
+FAILED = "Failed to start application"
+STORE = re.compile(r"org\.h2\.|io\.apicurio\.registry\.storage\.|legacy 2\.x database")
+NOT_DAMAGE = ("No space left on device", "already in use")  # H2 errors with other causes
 
 
 def check_store(settings: Settings) -> None:
-    """Refuse a store that H2 would replace by an empty one, or would not open.
+    """Refuse a damaged store, which H2 would replace by an empty store or would not open.
 
     Raises:
-        ServiceError: Both of its headers are gone.
+        RegistryDamaged: Both headers are damaged.
     """
-    store = settings.home / "registry" / "store.mv.db"
+    store = _store(settings)
     if not store.exists():
         return
     with store.open("rb") as file:
-        begins = file.read(HEADERS * BLOCK)
-    if not any(begins[number * BLOCK :].startswith(b"H:2,") for number in range(HEADERS)):
-        raise ServiceError(
-            f"the registry's store {store} is damaged: it does not begin as H2 writes it",
-            cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
-        )
+        headers = file.read(HEADERS * BLOCK)
+    if not any(headers[number * BLOCK :].startswith(b"H:2,") for number in range(HEADERS)):
+        raise _damaged(settings, "it has no header of H2")
+
+
+def store_damage(settings: Settings) -> RegistryDamaged | None:
+    """The damage that made the newest start fail, by the registry's log; None for any other reason."""
+    log = "\n".join(tail(log_path(settings, "registry"), LOG_BYTES))
+    _, failed, reason = log.rpartition(FAILED)
+    if not failed or not STORE.search(reason) or any(text in reason for text in NOT_DAMAGE):
+        return None
+    return _damaged(settings, "the registry cannot start with it")
+
+
+def _store(settings: Settings) -> Path:
+    return settings.home / "registry" / "store.mv.db"
+
+
+def _damaged(settings: Settings, why: str) -> RegistryDamaged:
+    store = _store(settings)
+    return RegistryDamaged(
+        f"the registry's store {store} is damaged: {why}",
+        cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
+    )
 
 
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
-    """The command line of the registry; its only jar is the unpacked runner, its options are in a private file."""
+    """The command line of the registry: the unpacked runner jar; the options are in a private file."""
     options = f"-Dquarkus.config.locations={_properties(settings).as_uri()}"
-    return (str(java), f"-Xmx{heap_mb}m", *THRIFTY, FIRST_TIER, options, "-jar", str(jars[0]))
+    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, FIRST_COMPILER_TIER, options, "-jar", str(jars[0]))
 
 
 def prepare_registry(settings: Settings) -> None:
@@ -44,7 +70,7 @@ def prepare_registry(settings: Settings) -> None:
 
     Raises:
         OSError: The disk is full, or the state folder cannot be written.
-        ServiceError: No secret was drawn for the registry.
+        ServiceError: There is no secret for the registry.
     """
     path = _properties(settings)
     private.make_folder(path.parent)
@@ -57,9 +83,9 @@ def _properties(settings: Settings) -> Path:
 
 
 def _server(settings: Settings) -> dict[str, str]:
-    """Where it listens, what it logs, and its store.
+    """Address, logging and store.
 
-    ``WRITE_DELAY=0``: otherwise H2 flushes twice a second, and a schema acknowledged right before a crash is lost.
+    Without ``WRITE_DELAY=0`` H2 flushes twice a second, and a schema acknowledged just before a crash would be lost.
     """
     return {
         "quarkus.http.host": "127.0.0.1",
@@ -78,7 +104,7 @@ def _server(settings: Settings) -> dict[str, str]:
 
 
 def _guard(settings: Settings) -> dict[str, str]:
-    """Who may ask what: the owner, by a secret, for Confluent's API; never a page of another origin or host name."""
+    """Access: the owner, with a secret, to Confluent's API; no page of another origin or host name."""
     port = settings.ports["registry"]
     return {
         # The secret: basic authentication of one user.
@@ -91,10 +117,10 @@ def _guard(settings: Settings) -> dict[str, str]:
         "quarkus.http.auth.permission.api.policy": "authenticated",
         "quarkus.http.auth.permission.others.paths": "/*,/apis/ccompat/v7",
         "quarkus.http.auth.permission.others.policy": "deny",
-        # The origin: a request of a web page elsewhere gets 403.
+        # The origin: a request from a foreign web page gets 403.
         "quarkus.http.cors.origins": f"http://127.0.0.1:{port}",
-        # The host name: Apicurio can read a user's role from a header; it is read from Host, and a role is a name that
-        # this server has. A page that had its own name resolve to 127.0.0.1 has no role, so it gets 403.
+        # The host name: Apicurio can read a user's role from a header. The header is Host, and the roles are the names
+        # of this server, so a page whose own name resolves to 127.0.0.1 has no role and gets 403.
         "apicurio.auth.role-based-authorization": "true",
         "apicurio.auth.role-source": "header",
         "apicurio.auth.role-source.header.name": "Host",
@@ -105,5 +131,5 @@ def _guard(settings: Settings) -> dict[str, str]:
 
 
 def _escaped(value: str) -> str:
-    """A value as Java reads it from a file of properties (JSON escapes as it does) and Quarkus, which expands ``$``."""
+    """A value escaped for a Java properties file (JSON escapes alike) and for Quarkus, which expands ``$``."""
     return json.dumps(value)[1:-1].replace('\\"', '"').replace("$", "\\\\$")

@@ -1,4 +1,4 @@
-"""Restarts: which parts end again and again, read from the supervisor's own log."""
+"""Restarts: parts that keep ending, found in the supervisor's log."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from datetime import datetime
 from rtlib.config import Settings
 from rtlib.services.logs import last_error, tail
 
-# A part that a fault ended, once or twice, and that runs again is well; the third end within two minutes is a loop.
+# A part that a fault ended once or twice and that runs again is healthy; the third end in two minutes is a loop.
 LOOP, WITHIN_SECONDS = 3, 120.0
 TAIL_BYTES = 64 * 1024
 _EVENT = re.compile(r"(?P<at>[\d-]+ [\d:]+),\d+ \w+ +(?P<what>exited: |stopped: |supervisord started)(?P<part>\S*)")
 
 
 def restarts(settings: Settings, *, now: float | None = None) -> Mapping[str, int]:
-    """How often each part has ended by itself in the last two minutes, and since somebody last stopped it."""
+    """How often each part has ended on its own in the last two minutes, not counting ends before the last stop."""
     since = (now or time.time()) - WITHIN_SECONDS
     return Counter(part for part, moments in _ends(settings).items() for at in moments if at >= since)
 
 
 def loops(settings: Settings, *, now: float | None = None) -> Mapping[str, str]:
-    """What to say of each part that ends again and again, with the last error of its log."""
+    """A message for each part that keeps ending, with the last error in its log."""
     minutes = f"{WITHIN_SECONDS / 60:.0f} minutes"
     return {
         part: ": ".join(filter(None, (f"restarted {count} times in the last {minutes}", last_error(settings, part))))
@@ -34,13 +34,13 @@ def loops(settings: Settings, *, now: float | None = None) -> Mapping[str, str]:
 
 
 def _ends(settings: Settings) -> Mapping[str, list[float]]:
-    found = defaultdict[str, list[float]](list)
+    ends = defaultdict[str, list[float]](list)
     for line in tail(settings.home / "logs" / "supervisor.log", TAIL_BYTES):
         if event := _EVENT.match(line):
-            if event["what"] == "exited: ":  # by itself, or by a signal
-                found[event["part"]].append(datetime.fromisoformat(event["at"]).timestamp())
-            elif event["what"] == "stopped: ":  # somebody asked for it: what was before is over
-                found[event["part"]].clear()
+            if event["what"] == "exited: ":  # on its own, or by a signal
+                ends[event["part"]].append(datetime.fromisoformat(event["at"]).timestamp())
+            elif event["what"] == "stopped: ":  # by command: earlier ends no longer matter
+                ends[event["part"]].clear()
             else:
-                found.clear()
-    return found
+                ends.clear()
+    return ends

@@ -1,4 +1,4 @@
-"""Supervisor: starts the parts, restarts what dies, keeps their logs; driven over its unix socket."""
+"""Supervisor: starts programs, restarts those that end, keeps their logs; controlled over its unix socket."""
 
 from __future__ import annotations
 
@@ -18,47 +18,76 @@ from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, SupervisorSilent
 from rtlib.run_state import is_running, socket_path
-from rtlib.services.parts import Part
 
-# How long the supervisor may take to answer. It answers at once unless it is stopped itself; starting or stopping a
-# part is answered when that is done.
-ANSWER_SECONDS, ACTION_SECONDS = 4.0, 60.0
+# Timeouts of a call. The supervisor answers a question at once unless it is suspended; it answers a start or a stop
+# when that is done.
+QUERY_SECONDS, ACTION_SECONDS = 4.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised program.
+
+    Attributes:
+        name: Its name in the supervisor and the name of its log.
+        command: The words of its command line.
+        layer: Programs of one layer stop together, before the lower layers that they need.
+        autostart: It starts with the supervisor.
+        restart: It is started again whenever it ends.
+        stop_seconds: How long it may take to stop before it is killed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    layer: int = 2
+    autostart: bool = True
+    restart: bool = True
+    stop_seconds: int = 15
 
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """What the supervisor knows of a part: its state (RUNNING, STARTING, BACKOFF, STOPPED …), id and start."""
+    """The supervisor's view of a part.
+
+    Attributes:
+        name: The part.
+        state: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, ...
+        pid: Its process id; 0 when it has none.
+        started_at: When it was last started, in Unix seconds; 0 when never.
+        spawn_error: Why it could not be started; empty otherwise.
+    """
 
     name: str
     state: str
     pid: int
     started_at: float
-    said: str
+    spawn_error: str
 
 
-def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapping[str, str]) -> Path:
-    """Write the supervisor's configuration for these parts and return its path.
+def write_config(settings: Settings, programs: Sequence[Program], *, environment: Mapping[str, str]) -> Path:
+    """Write the supervisor's configuration for these programs and return its path.
 
     Args:
         settings: The state folder.
-        parts: What to run.
-        environment: Variables given to every part besides the inherited ones; no secrets, an environment can be listed.
+        programs: What to run.
+        environment: Variables for every program besides the inherited ones. No secrets: an environment can be listed.
     """
     run = private.make_folder(settings.home / "run")
     logs = private.make_folder(settings.home / "logs")
-    text = _HEAD.format(socket=_quoted(socket_path(settings.home)), run=_quoted(run), logs=_quoted(logs))
-    for part in parts:
-        variables = {**environment, "RTLIB_PART": part.name, "RTLIB_HOME": str(settings.home)}
+    text = _HEAD.format(socket=_escaped(socket_path(settings.home)), run=_escaped(run), logs=_escaped(logs))
+    for program in programs:
+        variables = {**environment, "RTLIB_PART": program.name, "RTLIB_HOME": str(settings.home)}
         text += _PROGRAM.format(
-            name=part.name,
-            command=_quoted(shlex.join(part.command)),
-            environment=_quoted(",".join(f'{key}="{value}"' for key, value in sorted(variables.items()))),
-            autostart=str(part.autostart).lower(),
-            stop=part.stop_seconds,
-            log=_quoted(logs / f"{part.name}.log"),
+            name=program.name,
+            command=_escaped(shlex.join(program.command)),
+            environment=_escaped(",".join(f'{name}="{value}"' for name, value in sorted(variables.items()))),
+            autostart=str(program.autostart).lower(),
+            autorestart=str(program.restart).lower(),
+            stop=program.stop_seconds,
+            log=_escaped(logs / f"{program.name}.log"),
         )
-    for layer in sorted({part.layer for part in parts}):
-        names = ",".join(part.name for part in parts if part.layer == layer)
+    for layer in sorted({program.layer for program in programs}):
+        names = ",".join(program.name for program in programs if program.layer == layer)
         text += f"\n[group:layer-{layer}]\nprograms={names}\npriority={layer}\n"
     config = run / "supervisord.conf"
     private.write(config, text)
@@ -66,10 +95,10 @@ def write_config(settings: Settings, parts: Sequence[Part], *, environment: Mapp
 
 
 def start(settings: Settings) -> None:
-    """Start the supervisor in the background, with the configuration written before.
+    """Start the supervisor in the background with the configuration written before.
 
     Raises:
-        ServiceError: It did not start; with its own last words.
+        ServiceError: It did not start; the message ends with its error output.
     """
     config = settings.home / "run" / "supervisord.conf"
     command = (sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config))
@@ -81,75 +110,82 @@ def start(settings: Settings) -> None:
 
 
 def states(settings: Settings) -> dict[str, PartState]:
-    """What the supervisor says of each part; empty when no supervisor runs.
+    """The state of each part; empty when no supervisor runs.
 
     Raises:
-        SupervisorSilent: It runs, and does not answer.
+        SupervisorSilent: It runs but does not answer.
     """
-    with _supervisor(settings) as ask:
-        told: list[dict[str, Any]] = ask.getAllProcessInfo() if ask else []
+    with _supervisor(settings) as calls:
+        processes: list[dict[str, Any]] = calls.getAllProcessInfo() if calls else []
     return {
-        one["name"]: PartState(one["name"], one["statename"], one["pid"], one["start"], one["spawnerr"]) for one in told
+        info["name"]: PartState(info["name"], info["statename"], info["pid"], info["start"], info["spawnerr"])
+        for info in processes
     }
 
 
 def supervisor_pid(settings: Settings) -> int | None:
     """The process id of the running supervisor, or None."""
-    with _supervisor(settings) as ask:
-        return int(ask.getPID()) if ask else None
+    with _supervisor(settings) as calls:
+        return int(calls.getPID()) if calls else None
 
 
 def start_part(settings: Settings, name: str, *, wait: bool = True) -> None:
-    """Start one part and, with ``wait``, wait until it has been up for a second; one that runs already is left alone.
+    """Start a part unless it runs already.
+
+    Args:
+        settings: The state folder.
+        name: The part.
+        wait: Return only when it has been up for a second.
 
     Raises:
-        ServiceError: The supervisor does not run, or does not know the part; or it ended at once, if waited for.
+        ServiceError: The supervisor does not run or does not know the part; with ``wait``, also if the part ended
+            within the second.
     """
-    _call(settings, "startProcess", name, wait, fine="ALREADY_STARTED")
+    _call(settings, "startProcess", name, wait, harmless="ALREADY_STARTED")
 
 
 def stop_part(settings: Settings, name: str) -> None:
-    """Stop one part and wait until it has ended; nothing happens when it is stopped already.
+    """Stop a part and wait until it has ended; does nothing when it is stopped already.
 
     Raises:
-        ServiceError: The supervisor does not run, or does not know the part.
+        ServiceError: The supervisor does not run or does not know the part.
     """
-    _call(settings, "stopProcess", name, fine="NOT_RUNNING")
+    _call(settings, "stopProcess", name, harmless="NOT_RUNNING")
 
 
 def shut_down(settings: Settings) -> None:
-    """Ask the supervisor to stop every part and to end; the caller waits for it.
+    """Tell the supervisor to stop every part and to exit; the caller waits for it.
 
     Raises:
         SupervisorSilent: It does not answer.
     """
-    with _supervisor(settings) as ask:
-        if ask:
-            ask.shutdown()
+    with _supervisor(settings) as calls:
+        if calls:
+            calls.shutdown()
 
 
-def _call(settings: Settings, method: str, name: str, *how: bool, fine: str) -> None:
+def _call(settings: Settings, method: str, name: str, *arguments: bool, harmless: str) -> None:
     try:
-        with _supervisor(settings) as ask:
-            if ask is None:
+        with _supervisor(settings) as calls:
+            if calls is None:
                 raise ServiceError(f"{name}: the local stack is not running", cure="rtlib up")
-            full_name = _full_name(ask, name)
-        with _supervisor(settings, seconds=ACTION_SECONDS) as ask:
-            getattr(ask, method)(full_name, *how)
+            full_name = _full_name(calls, name)
+        with _supervisor(settings, seconds=ACTION_SECONDS) as calls:
+            getattr(calls, method)(full_name, *arguments)
     except Fault as fault:
-        if fine not in fault.faultString:
+        if harmless not in fault.faultString:
             raise ServiceError(f"{method} {name}: {fault.faultString}", cure=f"rtlib logs {name}") from fault
 
 
-def _full_name(ask: Any, name: str) -> str:
-    """The name by which the supervisor knows a part: its group comes first."""
-    told: list[dict[str, Any]] = ask.getAllProcessInfo()
-    return next((f"{one['group']}:{name}" for one in told if one["name"] == name), name)
+def _full_name(calls: Any, name: str) -> str:
+    """The supervisor's name for a part, which begins with its group."""
+    processes: list[dict[str, Any]] = calls.getAllProcessInfo()
+    return next((f"{info['group']}:{name}" for info in processes if info["name"] == name), name)
 
 
 @contextmanager
-def _supervisor(settings: Settings, *, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:
-    """The supervisor's calls, or None when none listens on the socket of this state folder."""
+def _supervisor(settings: Settings, *, seconds: float = QUERY_SECONDS) -> Iterator[Any]:
+    """The supervisor's remote calls, or None when none listens on the socket of this state folder."""
     path = socket_path(settings.home)
     if not is_running(settings.home):
         yield None
@@ -169,7 +205,7 @@ def _supervisor(settings: Settings, *, seconds: float = ANSWER_SECONDS) -> Itera
 
 
 def _transport(path: Path, seconds: float) -> Any:
-    """Supervisor's own transport, which alone would wait for ever."""
+    """Supervisor's own transport plus a timeout, which it lacks."""
     from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
 
     class Connection(UnixStreamHTTPConnection):  # type: ignore[misc]
@@ -183,7 +219,7 @@ def _transport(path: Path, seconds: float) -> Any:
     return transport
 
 
-def _quoted(value: object) -> str:
+def _escaped(value: object) -> str:
     return str(value).replace("%", "%%")  # supervisor expands %(name)s
 
 
@@ -209,18 +245,18 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 serverurl=unix://{socket}
 """
 
-# A stop is asked of the part itself and not of its children: the streaming application ends its queries and then its
-# JVM. What is left after that is killed as a group.
-# Each layer is a group: a shutdown ends them one after another, the highest first, so that nobody waits for a server
-# that has gone before it; the parts of one are asked all at once.
-# startretries is high because a part that waits for another may be restarted a few times; what fails for good is
-# seen by its health check, with the last lines of its log.
+# SIGTERM goes to the part itself and not to its children: the streaming application ends its queries and then its JVM.
+# Processes that are left after that are killed as a group.
+# Each layer is a group. A shutdown stops the groups one after another, the highest first, so that no part waits for a
+# server that stopped before it; the parts of a group stop at the same time.
+# startretries is high because a part that waits for another may be restarted a few times; a permanent failure is
+# reported by its health check, with the end of its log.
 _PROGRAM = """
 [program:{name}]
 command={command}
 environment={environment}
 autostart={autostart}
-autorestart=true
+autorestart={autorestart}
 startsecs=1
 startretries=1000
 stopwaitsecs={stop}

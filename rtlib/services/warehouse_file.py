@@ -1,9 +1,9 @@
-"""Warehouse file: is the local warehouse's DuckDB file readable from its first to its last page?
+"""Warehouse file: opens the local warehouse's DuckDB file and detects damage.
 
-DuckDB reads a page when a query needs it, so a file that was cut short or overwritten answers ``select 1`` for weeks.
-After a stop that was not clean every table is read once, and DuckDB compares the checksum of each page. A damaged
-warehouse goes on to run, as a process that refuses every sign-in with the name of the table and the cure: a process
-that ended would be restarted for ever.
+DuckDB reads a page only when a query needs it, so a truncated or overwritten file can answer ``select 1`` for weeks.
+After an unclean stop every table is read once, so that DuckDB verifies the checksum of each page. With a damaged file
+the process keeps running and refuses every sign-in with the name of the table and the cure; if it ended, the supervisor
+would restart it endlessly.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 LOG.setLevel(logging.INFO)
-CLEAN = "clean"  # the file that a clean stop leaves behind
+CLEAN = "clean"  # a marker file, written at a clean stop
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A table that cannot be read to its end, and DuckDB's reason."""
+    """A table that cannot be read completely, and DuckDB's reason."""
 
     table: str
     reason: str
 
 
 def unreadable_tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[Unreadable]:
-    """Read every column of every table once; needs no more memory for a large table than for a small one.
+    """Read every column of every table once; the memory needed does not depend on the size of a table.
 
     Args:
-        connection: Has the database attached; its limits of memory and threads hold.
-        database: The name by which it is attached.
+        connection: Has the database attached; its limits of memory and threads apply.
+        database: The name of the attached database.
     """
     import duckdb
 
-    found = []
+    unreadable = []
     for schema, table, _ in tables(connection, database):
         try:
-            # The hash makes DuckDB read each column; a plain count is answered from the table's statistics.
+            # The hash makes DuckDB read each column; a plain count would use the table's statistics only.
             connection.execute(f'select bit_xor(hash(t)) from {database}."{schema}"."{table}" t').fetchone()
         except duckdb.Error as error:
             if WarehouseDamaged.is_meant_by(str(error)):
-                found.append(Unreadable(f"{schema}.{table}", _first_line(error)))
+                unreadable.append(Unreadable(f"{schema}.{table}", _first_line(error)))
             else:
                 LOG.warning("%s.%s could not be checked: %s", schema, table, _first_line(error))
-    return found
+    return unreadable
 
 
 def tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, int]]:
-    """Schema, name and number of rows of each table, as its catalog has them; reads no page of a table."""
+    """Schema, name and number of rows of each table, from the catalog; reads no page of a table."""
     sql = (
         "select schema_name, table_name, estimated_size from duckdb_tables() "
         "where database_name = ? and not starts_with(schema_name, '_fs_') order by all"
@@ -68,11 +68,14 @@ def tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[s
 
 
 class FileWatch:
-    """Opens the warehouse's file, knows whether it is damaged, and refuses sign-ins while it is.
+    """Opens and closes the warehouse's file, and detects damage at the start and in queries.
 
     Args:
         data: The folder of the file.
-        database: Its name, without the ``.db``.
+        database: The file's name without ``.db``.
+
+    Attributes:
+        damage: What is damaged, with the reason; empty while nothing is.
     """
 
     def __init__(self, data: Path, database: str) -> None:
@@ -81,34 +84,34 @@ class FileWatch:
         self._instance: Any = None
         self.damage = ""
 
-    def open(self, opened: Callable[[], Any]) -> Any:
-        """What ``opened`` returns (a FakeSnow); None when the file is damaged.
+    def open(self, open_instance: Callable[[], Any]) -> Any:
+        """The result of ``open_instance`` (a FakeSnow); None when the file is damaged.
 
         Raises:
-            duckdb.Error: The file cannot be opened for another reason: another process has it.
+            duckdb.Error: The file cannot be opened for another reason, for example because another process uses it.
         """
         import duckdb
 
         private.make_folder(self._data)
         clean = not (self._data / f"{self._database}.db").exists() or (self._data / CLEAN).exists()
         (self._data / CLEAN).unlink(missing_ok=True)
-        private.sync_folder(self._data)  # after a power cut the file must not be there again
+        private.sync_folder(self._data)  # after a power cut the marker must not reappear
         try:
-            self._instance = opened()
+            self._instance = open_instance()
         except duckdb.Error as error:
             if not WarehouseDamaged.is_meant_by(str(error)):
                 raise
             self._refuse(f"{self._database}.db", _first_line(error))
             return None
         if not clean:
-            LOG.info("the last stop was not clean: every table is read once")
+            LOG.info("the last stop was not clean; reading every table once")
             self._read_all()
         if self.damage:
             self._close()
         return self._instance
 
     def close(self) -> None:
-        """Write everything to the file and close it; the next start then need not read the tables."""
+        """Write everything to the file and close it, so that the next start need not read the tables."""
         if self._instance is None:
             return
         if not self.damage:
@@ -118,10 +121,10 @@ class FileWatch:
         if not damaged:
             private.write(self._data / CLEAN, "")
 
-    def noting_damage(self, execute: Callable[..., Any]) -> Callable[..., Any]:
-        """The cursor's ``execute``; when a statement meets a damaged page, every table is read and the damage named."""
+    def detecting_damage(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap the cursor's ``execute``: after an error from a damaged page, read every table to locate the damage."""
 
-        def execute_and_note(*args: Any, **kwargs: Any) -> Any:
+        def execute_and_detect(*args: Any, **kwargs: Any) -> Any:
             try:
                 return execute(*args, **kwargs)
             except Exception as error:
@@ -129,27 +132,27 @@ class FileWatch:
                     self._read_all()
                 raise
 
-        return execute_and_note
+        return execute_and_detect
 
     def _read_all(self) -> None:
         with self._lock:
             if self.damage:
                 return
             began = time.monotonic()
-            found = unreadable_tables(self._instance.duck_conn.cursor(), self._database)
-            took = time.monotonic() - began
-            if found:
-                names = ", ".join(one.table for one in found)
-                self._refuse(f"{names} in {self._database}.db", found[0].reason)
+            unreadable = unreadable_tables(self._instance.duck_conn.cursor(), self._database)
+            seconds = time.monotonic() - began
+            if unreadable:
+                names = ", ".join(table.table for table in unreadable)
+                self._refuse(f"{names} in {self._database}.db", unreadable[0].reason)
             else:
-                LOG.info("every table of %s.db is readable; reading them took %.2f s", self._database, took)
+                LOG.info("every table of %s.db is readable; reading them took %.2f s", self._database, seconds)
 
     def _refuse(self, what: str, reason: str) -> None:
         self.damage = f"the warehouse's file is damaged: {what} cannot be read ({reason})"
-        LOG.error("%s; every sign-in is refused; cure: %s", self.damage, WarehouseDamaged.CURE)
+        LOG.error("%s; refusing every sign-in; cure: %s", self.damage, WarehouseDamaged.CURE)
 
     def _close(self) -> None:
-        """Close the file; a damaged one stays as it is, so that what is readable in it can still be read."""
+        """Close the file; a damaged file is left unchanged, so that its readable part can be salvaged."""
         instance, self._instance = self._instance, None
         if self.damage:
             import duckdb

@@ -1,4 +1,4 @@
-"""Salvage: begin a new warehouse file with what is still readable in a damaged one and can be had from nowhere else."""
+"""Salvage: starts a new warehouse file with rows of a damaged file that exist nowhere else."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from rtlib.services.warehouse_file import tables
 if TYPE_CHECKING:
     import duckdb
 
-KEPT = "warehouse-damaged"  # in the state folder: the file as it was found, in a folder named by the moment
+KEPT_FOLDER = "warehouse-damaged"  # in the state folder; holds the old file in a folder named by the time
 
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What was found in the old file.
+    """The result of a salvage.
 
     Attributes:
         kept: Where the old file is now; None when there was none.
-        rows: Table to its rows by the old file's catalog; empty when not even that is readable.
-        carried: Table to the rows that the new file has from it.
-        lost: Table to why nothing of it could be carried over.
+        rows: Table to its number of rows in the old file's catalog; empty when the catalog is unreadable.
+        carried: Table to the number of rows copied to the new file.
+        lost: Table to the reason why none of its rows could be copied.
     """
 
     kept: Path | None
@@ -39,25 +39,25 @@ class Salvage:
     lost: Mapping[str, str] = field(default_factory=dict)
 
 
-def replace_file(home: Path, wanted: Mapping[str, str]) -> Salvage:
-    """Move the warehouse's files aside and begin new ones; no process may have them open.
+def replace_file(home: Path, conditions: Mapping[str, str]) -> Salvage:
+    """Move the warehouse's files aside and start new ones; no process may have them open.
 
-    One set of old files is kept. Where an earlier attempt was cut short after the move, those it kept are read again.
+    One set of old files is kept. If an earlier attempt was interrupted after the move, the files it kept are used.
 
     Args:
         home: The state folder.
-        wanted: Table (``OPS.ALERTS``) to the condition of the rows that are carried over.
+        conditions: Table (``OPS.ALERTS``) to the SQL condition of the rows to copy.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
     """
-    live, draft, aside = home / "warehouse", home / "warehouse-new", home / KEPT
+    live, draft, aside = home / "warehouse", home / "warehouse-new", home / KEPT_FOLDER
     shutil.rmtree(draft, ignore_errors=True)
     private.make_folder(draft)
-    there = (live / f"{DATABASE}.db").exists()
-    source = live if there else max(aside.glob("*"), default=None)
-    rows, carried, lost = _copied(source, draft, wanted) if source else ({}, {}, {})
-    if there:
+    has_file = (live / f"{DATABASE}.db").exists()
+    source = live if has_file else max(aside.glob("*"), default=None)
+    rows, carried, lost = _copy(source, draft, conditions) if source else ({}, {}, {})
+    if has_file:
         shutil.rmtree(aside, ignore_errors=True)
         private.make_folder(aside)
         source = live.rename(aside / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}")
@@ -67,8 +67,8 @@ def replace_file(home: Path, wanted: Mapping[str, str]) -> Salvage:
     return Salvage(source, rows, carried, lost)
 
 
-def _copied(
-    source: Path, draft: Path, wanted: Mapping[str, str]
+def _copy(
+    source: Path, draft: Path, conditions: Mapping[str, str]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, str]]:
     import duckdb
 
@@ -79,12 +79,12 @@ def _copied(
             _attach(connection, source / f"{DATABASE}.db")
             rows = {f"{schema}.{table}": count for schema, table, count in tables(connection, "old")}
         except duckdb.Error as error:
-            return {}, {}, dict.fromkeys(wanted, " ".join(str(error).split())[:200])
+            return {}, {}, dict.fromkeys(conditions, " ".join(str(error).split())[:200])
         lost: dict[str, str] = {}
-        connection.execute(f"attach '{_text(draft / f'{DATABASE}.db')}' as new")
-        for name in (one for one in wanted if one in rows):
+        connection.execute(f"attach '{_escaped(draft / f'{DATABASE}.db')}' as new")
+        for name in (table for table in conditions if table in rows):
             try:
-                carried[name] = _carry(connection, name, wanted[name])
+                carried[name] = _copy_table(connection, name, conditions[name])
             except duckdb.Error as error:
                 lost[name] = " ".join(str(error).split())[:200]
                 if not WarehouseDamaged.is_meant_by(str(error)):
@@ -95,24 +95,24 @@ def _copied(
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Attach the old file to read it; without its log, if that is what is torn."""
+    """Attach the old file read-only; without its log if the log is torn."""
     import duckdb
 
     try:
-        connection.execute(f"attach '{_text(file)}' as old (read_only)")
+        connection.execute(f"attach '{_escaped(file)}' as old (read_only)")
     except duckdb.Error as error:
         if "WAL" not in str(error):
             raise
         folder = Path(tempfile.mkdtemp(dir=file.parent))
         try:
-            (folder / file.name).hardlink_to(file)  # under another name no log lies beside it
-            connection.execute(f"attach '{_text(folder / file.name)}' as old (read_only)")
+            (folder / file.name).hardlink_to(file)  # in another folder there is no log beside it
+            connection.execute(f"attach '{_escaped(folder / file.name)}' as old (read_only)")
         finally:
             shutil.rmtree(folder)
 
 
-def _carry(connection: duckdb.DuckDBPyConnection, name: str, condition: str) -> int:
-    """Copy the rows of a table that fulfil the condition, in one transaction; returns how many."""
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: str, condition: str) -> int:
+    """Copy the matching rows of a table in one transaction; returns their number."""
     import duckdb
 
     schema, table = name.split(".")
@@ -138,5 +138,5 @@ _REQUIRED = (
 )
 
 
-def _text(path: Path) -> str:
+def _escaped(path: Path) -> str:
     return str(path).replace("'", "''")

@@ -1,4 +1,4 @@
-"""Simulator: seeded events with real shape, and with the flaws of real life; same seed, same bytes."""
+"""Simulator: seeded events with realistic demand and realistic defects; the same seed gives the same bytes."""
 
 from rtlib.simulator.history import history
 from rtlib.simulator.live import Simulator

@@ -1,4 +1,4 @@
-"""History: weeks of clean events in one go, so that batch work has something to work on."""
+"""History: weeks of events without defects, as input for the batch layer."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ from rtlib.errors import ConfigError
 from rtlib.records import Event
 from rtlib.simulator.sampling import DAY, bodies, event_ids, event_of, generator, microseconds, moment_of, sample_events
 
-TIDE = 0.15  # how far the year lifts and lowers demand: in winter four weeks bring some 7 % more
-TURN, YEAR = date(2025, 12, 21).toordinal(), 365.2425  # a day on which demand is the year's mean and rises, and a year
-DAY_NOISE = 0.05  # how far a day strays from the curve, as the sigma of a factor
-SITE_NOISE = 0.08  # the same for one site's share of a day
+AMPLITUDE = 0.15  # of demand over the year: in winter it grows by some 7 % within four weeks
+RISING_MEAN, YEAR = date(2025, 12, 21).toordinal(), 365.2425  # a day at the year's mean while demand rises; in days
+DAY_NOISE = 0.05  # deviation of a day from the curve: sigma of a lognormal factor
+SITE_NOISE = 0.08  # the same for a site's share of a day
 
 
 def history(
     domain: Domain, *, seed: int, until: datetime, days: int = 28, per_day: int = 5000, run: str = "0"
 ) -> Iterator[Event]:
-    """Clean events of the ``days`` before ``until``, in the order in which they happened.
+    """Events without defects of the ``days`` before ``until``, in the order of ``occurred_at``.
 
-    They follow the domain's hours, weekdays and holidays, rise and fall with the year, and no day or site is quite
-    like another. Each day is drawn for itself and knows nothing of the others, so that a day has the same events
-    whichever window it is asked for in. Its producers are called ``history-...``, so that nobody takes them for a live
-    run's.
+    They follow the domain's hours, weekdays and holidays and the season, with noise for each day and site. Each day is
+    drawn independently, so it has the same events in every window. The producers are named ``history-...``, to
+    distinguish them from those of a live run.
 
     Args:
-        domain: What happens, where and how often.
-        seed: Same seed and arguments, same events.
-        until: The end (aware), itself excluded; each day begins at its time of day.
-        days: How many days.
-        per_day: Events a day, on average over a year.
-        run: Sets one backfill's producers apart from another's.
+        domain: The kinds of events, the sites and the demand.
+        seed: The same seed and arguments give the same events.
+        until: The end (with a time zone), exclusive; each day begins at this time of day.
+        days: The number of days.
+        per_day: Events per day, on average over a year.
+        run: Distinguishes the producers of several backfills.
 
     Raises:
         ConfigError: ``until`` has no time zone, or ``days`` or ``per_day`` is below 1.
     """
     if until.tzinfo is None:
-        raise ConfigError(f"until is {until}, without a time zone", cure="give an aware moment, as in UTC")
+        raise ConfigError(
+            f"until is {until}, without a time zone", cure="pass a moment with a time zone, for instance UTC"
+        )
     if days < 1 or per_day < 1:
-        raise ConfigError(f"a history of {days} days with {per_day} events each", cure="give at least 1 of both")
+        raise ConfigError(f"a history of {days} days with {per_day} events per day", cure="pass at least 1 for both")
     first = microseconds(until) - days * DAY
-    starts = (first + place * DAY for place in range(days))
+    starts = (first + index * DAY for index in range(days))
     return (event for start in starts for event in _day(domain, seed=seed, start=start, per_day=per_day, run=run))
 
 
 def seasonality(day: date) -> float:
-    """How busy that time of the year is; 1 on average over the year."""
-    return 1 + TIDE * sin(2 * pi * (day.toordinal() - TURN) / YEAR)
+    """The demand at that time of the year, as a multiple of the year's mean."""
+    return 1 + AMPLITUDE * sin(2 * pi * (day.toordinal() - RISING_MEAN) / YEAR)
 
 
 def day_level(rng: np.random.Generator, day: date) -> float:
-    """How busy a day is for its time of the year and by chance; weekdays and holidays come on top."""
+    """The demand of a day by season and noise, as a multiple of the year's mean; without weekdays and holidays."""
     return seasonality(day) * float(rng.lognormal(0, DAY_NOISE))
 
 
@@ -64,10 +65,10 @@ def _day(domain: Domain, *, seed: int, start: int, per_day: int, run: str) -> It
     day = moment_of(start)
     rng = generator(seed, domain.name, "history", run, str(per_day), day.isoformat())
     level = per_day * day_level(rng, day.date()) / 86_400
-    weights = rng.lognormal(0, SITE_NOISE, len(domain.sites)) * [one.weight for one in domain.sites]
-    happened, sites = sample_events(rng, domain, start=start, length=DAY, rate=level, weights=weights)
+    weights = rng.lognormal(0, SITE_NOISE, len(domain.sites)) * [site.weight for site in domain.sites]
+    moments, sites = sample_events(rng, domain, start=start, length=DAY, rate=level, weights=weights)
     sequences = [count() for _ in domain.sites]
-    columns = (happened.tolist(), sites.tolist(), event_ids(rng, happened), bodies(rng, domain, sites))
+    columns = (moments.tolist(), sites.tolist(), event_ids(rng, moments), bodies(rng, domain, sites))
     for occurred, site, event_id, body in zip(*columns, strict=True):
         yield event_of(
             domain,

@@ -1,4 +1,4 @@
-"""Breakage: the ways in which real producers break their events; none of them fits any domain's schema."""
+"""Malformed: the ways in which real producers break their events; the result fits no domain's schema."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _without(name: str) -> Callable[[Fields], bytes]:
 
 
 def _truncated(fields: Fields) -> bytes:
-    whole = compact(fields).encode()
-    return whole[: len(whole) * 2 // 3]
+    payload = compact(fields).encode()
+    return payload[: len(payload) * 2 // 3]
 
 
 def _not_utf8(fields: Fields) -> bytes:
@@ -54,6 +54,6 @@ BREAKAGES: dict[str, Callable[[Fields], bytes]] = {
 }
 
 
-def broken(name: str, fields: Fields) -> bytes:
-    """The event of these JSON fields, broken in the way that has this name in ``BREAKAGES``."""
+def malformed_payload(name: str, fields: Fields) -> bytes:
+    """The event with these JSON fields, broken as named in ``BREAKAGES``."""
     return BREAKAGES[name](fields)

@@ -1,4 +1,4 @@
-"""Sent: a record as the simulator sends it, its bytes, and the count of what was sent."""
+"""Records: a record as the simulator sends it, its bytes, and the tally of the records sent."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ compact = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Defect(StrEnum):
-    """What is wrong with a record, if anything is.
+    """The defect of a record.
 
-    ``late`` is within the watermark, ``too_late`` is beyond it, ``out_of_order`` is off by a few seconds.
+    ``late`` is within the watermark, ``too_late`` is beyond it, ``out_of_order`` is a few seconds behind.
     """
 
     LATE = "late"
@@ -27,28 +27,28 @@ class Defect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRecord:
-    """One record on its way to Kafka.
+    """A record on its way to Kafka.
 
     Attributes:
-        send_at: When it is sent (aware, UTC).
+        send_at: The time to send it (UTC).
         key: The site.
-        payload: The event as compact JSON in UTF-8, without a frame; or something broken.
+        payload: The event as compact JSON in UTF-8, without a frame; or a malformed payload.
         event: The event; None when the record is malformed.
-        flaw: What is wrong with it, or None.
+        defect: Its defect, or None.
     """
 
     send_at: datetime
     key: str
     payload: bytes
     event: Event | None
-    flaw: Defect | None
+    defect: Defect | None
 
 
 def encode(event: Event) -> bytes:
-    """The event's JSON object as compact UTF-8, equal to what ``json.dumps`` makes of ``event.to_json()``.
+    """The event's JSON object as compact UTF-8, equal to ``json.dumps(event.to_json())`` without spaces.
 
-    It is written by hand because it runs for every event, and three times as fast this way; the names that it puts
-    in are the domain's own and need no escaping.
+    Formatted by hand because it runs for every event and is three times as fast; the inserted names are the domain's
+    own and need no escaping.
     """
     value = "null" if event.value is None else repr(event.value)
     return (
@@ -60,29 +60,29 @@ def encode(event: Event) -> bytes:
 
 
 class TallyKeeper:
-    """Counts records as they are sent; it changes in place, because it is asked thousands of times a second."""
+    """Counts records as they are sent; mutable, because it is called thousands of times per second."""
 
     def __init__(self) -> None:
         self._events = 0
-        self._flaws = dict.fromkeys(Defect, 0)
+        self._defects = dict.fromkeys(Defect, 0)
         self._last_sequence: dict[str, int] = {}
 
-    def add(self, sent: SimulatedRecord) -> None:
-        """Count one record."""
-        if sent.flaw is not None:
-            self._flaws[sent.flaw] += 1
-        if sent.event is not None and sent.flaw is not Defect.DUPLICATE:
+    def add(self, record: SimulatedRecord) -> None:
+        """Count a record."""
+        if record.defect is not None:
+            self._defects[record.defect] += 1
+        if record.event is not None and record.defect is not Defect.DUPLICATE:
             self._events += 1
-            self._last_sequence[sent.event.producer_id] = sent.event.sequence
+            self._last_sequence[record.event.producer_id] = record.event.sequence
 
     def tally(self) -> Tally:
-        """What was counted so far; later records do not change it."""
+        """The tally so far; later records do not change it."""
         return Tally(
             events=self._events,
-            duplicates=self._flaws[Defect.DUPLICATE],
-            malformed=self._flaws[Defect.MALFORMED],
-            late=self._flaws[Defect.LATE],
-            too_late=self._flaws[Defect.TOO_LATE],
-            out_of_order=self._flaws[Defect.OUT_OF_ORDER],
+            duplicates=self._defects[Defect.DUPLICATE],
+            malformed=self._defects[Defect.MALFORMED],
+            late=self._defects[Defect.LATE],
+            too_late=self._defects[Defect.TOO_LATE],
+            out_of_order=self._defects[Defect.OUT_OF_ORDER],
             last_sequence=dict(self._last_sequence),
         )

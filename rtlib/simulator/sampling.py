@@ -1,4 +1,4 @@
-"""Draw: what happens, when and where, drawn from a seeded generator in blocks (one by one would be 20 times slower)."""
+"""Sampling: times, sites and contents of events, drawn from a seeded generator; in blocks, for 20 times the speed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86_400_000_000  # in microseconds
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """A generator of its own for each seed and names (``hash`` would differ from process to process)."""
+    """A separate generator for each seed and names (``hash`` would differ between processes)."""
     return np.random.default_rng([seed, zlib.crc32("|".join(names).encode())])
 
 
@@ -33,20 +33,20 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment_of(microseconds: int) -> datetime:
-    """The aware moment, in UTC."""
+    """The moment in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
 def arrivals(
     rng: np.random.Generator, *, start: int, length: int, rate: Callable[[Floats], Floats], peak: float
 ) -> Integers:
-    """Moments of a Poisson process in [start, start + length), in order; all in microseconds.
+    """Moments of an inhomogeneous Poisson process in [start, start + length), in order; all in microseconds.
 
-    Thinning: draw at the highest rate, then keep each moment with the probability that its own rate asks for.
+    Thinning (Lewis and Shedler, 1979): draw at the peak rate, then keep each moment with probability rate / peak.
 
     Args:
         rate: Events per second at each moment (seconds since 1970).
-        peak: A rate that is never exceeded.
+        peak: An upper bound of the rate.
     """
     moments = start + np.sort(rng.integers(0, length, rng.poisson(peak * length / 1e6)))
     keep = rng.random(len(moments)) * peak < rate(moments / 1e6)
@@ -64,12 +64,12 @@ def sample_events(
     weights: Sequence[float] | Floats,
     shaped: bool = True,
 ) -> tuple[Integers, Integers]:
-    """When and where (an index) something happens in [start, start + length), in order; moments in microseconds.
+    """Moments (microseconds) and sites (indices) of the events in [start, start + length), in order.
 
     Args:
         rate: Events per second, the mean over a week without holidays.
-        weights: How likely each site is on an ordinary day.
-        shaped: Follow the hours, weekdays and holidays; False for the same intensity at all times.
+        weights: The relative frequency of each site on an ordinary day.
+        shaped: Follow the hours, weekdays and holidays; False for a constant rate.
     """
     demand = domain.demand
     calendar = np.array([domain.calendar(_date(day)) for day in range(start // DAY, (start + length - 1) // DAY + 1)])
@@ -84,7 +84,7 @@ def sample_events(
     sites = pick(rng, weights, len(moments))
     if ordinary:
         return moments, sites
-    # Thinned once more, because a holiday is one country's and not the stream's.
+    # Thinned again, because a holiday concerns the sites of a country, not the whole stream.
     keep = rng.random(len(moments)) * max(1.0, demand.holiday) < calendar[moments // DAY - start // DAY, sites]
     return moments[keep], sites[keep]
 
@@ -94,7 +94,7 @@ def _date(day: int) -> date:
 
 
 def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int) -> Integers:
-    """``count`` indices, each as likely as its weight."""
+    """``count`` indices, drawn with probabilities proportional to the weights."""
     share = np.cumsum(weights)
     chosen: Integers = np.searchsorted(share, rng.random(count) * share[-1], side="right")
     return chosen
@@ -108,22 +108,22 @@ def bodies(
     level: float | Floats = 1.0,
     level_kinds: Collection[str] = (),
 ) -> list[Body]:
-    """Kind, value and attributes of one event for each entry of ``sites`` (indices).
+    """Kind, value and attributes of an event for each entry of ``sites`` (indices).
 
-    ``level`` scales the values of ``level_kinds``, or of all kinds where none is named.
+    ``level`` scales the values of ``level_kinds``; of all kinds if that is empty.
     """
-    usual = np.array([one.level for one in domain.sites])[sites]
+    usual = np.array([site.level for site in domain.sites])[sites]
     scaled = usual * level
-    chosen = pick(rng, [one.share for one in domain.kinds], len(sites))
-    made: dict[int, Body] = {}
+    chosen = pick(rng, [kind.share for kind in domain.kinds], len(sites))
+    drawn: dict[int, Body] = {}
     for index, kind in enumerate(domain.kinds):
         places = np.flatnonzero(chosen == index)
         levels = scaled if not level_kinds or kind.name in level_kinds else usual
         values = _values(rng, kind.value, levels[places])
         attributes = _attributes(rng, (*domain.attributes, *kind.attributes), len(places))
         for place, value, entries in zip(places.tolist(), values, attributes, strict=True):
-            made[place] = (kind, value, entries)
-    return [made[place] for place in range(len(sites))]
+            drawn[place] = (kind, value, entries)
+    return [drawn[place] for place in range(len(sites))]
 
 
 def _values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Sequence[float | None]:
@@ -140,8 +140,8 @@ def _values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Sequen
 
 
 def _attributes(rng: np.random.Generator, specs: Sequence[Attribute], count: int) -> Iterator[dict[str, Any]]:
-    names = [one.name for one in specs]
-    columns = [_column(rng, one, count) for one in specs]
+    names = [spec.name for spec in specs]
+    columns = [_column(rng, spec, count) for spec in specs]
     return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
@@ -153,11 +153,11 @@ def _column(rng: np.random.Generator, spec: Attribute, count: int) -> list[Any]:
 
 
 def event_ids(rng: np.random.Generator, occurred: Integers) -> list[str]:
-    """A UUID, version 7, for each moment (microseconds): its milliseconds, then 74 random bits."""
+    """A UUID of version 7 (RFC 9562) for each moment (microseconds): its milliseconds, then 74 random bits."""
     first = rng.integers(0, 1 << 12, len(occurred)).tolist()
     second = rng.integers(0x8000, 0xC000, len(occurred)).tolist()
     third = rng.integers(0, 1 << 48, len(occurred)).tolist()
-    stamps = [f"{one:012x}" for one in (occurred // 1000).tolist()]
+    stamps = [f"{milliseconds:012x}" for milliseconds in (occurred // 1000).tolist()]
     return [
         f"{stamp[:8]}-{stamp[8:]}-7{a:03x}-{b:04x}-{c:012x}"
         for stamp, a, b, c in zip(stamps, first, second, third, strict=True)
@@ -167,7 +167,7 @@ def event_ids(rng: np.random.Generator, occurred: Integers) -> list[str]:
 def event_of(
     domain: Domain, site: Site, body: Body, *, event_id: str, occurred: int, producer_id: str, sequence: int
 ) -> Event:
-    """Put an event together; ``occurred`` is in microseconds."""
+    """Build an event; ``occurred`` is in microseconds."""
     kind, value, attributes = body
     return Event(
         event_id=event_id,

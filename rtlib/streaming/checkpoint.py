@@ -71,6 +71,20 @@ def heal(folder: Path, query: str) -> Healing:
     return found
 
 
+def reached(folder: Path, topic: str) -> dict[int, int]:
+    """Partition to the offset up to which a query has planned to read a topic; empty for a query that has not begun.
+
+    A newest entry that is torn is passed over; it says no more than the one before it.
+    """
+    for _, path in sorted(_entries(folder / "offsets").items(), reverse=True):
+        try:
+            planned = json.loads(path.read_text().splitlines()[-1])[topic]
+            return {int(partition): int(offset) for partition, offset in planned.items()}
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue
+    return {}
+
+
 def examine(folder: Path, query: str) -> Healing:
     """What ``heal`` would do; nothing is changed.
 

@@ -1,4 +1,4 @@
-"""Connection: Snowflake, or fakesnow on a laptop, by the same connector."""
+"""Connection: to Snowflake, or to fakesnow on a laptop, through the same connector."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
@@ -18,14 +18,15 @@ from rtlib.run_state import WAREHOUSE_USER
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 LOCAL_ACCOUNT = "fakesnow"
 LOCAL_HOST = "127.0.0.1"
 LOCAL_RETRY_SECONDS = 2
 LOCAL_CURE = "rtlib status; rtlib up"
-# Snowflake's numbers for a token it does not know or that has run out, the connector's for a closed connection.
+# Snowflake's error numbers for an unknown or expired token, and the connector's for a closed connection.
 SESSION_GONE = frozenset({390103, 390104, 390108, 390111, 390112, 390114, 250002})
-RIDE_OUT_SECONDS = 20.0  # a local warehouse that was killed is back within a few seconds
+RIDE_OUT_SECONDS = 20.0  # a killed local warehouse is back within a few seconds
 
 
 def connect(settings: Settings) -> SnowflakeConnection:
@@ -35,12 +36,12 @@ def connect(settings: Settings) -> SnowflakeConnection:
         ConfigError: A Snowflake account is set without a user, or without a key pair or token.
         WarehouseUnreachable: The warehouse does not answer.
         WarehouseDamaged: The local warehouse's file cannot be read.
-        WarehouseError: It refuses the sign-in.
+        WarehouseError: The warehouse refuses the sign-in.
     """
     import snowflake.connector
     from snowflake.connector.errors import Error
 
-    # What matters of these is in the error that is raised.
+    # The raised error carries what matters of these logs.
     for name in ("snowflake.connector", "snowflake.connector.vendored.urllib3", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     where = "the local warehouse" if settings.local_warehouse else f"Snowflake account {settings.snowflake_account}"
@@ -49,26 +50,26 @@ def connect(settings: Settings) -> SnowflakeConnection:
         connection = snowflake.connector.connect(**{**_common(settings), **options})
     except (Error, OSError) as error:
         if _is_unreachable(error):
-            raise WarehouseUnreachable(f"{where} does not answer: {_said(error)}", cure=_cure(settings)) from error
+            raise WarehouseUnreachable(f"{where} does not answer: {_message(error)}", cure=_cure(settings)) from error
         if settings.local_warehouse and WarehouseDamaged.is_meant_by(str(error)):
             raise WarehouseDamaged(_damage_in(error), cure=WarehouseDamaged.CURE) from error
-        raise WarehouseError(f"{where} refused the sign-in: {_said(error)}", cure=_sign_in_cure(settings)) from error
-    connection.errorhandler = _raise_but_in_timers
+        raise WarehouseError(f"{where} refused the sign-in: {_message(error)}", cure=_sign_in_cure(settings)) from error
+    connection.errorhandler = _raise_outside_timers
     return connection
 
 
 def execute(connection: SnowflakeConnection, sql: str, parameters: Sequence[object] = ()) -> int:
-    """Run a statement and return how many rows it touched (-1 where the warehouse does not say).
+    """Run a statement; returns how many rows it changed (-1 if the warehouse does not report it).
 
     Raises:
-        WarehouseDamaged: The local warehouse's file cannot be read there.
+        WarehouseDamaged: The local warehouse's file cannot be read.
         WarehouseError: The warehouse refused it or did not answer.
     """
     return int(_run(connection, sql, parameters).rowcount or 0)
 
 
 def query(connection: SnowflakeConnection, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
-    """Run a query and return its rows, each a mapping by lower-case column name.
+    """Run a query; returns its rows as mappings by lower-case column name.
 
     Raises:
         WarehouseError: The warehouse refused it or did not answer.
@@ -80,23 +81,27 @@ def query(connection: SnowflakeConnection, sql: str, parameters: Sequence[object
 
 @contextmanager
 def transaction(connection: SnowflakeConnection) -> Iterator[None]:
-    """All statements of the block, or none of them."""
+    """Run the block's statements in a transaction: all of them take effect, or none."""
     try:
         execute(connection, "begin")
         yield
         execute(connection, "commit")
     except BaseException:
-        with suppress(WarehouseError):  # when the session is gone, so is its transaction
+        with suppress(WarehouseError):  # a lost session has lost its transaction too
             execute(connection, "rollback")
         raise
 
 
 class Warehouse:
-    """A connection for a long-lived process: opened when needed, and opened anew when it broke.
+    """A connection for a long-lived process: opened when needed, and reopened after it broke.
 
-    A warehouse that starts again knows none of its old sessions, so work that fails is tried on a new one: for a
-    while when the warehouse does not answer, once when it refused a statement. Only work that may be repeated
-    belongs here. One thread at a time uses it; the others wait.
+    A restarted warehouse has lost its sessions, so failed work is retried on a new connection: for a while if the
+    warehouse does not answer, once if it refused a statement. Only work that may be repeated belongs here. Threads
+    use it in turn.
+
+    Args:
+        settings: Which warehouse.
+        ride_out_seconds: How long to retry while the warehouse does not answer.
     """
 
     def __init__(self, settings: Settings, *, ride_out_seconds: float = RIDE_OUT_SECONDS) -> None:
@@ -105,32 +110,34 @@ class Warehouse:
         self._connection: SnowflakeConnection | None = None
         self._lock = threading.Lock()
 
-    def run(self, work: Callable[[SnowflakeConnection], Result]) -> Result:
-        """Do some work on the connection.
+    def run(
+        self, work: Callable[Concatenate[SnowflakeConnection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Call ``work(connection, *args, **kwargs)``.
 
         Raises:
-            WarehouseUnreachable: The warehouse did not answer in all that time.
+            WarehouseUnreachable: The warehouse did not answer within ``ride_out_seconds``.
             WarehouseError: It refused a statement twice.
         """
         refused = stop_after_attempt(2)
         silent = stop_after_delay(self._ride_out)
 
-        def enough(state: RetryCallState) -> bool:
+        def give_up(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             return silent(state) if isinstance(error, WarehouseUnreachable) else refused(state)
 
         retrying = Retrying(
-            retry=retry_if_exception_type(WarehouseError), wait=wait_fixed(0.5), stop=enough, reraise=True
+            retry=retry_if_exception_type(WarehouseError), wait=wait_fixed(0.5), stop=give_up, reraise=True
         )
         with self._lock:
-            result: Result = retrying(self._try, work)
+            result: Result = retrying(self._try, lambda connection: work(connection, *args, **kwargs))
             return result
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with suppress(Exception):  # a broken one is being thrown away
+            with suppress(Exception):  # it may be broken already
                 connection.close()
 
     def _try(self, work: Callable[[SnowflakeConnection], Result]) -> Result:
@@ -153,12 +160,12 @@ def _run(connection: SnowflakeConnection, sql: str, parameters: Sequence[object]
         kind = " ".join(sql.split()[:3])
         local = connection.account == LOCAL_ACCOUNT
         if _is_unreachable(error):
-            cure = LOCAL_CURE if local else "check the network; the statement may be tried again"
-            raise WarehouseUnreachable(f"no answer to '{kind} …': {_said(error)}", cure=cure) from error
+            cure = LOCAL_CURE if local else "check the network; the statement may be retried"
+            raise WarehouseUnreachable(f"no answer to '{kind} …': {_message(error)}", cure=cure) from error
         if local and WarehouseDamaged.is_meant_by(str(error)):
-            raise WarehouseDamaged(f"'{kind} …' failed: {_said(error)}", cure=WarehouseDamaged.CURE) from error
+            raise WarehouseDamaged(f"'{kind} …' failed: {_message(error)}", cure=WarehouseDamaged.CURE) from error
         cure = "rtlib logs warehouse" if local else "check the role's rights and the query history"
-        raise WarehouseError(f"the warehouse refused '{kind} …': {_said(error)}", cure=cure) from error
+        raise WarehouseError(f"the warehouse refused '{kind} …': {_message(error)}", cure=cure) from error
 
 
 def _common(settings: Settings) -> dict[str, object]:
@@ -166,11 +173,11 @@ def _common(settings: Settings) -> dict[str, object]:
     return {
         "database": settings.snowflake_database,
         "application": "rtlib",
-        # Values travel beside the statement, never inside it.
+        # Values are bound parameters, never part of the statement.
         "paramstyle": "qmark",
         "network_timeout": seconds,
         "login_timeout": seconds,
-        # TIMESTAMP_NTZ columns hold UTC, so "now" has to be UTC too.
+        # TIMESTAMP_NTZ columns hold UTC, so the current time has to be UTC too.
         "session_parameters": {"TIMEZONE": "UTC", "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
     }
 
@@ -178,9 +185,9 @@ def _common(settings: Settings) -> dict[str, object]:
 def _local(settings: Settings) -> dict[str, object]:
     try:
         port = settings.local_port("warehouse")
-        _knock(port)
+        _probe_port(port)
         secret = settings.local_secret("warehouse")
-    except ServiceError as error:  # no stack runs: it may come, as after any other silence
+    except ServiceError as error:  # no stack runs; it may start, so this is retried like any other silence
         raise WarehouseUnreachable(error.what, cure=LOCAL_CURE) from error
     return {
         "account": LOCAL_ACCOUNT,
@@ -189,18 +196,18 @@ def _local(settings: Settings) -> dict[str, object]:
         "host": LOCAL_HOST,
         "port": port,
         "protocol": "http",
-        # How long the connector goes on retrying; a statement itself may take the socket's timeout.
+        # How long the connector retries; a statement itself may take the socket's timeout.
         "network_timeout": min(LOCAL_RETRY_SECONDS, settings.warehouse_timeout_seconds),
         "login_timeout": min(LOCAL_RETRY_SECONDS, settings.warehouse_timeout_seconds),
         "socket_timeout": settings.warehouse_timeout_seconds,
-        # Nothing here may look for a cloud's metadata service or a certificate's revocation.
+        # No look-up of a cloud's metadata service or of revoked certificates: there is neither.
         "platform_detection_timeout_seconds": 0,
         "disable_ocsp_checks": True,
     }
 
 
 def _snowflake(settings: Settings) -> dict[str, object]:
-    """Sign-in by key pair or token; a password is not taken, because Snowflake refuses password-only sign-ins."""
+    """Sign-in by key pair or token; not by password, because Snowflake refuses password-only sign-ins."""
     if settings.snowflake_user is None:
         raise ConfigError("RTLIB_SNOWFLAKE_ACCOUNT is set, but no user", cure="set RTLIB_SNOWFLAKE_USER")
     options = {
@@ -228,14 +235,14 @@ def _credentials(settings: Settings) -> dict[str, object]:
     )
 
 
-def _knock(port: int) -> None:
-    """Fail at once where nothing listens; the connector would go on trying."""
+def _probe_port(port: int) -> None:
+    """Fail at once if nothing listens on the port; the connector would retry."""
     with socket.create_connection((LOCAL_HOST, port), timeout=LOCAL_RETRY_SECONDS):
         pass
 
 
 def _is_unreachable(error: Exception) -> bool:
-    """True for what may pass: no connection, no answer in time, or a session that is no longer known."""
+    """True for transient errors: no connection, no answer in time, or an expired session."""
     from snowflake.connector import errors
 
     if getattr(error, "errno", None) in SESSION_GONE:
@@ -244,8 +251,8 @@ def _is_unreachable(error: Exception) -> bool:
     return not answered or isinstance(error, errors.OperationalError)
 
 
-def _raise_but_in_timers(connection: Any, cursor: Any, kind: Any, values: dict[str, Any]) -> None:
-    """The connector cancels slow statements from a timer's thread; that this failed too is no news to anybody."""
+def _raise_outside_timers(connection: Any, cursor: Any, kind: Any, values: dict[str, Any]) -> None:
+    """Raise errors, except in a timer's thread: there the connector cancels slow statements, and may fail to."""
     from snowflake.connector.errors import Error
 
     if not isinstance(threading.current_thread(), threading.Timer):
@@ -257,17 +264,17 @@ def _cure(settings: Settings) -> str:
 
 
 def _damage_in(error: Exception) -> str:
-    """The warehouse's sentence about its file, without what the connector puts before it."""
-    said = _said(error)
-    return said[max(0, said.find("the warehouse's file")) :]
+    """The warehouse's sentence about its file, without the connector's prefix."""
+    message = _message(error)
+    return message[max(0, message.find("the warehouse's file")) :]
 
 
 def _sign_in_cure(settings: Settings) -> str:
     if settings.local_warehouse:
-        return "rtlib down && rtlib up, which draws a new secret"
+        return "rtlib down && rtlib up, which generates a new secret"
     return "check account, user, role and credentials; RTLIB_SNOWFLAKE_… in .env.local"
 
 
-def _said(error: Exception) -> str:
-    """The warehouse's own words, without the connector's prefix and in one line."""
+def _message(error: Exception) -> str:
+    """The warehouse's message, without the connector's prefix, in a single line."""
     return " ".join(str(getattr(error, "msg", None) or error).split())[:400]

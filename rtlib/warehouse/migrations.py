@@ -1,4 +1,4 @@
-"""Schema: versioned SQL files, each applied once, in order, and never edited afterwards."""
+"""Migrations: versioned SQL files, each applied once, in order, and never edited afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ create table if not exists OPS.MIGRATIONS (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file of SQL; its version is the file's name before the two underscores."""
+    """A file of SQL; its version is the file's name up to the two underscores."""
 
     version: str
     sql: str
@@ -42,51 +42,51 @@ def migrations(folder: Path = FOLDER) -> Iterator[Migration]:
 
 
 def migrate(connection: SnowflakeConnection, *, folder: Path = FOLDER) -> list[str]:
-    """Apply what has not been applied yet; return those versions.
+    """Apply the migrations that have not been applied yet; returns their versions.
 
-    Every statement is written so that it may run twice (``if not exists``), because a warehouse may stop between a
-    statement and the note that it was applied.
+    Every statement may run twice (``if not exists``), because a warehouse may stop between a statement and the record
+    that it was applied.
 
     Raises:
-        WarehouseError: A statement failed, or a migration that was applied before has been edited since.
+        WarehouseError: A statement failed, or an applied migration was edited afterwards.
     """
     execute(connection, "create schema if not exists OPS")
     execute(connection, LEDGER)
-    known = {
+    checksums = {
         row["version"]: row["checksum"] for row in query(connection, "select version, checksum from OPS.MIGRATIONS")
     }
     applied = []
     for migration in migrations(folder):
-        before = known.get(migration.version)
-        if before is None:
+        checksum = checksums.get(migration.version)
+        if checksum is None:
             _apply(connection, migration)
             applied.append(migration.version)
-        elif before != migration.checksum:
+        elif checksum != migration.checksum:
             raise WarehouseError(
                 f"migration {migration.version} was edited after it was applied",
-                cure="undo the edit and add a new migration; or rtlib reset, when the data may go",
+                cure="undo the edit and add a new migration; or rtlib reset, if the data may go",
             )
     return applied
 
 
 def columns(table: str, *, folder: Path = FOLDER) -> tuple[str, ...]:
-    """The columns that the migrations give a table (``OPS.ALERTS``), in lower case; none for one they do not make."""
+    """The columns of a table (``OPS.ALERTS``) by the migrations, in lower case; none if they do not create it."""
     from sqlglot import exp, parse_one
 
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for migration in migrations(folder):
         for statement in statements(migration.sql + "\n"):
             tree = parse_one(statement, dialect="snowflake")
             target = tree.find(exp.Table)
             if target is not None and target.sql(dialect="snowflake").upper() == table:
-                found |= {one.name.lower(): None for one in tree.find_all(exp.ColumnDef)}
-    return tuple(found)
+                names |= {column.name.lower(): None for column in tree.find_all(exp.ColumnDef)}
+    return tuple(names)
 
 
 def statements(sql: str) -> list[str]:
     """The statements of a migration: comments dropped, split at the semicolons that end lines."""
     lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
-    return [one.strip() for one in "\n".join(lines).split(";\n") if one.strip(" ;\n")]
+    return [statement.strip() for statement in "\n".join(lines).split(";\n") if statement.strip(" ;\n")]
 
 
 def _apply(connection: SnowflakeConnection, migration: Migration) -> None:

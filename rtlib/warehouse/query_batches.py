@@ -1,4 +1,4 @@
-"""Batches: what the kpis query read and knew, batch by batch, kept beside its KPIs in SPEED.BATCHES."""
+"""Query batches: offsets, watermark and state of each batch of the kpis query, in SPEED.BATCHES beside its KPIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtlib.warehouse.staging import moment_text
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-ROWS = 400
+INSERT_ROWS = 400
 _TYPES = {
     "domain": "varchar", "batch_id": "number(19, 0)", "began_at": "timestamp_ntz", "kafka_partition": "number(10, 0)",
     "offset_from": "number(19, 0)", "offset_to": "number(19, 0)", "watermark": "timestamp_ntz",
@@ -29,27 +29,27 @@ _INSERT = (
 
 
 def note_batches(connection: SnowflakeConnection, domain: str, batches: Sequence[QueryProgress]) -> int:
-    """Keep what batches of the kpis query read and knew; those that are there already change nothing.
+    """Insert batches of the kpis query; those that are already there change nothing.
 
     Args:
         connection: An open connection.
-        domain: Whose query.
+        domain: The domain of the query.
         batches: Its progress.
 
     Returns:
-        How many rows were new: one for each batch and partition.
+        How many rows were new; a batch has a row for each partition.
 
     Raises:
         WarehouseError: The warehouse refused the statement or did not answer.
     """
-    told = {(row["began_at"], row["kafka_partition"]): row for one in batches for row in _rows(domain, one)}
-    rows = list(told.values())
-    slices = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
-    return sum(execute(connection, _INSERT, (json.dumps(some),)) for some in slices)
+    by_key = {(row["began_at"], row["kafka_partition"]): row for batch in batches for row in _rows(domain, batch)}
+    rows = list(by_key.values())
+    chunks = [rows[start : start + INSERT_ROWS] for start in range(0, len(rows), INSERT_ROWS)]
+    return sum(execute(connection, _INSERT, (json.dumps(chunk),)) for chunk in chunks)
 
 
 def dropped(connection: SnowflakeConnection, domain: str) -> int:
-    """How many events the kpis query left out because they were behind the watermark; each batch counts once."""
+    """How many events the kpis query dropped because they were behind the watermark; each batch counts once."""
     sql = (
         "select coalesce(sum(dropped_late), 0) as n from (select began_at, batch_id, max(dropped_late) as dropped_late "
         "from SPEED.BATCHES where domain = ? group by began_at, batch_id)"

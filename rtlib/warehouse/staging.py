@@ -1,4 +1,4 @@
-"""Staging: rows on their way into the warehouse, by a file, PUT and COPY INTO a table of this session's own."""
+"""Staging: rows on their way into the warehouse, through a file, PUT and COPY INTO a temporary table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from snowflake.connector import SnowflakeConnection
 
-# How many rows one INSERT takes: a small warehouse has little memory for a join over whole rows.
+# Rows per INSERT: a small warehouse has little memory for a join over whole rows.
 SLICE_ROWS = 30_000
 EVENT_COLUMNS = {
     "event_id": "varchar", "domain": "varchar", "site": "varchar", "kind": "varchar", "occurred_at": "timestamp_ntz",
@@ -30,39 +30,39 @@ REJECTED_COLUMNS = {
     "kafka_partition": "number(10, 0)", "kafka_offset": "number(19, 0)", "received_at": "timestamp_ntz",
 }  # fmt: skip
 
-AS_TEXT = {"timestamp_ntz": "varchar", "variant": "varchar"}  # what is staged as text, and read in the INSERT
+AS_TEXT = {"timestamp_ntz": "varchar", "variant": "varchar"}  # types staged as text and parsed by the INSERT
 
 
 @contextmanager
 def staged(
     connection: SnowflakeConnection, rows: pd.DataFrame, columns: Mapping[str, str], *, kind: str
 ) -> Iterator[str]:
-    """Bring rows into a temporary table; it is gone afterwards, whatever happens.
+    """Bring rows into a temporary table that is dropped at the end of the block.
 
-    They travel as a Parquet file, whose columns COPY INTO takes by their names. A CSV would have to tell NULL from
-    empty text, and of objects in a VARIANT the warehouse would read each anew for every field that is taken out of
-    it. The table belongs to this session, so that two loaders never meet in it.
+    They travel as a Parquet file, whose columns COPY INTO matches by name. A CSV file cannot distinguish NULL from
+    empty text, and the warehouse would parse an object in a VARIANT again for each field read from it. The table
+    belongs to this session, so two loaders never share it.
 
     Args:
         connection: An open connection.
-        rows: At least ``columns``, times in UTC.
-        columns: Their names and types.
-        kind: What the rows are; a part of the table's name.
+        rows: At least ``columns``; times in UTC.
+        columns: Column names and SQL types.
+        kind: What the rows are; part of the table's name.
 
     Yields:
-        The table's name. It has ``columns``, times and VARIANTs as text, and ``slice``, which counts from 0,
-        ``SLICE_ROWS`` in each. There is none where there are no rows.
+        The table's name. Its columns are ``columns``, with times and VARIANTs as text, and ``slice``, the number of
+        the slice of ``SLICE_ROWS`` rows, from 0. Without rows there is no table.
 
     Raises:
-        WarehouseError: The warehouse refused the rows, or not all of them arrived.
+        WarehouseError: The warehouse refused the rows, or some of them did not arrive.
     """
-    # Temporary tables are the session's own; the rest of the name keeps fakesnow's notes on loaded files apart, which
-    # are not. It stays the same for a connection, so that its statements are translated once.
+    # A temporary table belongs to its session, but fakesnow's record of loaded files does not: process and connection
+    # keep the names apart there. A connection reuses its name, so that its statements are translated once.
     table = f"STAGED_{kind}_{os.getpid()}_{id(connection):x}".upper()
     if not len(rows):
         yield table
         return
-    _use_schema(connection, "RAW")  # a temporary table is named without one
+    _use_schema(connection, "RAW")  # the name of a temporary table has no schema
     typed = ", ".join(f"{name} {AS_TEXT.get(sql_type, sql_type)}" for name, sql_type in columns.items())
     execute(connection, f"create or replace temporary table {table} ({typed}, slice number(10, 0))")
     try:
@@ -70,24 +70,24 @@ def staged(
             path = Path(folder) / f"{table}.parquet"
             _plain(rows, columns).to_parquet(path, engine="pyarrow", index=False)
             execute(connection, f"put 'file://{path.as_posix()}' @%{table} auto_compress=false overwrite=true")
-        # Purged: the file leaves the warehouse's stage once it is in the table.
-        told = "file_format = (type = parquet) match_by_column_name = case_insensitive purge = true force = true"
-        execute(connection, f"copy into {table} from @%{table} {told}")
+        # purge: the file is removed from the stage once its rows are in the table.
+        options = "file_format = (type = parquet) match_by_column_name = case_insensitive purge = true force = true"
+        execute(connection, f"copy into {table} from @%{table} {options}")
         arrived = int(query(connection, f"select count(*) as n from {table}")[0]["n"])
         if arrived != len(rows):
             raise WarehouseError(
                 f"{len(rows):,} rows were sent to the warehouse and {arrived:,} arrived",
-                cure="the batch is tried again by itself; if it goes on, rtlib logs warehouse",
+                cure="the batch is retried automatically; if the error persists, rtlib logs warehouse",
             )
         yield table
     finally:
-        with suppress(WarehouseError):  # when the session is gone, so is its table
+        with suppress(WarehouseError):  # a lost session has lost its table too
             execute(connection, f"drop table if exists {table}")
 
 
 def selected(columns: Mapping[str, str], table: str) -> str:
-    """The typed values of ``columns`` out of the staged rows, as the text of a select list."""
-    return ", ".join(_taken(f"{table}.{name}", kind) for name, kind in columns.items())
+    """A select list that reads ``columns`` with their types from the staged rows."""
+    return ", ".join(_typed(f"{table}.{name}", kind) for name, kind in columns.items())
 
 
 def sliced(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, int]]:
@@ -97,14 +97,14 @@ def sliced(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, int]]:
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment as the warehouse reads it: UTC, without a zone, microseconds."""
+    """A moment as text for the warehouse: UTC, without a zone, in microseconds."""
     naive = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     return naive.isoformat(sep=" ", timespec="microseconds")
 
 
-def _taken(value: str, kind: str) -> str:
+def _typed(value: str, kind: str) -> str:
     if kind == "variant":
-        # Text that is no JSON stays as it is: one odd event must not hold up the batch for ever.
+        # Text that is not JSON stays text: a single odd event must not block the batch.
         return f"coalesce(try_parse_json({value}), to_variant({value}))"
     return f"{value}::{kind}" if kind in AS_TEXT else value
 
@@ -115,10 +115,10 @@ def _use_schema(connection: SnowflakeConnection, schema: str) -> None:
 
 
 def _plain(rows: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """The columns as Parquet has them in every version: text, whole numbers, floats; and the slice of each row."""
+    """The columns in types of every Parquet version (text, integers, floats), and the slice of each row."""
     moments = {name: _moments(rows[name]) for name, kind in columns.items() if kind == "timestamp_ntz"}
     floats = {name: _floats(rows[name]) for name, kind in columns.items() if kind == "float"}
-    slices = [place // SLICE_ROWS for place in range(len(rows))]
+    slices = [index // SLICE_ROWS for index in range(len(rows))]
     return rows[list(columns)].assign(**moments, **floats, slice=slices)
 
 
@@ -126,15 +126,17 @@ def _floats(column: pd.Series[Any]) -> pd.Series[float]:
     try:
         return column.astype("float64")
     except (TypeError, ValueError) as error:
-        raise WarehouseError(f"{column.name} holds what is no number, and nothing was written: {error}") from error
+        raise WarehouseError(
+            f"{column.name} holds a value that is not a number; nothing was written: {error}"
+        ) from error
 
 
 def _moments(column: pd.Series[Any]) -> list[str]:
-    """Moments as text, in UTC; without a zone they are taken for UTC already."""
+    """Moments as text in UTC; those without a zone are assumed to be UTC."""
     import numpy as np
     import pandas as pd
 
     if not pd.api.types.is_datetime64_any_dtype(column):
-        return [one if isinstance(one, str) else moment_text(one) for one in column]
+        return [value if isinstance(value, str) else moment_text(value) for value in column]
     plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
     return list(np.datetime_as_string(plain.to_numpy(dtype="datetime64[us]")))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rtlib.graph import Severity
+from rtlib.domains import Severity
 from rtlib.records import Status
 
 

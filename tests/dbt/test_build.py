@@ -21,15 +21,17 @@ from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.pipeline import dbt, power_bi
+from rtlib.pipeline.monitoring.probes.report import ReportProbe
 from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.ingest import apply_batch, backfill
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.query_batches import note_batches
-from rtlib.warehouse.reads import compare_windows
 from rtlib.warehouse.staging import EVENT_COLUMNS
+from rtlib.warehouse.windows import compare_windows
 from support.live_rows import Stream, stream
 from support.warehouse_server import WarehouseServer
 
@@ -480,5 +482,5 @@ def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: Wo
     read = {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in told}
     assert read == told
     assert told["hourly_kpis"] > 0
-    node = power_bi.observation(world.settings)
+    node = ReportProbe(world.settings).look()["powerbi"]
     assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(told.values()))

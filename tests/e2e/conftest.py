@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from rtlib.services import voila
 from rtlib.services.browser import find_browser
-from rtlib.widgets import page
 from support.app_page import AppPage, launched, open_app
 from support.served import CELL, TESTS, Served, environment, free_port, until_served, write_notebook
 
@@ -33,10 +33,10 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         script.write_text("{}")
         notebook = write_notebook(folder, *(cells or (CELL.format(tests=str(TESTS), script=str(script)),)))
         port = free_port()
-        command = page.command(notebook, port=port, cull_seconds=cull_seconds)
+        command = voila.command(notebook, port=port, cull_seconds=cull_seconds)
         with (folder / "voila.log").open("w") as log:
             process = subprocess.Popen(
-                command, cwd=folder, stdout=log, stderr=log, env=page.environment(environment(folder))
+                command, cwd=folder, stdout=log, stderr=log, env=voila.environment(environment(folder))
             )
         started.append(process)
         url = f"http://127.0.0.1:{port}"

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
-from rtlib.widgets import page
+from rtlib.services import voila
 from support.app_page import CHOICE, NODES, AppPage, open_app
 from support.served import (
     CELL,
@@ -294,7 +294,7 @@ def test_the_same_widget_is_live_in_jupyterlab_even_while_a_cell_runs(tmp_path: 
     busy = "import time\nends = time.monotonic() + 6\nwhile time.monotonic() < ends: time.sleep(0.1)\nprint('done it')"
     notebook = write_notebook(tmp_path, CELL.format(tests=str(TESTS), script=str(script)), busy)
     with (tmp_path / "lab.log").open("w") as log:
-        around = page.environment(environment(tmp_path))
+        around = voila.environment(environment(tmp_path))
         lab = subprocess.Popen(lab_command(tmp_path, port), cwd=tmp_path, stdout=log, stderr=log, env=around)
     try:
         until_served(f"http://127.0.0.1:{port}/lab", lab)

@@ -25,9 +25,9 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from rtlib.alerts.address import ReceiverAddress
 from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
+from rtlib.services import voila
 from rtlib.services.browser import find_browser
 from rtlib.warehouse.connection import query
-from rtlib.widgets import page
 from support.app_page import QUIET
 from support.served import environment, free_port, until_served, write_notebook
 from support.warehouse_server import WarehouseServer
@@ -157,11 +157,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder, port = tmp_path_factory.mktemp("app"), free_port()
     notebook = write_notebook(folder, "import os; print('asked for', os.environ['QUERY_STRING'] or 'nothing')")
     (folder / "picture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    page.write_config(folder / "run", token=SecretStr(TOKEN), host="proxy.example")
+    voila.write_config(folder / "run", token=SecretStr(TOKEN), host="proxy.example")
     log = folder / "voila.log"
-    variables = page.environment(environment(folder), config=folder / "run")
+    variables = voila.environment(environment(folder), config=folder / "run")
     with log.open("w") as out:
-        command = page.command(notebook, port=port, closed=True)
+        command = voila.command(notebook, port=port, closed=True)
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=variables)
     url = f"http://127.0.0.1:{port}"
     until_served(f"{url}/voila/static/", process)

@@ -9,7 +9,7 @@ import pytest
 from rtlib.config import Settings
 from support.stack import Stack, running_stack
 
-RATE = 100  # events a second, so that windows and rejections fill within seconds
+RATE = 50  # events a second, so that windows and rejections fill within seconds
 
 
 @pytest.fixture(scope="session", autouse=True)

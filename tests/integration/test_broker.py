@@ -1,4 +1,4 @@
-"""The broker layer on a real Kafka and a real registry, in topics and subjects of its own."""
+"""The broker layer on a real Kafka and a real registry, in separate topics and subjects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from kafka.errors import RecordListTooLargeError
 from tenacity import retry, retry_if_result, stop_after_delay
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import consumer, decode
+from rtlib.broker.consumer import consumer
 from rtlib.broker.framing import unframe
 from rtlib.broker.librdkafka_reader import Partition, Reader
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import latest, register, registry_options, schema_by_id, subjects
 from rtlib.broker.rejected import from_record
+from rtlib.broker.serde import decode
 from rtlib.broker.topic_scan import contents
-from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topic_specs, topics
+from rtlib.broker.topic_specs import topic_specs
+from rtlib.broker.topics import delete_topics, end_offsets, ensure_topics, offsets_at, topics
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
@@ -39,7 +41,7 @@ DOMAIN = load_domain("curbside")
 
 @pytest.fixture
 def own(settings: Settings) -> Iterator[Settings]:
-    """The stack's settings, with topics that no other test has; they are deleted afterwards."""
+    """The stack's settings with topics for this test alone; they are deleted afterwards."""
     tag = uuid.uuid4().hex[:12]
 
     class Own(Settings):
@@ -60,8 +62,8 @@ def subject() -> str:
 @pytest.fixture
 def producer(own: Settings, subject: str) -> Iterator[EventProducer]:
     schema_id = register(own, subject, DOMAIN.schema)
-    with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id) as made:
-        yield made
+    with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id) as events:
+        yield events
 
 
 def event(number: int = 0, **changes: Any) -> Event:
@@ -81,12 +83,12 @@ def event(number: int = 0, **changes: Any) -> Event:
 
 
 def read(settings: Settings, name: str, **options: Any) -> list[Any]:
-    """All records of one of the topics, up to its end."""
+    """All records of a topic, up to its end."""
     topic = settings.topic(name)
     ends = end_offsets(settings, topic)
     with consumer(settings, topic, consumer_timeout_ms=30_000, **options) as reader:
         records = []
-        while not reader.assignment() or any(reader.position(one) < ends[one.partition] for one in reader.assignment()):
+        while not (places := reader.assignment()) or any(reader.position(p) < ends[p.partition] for p in places):
             records += [record for batch in reader.poll(timeout_ms=500).values() for record in batch]
         return records
 
@@ -102,7 +104,7 @@ def alter(settings: Settings, **configs: str) -> None:
         admin.alter_configs([resource])
 
 
-def test_topics_are_made_once_and_again_without_harm(own: Settings) -> None:
+def test_topics_are_created_once(own: Settings) -> None:
     names = [spec.name for spec in topic_specs(own)]
     delete_topics(own, *names)
     assert ensure_topics(own) == names
@@ -111,13 +113,13 @@ def test_topics_are_made_once_and_again_without_harm(own: Settings) -> None:
     assert end_offsets(own, own.topic("events")) == {0: 0, 1: 0, 2: 0, 3: 0}
 
 
-def test_a_topic_that_is_not_there_is_named(own: Settings) -> None:
+def test_a_missing_topic_is_named(own: Settings) -> None:
     with pytest.raises(ServiceError, match="no topic 'nowhere'"):
         end_offsets(own, "nowhere")
     assert delete_topics(own, "nowhere") == []
 
 
-def test_a_good_event_is_acknowledged_and_read_back(own: Settings, producer: EventProducer) -> None:
+def test_a_valid_event_is_acknowledged_and_read_back(own: Settings, producer: EventProducer) -> None:
     sent = event()
     assert producer.send(sent) is None
     producer.flush(30)
@@ -127,25 +129,25 @@ def test_a_good_event_is_acknowledged_and_read_back(own: Settings, producer: Eve
     assert (producer.sent, producer.acked, producer.failed, producer.rejected) == (1, 1, 0, 0)
 
 
-def test_a_sites_events_stay_in_one_partition_and_in_order(own: Settings, producer: EventProducer) -> None:
+def test_the_events_of_a_site_stay_in_a_single_partition_and_in_order(own: Settings, producer: EventProducer) -> None:
     for number in range(200):
         producer.send(event(number))
     producer.flush(30)
-    seen: dict[str, list[tuple[int, int]]] = {}
+    by_site: dict[str, list[tuple[int, int]]] = {}
     for record in read(own, "events"):
-        told = decode(record.value)
-        seen.setdefault(told["site"], []).append((record.partition, told["sequence"]))
-    assert len(seen) == len(DOMAIN.sites)
-    for places in seen.values():
+        fields = decode(record.value)
+        by_site.setdefault(fields["site"], []).append((record.partition, fields["sequence"]))
+    assert len(by_site) == len(DOMAIN.sites)
+    for places in by_site.values():
         assert len({partition for partition, _ in places}) == 1
         assert [sequence for _, sequence in places] == sorted(sequence for _, sequence in places)
 
 
 def test_an_event_that_does_not_fit_goes_to_the_rejected_topic(own: Settings, producer: EventProducer) -> None:
-    told = producer.send(event(value=-1.0))
+    returned = producer.send(event(value=-1.0))
     producer.flush(30)
     (rejected,) = rejections(own)
-    assert rejected == told
+    assert rejected == returned
     assert (rejected.field, rejected.reason) == ("value", "below 0")
     assert (rejected.topic, rejected.partition, rejected.offset) == (own.topic("events"), -1, -1)
     assert b'"value":-1.0' in rejected.payload
@@ -153,7 +155,9 @@ def test_an_event_that_does_not_fit_goes_to_the_rejected_topic(own: Settings, pr
     assert (producer.sent, producer.rejected) == (0, 1)
 
 
-def test_an_event_of_five_megabytes_is_kept_whole_and_counted(own: Settings, producer: EventProducer) -> None:
+def test_an_event_of_five_megabytes_is_kept_complete_on_the_rejected_topic(
+    own: Settings, producer: EventProducer
+) -> None:
     payload = b'{"note": "' + b"x" * 5_000_000 + b'"}'
     assert producer.send_payload("a", payload) is not None
     producer.flush(30)
@@ -162,7 +166,9 @@ def test_an_event_of_five_megabytes_is_kept_whole_and_counted(own: Settings, pro
     assert rejected.reason == "larger than 1,000,000 bytes"
 
 
-def test_more_than_the_rejected_topic_takes_is_cut_and_says_so(own: Settings, producer: EventProducer) -> None:
+def test_a_record_beyond_the_limit_of_the_rejected_topic_is_cut_and_the_reason_says_so(
+    own: Settings, producer: EventProducer
+) -> None:
     producer.send_raw("a", b"x" * 20_000_000)
     producer.flush(30)
     (rejected,) = rejections(own)
@@ -178,7 +184,7 @@ def test_a_faulty_device_can_send_anything(own: Settings, producer: EventProduce
     assert raw == b"\xff\xfe"
 
 
-def test_readers_of_committed_records_do_not_see_an_aborted_transaction(own: Settings) -> None:
+def test_a_reader_of_committed_records_does_not_see_an_aborted_transaction(own: Settings) -> None:
     name = f"test-{uuid.uuid4().hex}"
     with EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name) as producer:
         with producer.transaction():
@@ -187,38 +193,40 @@ def test_readers_of_committed_records_do_not_see_an_aborted_transaction(own: Set
             producer.send(event(2))
             producer.flush(30)
             raise KeyError("the learner's own")
-    assert [decode(one.value)["sequence"] for one in read(own, "events")] == [1]
+    assert [decode(record.value)["sequence"] for record in read(own, "events")] == [1]
     everything = read(own, "events", read_committed=False)
-    assert sorted(decode(one.value)["sequence"] for one in everything) == [1, 2]
+    assert sorted(decode(record.value)["sequence"] for record in everything) == [1, 2]
     topic = own.topic("events")
-    readable = {one.partition: one.offset + 1 for one in read(own, "events")}
-    assert sum(end_offsets(own, topic).values()) > sum(readable.values())  # the transactions' marks have offsets too
+    readable = {record.partition: record.offset + 1 for record in read(own, "events")}
+    assert sum(end_offsets(own, topic).values()) > sum(
+        readable.values()
+    )  # the markers of transactions have offsets too
     assert list(contents(own, topic, since=readable)) == []
 
 
 @pytest.fixture
-def read_by(own: Settings) -> Iterator[Callable[[], Reader]]:
-    """Readers of the events topic, in a group of their own."""
-    made: list[Reader] = []
+def open_reader(own: Settings) -> Iterator[Callable[[], Reader]]:
+    """Opens readers of the events topic, in a separate group."""
+    readers: list[Reader] = []
     starts = {(own.topic("events"), number): None for number in range(4)}
 
-    def begin() -> Reader:
-        made.append(Reader(own, starts, group=own.topic("group"), together_bytes=1, together_ms=50))
-        return made[-1]
+    def open_() -> Reader:
+        readers.append(Reader(own, starts, group=own.topic("group"), min_bytes=1, max_wait_ms=50))
+        return readers[-1]
 
-    yield begin
-    for one in made:
-        one.close()
+    yield open_
+    for reader in readers:
+        reader.close()
 
 
-@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(20))
-def until_read(reader: Reader, ends: Mapping[Partition, int], found: list[Message]) -> bool:
-    found += reader.poll(seconds=0.2, most=2)
+@retry(retry=retry_if_result(lambda reached: not reached), stop=stop_after_delay(20))
+def read_until(reader: Reader, ends: Mapping[Partition, int], messages: list[Message]) -> bool:
+    messages += reader.poll(seconds=0.2, limit=2)
     return reader.has_reached(ends)
 
 
-def test_a_reader_takes_every_committed_record_and_reaches_the_end_though_a_mark_of_a_transaction_is_last(
-    own: Settings, read_by: Callable[[], Reader]
+def test_a_reader_reads_every_committed_record_and_reaches_the_end_behind_a_transaction_marker(
+    own: Settings, open_reader: Callable[[], Reader]
 ) -> None:
     name = f"test-{uuid.uuid4().hex}"
     with EventProducer(own, schema=DOMAIN.schema, schema_id=1, transactional_id=name) as producer:
@@ -229,32 +237,32 @@ def test_a_reader_takes_every_committed_record_and_reaches_the_end_though_a_mark
             producer.send(event(9))
             producer.flush(30)
             raise KeyError("the learner's own")
-    reader, found = read_by(), list[Message]()
-    assert reader.behind(own.topic("events")) == sum(reader.ends().values()) > 5
-    until_read(reader, reader.ends(), found)
-    assert sorted(decode(one.value())["sequence"] for one in found) == [0, 1, 2, 3, 4]
-    told = {(one.partition, one.offset, one.key, one.timestamp) for one in read(own, "events")}
-    assert {(one.partition(), one.offset(), one.key(), one.timestamp()[1]) for one in found} == told
-    assert reader.behind(own.topic("events")) == 0
+    reader, messages = open_reader(), list[Message]()
+    assert reader.lag(own.topic("events")) == sum(reader.ends().values()) > 5
+    read_until(reader, reader.ends(), messages)
+    assert sorted(decode(message.value())["sequence"] for message in messages) == [0, 1, 2, 3, 4]
+    expected = {(record.partition, record.offset, record.key, record.timestamp) for record in read(own, "events")}
+    assert {(m.partition(), m.offset(), m.key(), m.timestamp()[1]) for m in messages} == expected
+    assert reader.lag(own.topic("events")) == 0
 
 
-def test_a_reader_goes_on_where_its_group_committed(
-    own: Settings, producer: EventProducer, read_by: Callable[[], Reader]
+def test_a_reader_continues_at_the_committed_offsets_of_its_group(
+    own: Settings, producer: EventProducer, open_reader: Callable[[], Reader]
 ) -> None:
     producer.send(event(1))
     producer.flush(30)
-    first = read_by()
-    until_read(first, first.ends(), [])
+    first = open_reader()
+    read_until(first, first.ends(), [])
     first.commit()
     producer.send(event(2))
     producer.flush(30)
-    second, found = read_by(), list[Message]()
-    assert second.behind(own.topic("events")) == 1
-    until_read(second, second.ends(), found)
-    assert [decode(one.value())["sequence"] for one in found] == [2]
+    second, messages = open_reader(), list[Message]()
+    assert second.lag(own.topic("events")) == 1
+    read_until(second, second.ends(), messages)
+    assert [decode(message.value())["sequence"] for message in messages] == [2]
 
 
-def test_a_moment_has_an_offset_in_each_partition_and_one_to_come_has_the_end(
+def test_the_offset_of_a_moment_is_its_next_record_and_that_of_a_future_moment_the_end(
     own: Settings, producer: EventProducer
 ) -> None:
     producer.send(event(1))
@@ -275,7 +283,7 @@ def test_a_second_producer_with_the_same_id_fences_off_the_first(own: Settings) 
         with second.transaction():
             second.send(event(2))
     first.kafka.close(5)
-    assert [decode(one.value)["sequence"] for one in read(own, "events")] == [2]
+    assert [decode(record.value)["sequence"] for record in read(own, "events")] == [2]
 
 
 def test_without_a_transactional_id_there_is_no_transaction(producer: EventProducer) -> None:
@@ -283,16 +291,16 @@ def test_without_a_transactional_id_there_is_no_transaction(producer: EventProdu
         pass
 
 
-def test_a_record_that_kafka_does_not_take_is_told_by_the_flush(own: Settings, producer: EventProducer) -> None:
+def test_the_flush_reports_a_record_that_kafka_does_not_accept(own: Settings, producer: EventProducer) -> None:
     alter(own, **{"max.message.bytes": "1000"})
     producer.send_payload("a", b"x" * 5000)
-    with pytest.raises(ServiceError, match="1 records were not taken"):
+    with pytest.raises(ServiceError, match="did not accept 1 record"):
         producer.flush(30)
     assert (producer.acked, producer.failed) == (0, 1)
-    producer.flush(30)  # told once
+    producer.flush(30)  # reported only once
 
 
-def test_a_full_buffer_makes_the_sender_wait_and_loses_nothing(own: Settings, subject: str) -> None:
+def test_a_full_buffer_blocks_the_sender_and_loses_nothing(own: Settings, subject: str) -> None:
     schema_id = register(own, subject, DOMAIN.schema)
     with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id, max_waiting=5) as narrow:
         for number in range(300):
@@ -302,16 +310,16 @@ def test_a_full_buffer_makes_the_sender_wait_and_loses_nothing(own: Settings, su
     assert len(read(own, "events")) == 300
 
 
-def test_records_wait_for_an_absent_broker_as_long_as_the_sender_says_and_a_full_buffer_can_be_seen(
+def test_the_sender_sets_how_long_records_wait_for_the_broker_and_sees_a_full_buffer(
     own: Settings, subject: str
 ) -> None:
     schema_id = register(own, subject, DOMAIN.schema)
     with EventProducer(own, schema=DOMAIN.schema, schema_id=schema_id, max_waiting=1, delivery_seconds=86_400) as slow:
         assert slow.kafka.config["delivery_timeout_ms"] == 86_400_000  # a day, and not 120 s
         assert slow.has_room
-        slow._handed += 1  # one that no broker answers
+        slow._delivery._sent += 1  # a record that no broker answers
         assert not slow.has_room
-        slow._handed -= 1
+        slow._delivery._sent -= 1
 
 
 def test_an_error_in_the_body_is_not_hidden_by_the_close(own: Settings) -> None:
@@ -319,7 +327,7 @@ def test_an_error_in_the_body_is_not_hidden_by_the_close(own: Settings) -> None:
         pytest.raises(ZeroDivisionError),
         EventProducer(own, schema=DOMAIN.schema, schema_id=1) as producer,
     ):
-        producer._on_failure(RecordListTooLargeError())
+        producer._delivery._on_failure(RecordListTooLargeError())
         _ = 1 / 0
 
 
@@ -331,7 +339,7 @@ def test_a_closed_producer_leaves_no_thread(own: Settings) -> None:
     assert threading.active_count() == before
 
 
-def test_what_cannot_be_delivered_is_told_at_the_close_and_leaves_no_thread(own: Settings) -> None:
+def test_the_close_reports_undelivered_records_and_leaves_no_thread(own: Settings) -> None:
     before = threading.active_count()
     producer = EventProducer(own, schema=DOMAIN.schema, schema_id=1)
     producer.send(event(1))
@@ -340,30 +348,30 @@ def test_what_cannot_be_delivered_is_told_at_the_close_and_leaves_no_thread(own:
     producer.send(event(2))
     with pytest.raises(ServiceError, match="does not answer"):
         producer.flush(0.5)
-    with pytest.raises(ServiceError, match="1 records were not taken"):
+    with pytest.raises(ServiceError, match="did not accept 1 record"):
         producer.close(0.5)
     assert (producer.acked, producer.failed) == (1, 1)
     assert threading.active_count() == before
 
 
-def test_a_group_goes_on_where_it_committed(own: Settings, producer: EventProducer) -> None:
+def test_a_group_continues_at_its_committed_offsets(own: Settings, producer: EventProducer) -> None:
     for number in range(10):
         producer.send(event(number, site=DOMAIN.sites[0].id))
     producer.flush(30)
 
     def take(count: int) -> list[int]:
         with consumer(own, own.topic("events"), group=f"group-{own.topic('g')}", max_poll_records=count) as reader:
-            got: list[Any] = []
-            while not got:
-                got = [record for batch in reader.poll(timeout_ms=1000).values() for record in batch]
+            records: list[Any] = []
+            while not records:
+                records = [record for batch in reader.poll(timeout_ms=1000).values() for record in batch]
             reader.commit()
-            return [decode(record.value)["sequence"] for record in got]
+            return [decode(record.value)["sequence"] for record in records]
 
     assert take(4) == [0, 1, 2, 3]
     assert take(4) == [4, 5, 6, 7]
 
 
-def test_a_client_of_another_make_reads_and_validates_every_event(
+def test_confluents_client_reads_and_validates_every_event(
     own: Settings, producer: EventProducer, subject: str
 ) -> None:
     for number in range(50):
@@ -375,24 +383,24 @@ def test_a_client_of_another_make_reads_and_validates_every_event(
         {"bootstrap.servers": own.bootstrap_servers, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
     )
     reader.subscribe([own.topic("events")])
-    seen = []
+    events = []
     try:
-        while len(seen) < 50:
+        while len(events) < 50:
             message = reader.poll(30)
             assert message is not None and message.error() is None
-            seen.append(deserialize(message.value(), SerializationContext(message.topic(), MessageField.VALUE)))
+            events.append(deserialize(message.value(), SerializationContext(message.topic(), MessageField.VALUE)))
     finally:
         reader.close()
-    assert sorted(one["sequence"] for one in seen) == list(range(50))
+    assert sorted(fields["sequence"] for fields in events) == list(range(50))
 
 
-def test_the_same_schema_again_keeps_its_id(own: Settings, subject: str) -> None:
+def test_registering_the_same_schema_again_returns_its_id(own: Settings, subject: str) -> None:
     schema_id = register(own, subject, DOMAIN.schema)
     assert register(own, subject, DOMAIN.schema) == schema_id
     assert subject in subjects(own)
     assert schema_by_id(own, schema_id) == DOMAIN.schema
-    held = latest(own, subject)
-    assert (held.version, held.id, held.schema) == (1, schema_id, DOMAIN.schema)
+    newest = latest(own, subject)
+    assert (newest.version, newest.id, newest.schema) == (1, schema_id, DOMAIN.schema)
 
 
 def test_an_optional_field_may_be_added(own: Settings, subject: str) -> None:
@@ -406,9 +414,9 @@ def test_an_optional_field_may_be_added(own: Settings, subject: str) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ("remove", "unit: removed, but events written before carry it"),
+        ("remove", "unit: removed, but earlier events carry it"),
         ("retype", 'producer_id: type was "string" and would be "integer"'),
-        ("require", "note: required now, but events written before need not have it"),
+        ("require", "note: now required, but earlier events may lack it"),
     ],
 )
 def test_a_breaking_change_is_refused_and_named(own: Settings, subject: str, change: str, line: str) -> None:
@@ -428,12 +436,12 @@ def test_a_breaking_change_is_refused_and_named(own: Settings, subject: str, cha
     assert latest(own, subject).version == 1
 
 
-def test_what_is_no_schema_is_refused_by_the_registry(own: Settings, subject: str) -> None:
-    with pytest.raises(SchemaRefused, match="no JSON Schema"):
+def test_the_registry_refuses_an_object_that_is_not_a_schema(own: Settings, subject: str) -> None:
+    with pytest.raises(SchemaRefused, match="not accept this as a JSON Schema"):
         register(own, subject, {"title": "nothing"})
 
 
-def test_a_schema_that_is_not_there_is_named(own: Settings) -> None:
+def test_a_missing_schema_is_named(own: Settings) -> None:
     with pytest.raises(ConfigError, match="no schema has the id 999999999"):
         schema_by_id(own, 999_999_999)
     with pytest.raises(ConfigError, match="no subject 'nobody-value'"):

@@ -22,6 +22,7 @@ from rtlib.broker.framing import frame
 from rtlib.broker.producer import EventProducer
 from rtlib.broker.registry import register
 from rtlib.broker.rejected import from_record
+from rtlib.broker.subjects import events_subject
 from rtlib.broker.topic_scan import contents
 from rtlib.broker.validation import compile_schema
 from rtlib.config import Settings
@@ -30,7 +31,6 @@ from rtlib.ledger import take
 from rtlib.limits import TOO_LARGE
 from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.provision import subject
 from rtlib.records import Tally
 from rtlib.simulator import Simulator
 from rtlib.streaming.queries import HEAD_BYTES
@@ -48,7 +48,7 @@ def a_good_event(settings: Settings) -> dict[str, Any]:
 def attack(settings: Settings, records: Sequence[bytes]) -> EventProducer:
     """Send records as they are, and enter them in the account of what was sent."""
     schema = load_domain(settings.domain).schema
-    schema_id = register(settings, subject(settings), schema)
+    schema_id = register(settings, events_subject(settings), schema)
     now = datetime.now(UTC)
     world = Simulator(load_domain(settings.domain), seed=1, start=now, rate=1, run=f"hostile-{now.timestamp():.6f}")
     with EventProducer(settings, schema=schema, schema_id=schema_id) as producer:
@@ -65,7 +65,7 @@ def rejected(settings: Settings) -> dict[bytes, str]:
 
 
 def test_every_hostile_record_ends_in_the_rejected_topic_with_its_reason(stack: Stack, settings: Settings) -> None:
-    schema_id = register(settings, subject(settings), load_domain(settings.domain).schema)
+    schema_id = register(settings, events_subject(settings), load_domain(settings.domain).schema)
     records = hostile.by_hand(a_good_event(settings), schema_id)
     attack(settings, list(records.values()))
 
@@ -92,7 +92,7 @@ def test_an_event_of_five_megabytes_is_rejected_whole_before_kafka_refuses_it(st
 def test_large_records_come_whole_through_the_archive_though_its_memory_would_not_hold_them_all(
     stack: Stack, settings: Settings
 ) -> None:
-    schema_id = register(settings, subject(settings), load_domain(settings.domain).schema)
+    schema_id = register(settings, events_subject(settings), load_domain(settings.domain).schema)
     event = a_good_event(settings)
     records = [
         frame(schema_id, hostile.as_json({**event, "attributes": {"note": f"{n}" * 450_000}})) for n in range(10, 30)
@@ -127,7 +127,7 @@ def test_whatever_bytes_come_each_is_counted_and_the_pipeline_goes_on(
     stack: Stack, settings: Settings, data: st.DataObject
 ) -> None:
     schema = load_domain(settings.domain).schema
-    schema_id, judge = register(settings, subject(settings), schema), compile_schema(schema)
+    schema_id, judge = register(settings, events_subject(settings), schema), compile_schema(schema)
     drawn = data.draw(st.lists(hostile.drawn(a_good_event(settings), schema_id), min_size=100, max_size=200))
     records = [one for one in drawn if not hostile.fits(one, judge, schema_id)]
     attack(settings, records)
@@ -168,8 +168,8 @@ def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_
 
     until(lambda: all(published().values()), seconds=60)
     assert published() == {name: [value] for name, (_, value) in forged.items()}
-    for part in (health.loader, health.alerts):
-        until(lambda part=part: "records refused, the last: " in part(settings), seconds=60)
+    for part in ("loader", "alerts"):
+        until(lambda part=part: "records refused, the last: " in health.checks()[part](settings), seconds=60)
 
 
 def test_after_all_of_it_nothing_is_lost_and_every_part_is_well(stack: Stack, settings: Settings) -> None:

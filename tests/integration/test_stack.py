@@ -21,6 +21,7 @@ from rtlib import cli
 from rtlib.broker.consumer import consumer
 from rtlib.broker.registry import latest, register
 from rtlib.broker.rejected import HEADERS, from_record
+from rtlib.broker.subjects import events_subject
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.domains import load_domain
@@ -29,14 +30,14 @@ from rtlib.errors import SchemaRefused
 from rtlib.ledger import Ledger, take
 from rtlib.limits import MAX_EVENT_BYTES
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.provision import subject
 from rtlib.pipeline.recovery import drain
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.records import Event, QueryProgress, Rejected
 from rtlib.services import processes, supervisor
 from rtlib.streaming.queries import HEAD_BYTES
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.reads import compare_windows, latest_kpis
+from rtlib.warehouse.reads import latest_kpis
+from rtlib.warehouse.windows import compare_windows
 from support.stack import Stack, ask, is_gone, until
 
 pytestmark = pytest.mark.integration
@@ -133,13 +134,13 @@ def test_an_incompatible_schema_is_refused_readably_and_the_old_one_stays(settin
     broken = copy.deepcopy(schema)
     del broken["properties"]["unit"]
     broken["required"].remove("unit")
-    version = latest(settings, subject(settings)).version
-    with pytest.raises(SchemaRefused, match="unit: removed, but events written before carry it") as refused:
-        register(settings, subject(settings), broken)
+    version = latest(settings, events_subject(settings)).version
+    with pytest.raises(SchemaRefused, match="unit: removed, but earlier events carry it") as refused:
+        register(settings, events_subject(settings), broken)
     assert len(str(refused.value).splitlines()) < 24
     assert refused.value.cure
-    assert latest(settings, subject(settings)).version == version
-    assert latest(settings, subject(settings)).schema == schema
+    assert latest(settings, events_subject(settings)).version == version
+    assert latest(settings, events_subject(settings)).schema == schema
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ from confluent_kafka import KafkaError, Producer
 from kafka import KafkaProducer
 
 from rtlib.broker.client import client_options
-from rtlib.broker.topics import TopicSpec, create, end_offsets, topics
+from rtlib.broker.topic_specs import TopicSpec
+from rtlib.broker.topics import create, end_offsets, topics
 from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
@@ -193,7 +194,7 @@ def by_window(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
     found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for run in runs(settings):
         for sent in run.records():
-            if sent.event and sent.flaw is not Defect.DUPLICATE:
+            if sent.event and sent.defect is not Defect.DUPLICATE:
                 begin = int(sent.event.occurred_at.timestamp()) // settings.window_seconds * settings.window_seconds
                 found[sent.event.site, datetime.fromtimestamp(begin, UTC)].append(sent.event)
     return found

@@ -1,4 +1,4 @@
-"""Promises: what the documentation, the set-up files and the import rules say is so."""
+"""Promises: statements of the documentation, the set-up files and the import rules."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def relative(path: Path) -> str:
 
 
 def imported_by(statement: str) -> set[str]:
-    """The top-level packages that are loaded after a statement, in a fresh interpreter."""
+    """The top-level packages that a statement loads, in a fresh interpreter."""
     program = (
         f"{statement}\nimport sys, json\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     )
@@ -66,7 +66,7 @@ def test_plain_data_stays_light(module: str) -> None:
 @pytest.mark.parametrize(
     "module", ["config", "domains", "explain", "broker", "warehouse", "streaming", "services.stack"]
 )
-def test_a_layer_brings_in_no_spark_and_no_widgets_by_itself(module: str) -> None:
+def test_a_layer_imports_neither_spark_nor_widgets(module: str) -> None:
     too_much = {"pyspark", "ipywidgets", "ipycytoscape", "snowflake", "fakesnow", "pandas", "duckdb", "confluent_kafka"}
     assert imported_by(f"import rtlib.{module}") & too_much == set()
 
@@ -113,7 +113,7 @@ def test_only_config_reads_the_environment(path: Path) -> None:
         if (isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"))
         or (isinstance(node, ast.ImportFrom) and node.module == "os")
     ]
-    allowed = {"rtlib/config.py", "rtlib/services/supervisor.py"}  # the supervisor hands the environment on, unread
+    allowed = {"rtlib/config.py", "rtlib/services/supervisor.py"}  # the supervisor passes the environment on, unread
     assert reads == [] or relative(path) in allowed
 
 
@@ -144,7 +144,7 @@ def test_the_domains_of_the_settings_are_those_there_are() -> None:
 def test_the_dependencies_are_sorted() -> None:
     groups = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
     for group in groups:
-        names = [canonicalize_name(Requirement(one).name) for one in group]
+        names = [canonicalize_name(Requirement(line).name) for line in group]
         assert names == sorted(names)
 
 
@@ -152,7 +152,7 @@ def test_the_dependencies_are_sorted() -> None:
 
 
 def verbs_named_in(text: str) -> set[str]:
-    """The words that follow ``rtlib`` where a document shows a command: in back-ticks or at the head of a line."""
+    """The words after ``rtlib`` where a document shows a command: in backticks or at the beginning of a line."""
     return set(re.findall(r"(?:`|^\s*|/bin/|!\s*)rtlib ([a-z][a-z-]*)", text, flags=re.MULTILINE))
 
 
@@ -201,25 +201,25 @@ def test_every_file_a_document_links_to_is_there(path: Path) -> None:
 
 def test_every_path_contributing_names_is_there() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = {one for one in re.findall(r"`([\w./-]+/[\w./-]*)`", text) if not one.startswith(".venv/")}
-    assert named
-    assert [one for one in named if not (ROOT / one).exists()] == []
+    paths = {path for path in re.findall(r"`([\w./-]+/[\w./-]*)`", text) if not path.startswith(".venv/")}
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_example_node_of_contributing_would_be_taken() -> None:
+def test_the_example_node_of_contributing_is_valid() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    one = eval(example, {"Component": Component})
-    assert one.layer in LAYERS
-    assert one.planned
+    component = eval(example, {"Component": Component})
+    assert component.layer in LAYERS
+    assert component.planned
 
 
 def test_every_version_in_the_readme_is_the_one_that_runs() -> None:
     from rtlib.services import jars
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    kafka = next(one.version for one in jars.locked(("kafka",)) if one.artifact == "kafka_2.13")
-    (pyspark,) = (Requirement(one) for one in PROJECT["project"]["dependencies"] if one.startswith("pyspark"))
+    kafka = next(jar.version for jar in jars.locked(("kafka",)) if jar.artifact == "kafka_2.13")
+    (pyspark,) = (Requirement(line) for line in PROJECT["project"]["dependencies"] if line.startswith("pyspark"))
     assert f"Apache Kafka {kafka.rpartition('.')[0]} " in text
     assert f"Apache Spark {str(pyspark.specifier).removeprefix('==').rpartition('.')[0]} " in text
 
@@ -229,12 +229,12 @@ def test_every_version_in_the_readme_is_the_one_that_runs() -> None:
 
 def test_the_conda_environment_agrees_with_pyproject() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    plain = dict(one.partition(" ")[::2] for one in environment["dependencies"] if isinstance(one, str))
-    (pip,) = (one["pip"] for one in environment["dependencies"] if isinstance(one, dict))
+    conda = dict(line.partition(" ")[::2] for line in environment["dependencies"] if isinstance(line, str))
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert environment["name"] == PROJECT["project"]["name"]
-    assert SpecifierSet(plain["python"]) == SpecifierSet(PROJECT["project"]["requires-python"])
-    assert plain["openjdk"] == f"={java.OLDEST}"
-    assert set(plain) == {"python", "openjdk", "make", "pip"}
+    assert SpecifierSet(conda["python"]) == SpecifierSet(PROJECT["project"]["requires-python"])
+    assert conda["openjdk"] == f"={java.OLDEST}"
+    assert set(conda) == {"python", "openjdk", "make", "pip"}
     assert pip == ["--require-hashes", "-r requirements.txt"]
 
 
@@ -244,8 +244,8 @@ def test_the_lock_holds_every_dependency_of_pyproject_at_a_version_it_allows() -
         canonicalize_name(name): Version(version) for name, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.M)
     }
     project = PROJECT["project"]
-    for one in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]]):
-        assert one.specifier.contains(locked[canonicalize_name(one.name)]), one
+    for needed in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]]):
+        assert needed.specifier.contains(locked[canonicalize_name(needed.name)]), needed
 
 
 def test_the_lock_has_hashes_and_names_no_host() -> None:
@@ -257,7 +257,7 @@ def test_the_lock_has_hashes_and_names_no_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "taken"),
+    ("message", "accepted"),
     [
         ("feat(streaming): drop duplicates within the watermark", True),
         ("docs: say how a domain is added", True),
@@ -267,13 +267,13 @@ def test_the_lock_has_hashes_and_names_no_host() -> None:
         ("feat add a node", False),
     ],
 )
-def test_the_hook_takes_conventional_commit_messages_alone(tmp_path: Path, message: str, taken: bool) -> None:
+def test_the_hook_accepts_only_conventional_commit_messages(tmp_path: Path, message: str, accepted: bool) -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
-    (hook,) = (one for one in hooks if one.get("stages") == ["commit-msg"])
+    (hook,) = (hook for hook in hooks if hook.get("stages") == ["commit-msg"])
     (tmp_path / "COMMIT_EDITMSG").write_text(message)
     program, *arguments = hook["entry"].removeprefix(".venv/bin/").split()
     command = (BIN / program, *arguments, tmp_path / "COMMIT_EDITMSG")
-    assert (subprocess.run(command, capture_output=True).returncode == 0) is taken
+    assert (subprocess.run(command, capture_output=True).returncode == 0) is accepted
 
 
 def test_the_hooks_need_no_network() -> None:
@@ -284,7 +284,7 @@ def test_the_hooks_need_no_network() -> None:
         assert (BIN / Path(hook["entry"].split()[0]).name).exists()
 
 
-def test_ci_runs_what_a_person_types() -> None:
+def test_ci_runs_the_make_targets() -> None:
     script = ROOT / ".ci" / "run"
     text = script.read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)

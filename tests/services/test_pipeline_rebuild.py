@@ -1,4 +1,4 @@
-"""Rebuild: what is counted afterwards, what is said to be gone, and that nothing that writes runs meanwhile."""
+"""Rebuild: the report on rows and losses, and that no writer runs meanwhile."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline.rebuild import warehouse as rebuild
 from rtlib.services import supervisor
-from rtlib.services.parts import Part
+from rtlib.services.supervisor import Program
 from rtlib.services.warehouse_salvage import Salvage
 from rtlib.warehouse.ingest import apply_batch
 from support.stack import running_supervisor, until
 from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 
-RUNS = Part("loader", (sys.executable, "-c", "import signal; signal.pause()"))
-ENDS = Part("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))
-STOPPED = Part("alerts", RUNS.command, autostart=False)
+RUNS = Program("loader", (sys.executable, "-c", "import signal; signal.pause()"))
+ENDS = Program("stream", (sys.executable, "-c", "import time; time.sleep(1.5)"))
+STOPPED = Program("alerts", RUNS.command, autostart=False)
 
 
 def test_snowflake_has_no_file_to_rebuild(tmp_path: Path) -> None:
@@ -33,31 +33,29 @@ def test_each_table_is_counted_before_and_after(
     warehouse_server: WarehouseServer, warehouse: SnowflakeConnection
 ) -> None:
     apply_batch(warehouse, batch(event_row(0), event_row(1)))
-    found = Salvage(Path("kept"), {"RAW.EVENTS": 9, "MARTS.GONE": 4}, {"OPS.ALERTS": 3})
-    told = {one.table: one for one in rebuild._tables(warehouse_server.settings, found)}
-    assert (told["RAW.EVENTS"].before, told["RAW.EVENTS"].after) == (9, 2)
-    assert (told["RAW.BATCHES"].before, told["RAW.BATCHES"].after) == (None, 1)
-    assert (told["MARTS.GONE"].before, told["MARTS.GONE"].after) == (4, 0)
-    assert told["OPS.ALERTS"].carried == 3
-    assert not [name for name in told if name.startswith("_FS")]
+    salvage = Salvage(Path("kept"), {"RAW.EVENTS": 9, "MARTS.GONE": 4}, {"OPS.ALERTS": 3})
+    tables = {table.table: table for table in rebuild._tables(warehouse_server.settings, salvage)}
+    assert (tables["RAW.EVENTS"].before, tables["RAW.EVENTS"].after) == (9, 2)
+    assert (tables["RAW.BATCHES"].before, tables["RAW.BATCHES"].after) == (None, 1)
+    assert (tables["MARTS.GONE"].before, tables["MARTS.GONE"].after) == (4, 0)
+    assert tables["OPS.ALERTS"].carried == 3
+    assert not [name for name in tables if name.startswith("_FS")]
 
 
-def test_what_cannot_come_back_is_said_for_every_table_that_is_wanted() -> None:
-    lost = dict.fromkeys(rebuild._wanted(), "Could not read enough bytes")
-    said = list(rebuild._gone(Salvage(Path("kept"), lost=lost), 3))
-    assert len(said) == len(lost)
-    assert said[0] == (
-        "OPS.ALERTS: alerts, whether they were delivered, and who has acknowledged them (Could not read enough bytes)"
-    )
+def test_a_loss_is_reported_for_every_table_to_be_copied() -> None:
+    lost = dict.fromkeys(rebuild._rows_to_copy(), "Could not read enough bytes")
+    gone = list(rebuild._gone(Salvage(Path("kept"), lost=lost), 3))
+    assert len(gone) == len(lost)
+    assert gone[0] == "OPS.ALERTS: alerts, their delivery status and acknowledgements (Could not read enough bytes)"
     assert "rtlib backfill" in list(rebuild._gone(Salvage(Path("kept")), 0))[-1]
 
 
-def test_what_writes_is_stopped_even_while_it_ends_and_starts_by_itself_and_runs_again_afterwards() -> None:
+def test_a_writer_is_stopped_even_while_it_exits_and_restarts_by_itself_and_runs_again_afterwards() -> None:
     with running_supervisor(RUNS, ENDS, STOPPED) as settings:
         until(lambda: supervisor.states(settings)["loader"].state == "RUNNING", seconds=30)
         until(lambda: supervisor.states(settings)["stream"].state in ("EXITED", "RUNNING"), seconds=30)
         with rebuild._writers_stopped(settings):
-            assert {one.state for one in supervisor.states(settings).values()} == {"STOPPED"}
+            assert {part.state for part in supervisor.states(settings).values()} == {"STOPPED"}
         until(lambda: supervisor.states(settings)["loader"].state == "RUNNING", seconds=30)
         assert supervisor.states(settings)["stream"].state != "STOPPED"
         assert supervisor.states(settings)["alerts"].state == "STOPPED"

@@ -11,7 +11,7 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError
 from rtlib.pipeline.rebuild.checkpoint import rebuild_checkpoint
 from rtlib.services import supervisor
-from rtlib.services.parts import Part
+from rtlib.services.supervisor import Program
 from rtlib.streaming.queries import checkpoint
 from support.stack import run_rtlib, running_supervisor, until
 
@@ -32,7 +32,7 @@ def test_the_checkpoints_of_both_triggers_are_put_aside_and_the_other_querys_sta
     assert done.returncode == 0, done.stderr
     assert [made[name].exists() for name in NAMES] == [True, False, False]
     assert done.stdout.count(str(made["archive"].parent / "torn" / "kpis-")) == 2
-    assert "kpis begins at the start of its topic" in done.stdout
+    assert "kpis starts at the beginning of its topic" in done.stdout
 
 
 def test_an_unknown_query_is_refused_and_nothing_moved(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_unknown_query_is_refused_and_nothing_moved(tmp_path: Path) -> None:
 
 
 def test_the_running_application_is_stopped_for_it_and_started_again() -> None:
-    with running_supervisor(Part("stream", WAITS)) as settings:
+    with running_supervisor(Program("stream", WAITS)) as settings:
         made = checkpoints(settings.home)
         until(lambda: supervisor.states(settings)["stream"].state == "RUNNING", seconds=30)
         before = supervisor.states(settings)["stream"].pid

@@ -18,13 +18,14 @@ from rtlib.errors import CheckpointTorn, SupervisorSilent
 from rtlib.pipeline.monitoring.monitor import Monitor
 from rtlib.records import Observation, Status
 from rtlib.services import restarts, stack, supervisor
-from rtlib.services.parts import Part
+from rtlib.services.status import status
+from rtlib.services.supervisor import Program
 from support.stack import run_rtlib, running_for, running_supervisor, until
 
 NOW = datetime(2026, 1, 5, 12, 0, 0).timestamp()
-WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
+WAITS = Program("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
 LOOPS = "import time; time.sleep({}); print('rtlib: RTLIB_RATE: no such rate', flush=True); print('  Cure: none')"
-LOOPING = Part("simulator", (sys.executable, "-c", LOOPS.format(1.2)))
+LOOPING = Program("simulator", (sys.executable, "-c", LOOPS.format(1.2)))
 
 
 def log_of(home: Path, *lines: str) -> Settings:
@@ -63,20 +64,20 @@ def test_what_was_before_somebody_stopped_the_part_or_the_stack_is_over(tmp_path
 def test_a_part_that_loops_is_not_well_whatever_its_last_sign_of_life_says() -> None:
     with running_supervisor(LOOPING) as settings:
         until(lambda: restarts.loops(settings), seconds=60)
-        told = stack.status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
+        told = status(settings, checks={"simulator": lambda settings: "1,000 records sent"})
         part = told.parts[0]
         assert not part.healthy
-        assert part.said.startswith("restarted ")
-        assert part.said.endswith("times in the last 2 minutes: rtlib: RTLIB_RATE: no such rate")
+        assert part.detail.startswith("restarted ")
+        assert part.detail.endswith("times in the last 2 minutes: rtlib: RTLIB_RATE: no such rate")
 
 
 def test_the_node_of_a_part_that_loops_is_stopped_with_the_reason() -> None:
     seen = Observation(Status.HEALTHY, "it runs", datetime.now().astimezone())
-    watch = Monitor(Settings(), {}, loops=lambda: {"kpis": "restarted 3 times"})
-    watch._seen = {"kpis": seen, "loader": seen}
-    told = watch.observations()
-    assert (told["kpis"].status, told["kpis"].reason) == (Status.STOPPED, "restarted 3 times")
-    assert told["loader"] == seen
+    monitor = Monitor(Settings(), {}, restart_loops=lambda: {"kpis": "restarted 3 times"})
+    monitor._observations = {"kpis": seen, "loader": seen}
+    observations = monitor.observations()
+    assert (observations["kpis"].status, observations["kpis"].reason) == (Status.STOPPED, "restarted 3 times")
+    assert observations["loader"] == seen
 
 
 def test_a_damaged_checkpoint_is_not_waited_for() -> None:
@@ -116,5 +117,5 @@ def test_a_suspended_stack_can_be_stopped() -> None:
     with suspended() as settings:
         done = run_rtlib(settings.home, "down", timeout=60)
         assert done.returncode == 0, done.stderr
-        assert "its processes are ended by their ids" in done.stderr
+        assert "ending its processes by their ids" in done.stderr
         assert running_for(settings.home) == []

@@ -17,7 +17,7 @@ from rtlib.broker.registry import subjects
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseUnreachable
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.workers.alerting import webhook
+from rtlib.pipeline.workers.delivery import webhook
 from rtlib.run_state import clear_run_state, is_running, load_options, read_secret, save_options, socket_path
 from rtlib.services import supervisor
 from rtlib.transform.project import exports
@@ -129,9 +129,9 @@ def test_what_a_stack_was_started_with_is_remembered_until_it_is_forgotten(tmp_p
     clear_run_state(tmp_path)
 
 
-@pytest.mark.parametrize("torn", ["", "{", "[]", "null", '"text"'])
-def test_a_torn_file_says_nothing(tmp_path: Path, torn: str) -> None:
+@pytest.mark.parametrize("torn", [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe"])
+def test_a_torn_file_says_nothing(tmp_path: Path, torn: bytes) -> None:
     for name in ("run.json", "secrets.json"):
-        (tmp_path / name).write_text(torn)
+        (tmp_path / name).write_bytes(torn)
     assert load_options(tmp_path) == {}
     assert read_secret(tmp_path, "kafka") is None

@@ -1,4 +1,4 @@
-"""The checks of a running stack: each finds what is wrong when something is."""
+"""The security checks of a running stack: each one detects its problem."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ with socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, ki
 
 @contextmanager
 def listening(home: Path, protocol: str, address: str) -> Iterator[str]:
-    """A process of the stack that listens; its port. It ends with its standard input."""
+    """The port of a listening process of the stack; it ends when its standard input closes."""
     variables = clean_environment(home, RTLIB_PART="stream")
-    words = (sys.executable, "-c", LISTEN, protocol, address)
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables, text=True) as process:
+    command = (sys.executable, "-c", LISTEN, protocol, address)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.communicate()
 
 
 @pytest.mark.parametrize(("protocol", "address"), [("tcp", "0.0.0.0"), ("udp", "0.0.0.0"), ("tcp", "::")])
-def test_a_socket_that_other_machines_may_reach_is_named(tmp_path: Path, protocol: str, address: str) -> None:
+def test_a_socket_that_other_machines_may_reach_is_reported(tmp_path: Path, protocol: str, address: str) -> None:
     if ":" in address and not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     with listening(tmp_path, protocol, address) as port:
@@ -51,7 +51,7 @@ def test_a_socket_that_other_machines_may_reach_is_named(tmp_path: Path, protoco
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_a_socket_on_loopback_is_no_finding(tmp_path: Path, protocol: str) -> None:
+def test_a_socket_on_loopback_is_not_reported(tmp_path: Path, protocol: str) -> None:
     with listening(tmp_path, protocol, "127.0.0.1"):
         assert security.open_sockets(tmp_path) == []
 
@@ -62,7 +62,7 @@ def test_loopback_has_many_spellings(address: str) -> None:
     assert not security._is_loopback("::ffff:10.0.0.1")
 
 
-def test_a_secret_in_a_log_or_in_the_supervisors_configuration_is_named_without_its_value(tmp_path: Path) -> None:
+def test_a_secret_in_a_log_or_in_the_supervisors_configuration_is_reported_without_its_value(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     secret = read_secret(tmp_path, "kafka")
     assert secret and security.leaked_secrets(tmp_path) == []
@@ -72,16 +72,16 @@ def test_a_secret_in_a_log_or_in_the_supervisors_configuration_is_named_without_
     assert security.leaked_secrets(tmp_path) == ["kafka in run/supervisord.conf", "kafka in logs/stream.log"]
 
 
-def test_a_secret_on_a_command_line_is_named(tmp_path: Path) -> None:
+def test_a_secret_on_a_command_line_is_reported(tmp_path: Path) -> None:
     make_secrets(tmp_path)
-    words = (sys.executable, "-c", "input()", read_secret(tmp_path, "registry") or "")
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
-        (found,) = security.leaked_secrets(tmp_path)
-        assert found.startswith("registry in the command line of") and f"({process.pid})" in found
+    command = (sys.executable, "-c", "input()", read_secret(tmp_path, "registry") or "")
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        (leak,) = security.leaked_secrets(tmp_path)
+        assert leak.startswith("registry in the command line of") and f"({process.pid})" in leak
         process.communicate(b"\n")
 
 
-def test_secrets_differ_from_start_to_start_and_from_each_other(tmp_path: Path) -> None:
+def test_each_start_draws_new_and_different_secrets(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     first = (tmp_path / "secrets.json").read_text()
     make_secrets(tmp_path)
@@ -90,6 +90,6 @@ def test_secrets_differ_from_start_to_start_and_from_each_other(tmp_path: Path) 
     assert len(values) == 10 and all(len(value) >= 40 for value in values)
 
 
-def test_a_stack_that_does_not_run_cannot_be_checked(tmp_path: Path) -> None:
+def test_a_stopped_stack_cannot_be_checked(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="not running"):
         security.checks(load_settings(home=tmp_path))

@@ -7,27 +7,30 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rtlib import demo
-from rtlib.config import OF_A_RUN, Settings, load_settings
-from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged
+from rtlib.app import demo, lifecycle
+from rtlib.config import RUN_OPTIONS, Settings, load_settings
+from rtlib.errors import ConfigError, RegistryDamaged, ServiceError, WarehouseDamaged
 from rtlib.run_state import is_running, load_options, save_options
-from rtlib.services import processes, stack, supervisor
+from rtlib.services import logs, ports, processes, restarts, stack, state_folder, supervisor
 from rtlib.services.java import Java
-from rtlib.services.parts import Part
+from rtlib.services.logs import tail_log
+from rtlib.services.status import status
+from rtlib.services.supervisor import Program
 from support.stack import clean_environment, run_rtlib, running_for, running_supervisor, until
 
-WAITS = Part("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
-FAILS = Part("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
+WAITS = Program("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
+FAILS = Program("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
 # Ends at the first polite word, but takes its time about it.
 ENDS_SLOWLY = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), sys.exit(0))); "
     "print('ready', flush=True); [signal.pause() for _ in iter(int, 1)]"
 )
-LINGERS = Part("simulator", (sys.executable, "-c", ENDS_SLOWLY))
+LINGERS = Program("simulator", (sys.executable, "-c", ENDS_SLOWLY))
 # Ends once the other one has been asked to end as well, while the server still runs.
 ENDS_WITH_OTHER = """
 import os, pathlib, signal, sys, time
@@ -92,9 +95,53 @@ def test_a_warehouse_whose_file_is_damaged_is_not_waited_for_and_its_cure_is_in_
             stack.wait_healthy(
                 settings, "simulator", is_damaged, until=time.monotonic() + 10_000, notify=lambda line: None
             )
-        (told,) = stack.status(settings, checks={"simulator": is_damaged}).parts
+        (told,) = status(settings, checks={"simulator": is_damaged}).parts
     assert not told.healthy
-    assert told.said == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
+    assert told.detail == "the warehouse's file is damaged: RAW.EVENTS; cure: rtlib rebuild warehouse"
+
+
+NO_TABLE = (
+    "ERROR io.qu.ru.Application Failed to start application\\n"
+    "Caused by: org.h2.jdbc.JdbcSQLSyntaxErrorException: Table VERSIONS not found"
+)
+STORE_TORN = Program("registry", (sys.executable, "-c", f"print('{NO_TABLE}'); raise SystemExit(1)"))
+
+
+def test_a_registry_whose_store_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
+    with running_supervisor(STORE_TORN) as settings:
+        with pytest.raises(RegistryDamaged, match=r"store\.mv\.db is damaged") as damaged:
+            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 10_000, notify=lambda line: None)
+        told = until(lambda: restarts.loops(settings) and status(settings, checks={"registry": refuses}), seconds=60)
+    assert told.parts[0].detail == f"{damaged.value.what}; cure: {damaged.value.cure}"
+
+
+def test_an_earlier_damage_in_the_log_does_not_end_a_start() -> None:
+    with running_supervisor(replace(WAITS, name="registry")) as settings:
+        log = logs.path(settings, "registry")
+        log.write_text(NO_TABLE.replace("\\n", "\n"))
+        with pytest.raises(ServiceError, match="registry does not answer"):
+            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 2, notify=lambda line: None)
+
+
+# --- small files that a power cut tore -------------------------------------------------------------------------------
+
+
+def test_a_stack_with_torn_files_says_what_is_wrong_and_can_be_stopped() -> None:
+    names = ("run/supervisord.conf", "run.json", "ports.json", "secrets.json", "tally/curbside/1.json")
+    with running_supervisor(WAITS) as settings:
+        for name in names:
+            path = settings.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff\xfe\x00")  # not even text
+        status = run_rtlib(settings.home, "status")
+        assert (status.returncode, "Traceback" in status.stderr) == (2, False)
+        assert "ports.json is not JSON with a port for each part" in status.stderr
+        assert "Cure: rtlib down && rtlib up" in status.stderr
+        down = run_rtlib(settings.home, "down")
+        assert (down.returncode, down.stdout) == (0, "the stack is stopped\n")
+        ports.choose(settings)  # as the next start does
+        status = run_rtlib(settings.home, "status")
+    assert (status.returncode, "the stack is not running; start it with: rtlib up" in status.stdout) == (1, True)
 
 
 # --- what was begun is ended -----------------------------------------------------------------------------------------
@@ -112,14 +159,14 @@ def test_progress_that_nobody_reads_any_more_ends_nothing() -> None:
 DEMO = """
 import signal, sys
 from pathlib import Path
-from rtlib import demo
+from rtlib.app import lifecycle
 from rtlib.cli.common import say
 from rtlib.config import load_settings
 
-demo.start = lambda settings, chosen, tell, idle: True  # the test has started it
+lifecycle.start = lambda settings, chosen, notify, idle: True  # the test has started it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have masked it
 sys.stdin.isatty() and __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0)
-with demo.running_stack(load_settings(), {}, tell=say):
+with lifecycle.running_stack(load_settings(), {}, notify=say):
     say("running")
     while True:
         signal.pause()
@@ -146,21 +193,21 @@ def test_a_closed_terminal_ends_the_whole_stack() -> None:
 
 
 def test_those_that_need_a_server_end_together_and_before_it(tmp_path: Path) -> None:
-    server = Part("broker", (sys.executable, "-c", f"{SERVER}; print('ready', flush=True); signal.pause()"), layer=0)
+    server = Program("broker", (sys.executable, "-c", f"{SERVER}; print('ready', flush=True); signal.pause()"), layer=0)
     script = tmp_path / "ends_with_other.py"
     script.write_text(ENDS_WITH_OTHER)
     names = ("stream", "loader")
-    both = [Part(me, (sys.executable, str(script), me, other)) for me, other in (names, names[::-1])]
+    both = [Program(me, (sys.executable, str(script), me, other)) for me, other in (names, names[::-1])]
     with running_supervisor(server, *both) as settings:
         started = ("broker", *names)
-        until(lambda: all(stack.tail_log(settings, name, 1) == ["ready"] for name in started), seconds=30)
+        until(lambda: all(tail_log(settings, name, 1) == ["ready"] for name in started), seconds=30)
         assert stack.down(settings, notify=lambda line: None)
-        assert [stack.tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
+        assert [tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
 def test_more_of_ctrl_c_does_not_keep_the_stack_from_ending() -> None:
     with running_supervisor(LINGERS) as settings:
-        until(lambda: "ready" in stack.tail_log(settings, "simulator", 1), seconds=30)
+        until(lambda: "ready" in tail_log(settings, "simulator", 1), seconds=30)
         save_options(settings.home, {"domain": "iot"})
         running = subprocess.Popen(
             [sys.executable, "-c", DEMO],
@@ -201,11 +248,11 @@ def test_the_state_is_not_emptied_while_a_part_has_outlived_its_supervisor() -> 
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_running(settings.home), seconds=10)
         with pytest.raises(ServiceError, match=r"is running \(simulator\)") as refused:
-            stack.reset(settings)
+            state_folder.reset(settings)
         assert "rtlib down" in refused.value.cure
         assert (settings.home / "logs").exists()
         assert stack.down(settings, notify=lambda line: None)
-        stack.reset(settings)
+        state_folder.reset(settings)
         assert list(settings.home.iterdir()) == []
 
 
@@ -216,7 +263,7 @@ def test_the_state_is_not_emptied_while_a_stack_runs_below_it(tmp_path: Path) ->
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         until(lambda: tmp_path / "bench" in processes.running_homes(), seconds=30)
         with pytest.raises(ServiceError, match="bench"):
-            stack.reset(Settings(home=tmp_path))
+            state_folder.reset(Settings(home=tmp_path))
         process.communicate()
     assert (tmp_path / "logs").exists()
 
@@ -238,13 +285,13 @@ def test_without_a_terminal_nothing_is_emptied_unless_it_is_asked_for(tmp_path: 
 def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder laid out for a stack that a variable of the first terminal made one for sensors."""
     for name in ("prepare_broker", "prepare_registry", "_write_supervisor_config"):
-        monkeypatch.setattr(stack, name, lambda *words, **named: None)
+        monkeypatch.setattr(state_folder, name, lambda *words, **named: None)
     monkeypatch.setenv("RTLIB_DOMAIN", "iot")
     monkeypatch.setenv("RTLIB_WINDOW_SECONDS", "30")
     tmp_path.joinpath("run.json").write_text('{"domain": "gaming", "seed": 99}')  # a crash left it
     chosen: dict[str, object] = {"rate": 5.0}
     java = Java(Path("java"), "17")
-    stack._lay_out(load_settings(home=tmp_path, **chosen), java, {"kafka": ()}, chosen=chosen)
+    state_folder.lay_out(load_settings(home=tmp_path, **chosen), java, {"kafka": ()}, chosen=chosen)
     monkeypatch.delenv("RTLIB_DOMAIN")
     monkeypatch.delenv("RTLIB_WINDOW_SECONDS")
     return tmp_path
@@ -253,15 +300,15 @@ def laid_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_another_terminal_knows_all_that_the_stack_was_started_with(laid_out: Path) -> None:
     other = load_settings(home=laid_out)
     assert (other.domain, other.rate, other.window_seconds, other.seed) == ("iot", 5.0, 30, 7)
-    assert set(load_options(laid_out)) == set(OF_A_RUN)
+    assert set(load_options(laid_out)) == set(RUN_OPTIONS)
 
 
 def test_what_a_running_stack_does_not_take_up_is_told(laid_out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
     told: list[str] = []
     chosen: dict[str, object] = {"rate": 500.0}
-    assert not demo.start(load_settings(home=laid_out, **chosen), chosen, notify=told.append)
-    assert told == ["it runs with rate 5.0, and 500.0 is ignored; to change it: rtlib down, then rtlib up"]
+    assert not lifecycle.start(load_settings(home=laid_out, **chosen), chosen, notify=told.append)
+    assert told == ["the stack runs with rate 5.0; 500.0 is ignored. To change it: rtlib down, then rtlib up"]
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
@@ -273,13 +320,15 @@ def test_a_stack_of_another_domain_is_not_taken_for_the_one_asked_for(
         monkeypatch.setenv("RTLIB_DOMAIN", "gaming")
     chosen: dict[str, object] = {"domain": "gaming"} if by == "option" else {}
     with pytest.raises(ConfigError, match="the stack is running for iot") as refused:
-        demo.start(load_settings(home=laid_out, **chosen), chosen, notify=lambda line: None)
+        lifecycle.start(load_settings(home=laid_out, **chosen), chosen, notify=lambda line: None)
     assert "--domain gaming" in refused.value.cure
 
 
 def test_a_headless_run_leaves_the_simulator_of_a_running_stack_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "up", lambda settings, **named: False)
-    monkeypatch.setattr(demo, "_drained", lambda settings, notify: supervisor.states(settings)["simulator"].state)
+    monkeypatch.setattr(
+        demo, "_drained_ledger", lambda settings, notify: supervisor.states(settings)["simulator"].state
+    )
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         during = demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
@@ -295,7 +344,8 @@ def test_a_folder_with_other_things_in_it_is_no_state_folder_and_stays_as_it_is(
     done = run_rtlib(tmp_path, "up")
     assert done.returncode == 2
     assert (
-        f"{tmp_path} is no state folder: it holds letter.txt" in done.stderr and "Cure: set RTLIB_HOME" in done.stderr
+        f"{tmp_path} is not a state folder: it holds letter.txt" in done.stderr
+        and "Cure: set RTLIB_HOME" in done.stderr
     )
     assert tmp_path.stat().st_mode & 0o777 == 0o755
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from rtlib.broker.consumer import decode
 from rtlib.broker.framing import frame
+from rtlib.broker.serde import decode
 from rtlib.broker.validation import compile_schema
 from rtlib.config import DOMAINS
 from rtlib.domains import load_domain
 from rtlib.errors import EventRefused
 from rtlib.limits import MAX_EVENT_BYTES, MAX_EVENT_DEPTH, TOO_DEEP, TOO_LARGE
 from rtlib.simulator import Simulator
-from rtlib.simulator.malformed import BREAKAGES, broken
+from rtlib.simulator.malformed import BREAKAGES, malformed_payload
 from support import hostile
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_every_breakage_of_the_simulator_has_an_expected_field() -> None:
 def test_every_breakage_is_refused_by_spark_and_by_the_library_and_names_its_field(
     spark: SparkSession, domain: str
 ) -> None:
-    cases = [(name, broken(name, event)) for name in BREAKAGES for event in events(domain)[:BROKEN]]
+    cases = [(name, malformed_payload(name, event)) for name in BREAKAGES for event in events(domain)[:BROKEN]]
     told = verdicts(spark, domain, [FRAME + payload for _, payload in cases])
     assert [name for name, payload in cases if fits(domain, payload)] == []
     assert {name for (name, _), one in zip(cases, told, strict=True) if not one.reason} == set()

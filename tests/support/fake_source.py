@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rtlib.domains import load_domain
-from rtlib.graph import KpiBoard, KpiCard, Severity, SiteBoard
+from rtlib.domains import Severity, load_domain
+from rtlib.graph import KpiBoard, KpiCard, SiteBoard
 from rtlib.records import Observation, Reading, Status
 
 # probe -> (name, unit, start, growth per second, swing): value = start + growth * t + swing * sin(t)

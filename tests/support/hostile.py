@@ -100,8 +100,8 @@ def drawn(event: Mapping[str, Any], schema_id: int) -> st.SearchStrategy[bytes]:
 
 def fits(record: bytes, validate: Any, schema_id: int) -> bool:
     """The verdict of the producer's side: its own decoder and the compiled JSON Schema."""
-    from rtlib.broker.consumer import decode
     from rtlib.broker.framing import unframe
+    from rtlib.broker.serde import decode
 
     try:
         told = decode(record)

@@ -1,4 +1,4 @@
-"""A run of the simulator, what a pipeline would say of it, and the ledgers that follow."""
+"""A run of the simulator, the evidence of a perfect pipeline about it, and ledgers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 
 from rtlib.domains import load_domain
 from rtlib.ledger import Ledger
-from rtlib.pipeline.audit.evidence import Evidence, Topic
+from rtlib.pipeline.audit.evidence import Evidence
 from rtlib.pipeline.audit.in_flight import window_of
 from rtlib.pipeline.audit.tallies import Run
+from rtlib.pipeline.audit.topic_counts import TopicCounts
 from rtlib.simulator import Defect, Simulator, TallyKeeper
 from rtlib.warehouse.audit import ProducerCounts, Progress
-from rtlib.warehouse.reads import Counts, WindowComparison
+from rtlib.warehouse.reads import Counts
+from rtlib.warehouse.windows import WindowComparison
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SENT = 400
 
 
 def good_ledger() -> Ledger:
-    """One of which everything agrees."""
+    """A ledger without differences."""
     counts = dict.fromkeys(Ledger.__dataclass_fields__, 0)
     nothing: dict[str, Any] = {
         "lost_events": (),
@@ -42,43 +44,46 @@ def run_of(count: int = SENT, *, closed: bool = True) -> Run:
     return Run(simulator, keeper.tally(), closed)
 
 
-def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None = None, gone: int = 0) -> Evidence:
-    """What a perfect pipeline would say, had so many records come to Kafka, and so many of those to RAW.
+def evidence_of(run: Run, *, in_kafka: int | None = None, archived: int | None = None, expired: int = 0) -> Evidence:
+    """The evidence of a perfect pipeline after this number of records reached Kafka, and of those RAW.
 
-    Kafka has deleted the first ``gone`` of them by now.
+    Kafka has deleted the first ``expired`` of them.
     """
-    topic, held, removed = Topic(first={0: gone} if gone else {}), dict[str, set[int]](), 0
+    topic, sequences, removed = TopicCounts(first={0: expired} if expired else {}), dict[str, set[int]](), 0
     records = list(islice(run.simulator.records(), run.tally.records if in_kafka is None else in_kafka))
     reached = len(records) if archived is None else archived
-    for place, sent in enumerate(records):
-        topic.records += place >= gone
-        topic.archived_records += gone <= place < reached
-        topic.waiting["archive", 0] += place >= max(gone, reached)
+    for offset, sent in enumerate(records):
+        topic.records += offset >= expired
+        topic.archived_records += expired <= offset < reached
+        topic.waiting["archive", 0] += offset >= max(expired, reached)
         if sent.event is None:
-            topic.misfits += place >= gone
-            topic.archived_misfits += gone <= place < reached
+            topic.malformed += offset >= expired
+            topic.archived_malformed += expired <= offset < reached
             continue
-        if place >= gone:
+        if offset >= expired:
             window = sent.event.site, window_of(sent.event.occurred_at, 60)
-            topic.add(sent.event.producer_id, sent.event.sequence, archived=place < reached, window=window)
-        if place < reached:
-            held.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
-            removed += sent.flaw is Defect.DUPLICATE
-    rows = sum(len(one) for one in held.values())
-    misfits = sum(one.event is None for one in records[:reached])
+            topic.add(sent.event.producer_id, sent.event.sequence, archived=offset < reached, window=window)
+        if offset < reached:
+            sequences.setdefault(sent.event.producer_id, set()).add(sent.event.sequence)
+            removed += sent.defect is Defect.DUPLICATE
+    rows = sum(len(numbers) for numbers in sequences.values())
+    malformed = sum(sent.event is None for sent in records[:reached])
     return Evidence(
         taken_at=START + timedelta(hours=1),
         running=False,
         runs=(run,),
         topic=topic,
-        held={name: ProducerCounts(len(one), len(one), max(one)) for name, one in held.items()},
-        doubled=(),
-        progress=Progress({0: reached}, reached - gone),
-        counts=Counts(rows, rows, removed, misfits, 1, 6, rows, 0),
+        producers={
+            name: ProducerCounts(len(numbers), len(numbers), max(numbers)) for name, numbers in sequences.items()
+        },
+        duplicates=(),
+        progress=Progress({0: reached}, reached - expired),
+        counts=Counts(rows, rows, removed, malformed, 1, 6, rows, 0),
         windows=WindowComparison(6, ()),
-        rejected_before=sum(one.event is None for one in records[:gone]),
+        rejected_before=sum(sent.event is None for sent in records[:expired]),
     )
 
 
 def held_by(evidence: Evidence) -> dict[str, set[int]]:
-    return {name: set(range(one.last + 1)) for name, one in evidence.held.items()}
+    """All sequences in RAW, by producer."""
+    return {name: set(range(counts.last + 1)) for name, counts in evidence.producers.items()}

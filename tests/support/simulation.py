@@ -1,4 +1,4 @@
-"""Streams of the simulator, by its usual arguments."""
+"""Streams of the simulator, with its usual arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtlib.simulator import Defect, SimulatedRecord, Simulator
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 NOON = MONDAY + timedelta(hours=12)
 UNITY_DAY = datetime(2026, 10, 3, tzinfo=UTC)  # in Germany alone, a Saturday
-FLAWED: dict[str, Any] = {
+DEFECTS: dict[str, Any] = {
     "late_share": 0.02,
     "too_late_share": 0.01,
     "out_of_order_share": 0.05,
@@ -34,6 +34,6 @@ def until(simulator: Simulator, end: datetime) -> Iterator[SimulatedRecord]:
     return takewhile(lambda sent: sent.send_at < end, simulator.records())
 
 
-def delays(records: list[SimulatedRecord], flaw: Defect | None) -> list[float]:
-    chosen = [one for one in records if one.flaw is flaw and one.event is not None]
-    return [(one.send_at - one.event.occurred_at).total_seconds() for one in chosen if one.event]
+def delays(records: list[SimulatedRecord], defect: Defect | None) -> list[float]:
+    chosen = [record for record in records if record.defect is defect and record.event is not None]
+    return [(record.send_at - record.event.occurred_at).total_seconds() for record in chosen if record.event]

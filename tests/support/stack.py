@@ -21,7 +21,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
 from rtlib.services import processes, supervisor
-from rtlib.services.parts import Part
+from rtlib.services.supervisor import Program
 from rtlib.warehouse.connection import connect, query
 
 Result = TypeVar("Result")
@@ -156,11 +156,11 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
 
 
 @contextmanager
-def running_supervisor(*parts: Part) -> Iterator[Settings]:
+def running_supervisor(*programs: Program) -> Iterator[Settings]:
     """A real supervisor of these parts alone, in a state folder without jars; nothing may be left at the end."""
     with state_folder(jars=False) as home:
         settings = Settings(home=home)
-        supervisor.write_config(settings, parts, environment={})
+        supervisor.write_config(settings, programs, environment={})
         supervisor.start(settings)
         yield settings
 

@@ -10,8 +10,8 @@ from rtlib.warehouse.audit import (
     ProducerCounts,
     Progress,
     archive_progress,
-    doubled,
-    held,
+    duplicate_events,
+    producer_counts,
     rejected_before,
     sequences,
 )
@@ -45,9 +45,12 @@ def without(connection: SnowflakeConnection, event_id: str) -> None:
 
 
 def test_where_every_event_is_there_once_nothing_is_found(raw: SnowflakeConnection) -> None:
-    assert held(raw, "curbside") == {"producer-1": ProducerCounts(6, 6, 5), "producer-2": ProducerCounts(2, 2, 1)}
-    assert all(one.is_gapless for one in held(raw, "curbside").values())
-    assert doubled(raw, "curbside") == []
+    assert producer_counts(raw, "curbside") == {
+        "producer-1": ProducerCounts(6, 6, 5),
+        "producer-2": ProducerCounts(2, 2, 1),
+    }
+    assert all(one.is_gapless for one in producer_counts(raw, "curbside").values())
+    assert duplicate_events(raw, "curbside") == []
     assert sequences(raw, "curbside", ["producer-1"]) == {"producer-1": set(range(6))}
 
 
@@ -56,33 +59,36 @@ def test_an_event_that_stands_there_twice_and_one_that_does_not_are_found_though
 ) -> None:
     twice(raw, "event-4")
     without(raw, "event-2")
-    assert held(raw, "curbside") == {"producer-1": ProducerCounts(6, 5, 5), "producer-2": ProducerCounts(2, 2, 1)}
-    assert not held(raw, "curbside")["producer-1"].is_gapless
-    assert doubled(raw, "curbside") == [Duplicate("event-4", "producer-1", 4, 2)]
+    assert producer_counts(raw, "curbside") == {
+        "producer-1": ProducerCounts(6, 5, 5),
+        "producer-2": ProducerCounts(2, 2, 1),
+    }
+    assert not producer_counts(raw, "curbside")["producer-1"].is_gapless
+    assert duplicate_events(raw, "curbside") == [Duplicate("event-4", "producer-1", 4, 2)]
     assert sequences(raw, "curbside", ["producer-1", "nobody"]) == {"producer-1": {0, 1, 3, 4, 5}, "nobody": set()}
 
 
 def test_an_event_that_stands_there_three_times_is_told_with_its_rows(raw: SnowflakeConnection) -> None:
     twice(raw, "event-20")
     execute(raw, "insert into RAW.EVENTS select * from RAW.EVENTS where event_id = 'event-20' limit 1")
-    assert doubled(raw, "curbside") == [Duplicate("event-20", "producer-2", 0, 3)]
+    assert duplicate_events(raw, "curbside") == [Duplicate("event-20", "producer-2", 0, 3)]
 
 
 def test_a_sequence_that_was_given_twice_is_found_under_two_identifiers(raw: SnowflakeConnection) -> None:
     apply_batch(raw, batch(event_row(30, sequence=3), number=2))
-    assert doubled(raw, "curbside") == [Duplicate("event-3", "producer-1", 3, 2)]
+    assert duplicate_events(raw, "curbside") == [Duplicate("event-3", "producer-1", 3, 2)]
 
 
 def test_an_identifier_that_was_given_twice_is_found_under_two_sequences(raw: SnowflakeConnection) -> None:
     execute(raw, "update RAW.EVENTS set event_id = 'event-0' where event_id = 'event-1'")
-    assert doubled(raw, "curbside") == [Duplicate("event-0", "producer-1", 0, 2)]
+    assert duplicate_events(raw, "curbside") == [Duplicate("event-0", "producer-1", 0, 2)]
 
 
 def test_what_is_doubled_in_history_or_in_another_world_is_not_ours(raw: SnowflakeConnection) -> None:
     twice(raw, "event-90")
     twice(raw, "event-91")
-    assert doubled(raw, "curbside") == []
-    assert [one.event_id for one in doubled(raw, "iot")] == ["event-91"]
+    assert duplicate_events(raw, "curbside") == []
+    assert [one.event_id for one in duplicate_events(raw, "iot")] == ["event-91"]
 
 
 def test_the_archive_has_come_as_far_as_its_batches_say(raw: SnowflakeConnection) -> None:

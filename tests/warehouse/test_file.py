@@ -16,6 +16,7 @@ from rtlib.config import Settings
 from rtlib.errors import WarehouseDamaged
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.monitoring.monitor import Monitor
+from rtlib.pipeline.monitoring.probe import Probe, ProbeFactory
 from rtlib.records import Status
 from rtlib.services.warehouse_file import FileWatch, unreadable_tables
 from rtlib.warehouse.connection import Warehouse, query
@@ -217,13 +218,10 @@ def test_damage_that_a_query_meets_has_the_same_cure_and_is_named_from_then_on(
 
 
 def test_the_nodes_of_a_damaged_warehouse_name_the_table_and_the_cure() -> None:
-    class Unreadable:
-        names = ("speed", "dwh")
+    def unreadable(settings: Settings) -> Probe:
+        raise WarehouseDamaged(f"the warehouse's file is damaged: RAW.EVENTS ({'x' * 400})", cure="rtlib rebuild")
 
-        def __init__(self, settings: Settings) -> None:
-            raise WarehouseDamaged(f"the warehouse's file is damaged: RAW.EVENTS ({'x' * 400})", cure="rtlib rebuild")
-
-    with Monitor(Settings(), {"warehouse": Unreadable}) as monitor:
+    with Monitor(Settings(), {"warehouse": ProbeFactory(("speed", "dwh"), unreadable)}) as monitor:
         until(lambda: "dwh" in monitor.observations(), seconds=20)
         seen = monitor.observations()["dwh"]
     assert seen.status is Status.STOPPED

@@ -9,7 +9,7 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.records import Kpi
 from rtlib.warehouse.connection import query
-from rtlib.warehouse.ingest import MERGE_ROWS, merge_kpis
+from rtlib.warehouse.kpi_merge import MERGE_ROWS, merge_kpis
 from rtlib.warehouse.reads import latest_kpis
 from support.warehouse_rows import NOON, kpi
 

@@ -1,4 +1,4 @@
-"""The whole way from the places that keep count to the verdict: a real warehouse, and a log in the place of Kafka's."""
+"""From the counts of every store to the verdict: a real warehouse, and a list in place of Kafka's log."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from rtlib.broker.framing import frame
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import Verdict
-from rtlib.pipeline.audit import evidence, in_flight
-from rtlib.pipeline.audit.evidence import is_sending, is_settled, outstanding
+from rtlib.pipeline.audit import backlog, evidence, in_flight, topic_counts
+from rtlib.pipeline.audit.backlog import is_sending, is_settled, outstanding
 from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.records import Event, Kpi, QueryProgress
 from rtlib.simulator import SimulatedRecord, Simulator, TallyKeeper
 from rtlib.warehouse.connection import execute
-from rtlib.warehouse.ingest import Batch, apply_batch, merge_kpis
+from rtlib.warehouse.ingest import Batch, apply_batch
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
 from support.saved_tables import SavedTables
@@ -57,80 +58,84 @@ class KpiRecord:
 
 
 class World:
-    """A run of 400 records: in a log, in RAW, and in SPEED; and what a test does to each."""
+    """A run of 400 records: in a log, in RAW and in SPEED, with the methods by which a test changes each."""
 
     def __init__(self, settings: Settings, warehouse: SnowflakeConnection) -> None:
         self.settings, self.warehouse = settings, warehouse
         self.first = dict.fromkeys(range(PARTITIONS), 0)
-        self.merged = dict.fromkeys(range(2), 0)  # how far the loader has come in the KPI topic
+        self.merged = dict.fromkeys(range(2), 0)  # the loader's offsets in the KPI topic
         self.kpis: list[KpiRecord] = []
-        self.kpi_marks = 0
-        self.markers: dict[int, int] = {}  # offsets after a partition's last record that nobody gets to read
+        self.kpi_markers = 0
+        self.markers: dict[int, int] = {}  # offsets of transaction markers after a partition's last record
         domain = load_domain(settings.domain)
-        world = Simulator(domain, seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one")
+        simulator = Simulator(
+            domain, seed=5, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one"
+        )
         keeper, ends = TallyKeeper(), Counter[int]()
         places = {site.id: number % PARTITIONS for number, site in enumerate(domain.sites)}
         self.log: list[LogRecord] = []
-        for sent in islice(world.records(), SENT):
+        for sent in islice(simulator.records(), SENT):
             keeper.add(sent)
             place, value = places[sent.key], frame(SCHEMA_ID, sent.payload)
             at = round(sent.send_at.timestamp() * 1000) + 1
             self.log.append(LogRecord(place, ends[place], at, value, sent))
             ends[place] += 1
-        self.run = Run(world, keeper.tally(), closed=True)
+        self.run = Run(simulator, keeper.tally(), closed=True)
         write_run(settings, self.run)
 
     def contents(
         self, settings: Settings, topic: str, *, since: Mapping[int, int] | None = None
     ) -> Generator[LogRecord, None, None]:
         begin = self.first if since is None else {**self.first, **since}
-        return (one for one in self.log if one.offset >= begin[one.partition])
+        return (record for record in self.log if record.offset >= begin[record.partition])
 
     def first_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
         return dict(self.first)
 
     def end_offsets(self, settings: Settings, topic: str) -> dict[int, int]:
         """Of the events topic."""
-        ends = {place: sum(one.partition == place for one in self.log) for place in range(PARTITIONS)}
+        ends = {place: sum(record.partition == place for record in self.log) for place in range(PARTITIONS)}
         return {place: end + self.markers.get(place, 0) for place, end in ends.items()}
 
     def kpi_ends(self) -> dict[int, int]:
-        ends = {place: sum(one.partition == place for one in self.kpis) for place in self.merged}
-        return {place: end + self.kpi_marks for place, end in ends.items()}
+        ends = {place: sum(record.partition == place for record in self.kpis) for place in self.merged}
+        return {place: end + self.kpi_markers for place, end in ends.items()}
 
     def kpi_contents(
         self, settings: Settings, topic: str, *, since: Mapping[int, int]
     ) -> Generator[KpiRecord, None, None]:
-        return (one for one in self.kpis if one.offset >= since[one.partition])
+        return (record for record in self.kpis if record.offset >= since[record.partition])
 
     def report(self, records: list[LogRecord], number: int = 0) -> None:
-        """What the KPI query reports of its batch of this number, which ends with these records."""
-        ends = {str(one.partition): one.offset + 1 for one in records}
-        told = QueryProgress("kpis", number, START, 1, 1.0, 1.0, 0, 0, START, dict.fromkeys(ends, 0), ends)
-        note_batches(self.warehouse, self.settings.domain, [told])
+        """Record a batch of the KPI query that ends with these records."""
+        ends = {str(record.partition): record.offset + 1 for record in records}
+        batch = QueryProgress("kpis", number, START, 1, 1.0, 1.0, 0, 0, START, dict.fromkeys(ends, 0), ends)
+        note_batches(self.warehouse, self.settings.domain, [batch])
 
     def archive(self, records: list[LogRecord], number: int) -> None:
         """Bring records into RAW, as the archive query does."""
         spans: dict[int, list[int]] = defaultdict(list)
-        for one in records:
-            spans[one.partition].append(one.offset)
+        for record in records:
+            spans[record.partition].append(record.offset)
         batch = Batch(
             "archive",
             self.settings.domain,
             number,
-            events=pd.DataFrame([self._event(one) for one in records if one.sent.event], columns=list(EVENT_COLUMNS)),
-            rejected=pd.DataFrame(
-                [self._misfit(one) for one in records if not one.sent.event], columns=list(REJECTED_COLUMNS)
+            events=pd.DataFrame(
+                [self._event(record) for record in records if record.sent.event], columns=list(EVENT_COLUMNS)
             ),
-            offsets_from={str(place): min(found) for place, found in spans.items()},
-            offsets_to={str(place): max(found) + 1 for place, found in spans.items()},
+            rejected=pd.DataFrame(
+                [self._rejected(record) for record in records if not record.sent.event], columns=list(REJECTED_COLUMNS)
+            ),
+            offsets_from={str(place): min(offsets) for place, offsets in spans.items()},
+            offsets_to={str(place): max(offsets) + 1 for place, offsets in spans.items()},
         )
         apply_batch(self.warehouse, batch)
 
     def count(self, records: list[LogRecord]) -> None:
-        """Bring the KPIs of these records into SPEED: each event once in the minute in which it happened."""
-        events = {one.sent.event.event_id: one.sent.event for one in records if one.sent.event}
-        windows = Counter((one.site, one.occurred_at.replace(second=0, microsecond=0)) for one in events.values())
+        """Bring the KPIs of these records into SPEED: each event once, in its minute."""
+        events = {record.sent.event.event_id: record.sent.event for record in records if record.sent.event}
+        windows = Counter((event.site, event.occurred_at.replace(second=0, microsecond=0)) for event in events.values())
         minute, domain = timedelta(minutes=1), self.settings.domain
         merge_kpis(
             self.warehouse,
@@ -138,23 +143,24 @@ class World:
         )
 
     def an_event(self, number: int) -> Event:
-        """One of the events, by its place in the log."""
-        return next(one.sent.event for one in self.log[number:] if one.sent.event)
+        """The first event from a place in the log on."""
+        return next(record.sent.event for record in self.log[number:] if record.sent.event)
 
-    def _event(self, one: LogRecord) -> dict[str, Any]:
-        told = one.sent.event.to_json() if one.sent.event else {}
-        happened = {"occurred_at": one.sent.event.occurred_at if one.sent.event else None}
-        return {**told, **happened, "attributes": json.dumps(told["attributes"]), **self._place(one)}
+    def _event(self, record: LogRecord) -> dict[str, Any]:
+        assert record.sent.event is not None
+        fields = record.sent.event.to_json()
+        typed = {"occurred_at": record.sent.event.occurred_at, "attributes": json.dumps(fields["attributes"])}
+        return {**fields, **typed, **self._position(record)}
 
-    def _misfit(self, one: LogRecord) -> dict[str, Any]:
-        return {"payload": one.value, "reason": "it does not fit", "field": "", **self._place(one)}
+    def _rejected(self, record: LogRecord) -> dict[str, Any]:
+        return {"payload": record.value, "reason": "it does not fit", "field": "", **self._position(record)}
 
-    def _place(self, one: LogRecord) -> dict[str, Any]:
+    def _position(self, record: LogRecord) -> dict[str, Any]:
         return {
             "topic": self.settings.topic("events"),
-            "kafka_partition": one.partition,
-            "kafka_offset": one.offset,
-            "received_at": pd.Timestamp(one.timestamp, unit="ms", tz="UTC"),
+            "kafka_partition": record.partition,
+            "kafka_offset": record.offset,
+            "received_at": pd.Timestamp(record.timestamp, unit="ms", tz="UTC"),
         }
 
 
@@ -167,9 +173,11 @@ def world(
 ) -> World:
     warehouse_server.share_with(tmp_path)
     made = World(Settings(home=tmp_path, domain="iot", part="ledger"), warehouse)
-    for name in ("contents", "first_offsets", "end_offsets"):
-        monkeypatch.setattr(evidence, name, getattr(made, name))
-    monkeypatch.setattr(evidence, "schema_ids", lambda settings, subject: {SCHEMA_ID})
+    monkeypatch.setattr(evidence, "first_offsets", made.first_offsets)
+    for module in (topic_counts, backlog):
+        monkeypatch.setattr(module, "contents", made.contents)
+        monkeypatch.setattr(module, "end_offsets", made.end_offsets)
+    monkeypatch.setattr(topic_counts, "schema_ids", lambda settings, subject: {SCHEMA_ID})
     monkeypatch.setattr(in_flight, "committed_offsets", lambda settings, group, topic: dict(made.merged))
     monkeypatch.setattr(in_flight, "end_offsets", lambda settings, topic: made.kpi_ends())
     monkeypatch.setattr(in_flight, "contents", made.kpi_contents)
@@ -185,7 +193,7 @@ def saved(warehouse_server: WarehouseServer) -> Iterator[SavedTables]:
 
 @pytest.fixture
 def arrived(world: World, saved: SavedTables) -> World:
-    """All of it has arrived, in eight batches."""
+    """All records have arrived, in eight batches."""
 
     def write() -> None:
         for number in range(8):
@@ -197,7 +205,7 @@ def arrived(world: World, saved: SavedTables) -> World:
     return world
 
 
-def test_what_arrived_in_full_reconciles(arrived: World) -> None:
+def test_a_run_that_arrived_completely_reconciles(arrived: World) -> None:
     taken = ledger.take(arrived.settings)
     assert taken.reconciles, taken.differences
     assert taken.records_sent == taken.records_in_kafka == SENT
@@ -208,9 +216,11 @@ def test_what_arrived_in_full_reconciles(arrived: World) -> None:
     assert is_settled(arrived.settings)
 
 
-def test_a_lost_and_a_doubled_event_are_named_though_every_count_is_right(arrived: World) -> None:
+def test_a_lost_and_a_doubled_event_are_named_although_all_counts_are_right(arrived: World) -> None:
     lost = arrived.an_event(100)
-    doubled = next(one.sent.event for one in arrived.log[200:] if one.sent.event and one.sent.event.site == lost.site)
+    doubled = next(
+        record.sent.event for record in arrived.log[200:] if record.sent.event and record.sent.event.site == lost.site
+    )
     execute(arrived.warehouse, "delete from RAW.EVENTS where event_id = ?", (lost.event_id,))
     execute(
         arrived.warehouse,
@@ -236,8 +246,8 @@ def test_right_after_the_simulators_end_nothing_is_doubled_and_the_verdict_says_
     taken = ledger.take(world.settings)
     assert (taken.lost, taken.doubled, taken.in_flight, taken.running) == (0, 0, 30, False)
     assert "30 records in flight; it is final once all has arrived" in ledger.render(taken)
-    assert sum(one.count for one in taken.in_flight_at) == 30
-    assert {one.part for one in taken.in_flight_at} == {"archive"}
+    assert sum(records.count for records in taken.in_flight_at) == 30
+    assert {records.part for records in taken.in_flight_at} == {"archive"}
     assert taken.verdict is Verdict.NOT_FINAL
     assert outstanding(world.settings) == "30 records on the way to RAW"
     world.archive(world.log[370:], 1)
@@ -245,14 +255,14 @@ def test_right_after_the_simulators_end_nothing_is_doubled_and_the_verdict_says_
     assert ledger.verdict(ledger.take(world.settings)) == "reconciles: nothing lost, nothing doubled"
 
 
-def test_windows_that_are_not_counted_to_the_end_are_outstanding(world: World) -> None:
+def test_windows_with_missing_counts_are_outstanding(world: World) -> None:
     world.archive(world.log, 0)
-    world.count([one for one in world.log if one.sent.event is not world.an_event(50)])
+    world.count([record for record in world.log if record.sent.event is not world.an_event(50)])
     assert outstanding(world.settings) == "1 window that SPEED and RAW count differently, by 1 event"
     assert not is_settled(world.settings)
 
 
-def test_a_window_that_the_kpi_query_has_not_reached_is_in_flight_and_one_that_it_has_reached_differs(
+def test_a_window_is_in_flight_until_the_kpi_query_reaches_it_and_differs_from_then_on(
     world: World,
 ) -> None:
     world.archive(world.log, 0)
@@ -260,8 +270,8 @@ def test_a_window_that_the_kpi_query_has_not_reached_is_in_flight_and_one_that_i
     world.report(world.log[:370])
     taken = ledger.take(world.settings)
     assert (taken.verdict, taken.differences) == (Verdict.NOT_FINAL, ())
-    assert {one.part for one in taken.in_flight_at} == {"kpis"}
-    assert sum(one.count for one in taken.in_flight_at) == 30
+    assert {records.part for records in taken.in_flight_at} == {"kpis"}
+    assert sum(records.count for records in taken.in_flight_at) == 30
     world.report(world.log, 1)
     taken = ledger.take(world.settings)
     assert taken.verdict is Verdict.DIFFERS
@@ -271,71 +281,72 @@ def test_a_window_that_the_kpi_query_has_not_reached_is_in_flight_and_one_that_i
 def test_a_window_whose_kpi_record_waits_for_the_loader_is_in_flight(world: World) -> None:
     victim = world.an_event(50)
     world.archive(world.log, 0)
-    world.count([one for one in world.log if one.sent.event is not victim])
+    world.count([record for record in world.log if record.sent.event is not victim])
     world.report(world.log)
     assert ledger.take(world.settings).verdict is Verdict.DIFFERS
     begin = victim.occurred_at.replace(second=0, microsecond=0)
     world.kpis = [KpiRecord(1, 0, f"{begin:%Y-%m-%dT%H:%M:%SZ}|{victim.site}".encode()), KpiRecord(1, 1, b"\xff")]
     taken = ledger.take(world.settings)
     assert taken.verdict is Verdict.NOT_FINAL
-    assert [str(one) for one in taken.in_flight_at] == [
+    assert [str(records) for records in taken.in_flight_at] == [
         "loader: 2 KPI records of partition 1 from offset 0 on: in the KPI topic and not yet in SPEED"
     ]
     assert outstanding(world.settings) == "2 KPI records on the way to SPEED"
 
 
-def test_the_marks_of_transactions_in_the_kpi_topic_are_not_waited_for(arrived: World) -> None:
-    arrived.kpi_marks = 1
+def test_transaction_markers_in_the_kpi_topic_are_not_outstanding(arrived: World) -> None:
+    arrived.kpi_markers = 1
     assert ledger.take(arrived.settings).reconciles
 
 
-def test_the_marks_that_a_transaction_leaves_behind_the_last_record_are_not_waited_for(arrived: World) -> None:
+def test_transaction_markers_after_the_last_record_are_not_outstanding(arrived: World) -> None:
     arrived.markers = {0: 1, 2: 7}
     assert is_settled(arrived.settings)
     assert ledger.take(arrived.settings).reconciles
 
 
-def test_records_are_waited_for_though_a_transaction_left_its_marks_as_well(world: World) -> None:
+def test_records_are_outstanding_even_beside_transaction_markers(world: World) -> None:
     world.archive(world.log[:370], 0)
     world.markers = {0: 1}
     assert outstanding(world.settings) == "31 records on the way to RAW"
 
 
-def test_a_log_that_ends_before_what_was_archived_is_not_settled(arrived: World) -> None:
+def test_a_log_that_ends_before_the_archived_offsets_is_not_settled(arrived: World) -> None:
     arrived.markers = {0: -1}
     assert outstanding(arrived.settings) == "1 record on the way to RAW"
 
 
-def test_a_simulator_sends_while_its_account_is_open_and_young(world: World) -> None:
+def test_a_simulator_sends_while_its_tally_is_open_and_recent(world: World) -> None:
     assert not is_sending(world.settings)
     write_run(world.settings, Run(world.run.simulator, world.run.tally))
     assert is_sending(world.settings)
 
 
-def test_an_event_of_a_stranger_counts_as_one_whatever_its_number(arrived: World) -> None:
-    """The archive takes it, so the ledger must not call it a misfit."""
-    told = arrived.an_event(0).to_json()
+def test_an_event_of_an_unknown_producer_is_counted_whatever_its_number(arrived: World) -> None:
+    """The archive accepts it, so the ledger must not count it as malformed."""
+    fields = arrived.an_event(0).to_json()
     event_id = "019aa0b2-3c4d-7e5f-8a6b-9c8d7e6f5a4b"
-    forged = {**told, "event_id": event_id, "producer_id": "stranger", "sequence": 2**53 - 1}
-    place = arrived.log[-1]
-    record = replace(place, offset=place.offset + 1, value=frame(SCHEMA_ID, json.dumps(forged).encode()))
+    forged = {**fields, "event_id": event_id, "producer_id": "stranger", "sequence": 2**53 - 1}
+    last = arrived.log[-1]
+    record = replace(last, offset=last.offset + 1, value=frame(SCHEMA_ID, json.dumps(forged).encode()))
     topic = read_all([*arrived.log, record], arrived)
-    assert topic.misfits == arrived.run.tally.malformed
+    assert topic.malformed == arrived.run.tally.malformed
     assert topic.holds("stranger", 2**53 - 1)
 
 
 @pytest.mark.parametrize("changes", [{"attributes": {"zone": "dock", "sensor": 5.0}}, {"sequence": 7.0}])
-def test_an_integer_with_a_decimal_point_is_a_misfit_as_it_is_for_the_stream(
+def test_an_integer_with_a_decimal_point_is_malformed_as_it_is_for_the_stream(
     world: World, changes: dict[str, Any]
 ) -> None:
-    told = {**world.an_event(0).to_json(), **changes}
-    assert read_all([replace(world.log[0], value=frame(SCHEMA_ID, json.dumps(told).encode()))], world).misfits == 1
+    fields = {**world.an_event(0).to_json(), **changes}
+    record = replace(world.log[0], value=frame(SCHEMA_ID, json.dumps(fields).encode()))
+    assert read_all([record], world).malformed == 1
 
 
-def read_all(log: list[LogRecord], world: World) -> evidence.Topic:
-    """The topic as the ledger reads it, were these its records."""
+def read_all(log: list[LogRecord], world: World) -> topic_counts.TopicCounts:
+    """The ledger's counts of a topic with these records."""
     world.log = log
-    return evidence.read_topic(world.settings, reached={}, first=world.first)
+    return topic_counts.count_topic(world.settings, reached={}, first=world.first)
 
 
 # --- after Kafka has deleted the oldest records ---------------------------------------------------------------------
@@ -343,13 +354,13 @@ def read_all(log: list[LogRecord], world: World) -> evidence.Topic:
 
 @pytest.fixture
 def week_later(arrived: World) -> World:
-    """The log of each partition has lost its oldest records, each another number; one batch was read again before."""
+    """Each partition has lost its oldest records, a different number each; a batch was read again before."""
     arrived.archive(arrived.log[350:], 8)
     arrived.first = {place: end // 2 + place for place, end in arrived.end_offsets(arrived.settings, "").items()}
     return arrived
 
 
-def test_after_a_week_the_ledger_still_reconciles_and_says_what_raw_alone_proves(week_later: World) -> None:
+def test_after_a_week_the_ledger_still_reconciles_and_says_that_raw_alone_is_the_proof(week_later: World) -> None:
     taken = ledger.take(week_later.settings)
     assert taken.reconciles, taken.differences
     assert taken.expired == sum(week_later.first.values()) > SENT // 3
@@ -359,7 +370,7 @@ def test_after_a_week_the_ledger_still_reconciles_and_says_what_raw_alone_proves
     assert "for these RAW alone is the proof" in ledger.render(taken)
 
 
-def test_after_a_week_an_event_that_raw_has_lost_is_still_named(week_later: World) -> None:
+def test_after_a_week_an_event_lost_from_raw_is_still_named(week_later: World) -> None:
     old = week_later.an_event(0)
     execute(week_later.warehouse, "delete from RAW.EVENTS where event_id = ?", (old.event_id,))
     taken = ledger.take(week_later.settings)
@@ -368,19 +379,21 @@ def test_after_a_week_an_event_that_raw_has_lost_is_still_named(week_later: Worl
     assert not taken.reconciles
 
 
-def test_after_a_week_a_rejected_record_that_raw_lacks_is_still_missed(week_later: World) -> None:
-    newest = max((one for one in week_later.log if not one.sent.event), key=lambda one: one.timestamp)
+def test_after_a_week_a_rejected_record_missing_in_raw_is_still_noticed(week_later: World) -> None:
+    newest = max((record for record in week_later.log if not record.sent.event), key=lambda record: record.timestamp)
     execute(
         week_later.warehouse,
         "delete from RAW.REJECTED where kafka_partition = ? and kafka_offset = ?",
         (newest.partition, newest.offset),
     )
-    told = "\n".join(ledger.take(week_later.settings).differences)
-    assert "malformed records sent and rejected: " in told
-    assert "malformed records still in Kafka and rejected of those: " in told
+    differences = "\n".join(ledger.take(week_later.settings).differences)
+    assert "malformed records sent and rejected: " in differences
+    assert "malformed records still in Kafka and rejected of those: " in differences
 
 
-def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_kafka_shortens_in_the_meantime_is_read_again(
+    arrived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines: list[str] = []
     contents = arrived.contents
 
@@ -388,11 +401,11 @@ def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monk
         arrived.first = {**arrived.first, 0: 20}
         return contents(settings, topic)
 
-    monkeypatch.setattr(evidence, "contents", shortened)
+    monkeypatch.setattr(topic_counts, "contents", shortened)
     taken = ledger.take(arrived.settings, notify=lines.append)
     assert taken.reconciles, taken.differences
     assert taken.expired == 20
-    assert len(lines) == 1 and "asked again" in lines[0]
+    assert len(lines) == 1 and "reading all counts again" in lines[0]
 
 
 # --- progress -------------------------------------------------------------------------------------------------------
@@ -400,21 +413,21 @@ def test_a_log_that_kafka_shortens_meanwhile_is_asked_again(arrived: World, monk
 
 def taking(world: World) -> Callable[[], list[str]]:
     def lines() -> list[str]:
-        told: list[str] = []
-        ledger.take(world.settings, notify=told.append)
-        return told
+        notified: list[str] = []
+        ledger.take(world.settings, notify=notified.append)
+        return notified
 
     return lines
 
 
-def test_a_long_topic_is_told_as_it_is_read(arrived: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "TELL_SECONDS", 0.0)
-    monkeypatch.setattr(evidence, "TELL_RECORDS", 150)
+def test_reading_a_long_topic_reports_progress(arrived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_counts, "NOTIFY_SECONDS", 0.0)
+    monkeypatch.setattr(topic_counts, "NOTIFY_RECORDS", 150)
     assert taking(arrived)() == [
         "  150 of 400 records of the events topic are read",
         "  300 of 400 records of the events topic are read",
     ]
 
 
-def test_a_short_topic_is_read_without_a_word(arrived: World) -> None:
+def test_reading_a_short_topic_reports_nothing(arrived: World) -> None:
     assert taking(arrived)() == []

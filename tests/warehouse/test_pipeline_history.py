@@ -77,7 +77,7 @@ def test_history_is_noted_so_that_the_same_events_can_be_loaded_again(
     made_with = settings.model_copy(update={"seed": 3})
     backfill.backfill(made_with, days=2, per_day=50)
     backfill.backfill(settings.model_copy(update={"seed": 4}), days=4, per_day=80)
-    known = batch_log.history_of(settings)
+    known = batch_log.history_days(settings)
     assert {key: len(days) for key, days in known.items()} == {(50, 3): 2, (80, 4): 2}
     before = identifiers(warehouse)
     execute(warehouse, "delete from RAW.EVENTS")

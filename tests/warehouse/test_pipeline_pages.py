@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rtlib.pipeline.page_data import Pages
-from rtlib.warehouse.ingest import apply_batch, merge_kpis
+from rtlib.warehouse.ingest import apply_batch
+from rtlib.warehouse.kpi_merge import merge_kpis
 from support.warehouse_rows import NOON, batch, event_row, kpi
 from support.warehouse_server import WarehouseServer
 

@@ -12,9 +12,11 @@ from sqlglot import exp
 from rtlib.errors import WarehouseError
 from rtlib.warehouse import connection as seam
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.ingest import apply_batch, backfill
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.migrations import FOLDER, migrate, migrations, statements
-from rtlib.warehouse.reads import compare_windows, counts, current, freshness, latest_kpis, rejected_reasons
+from rtlib.warehouse.reads import counts, current, freshness, latest_kpis, rejected_reasons
+from rtlib.warehouse.windows import compare_windows
 from support.warehouse_rows import batch, event_row, kpi, rejected_row
 from support.warehouse_server import WarehouseServer
 

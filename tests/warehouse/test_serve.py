@@ -8,20 +8,11 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.records import QueryProgress
-from rtlib.warehouse.ingest import apply_batch, merge_kpis
+from rtlib.warehouse.ingest import apply_batch
+from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.query_batches import dropped, note_batches
-from rtlib.warehouse.reads import (
-    Counts,
-    Freshness,
-    WindowDifference,
-    compare_windows,
-    counts,
-    current,
-    freshness,
-    latest_kpis,
-    pause,
-    rejected_reasons,
-)
+from rtlib.warehouse.reads import Counts, Freshness, counts, current, freshness, latest_kpis, pause, rejected_reasons
+from rtlib.warehouse.windows import WindowDifference, compare_windows
 from support.warehouse_rows import NOON, batch, event_row, kpi, rejected_row
 
 

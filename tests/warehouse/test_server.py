@@ -12,8 +12,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.errors import WarehouseError
-from rtlib.services.fakesnow import forget_idle_sessions, sweep
-from rtlib.services.fakesnow_patches import RESULT_BYTES_KEPT, Newest
+from rtlib.services.fakesnow import close_idle_sessions, sweep
+from rtlib.services.fakesnow_patches import RESULT_BYTES_KEPT, NewestEntries
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import apply_batch
 from rtlib.warehouse.migrations import migrate
@@ -141,7 +141,7 @@ def test_sessions_that_are_silent_for_long_are_closed() -> None:
     silent, busy, new = Session(), Session(), Session()
     sessions: dict[str, Any] = {"silent": silent, "busy": busy, "new": new}
     seen = {"silent": time.monotonic() - 100, "busy": time.monotonic()}
-    assert forget_idle_sessions(sessions, seen, idle_seconds=50) == ["silent"]
+    assert close_idle_sessions(sessions, seen, idle_seconds=50) == ["silent"]
     assert (silent.closed, busy.closed, new.closed) == (True, False, False)
     assert set(sessions) == set(seen) == {"busy", "new"}
 
@@ -154,7 +154,7 @@ def test_a_session_that_its_client_ends_this_moment_is_passed_over() -> None:
 
     silent = Session()
     sessions, seen = Ending(silent=silent), {"gone": 0.0, "silent": 0.0}
-    assert forget_idle_sessions(sessions, seen, idle_seconds=0) == ["gone", "silent"]
+    assert close_idle_sessions(sessions, seen, idle_seconds=0) == ["gone", "silent"]
     assert silent.closed and not seen
 
 
@@ -165,7 +165,7 @@ def test_of_too_many_sessions_those_are_closed_that_were_silent_for_longest() ->
     now = time.monotonic()
     sessions: dict[str, Any] = {f"session-{number}": Session() for number in range(10)}
     seen = {name: now - number for number, name in enumerate(sessions)}
-    assert forget_idle_sessions(sessions, seen, idle_seconds=50, most=7) == ["session-9", "session-8", "session-7"]
+    assert close_idle_sessions(sessions, seen, idle_seconds=50, limit=7) == ["session-9", "session-8", "session-7"]
     assert set(sessions) == set(seen) == {f"session-{number}" for number in range(7)}
 
 
@@ -183,7 +183,7 @@ def test_old_files_on_stages_are_swept_and_new_ones_stay(tmp_path: Path) -> None
 
 
 def test_the_newest_answers_are_kept_and_older_ones_forgotten() -> None:
-    kept: Newest = Newest(size=2)
+    kept: NewestEntries = NewestEntries(size=2)
     for number in range(5):
         kept[number] = number * 10
     assert dict(kept) == {3: 30, 4: 40}
@@ -193,7 +193,7 @@ def test_large_answers_are_forgotten_sooner_but_for_the_newest() -> None:
     class Table:
         nbytes = RESULT_BYTES_KEPT // 2 + 1
 
-    kept: Newest = Newest(size=4)
+    kept: NewestEntries = NewestEntries(size=4)
     for number in range(4):
         kept[number] = (Table(), number)
     assert list(kept) == [3]

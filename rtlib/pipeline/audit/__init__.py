@@ -1,1 +1,1 @@
-"""Audit: what each place that counts events holds, for the ledger."""
+"""Audit: the counts of every store that holds events, for the ledger."""

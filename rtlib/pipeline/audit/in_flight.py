@@ -12,12 +12,12 @@ from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import committed_offsets, end_offsets
 from rtlib.config import Settings
 from rtlib.formatting import format_quantity
-from rtlib.pipeline.workers.run import loader_group
+from rtlib.services.parts import consumer_group
 from rtlib.streaming.queries import ARCHIVE, KPIS
 
 Window = tuple[str, datetime]  # site and start
 LOADER, SIMULATOR = "loader", "simulator"
-WHERE = {
+PLACES = {
     ARCHIVE: "in Kafka and not yet in RAW",
     KPIS: "in Kafka and not yet in a batch that the KPI query has reported",
     LOADER: "in the KPI topic and not yet in SPEED",
@@ -27,14 +27,14 @@ WHERE = {
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Records that wait before a part.
+    """Records that wait for a part.
 
     Attributes:
-        part: The part that has not taken them yet: ``archive``, ``kpis``, ``loader``, or ``simulator``, whose records
+        part: The part that has not read them yet: ``archive``, ``kpis``, ``loader``, or ``simulator``, whose records
             have not reached Kafka.
-        partition: Of the topic that the part reads; None for records that have none yet.
-        offset: Of the first of them, at the earliest.
-        count: How many.
+        partition: Partition of the topic that the part reads; None for records that have none yet.
+        offset: Offset of the first of them, or a lower one.
+        count: Number of records.
     """
 
     part: str
@@ -43,64 +43,66 @@ class InFlight:
     count: int
 
     def __str__(self) -> str:
-        what = format_quantity(self.count, "KPI records" if self.part == LOADER else "records")
-        place = "" if self.partition is None else f" of partition {self.partition} from offset {self.offset:,} on"
-        return f"{self.part}: {what}{place}: {WHERE[self.part]}"
+        records = format_quantity(self.count, "KPI records" if self.part == LOADER else "records")
+        position = "" if self.partition is None else f" of partition {self.partition} from offset {self.offset:,} on"
+        return f"{self.part}: {records}{position}: {PLACES[self.part]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unmerged:
-    """KPI records that the loader has not merged yet, and the windows they are of."""
+    """KPI records that the loader has not merged yet, and the windows that they belong to."""
 
     in_flight: tuple[InFlight, ...] = ()
     windows: frozenset[Window] = frozenset()
 
     @property
     def count(self) -> int:
-        """How many records."""
-        return sum(one.count for one in self.in_flight)
+        """Number of records."""
+        return sum(records.count for records in self.in_flight)
 
 
-NOTHING = Unmerged()
+NOTHING_UNMERGED = Unmerged()
 
 
 def merged_offsets(settings: Settings) -> dict[int, int]:
-    """For each partition of the KPI topic the offset after the last record that the loader has merged.
+    """Partition of the KPI topic to the offset after the last record that the loader has merged.
 
     Raises:
         ServiceError: The broker does not answer.
     """
-    return committed_offsets(settings, loader_group(settings), settings.topic("kpis"))
+    return committed_offsets(settings, consumer_group(settings, "loader"), settings.topic("kpis"))
 
 
 def unmerged(settings: Settings, merged: Mapping[int, int]) -> Unmerged:
-    """The records of the KPI topic from these offsets on. Marks of transactions are none.
+    """The records of the KPI topic from these offsets on; transaction markers do not count.
 
     Raises:
         ServiceError: The broker does not answer.
     """
     topic = settings.topic("kpis")
-    if all(merged.get(one, 0) >= end for one, end in end_offsets(settings, topic).items()):
-        return NOTHING
+    if all(merged.get(partition, 0) >= end for partition, end in end_offsets(settings, topic).items()):
+        return NOTHING_UNMERGED
     counts: Counter[int] = Counter()
     windows = set()
     with closing(contents(settings, topic, since=merged)) as records:
         for record in records:
             counts[record.partition] += 1
             windows.add(_window(record.key))
-    found = tuple(InFlight(LOADER, one, merged.get(one, 0), count) for one, count in sorted(counts.items()))
-    return Unmerged(found, frozenset(one for one in windows if one))
+    in_flight = tuple(
+        InFlight(LOADER, partition, merged.get(partition, 0), count) for partition, count in sorted(counts.items())
+    )
+    return Unmerged(in_flight, frozenset(window for window in windows if window))
 
 
 def window_of(moment: datetime, window_seconds: int) -> datetime:
-    """The start of the window in which something happened."""
+    """The start (UTC) of the window that a moment falls into."""
     return datetime.fromtimestamp(moment.timestamp() // window_seconds * window_seconds, tz=UTC)
 
 
 def _window(key: bytes | None) -> Window | None:
-    """The window that a key of the KPI topic names; None for a key that names none."""
-    begin, _, site = (key or b"").decode(errors="replace").partition("|")
+    """The window named by a key of the KPI topic; None for a malformed key."""
+    start, _, site = (key or b"").decode(errors="replace").partition("|")
     try:
-        return site, datetime.fromisoformat(begin).astimezone(UTC)
+        return site, datetime.fromisoformat(start).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -1,12 +1,13 @@
-"""Tallies: what each run of the simulator sent, and how to make the very same records again; one file a run.
+"""Tallies: what each run of the simulator sent, and how to generate the same records again; a file for each run.
 
-They are the ground truth of every reconciliation. A run's file holds the arguments of its simulator, so that its
-records, with their identifiers, can be made again without asking Kafka or the warehouse.
+Tallies are the ground truth of every reconciliation. A run's file holds the arguments of its simulator, so its records
+and their identifiers can be generated again without Kafka or the warehouse.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -20,12 +21,14 @@ from rtlib.errors import ServiceError
 from rtlib.records import Tally
 from rtlib.simulator import SimulatedRecord, Simulator
 
+RUNNING_SECONDS = 5.0  # a simulator writes its tally every second
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: its simulator and its tally.
+    """A run of the simulator and its tally.
 
-    ``closed`` is False while it runs, and stays so when it was killed: its tally may then be a second behind.
+    ``closed`` is False while it runs, and stays False if it was killed: its tally may then be a second behind.
     """
 
     simulator: Simulator
@@ -34,21 +37,24 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What sets its producers apart from those of other runs."""
+        """Distinguishes its producers from those of other runs."""
         return self.simulator.run
 
     def records(self) -> Iterator[SimulatedRecord]:
-        """The records of the tally once more, in the order in which they were sent."""
+        """Generates the records of the tally again, in the order in which they were sent."""
         return islice(self.simulator.records(), self.tally.records)
 
 
 def write_run(settings: Settings, run: Run) -> None:
-    """Write a run's file in one step, so that a reader never sees half of it."""
-    world = {one.name: getattr(run.simulator, one.name) for one in fields(run.simulator) if one.name != "domain"}
+    """Write a run's file atomically."""
+    arguments = {
+        field.name: getattr(run.simulator, field.name) for field in fields(run.simulator) if field.name != "domain"
+    }
     path = _folder(settings) / f"{run.name}.json"
     private.make_folder(path.parent)
     tally = {**asdict(run.tally), "last_sequence": dict(run.tally.last_sequence)}
-    private.write(path, json.dumps({"simulator": world, "tally": tally, "closed": run.closed}, default=_told))
+    content = {"simulator": arguments, "tally": tally, "closed": run.closed}
+    private.write(path, json.dumps(content, default=_to_json))
 
 
 def runs(settings: Settings) -> list[Run]:
@@ -65,24 +71,29 @@ def written_at(settings: Settings, run: Run) -> float:
     return (_folder(settings) / f"{run.name}.json").stat().st_mtime
 
 
+def is_running(settings: Settings, run: Run) -> bool:
+    """True while its simulator sends: the tally is open and was written in the last few seconds."""
+    return not run.closed and time.time() - written_at(settings, run) < RUNNING_SECONDS
+
+
 def _read(settings: Settings, path: Path) -> Run:
     try:
-        told = json.loads(path.read_text())
-        world = {**told["simulator"], "start": datetime.fromisoformat(told["simulator"]["start"])}
-        world.update({name: tuple(world.get(name, ())) for name in ("breakages", "level_kinds")})
-        simulator = Simulator(load_domain(settings.domain), **world)
-        return Run(simulator, Tally(**told["tally"]), told["closed"])
+        content = json.loads(path.read_text())
+        arguments = {**content["simulator"], "start": datetime.fromisoformat(content["simulator"]["start"])}
+        arguments.update({name: tuple(arguments.get(name, ())) for name in ("breakages", "level_kinds")})
+        simulator = Simulator(load_domain(settings.domain), **arguments)
+        return Run(simulator, Tally(**content["tally"]), content["closed"])
     except (ValueError, TypeError, KeyError) as error:
         raise ServiceError(
-            f"{path} is damaged ({error}), so what this run of the simulator sent is not known",
+            f"{path} is damaged ({error}), so what this run of the simulator sent is unknown",
             cure=f"mv {path} {path}.torn leaves this run out of the ledger",
         ) from error
 
 
-def _told(value: object) -> str:
+def _to_json(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a run's file")
+    raise TypeError(f"{type(value).__name__} is not allowed in a run's file")
 
 
 def _folder(settings: Settings) -> Path:

@@ -7,25 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from rtlib import graph as graphs
 from rtlib.components import component
 from rtlib.config import Settings
 from rtlib.domains import load_domain
-from rtlib.errors import ServiceError
 from rtlib.explain.facts import Fact, Facts, Level, facts_of
 from rtlib.explain.gemini import Answer, ask
 from rtlib.explain.number_words import languages
 from rtlib.explain.template import explain, notes
 from rtlib.graph import Graph, Node
 from rtlib.pipeline.explanations.fact_builders import is_subject, subject
-from rtlib.pipeline.monitoring.monitor import Monitor, monitor
+from rtlib.pipeline.monitoring.monitor import Monitor
 
-__all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "languages", "look"]
+__all__ = ["Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "languages"]
 
 ENGLISH = ("english", "en", "")
-LOOK_SECONDS = 8.0  # by then every probe has reported, or does not answer
 
 
 def explainer(settings: Settings) -> Callable[[Node, Graph], str]:
@@ -134,29 +130,3 @@ def answers(settings: Settings, watching: Monitor) -> Callable[[Any], Explanatio
         return explained(settings, graph, question.about, **options)
 
     return ask_about
-
-
-def look(settings: Settings) -> Graph:
-    """The graph as it is now, once every probe has reported or ``LOOK_SECONDS`` are over.
-
-    Raises:
-        ServiceError: No stack runs here, and no broker elsewhere is set.
-    """
-    from rtlib.pipeline.monitoring.probes.catalog import PROBES
-    from rtlib.services import supervisor
-
-    if settings.kafka_bootstrap_servers is None and supervisor.supervisor_pid(settings) is None:
-        raise ServiceError("the stack is not running, so there is nothing to explain", cure="rtlib up")
-
-    expected = {name for make in PROBES.values() for name in getattr(make, "names", ())}
-    watching = monitor(settings)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda seen: not expected <= set(seen)),
-            wait=wait_fixed(0.2),
-            stop=stop_after_delay(LOOK_SECONDS),
-            retry_error_callback=lambda state: None,
-        )(watching.observations)
-        return graphs.build(watching.observations(), now=datetime.now(UTC))
-    finally:
-        watching.stop()

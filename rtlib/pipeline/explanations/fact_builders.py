@@ -78,11 +78,14 @@ def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
     )
     severity = spec.severity(value)
     words = {
-        Severity.OK: "as it should be",
-        Severity.WARN: "to be watched",
-        Severity.CRITICAL: "bad: somebody must act",
+        Severity.NONE: "as it should be",
+        Severity.GOOD: "as it should be",
+        Severity.WATCH: "to be watched",
+        Severity.ACT: "bad: somebody must act",
     }
-    facts = _facts(spec.title, spec.plain, severity is Severity.OK, words[severity], numbers, ("KPI query",))
+    facts = _facts(
+        spec.title, spec.plain, severity in (Severity.GOOD, Severity.NONE), words[severity], numbers, ("KPI query",)
+    )
     facts = replace(facts, site=titles[worst.site])
     side = "falls to" if spec.direction == "low" else "reaches"
     bound = f" It is bad once it {side} {numbers[-1].text}." if spec.critical is not None else ""

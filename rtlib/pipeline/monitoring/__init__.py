@@ -1,1 +1,1 @@
-"""Monitoring: probes and health checks, and the state that the graph shows."""
+"""Monitoring: health checks, probes, and the monitor that feeds the graph."""

@@ -1,52 +1,44 @@
-"""Health: each part is asked to do the thing it is there for; a port that is open proves nothing."""
+"""Health: each part has to do its actual work for the check; an open port proves nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
-from kafka.errors import KafkaError
 
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
+from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
 from rtlib.services import supervisor
+from rtlib.services.parts import PARTS, Part
 from rtlib.streaming.job import TORN
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
-    from rtlib.services.stack import Check
+    from rtlib.services.status import HealthCheck
 
-OLD_SECONDS = 10.0
-
-
-def checks() -> Mapping[str, Check]:
-    """For each part, what asks it something and says in a few words what it answered.
-
-    Each raises an RtlibError when the part does not answer, or answers with something old.
-    """
-    every: dict[str, Callable[[Settings], str]] = {
-        "broker": broker,
-        "registry": registry,
-        "warehouse": warehouse,
-        "stream": stream,
-        "loader": loader,
-        "alerts": alerts,
-        "receiver": receiver,
-        "simulator": simulator,
-    }
-    return every
+HEARTBEAT_RECORDS = 80  # at the end of the progress topic; they cover some seconds of all parts
 
 
-def checks_at_start() -> Mapping[str, Check]:
-    """The same while the stack starts: on a shared machine the broker has to be given its user first."""
+def checks() -> Mapping[str, HealthCheck]:
+    """The health check of each part: a request to a server, or the fresh heartbeats of a worker."""
+    own = {"broker": broker, "registry": registry, "warehouse": warehouse, "receiver": receiver, "stream": stream}
+    return {part.name: own.get(part.name) or partial(worker, part=part) for part in PARTS}
+
+
+def checks_at_start() -> Mapping[str, HealthCheck]:
+    """The same while the stack starts: on a shared machine the broker's user has to be created first."""
     return {**checks(), "broker": _broker_at_start}
 
 
@@ -56,59 +48,47 @@ def _broker_at_start(settings: Settings) -> str:
 
 
 def broker(settings: Settings) -> str:
-    """Ask the broker for its topics."""
+    """Request the list of topics."""
     return f"answers for {len(topics(settings))} topics"
 
 
 def registry(settings: Settings) -> str:
-    """Ask the registry for its subjects."""
+    """Request the list of subjects."""
     return f"answers for {len(subjects(settings))} subjects"
 
 
 def warehouse(settings: Settings) -> str:
-    """Ask the warehouse a question that every warehouse can answer."""
+    """Run a query that works on every warehouse."""
     from rtlib.warehouse.connection import connect, query
 
-    connection = connect(settings)
-    try:
-        query(connection, "select 1 as one")
-    finally:
-        connection.close()
+    with closing(connect(settings)) as connection:
+        query(connection, "select 1 as n")
     return "answers a query"
 
 
 def stream(settings: Settings) -> str:
-    """Look for a fresh heartbeat of each query.
+    """Check that each query has sent a fresh heartbeat.
 
     Raises:
         CheckpointTorn: A query is stopped until its checkpoint has been rebuilt.
     """
-    beats = _heartbeats(settings, "stream")
+    heartbeats = _heartbeats(settings, "stream")
     for query in QUERIES:
-        beat = beats.get(query)
-        if beat and beat.numbers.get(TORN):
-            raise CheckpointTorn(beat.said, cure=f"rtlib rebuild checkpoint {query}")
-        _fresh(beat, f"the {query} query")
+        heartbeat = heartbeats.get(query)
+        if heartbeat and heartbeat.numbers.get(TORN):
+            raise CheckpointTorn(heartbeat.said, cure=f"rtlib rebuild checkpoint {query}")
+        _fresh(heartbeat, f"the {query} query")
     return "both queries run"
 
 
-def loader(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the loader."""
-    return _fresh(_heartbeats(settings, "loader").get("loader"), "the loader").said
-
-
-def simulator(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the simulator."""
-    return _fresh(_heartbeats(settings, "simulator").get("simulator"), "the simulator").said
-
-
-def alerts(settings: Settings) -> str:
-    """Look for a fresh heartbeat of the alerting service."""
-    return _fresh(_heartbeats(settings, "alerts").get("alerts"), "the alerting service").said
+def worker(settings: Settings, part: Part) -> str:
+    """Look for a fresh heartbeat of each name that the part has."""
+    beats = _heartbeats(settings, part.name)
+    return "; ".join(_fresh(beats.get(name), name).said for name in part.heartbeats)
 
 
 def receiver(settings: Settings) -> str:
-    """Ask the local receiver for the cards it took."""
+    """Request the cards that the local receiver holds."""
     address = receiver_address(settings)
     try:
         answer = requests.get(address.cards, headers=address.headers(), timeout=5)
@@ -116,31 +96,26 @@ def receiver(settings: Settings) -> str:
     except requests.RequestException as error:
         raise ServiceError(
             f"the receiver does not answer ({type(error).__name__})",
-            cure="rtlib up starts the stack; rtlib logs receiver shows what it said last",
+            cure="rtlib up starts the stack; rtlib logs receiver shows its last lines",
         ) from error
     return f"holds {len(answer.json())} cards"
 
 
 def _heartbeats(settings: Settings, part: str) -> Mapping[str, Heartbeat]:
-    """The newest heartbeat of each name, without those that an earlier process of this part has left behind."""
+    """The newest heartbeat of each name, without those of an earlier process of this part."""
     state = supervisor.states(settings).get(part)
-    reader = ProgressReader(settings, tail=80)
-    try:
+    since = state.started_at if state else 0.0
+    with broker_errors(settings), closing(ProgressReader(settings, tail=HEARTBEAT_RECORDS)) as reader:
         reader.catch_up()
-        since = state.started_at if state else 0.0
-        return {name: beat for name, beat in reader.heartbeats.items() if beat.at.timestamp() >= since}
-    except KafkaError as error:
-        raise ServiceError(f"the broker does not answer ({type(error).__name__})", cure="rtlib logs broker") from error
-    finally:
-        reader.close()
+        return {name: heartbeat for name, heartbeat in reader.heartbeats.items() if heartbeat.at.timestamp() >= since}
 
 
-def _fresh(beat: Heartbeat | None, who: str) -> Heartbeat:
-    if beat is None:
-        raise ServiceError(f"{who} has not started yet")
-    age = (datetime.now(UTC) - beat.at).total_seconds()
-    if age > OLD_SECONDS:
-        raise ServiceError(f"{who} was last seen {age:.0f} s ago: {beat.said}")
-    if not beat.active:
-        raise ServiceError(f"{who} does not run: {beat.said}")
-    return beat
+def _fresh(heartbeat: Heartbeat | None, name: str) -> Heartbeat:
+    if heartbeat is None:
+        raise ServiceError(f"{name} has not started yet")
+    age = (datetime.now(UTC) - heartbeat.at).total_seconds()
+    if age > FRESH_SECONDS:
+        raise ServiceError(f"{name} was last seen {age:.0f} s ago: {heartbeat.said}")
+    if not heartbeat.active:
+        raise ServiceError(f"{name} does not run: {heartbeat.said}")
+    return heartbeat

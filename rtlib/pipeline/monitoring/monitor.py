@@ -1,4 +1,4 @@
-"""Monitor: gathers what every probe sees, in the background, so that whoever looks never waits."""
+"""Monitor: collects the observations of all probes in the background, so that a view never waits."""
 
 from __future__ import annotations
 
@@ -7,52 +7,41 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, WarehouseDamaged
 from rtlib.graph import KpiBoard
+from rtlib.pipeline.monitoring.probe import Probe, ProbeFactory
 from rtlib.records import Observation, Status
-from rtlib.services import restarts
 
-
-class Probe(Protocol):
-    """Looks at some parts. Built anew after a failure, so it may hold connections."""
-
-    names: tuple[str, ...]
-
-    def look(self) -> Mapping[str, Observation]:
-        """What it sees now, by the names it answers for."""
-        ...
-
-    def close(self) -> None:
-        """Give connections back."""
-        ...
+INTERVAL_SECONDS = 0.8
+STOP_SECONDS = 5.0
 
 
 class Monitor:
-    """Runs each probe about once a second in a thread of its own; a slow or dead part holds up no other.
+    """Runs each probe about once a second in its own thread; a slow or dead part does not delay the others.
 
     Args:
-        settings: What to look at.
-        probes: Makers of the probes.
-        board: The probe among them that also knows the KPIs, asked for the newest board.
-        loops: Asked what to say of those whose process ends again and again, by the names the probes answer for.
+        settings: What to observe.
+        probes: The probes by name.
+        board: Returns the newest KPI board; without it the board is empty.
+        restart_loops: Returns a reason for each observation whose process exits again and again, by its name.
     """
 
     def __init__(
         self,
         settings: Settings,
-        probes: Mapping[str, Callable[[Settings], Probe]],
+        probes: Mapping[str, ProbeFactory],
         *,
-        loops: Callable[[], Mapping[str, str]] = dict,
+        board: Callable[[], KpiBoard] | None = None,
+        restart_loops: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._settings = settings
-        self._loops = loops
         self._probes = probes
-        self._seen: dict[str, Observation] = {}
-        self._board = KpiBoard(title=settings.domain)
+        self._board = board or (lambda: KpiBoard(title=settings.domain))
+        self._restart_loops = restart_loops
+        self._observations: dict[str, Observation] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -64,75 +53,65 @@ class Monitor:
     ) -> None:
         self.stop()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all observations that its probes make."""
+        return frozenset(name for factory in self._probes.values() for name in factory.names)
+
     def start(self) -> Self:
-        """Begin to look; returns itself."""
-        for name, make in self._probes.items():
-            thread = threading.Thread(target=self._watch, args=(make,), name=f"probe-{name}", daemon=True)
+        """Start the probes; returns itself."""
+        for name, factory in self._probes.items():
+            thread = threading.Thread(target=self._run, args=(factory,), name=f"probe-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
         return self
 
     def stop(self) -> None:
-        """Stop looking, and wait a moment for the probes to give their connections back."""
+        """Stop the probes, and give them a moment to close their connections."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=STOP_SECONDS)
 
     def observations(self) -> Mapping[str, Observation]:
-        """The newest observation of each probe, by its name; at once."""
-        loops = self._loops()
+        """The newest observation of each part, by name; returns at once."""
+        loops = self._restart_loops()
         return {
-            name: replace(one, status=Status.STOPPED, reason=loops[name]) if name in loops else one
-            for name, one in dict(self._seen).items()
+            name: replace(observation, status=Status.STOPPED, reason=loops[name]) if name in loops else observation
+            for name, observation in dict(self._observations).items()
         }
 
     def kpis(self) -> KpiBoard:
-        """The newest KPIs of the domain; at once."""
-        return self._board
+        """The newest KPIs of the domain; returns at once."""
+        return self._board()
 
-    def _watch(self, make: Callable[[Settings], Probe]) -> None:
+    def _run(self, factory: ProbeFactory) -> None:
         while not self._stop.is_set():
             probe: Probe | None = None
-            names: tuple[str, ...] = getattr(make, "names", ())
             try:
-                probe = make(self._settings)
+                probe = factory.build(self._settings)
                 while not self._stop.is_set():
-                    self._seen.update(probe.look())
-                    self._board = getattr(probe, "board", None) or self._board
-                    self._stop.wait(0.8)
-            except Exception as error:  # whatever a dead part makes a client raise must not end the watch
-                self._note_failure(names, error)
+                    self._observations.update(probe.look())
+                    self._stop.wait(INTERVAL_SECONDS)
+            except Exception as error:  # any error that a dead part causes in a client must not end this thread
+                self._note_failure(factory.names, error)
             finally:
                 if probe is not None:
                     _close(probe)
-            self._stop.wait(0.8)
+            self._stop.wait(INTERVAL_SECONDS)
 
     def _note_failure(self, names: tuple[str, ...], error: Exception) -> None:
-        """Say that these parts do not answer, and keep their last numbers with the time they were true."""
-        said = error.what if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}".rstrip(": ")
+        """Mark these parts as stopped, and keep their last readings with the time at which they were true."""
+        reason = error.what if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}".rstrip(": ")
         if isinstance(error, WarehouseDamaged):  # the reason is cut off below; the cure must not be
-            said = f"{said[:140]}; cure: {error.cure}"
-        now = datetime.now(UTC)
+            reason = f"{reason[:140]}; cure: {error.cure}"
+        reason, now = reason.splitlines()[0][:200], datetime.now(UTC)
         for name in names:
-            before = self._seen.get(name) or Observation(Status.STOPPED, said, now)
-            self._seen[name] = replace(before, status=Status.STOPPED, reason=said.splitlines()[0][:200], at=now)
+            last = self._observations.get(name) or Observation(Status.STOPPED, reason, now)
+            self._observations[name] = replace(last, status=Status.STOPPED, reason=reason, at=now)
 
 
 def _close(probe: Probe) -> None:
     try:
         probe.close()
-    except Exception:  # it is being thrown away because its part is dead
+    except Exception:  # the part is dead, and so is the connection
         return
-
-
-def monitor(settings: Settings) -> Monitor:
-    """The monitor of the whole pipeline, started."""
-    from rtlib.pipeline.monitoring.probes.catalog import PROBES
-
-    parts = {one.probe: one.part for one in ARCHITECTURE_COMPONENTS_LIST if one.probe and one.part}
-
-    def loops() -> Mapping[str, str]:
-        found = restarts.loops(settings)
-        return {probe: found[part] for probe, part in parts.items() if part in found}
-
-    return Monitor(settings, PROBES, loops=loops).start()

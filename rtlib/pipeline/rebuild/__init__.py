@@ -1,1 +1,1 @@
-"""Rebuild: restoring a damaged warehouse or checkpoint from what the other places still hold."""
+"""Rebuild: restoring a damaged warehouse or checkpoint from what the other stores still hold."""

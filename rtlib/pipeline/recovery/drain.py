@@ -1,39 +1,59 @@
-"""Settling: the wait between the end of the simulator and the moment at which all that it sent has arrived."""
+"""Drain: the wait from the end of the simulator until all its records have arrived."""
 
 from __future__ import annotations
 
+import math
 import time
 
 from rtlib.config import Settings
+from rtlib.errors import RtlibError
 from rtlib.notify import Notify
-from rtlib.pipeline.audit.evidence import is_sending, outstanding
+from rtlib.pipeline.audit.backlog import is_sending, outstanding
 
 LOOK_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0  # a Spark that was killed is back within it, and tells its watermark every 15 s
+PROGRESS_SECONDS = 5.0  # between two lines about what is outstanding
+PATIENCE_SECONDS = 60.0  # a killed Spark is back within this time, and reports its watermark every 15 s
 
 
-def wait_until_drained(settings: Settings, *, notify: Notify, patience: float = PATIENCE_SECONDS) -> bool:
-    """Wait until everything has arrived; True when it has. While a simulator sends there is nothing to wait for.
+def wait_until_drained(
+    settings: Settings, *, notify: Notify, patience: float = PATIENCE_SECONDS, after_faults: bool = False
+) -> bool:
+    """Wait until everything that was sent has arrived; give up once nothing moves any more.
 
     Args:
         settings: Which domain.
-        notify: Receives what is still outstanding, whenever that has changed.
-        patience: It gives up once nothing has moved for so many seconds.
+        notify: Receives what is outstanding when it changes, at most every ``PROGRESS_SECONDS``.
+        patience: Give up after this many seconds without a change.
+        after_faults: Parts may still be recovering, and a killed simulator leaves its tally open: neither an error
+            nor an open tally ends the wait.
+
+    Returns:
+        True if everything has arrived; False if it gave up, or at once while a simulator sends.
 
     Raises:
-        ServiceError: The broker does not answer.
-        WarehouseError: The warehouse does not answer.
+        ServiceError: The broker does not answer; not with ``after_faults``.
+        WarehouseError: The warehouse does not answer; not with ``after_faults``.
     """
-    moved, seen = time.monotonic(), None
-    while not is_sending(settings):
-        left = outstanding(settings)
-        if left is None:
+    previous, changed_at, notified_at = None, time.monotonic(), -math.inf
+    while after_faults or not is_sending(settings):
+        remaining = _outstanding_or_error(settings) if after_faults else outstanding(settings)
+        if remaining is None:
             return True
-        if left != seen:
-            moved, seen = time.monotonic(), left
-            notify(f"  waiting: {left}")
-        elif time.monotonic() - moved >= patience:
-            notify(f"  nothing has moved for {patience:.0f} s: no longer waiting")
+        now = time.monotonic()
+        if remaining != previous:
+            previous, changed_at = remaining, now
+            if now - notified_at >= PROGRESS_SECONDS:
+                notified_at = now
+                notify(f"  waiting: {remaining}")
+        elif now - changed_at >= patience:
+            notify(f"  nothing has moved for {patience:.0f} s: no longer waiting for {remaining}")
             return False
         time.sleep(LOOK_SECONDS)
     return False
+
+
+def _outstanding_or_error(settings: Settings) -> str | None:
+    try:
+        return outstanding(settings)
+    except RtlibError as error:
+        return str(error).splitlines()[0]

@@ -1,136 +1,113 @@
-"""Recovery: has everything come back, and has everything arrived that was sent until a moment?"""
+"""Readiness: whether every part works again and has caught up, and the waits for the steps on the way there."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-
-from tenacity import (
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
 
 from rtlib.broker.consumer import consumer
 from rtlib.broker.errors import broker_errors
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
-from rtlib.notify import Notify
-from rtlib.pipeline.audit.evidence import outstanding
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
-from rtlib.pipeline.workers.run import loader_group
 from rtlib.records import QueryProgress
+from rtlib.services.parts import PARTS, consumer_group
 from rtlib.streaming.queries import QUERIES
+from rtlib.wait import wait_until
 from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
-LOOK_SECONDS = 1.0
-PROGRESS_SECONDS = 5.0  # between two lines about what has not arrived yet
-PARTS = ("broker", "registry", "warehouse", "stream", "loader")
-BEATS = (*QUERIES, "loader")
+REQUIRED = tuple(part for part in PARTS if part.recovers)
+LOADER_SECONDS = 60.0  # for the loader to merge what the KPI topic holds
+LOADER_LAG = 200  # KPI records: some are always in flight, at a high rate those of a few seconds' events
+ARCHIVE_SECONDS = 6.0  # the archive is always behind by the records of about two micro-batches
+PEAK_FACTOR = 2.0  # the rate of a busy hour, relative to the mean
 
 
 def obstacle(
     settings: Settings, *, since: datetime, ends: Mapping[int, int] | None = None, afresh: bool = False
 ) -> str | None:
-    """What still stands in the way of a recovery since this moment, in a few words; None once there is nothing.
+    """The first obstacle to a recovery, in a few words; None once the pipeline has recovered.
 
-    Every part must answer, every query and the loader must have given a sign of life after it, both queries must have
-    told of a batch that leaves little before them, and RAW must hold what Kafka holds, but for the newest few seconds'
-    worth.
+    Every part must answer; every query and the loader must have sent a heartbeat since then; both queries must have
+    reported a batch close to the end of the topic; and RAW must hold what Kafka holds, except for the last few seconds.
 
     Args:
         settings: Which stack.
-        since: When the harm was over.
-        ends: Partition to the end that the events topic had then: both queries must have told that they reached it.
-        afresh: Both queries began anew, so that what they told before says nothing.
+        since: When the fault was over (UTC).
+        ends: Partition to the end of the events topic at that time; both queries must have reported reaching it.
+        afresh: Both queries started from scratch, so progress reported before ``since`` does not count.
     """
     checks = health.checks()
-    for part in PARTS:
+    for part in (required.name for required in REQUIRED):
         try:
             checks[part](settings)
         except RtlibError as error:
             return f"{part}: {str(error).splitlines()[0]}"
     try:
-        reader = _signs(settings)
+        reader = _progress(settings)
         newest = end_offsets(settings, settings.topic("events"))
-        told = {name: batches[-1] for name, batches in reader.progress.items() if not afresh or batches[-1].at > since}
+        progress = {
+            name: batches[-1] for name, batches in reader.progress.items() if not afresh or batches[-1].at > since
+        }
         return (
-            _silent(reader, since, most=max(LOADER_LAG, settings.rate * ARCHIVE_SECONDS))
-            or _replaying(settings, told, ends or {}, newest, afresh=afresh)
+            _silent(reader, since, max_lag=max(LOADER_LAG, settings.rate * ARCHIVE_SECONDS))
+            or _replaying(settings, progress, ends or {}, newest, afresh=afresh)
             or _behind(settings, newest)
         )
     except RtlibError as error:
         return str(error).splitlines()[0]
 
 
-def _signs(settings: Settings) -> ProgressReader:
-    with broker_errors(settings):
-        reader = ProgressReader(settings)
-        try:
-            reader.catch_up()
-        finally:
-            reader.close()
+def _progress(settings: Settings) -> ProgressReader:
+    with broker_errors(settings), closing(ProgressReader(settings)) as reader:
+        reader.catch_up()
     return reader
 
 
-def _silent(reader: ProgressReader, since: datetime, *, most: float) -> str | None:
-    for name in BEATS:
-        beat = reader.heartbeats.get(name)
-        if beat is None or beat.at <= since:
-            return f"no sign of life of {name} yet"
-    lag = reader.heartbeats["loader"].numbers.get("lag", 0)
-    return f"the loader is behind: by {lag:,.0f} KPI records" if lag > most else None
-
-
-LOADER_SECONDS = 60.0  # how long the loader may take to merge what the KPI topic holds
-LOADER_LAG = 200  # KPI records: some are always on their way, and as many as a few seconds' events at a high rate
-ARCHIVE_SECONDS = 6.0  # the archive always has those of about two micro-batches before it
-BUSY = 2.0  # at a busy hour so many times the mean rate is sent
+def _silent(reader: ProgressReader, since: datetime, *, max_lag: float) -> str | None:
+    for name in (name for part in REQUIRED for name in part.heartbeats):
+        heartbeat = reader.heartbeats.get(name)
+        if heartbeat is None or heartbeat.at <= since:
+            return f"no heartbeat of {name} yet"
+    loader_lag = reader.heartbeats["loader"].numbers.get("lag", 0)
+    return f"the loader is behind: by {loader_lag:,.0f} KPI records" if loader_lag > max_lag else None
 
 
 def _replaying(
     settings: Settings,
-    told: Mapping[str, QueryProgress],
+    progress: Mapping[str, QueryProgress],
     ends: Mapping[int, int],
     newest: Mapping[int, int],
     *,
     afresh: bool,
 ) -> str | None:
-    """A query that has not told yet that it reached ``ends``, or is further from the newest than a batch takes."""
-    live = settings.real_time_interval_seconds if settings.trigger == "real-time" else 0
-    for query, batch_seconds in (("kpis", live), ("archive", settings.archive_interval_seconds)):
-        if query not in told:  # where nothing is sent there may be no batch to tell of, and nothing to read
+    """A query that has not reported reaching ``ends``, or is further from the newest record than a batch takes."""
+    interval = settings.real_time_interval_seconds if settings.trigger == "real-time" else 0
+    for query, batch_seconds in (("kpis", interval), ("archive", settings.archive_interval_seconds)):
+        if query not in progress:  # if nothing is sent, there may be no batch and nothing to read
             if afresh and any(newest.values()):
-                return f"the {query} query has not told of a batch yet"
+                return f"the {query} query has not reported a batch yet"
             continue
-        missing = lag(told[query], ends)
-        allowed = BUSY * settings.rate * (batch_seconds + ARCHIVE_SECONDS)
-        if missing or lag(told[query], newest) > allowed:
-            return f"the {query} query is behind: by {max(missing, lag(told[query], newest)):,} records"
+        missing = lag(progress[query], ends)
+        allowed = PEAK_FACTOR * settings.rate * (batch_seconds + ARCHIVE_SECONDS)
+        if missing or lag(progress[query], newest) > allowed:
+            return f"the {query} query is behind: by {max(missing, lag(progress[query], newest)):,} records"
     return None
 
 
-def lag(told: QueryProgress, ends: Mapping[int, int]) -> int:
-    """Records before these ends that a query had not read by its own account. Pure."""
-    return sum(max(0, end - told.end_offsets.get(str(partition), 0)) for partition, end in ends.items())
+def lag(progress: QueryProgress, ends: Mapping[int, int]) -> int:
+    """Records before these ends that a query has not read, by its own report. Pure."""
+    return sum(max(0, end - progress.end_offsets.get(str(partition), 0)) for partition, end in ends.items())
 
 
 def _behind(settings: Settings, ends: Mapping[int, int]) -> str | None:
-    connection = connect(settings)
-    try:
+    with closing(connect(settings)) as connection:
         reached = audit.archive_progress(connection, settings.domain).offsets
-    finally:
-        connection.close()
     missing = sum(ends.values()) - sum(reached.values())
     return f"the archive is behind: by {missing:,} records" if missing > settings.rate * ARCHIVE_SECONDS else None
 
@@ -139,110 +116,66 @@ def wait_until_recovered(settings: Settings, *, seconds: float = 120) -> None:
     """Wait until every part works and has caught up.
 
     Raises:
-        ServiceError: That did not come; with what stood in the way.
+        ServiceError: That did not happen in time; the message names the obstacle.
     """
     since = datetime.now(UTC)
-    patiently = Retrying(
-        retry=retry_if_result(lambda reason: reason is not None),
-        wait=wait_fixed(0.5),
-        stop=stop_after_delay(seconds),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    reason = wait_until(
+        lambda: obstacle(settings, since=since), seconds=seconds, interval=0.5, holds=lambda reason: reason is None
     )
-    reason = patiently(obstacle, settings, since=since)
     if reason is not None:
         raise ServiceError(f"after {seconds:.0f} s the pipeline does not work yet: {reason}", cure="rtlib status")
 
 
 def last_batches(settings: Settings) -> dict[str, datetime]:
-    """For each query that has told of a batch, when the newest of them began.
+    """For each query that has reported a batch, when the newest batch began (UTC).
 
     Raises:
         ServiceError: The broker does not answer.
     """
-    return {name: batches[-1].at for name, batches in _signs(settings).progress.items()}
+    return {name: batches[-1].at for name, batches in _progress(settings).progress.items()}
 
 
 def wait_for_newer_batches(settings: Settings, known: Mapping[str, datetime], *, seconds: float = 60) -> None:
-    """Wait until each query has told of a batch that began after the one known of it.
+    """Wait until each query has reported a newer batch.
 
     Args:
         settings: Which stack.
-        known: What ``last_batches`` told before.
-        seconds: How long that may take; a real-time batch alone lasts ``real_time_interval_seconds``.
+        known: The batches before, as returned by ``last_batches``.
+        seconds: The time limit; a real-time batch alone lasts ``real_time_interval_seconds``.
 
     Raises:
-        ServiceError: One has not, or the broker does not answer.
+        ServiceError: A query has not, or the broker does not answer.
     """
 
-    def old() -> list[str]:
-        told = last_batches(settings)
-        return [query for query in QUERIES if query not in told or told[query] == known.get(query)]
+    def without_newer_batch() -> list[str]:
+        batches = last_batches(settings)
+        return [query for query in QUERIES if query not in batches or batches[query] == known.get(query)]
 
-    try:
-        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(seconds))(old)
-    except RetryError as error:
-        names = " and ".join(error.last_attempt.result())
-        raise ServiceError(f"after {seconds:.0f} s no batch of {names} is over", cure="rtlib logs stream") from error
-
-
-def wait_until_settled(settings: Settings, *, notify: Notify, seconds: float = 240) -> bool:
-    """Wait until everything that is in Kafka has arrived; False when it has not by then.
-
-    Args:
-        settings: Which stack.
-        notify: Receives what is still outstanding, every ``PROGRESS_SECONDS``.
-        seconds: How long to wait.
-    """
-    patiently = Retrying(
-        retry=retry_if_result(lambda left: left is not None) | retry_if_exception_type(RtlibError),
-        wait=wait_fixed(LOOK_SECONDS),
-        stop=stop_after_delay(seconds),
-        before_sleep=_progress(notify),
-        retry_error_callback=lambda state: "too late",
-    )
-    return patiently(outstanding, settings) is None
-
-
-def _progress(notify: Notify) -> Callable[[RetryCallState], None]:
-    """Reports what a retry waits for, and no more often than every few seconds."""
-    reported = -math.inf
-
-    def report(state: RetryCallState) -> None:
-        nonlocal reported
-        if state.outcome is None or time.monotonic() - reported < PROGRESS_SECONDS:
-            return
-        reported = time.monotonic()
-        error = state.outcome.exception()
-        waiting_for = str(error).splitlines()[0] if error else state.outcome.result()
-        notify(f"  {state.seconds_since_start or 0:5.0f} s  waiting: {waiting_for}")
-
-    return report
+    late = wait_until(without_newer_batch, seconds=seconds, interval=0.5, holds=lambda queries: not queries)
+    if late:
+        raise ServiceError(f"after {seconds:.0f} s no batch of {' and '.join(late)} is over", cure="rtlib logs stream")
 
 
 def seconds_until_archived(settings: Settings, *, patience: float = 90) -> float:
-    """Seconds from now until RAW has all that is in Kafka; the patience when it has not by then.
+    """Seconds until RAW holds everything that is in Kafka now, at most about ``patience``.
 
     Raises:
         ServiceError: The broker does not answer.
         WarehouseError: The warehouse does not answer.
     """
     began = time.monotonic()
-    ends = sum(end_offsets(settings, settings.topic("events")).values())
-    connection = connect(settings)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda reached: reached < ends),
-            wait=wait_fixed(0.2),
-            stop=stop_after_delay(patience),
-            retry_error_callback=lambda state: -1,
-        )(lambda: sum(audit.archive_progress(connection, settings.domain).offsets.values()))
-    finally:
-        connection.close()
+    end = sum(end_offsets(settings, settings.topic("events")).values())
+    with closing(connect(settings)) as connection:
+        wait_until(
+            lambda: sum(audit.archive_progress(connection, settings.domain).offsets.values()) >= end,
+            seconds=patience,
+            interval=0.2,
+        )
     return round(time.monotonic() - began, 2)
 
 
 def wait_until_merged(settings: Settings) -> None:
-    """Wait until the loader has committed the offsets that are the ends of the KPI topic now.
+    """Wait until the loader has committed the offsets at which the KPI topic ends now.
 
     Raises:
         ServiceError: It does not get there, or the broker does not answer.
@@ -251,12 +184,13 @@ def wait_until_merged(settings: Settings) -> None:
 
     topic = settings.topic("kpis")
     ends = {TopicPartition(topic, number): end for number, end in end_offsets(settings, topic).items()}
-    with broker_errors(settings), closing(consumer(settings, group=loader_group(settings))) as reader:
-        try:
-            Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.2), stop=stop_after_delay(LOADER_SECONDS))(
-                lambda: [one for one, end in ends.items() if (reader.committed(one) or 0) < end]
-            )
-        except RetryError as error:
-            raise ServiceError(
-                f"the loader has not merged all KPI records after {LOADER_SECONDS:.0f} s", cure="rtlib logs loader"
-            ) from error
+    with broker_errors(settings), closing(consumer(settings, group=consumer_group(settings, "loader"))) as reader:
+        merged = wait_until(
+            lambda: all((reader.committed(partition) or 0) >= end for partition, end in ends.items()),
+            seconds=LOADER_SECONDS,
+            interval=0.2,
+        )
+    if not merged:
+        raise ServiceError(
+            f"the loader has not merged all KPI records after {LOADER_SECONDS:.0f} s", cure="rtlib logs loader"
+        )

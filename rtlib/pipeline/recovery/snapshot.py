@@ -1,8 +1,9 @@
-"""Marks: where the pipeline is at a moment, to be held against where it is later."""
+"""Snapshot: the pipeline's offsets, counts and processes at a moment, to be compared with a later snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,16 +18,16 @@ from rtlib.warehouse.reads import Counts, counts, pause
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where the pipeline is at a moment.
+    """The state of the pipeline at a moment.
 
     Attributes:
-        at: When.
+        at: The time (UTC).
         events: Partition of the events topic to its end.
         counts: What the warehouse holds.
         held: Records that the events topic still holds.
-        dropped: Events that the live query left out because they were behind the watermark.
-        raised: Alerts so far.
-        processes: Part to the process that it has.
+        dropped: Events that the live query dropped because they were behind the watermark.
+        raised: Alerts raised so far.
+        processes: Part to its process id.
     """
 
     at: datetime
@@ -39,31 +40,25 @@ class Snapshot:
 
 
 def take_snapshot(settings: Settings) -> Snapshot:
-    """Where the pipeline is now.
+    """The state of the pipeline now.
 
     Raises:
         RtlibError: The broker or the warehouse does not answer.
     """
-    connection = connect(settings)
-    try:
-        held = counts(connection, settings.domain)
-        behind = dropped(connection, settings.domain)
+    with closing(connect(settings)) as connection:
+        warehouse_counts = counts(connection, settings.domain)
+        behind_watermark = dropped(connection, settings.domain)
         raised = alert_outbox.counts(connection, settings.domain)["raised"]
-    finally:
-        connection.close()
     ends = event_ends(settings)
-    kept = sum(ends.values()) - sum(first_offsets(settings, settings.topic("events")).values())
-    parts = {name: one.pid for name, one in supervisor.states(settings).items()}
-    return Snapshot(datetime.now(UTC), ends, held, kept, behind, raised, parts)
+    held = sum(ends.values()) - sum(first_offsets(settings, settings.topic("events")).values())
+    processes = {name: state.pid for name, state in supervisor.states(settings).items()}
+    return Snapshot(datetime.now(UTC), ends, warehouse_counts, held, behind_watermark, raised, processes)
 
 
 def longest_pause(settings: Settings, since: datetime) -> float:
-    """The longest time in seconds since a moment in which Kafka received no event, by what RAW holds."""
-    connection = connect(settings)
-    try:
+    """The longest time in seconds, since a moment, in which Kafka received no event; measured in RAW."""
+    with closing(connect(settings)) as connection:
         return pause(connection, settings.domain, since=since)
-    finally:
-        connection.close()
 
 
 def event_ends(settings: Settings) -> dict[int, int]:

@@ -1,1 +1,1 @@
-"""Telemetry: heartbeats of the workers and progress of the queries, through the progress topic."""
+"""Telemetry: heartbeats of the workers and progress of the queries, by the progress topic."""

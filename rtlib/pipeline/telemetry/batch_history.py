@@ -1,7 +1,7 @@
-"""Travel: back through what each batch of a query did, and what it knew at a moment.
+"""Batch history: the recorded batches of a query, and its state at a moment in the past.
 
-The streaming application publishes the progress of every batch: which offsets it read, where its watermark stood, how
-many rows its state held, and how many it dropped as too late. The topic keeps a day of it.
+The streaming application publishes the progress of every batch: the offsets it read, its watermark, the rows in its
+state, and the rows it dropped as too late. The progress topic keeps a day of it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from rtlib.broker.consumer import progress_from_record
+from rtlib.broker.serde import HEARTBEAT_PREFIX, progress_from_record
 from rtlib.broker.topic_scan import contents
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.telemetry.progress_topic import HEARTBEAT_PREFIX
 from rtlib.records import QueryProgress
 from rtlib.streaming.queries import QUERIES
 
 
 def history(settings: Settings, *, query: str | None = None) -> list[QueryProgress]:
-    """Every batch that is still recorded, in the order of time.
+    """All recorded batches, in the order of time.
 
     Args:
         settings: Which domain.
@@ -30,22 +29,22 @@ def history(settings: Settings, *, query: str | None = None) -> list[QueryProgre
         ServiceError: The broker does not answer.
     """
     if query not in (None, *QUERIES):
-        raise ConfigError(f"no query is called {query!r}", cure=f"use one of: {', '.join(QUERIES)}")
-    found = []
+        raise ConfigError(f"there is no query {query!r}", cure=f"use one of: {', '.join(QUERIES)}")
+    batches = []
     for record in contents(settings, settings.topic("progress")):
         name = (record.key or b"").decode()
         if record.value and not name.startswith(HEARTBEAT_PREFIX) and query in (None, name):
-            found.append(progress_from_record(record.value))
-    return sorted(found, key=lambda one: one.at)
+            batches.append(progress_from_record(record.value))
+    return sorted(batches, key=lambda batch: batch.at)
 
 
-def knew_at(batches: Sequence[QueryProgress], moment: datetime) -> QueryProgress | None:
-    """The newest batch that had begun by a moment: what the query knew then. None before the first.
+def batch_at(batches: Sequence[QueryProgress], moment: datetime) -> QueryProgress | None:
+    """The newest batch that had begun at a moment, which holds the query's state then; None before the first batch.
 
-    Spark moves the watermark between batches, so what a batch tells holds until the next one.
+    Spark moves the watermark between batches, so a batch describes the query until the next batch begins.
 
     Args:
-        batches: In the order of time, of one query.
-        moment: Aware.
+        batches: The batches of a query, in the order of time.
+        moment: With a time zone.
     """
-    return max((one for one in batches if one.at <= moment), key=lambda one: one.at, default=None)
+    return max((batch for batch in batches if batch.at <= moment), key=lambda batch: batch.at, default=None)

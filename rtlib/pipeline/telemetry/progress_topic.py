@@ -1,40 +1,50 @@
-"""Signs of life: every part's heartbeat and the queries' progress, by the progress topic."""
+"""Progress topic: heartbeats of the parts and progress of the queries, published and read."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
-from datetime import datetime
+import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rtlib.broker.client import client_options
-from rtlib.broker.consumer import UNREADABLE, consumer, progress_from_record, progress_to_json
+from rtlib.broker.consumer import consumer
+from rtlib.broker.serde import (
+    HEARTBEAT_PREFIX,
+    heartbeat_from_record,
+    heartbeat_to_json,
+    progress_from_record,
+    progress_to_json,
+)
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress
-from rtlib.services.parts import PART_NAMES
+from rtlib.services.parts import HEARTBEATS
 from rtlib.streaming.queries import QUERIES
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
 
-HEARTBEAT_PREFIX = "heartbeat|"
-# A sign that nobody took within two minutes is given up, and an idempotent producer of kafka-python sends nothing any
-# more after that. A sign that comes twice does no harm; one request at a time keeps them in order.
-SIGN_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
-KEPT = 120  # progress records kept of each query
-KNOWN = frozenset({*PART_NAMES, *QUERIES})  # whose signs are kept: anybody may write to the topic, under any name
+log = logging.getLogger(__name__)
+# kafka-python drops a record that Kafka has not accepted within two minutes, and an idempotent producer sends nothing
+# more after that. Progress may be repeated, so idempotence is off; a single request at a time keeps the order.
+PROGRESS_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
+MAX_BATCHES = 120  # kept of each query
+SOURCES = frozenset(HEARTBEATS)  # accepted names: any client may write to the topic, under any name
 
 
 class ProgressWriter:
-    """Writes to ``rtlib.<domain>.progress``: key ``<query>`` for a batch, ``heartbeat|<query>`` for a sign of life."""
+    """Publishes to ``rtlib.<domain>.progress``: a query's progress and a part's heartbeat.
+
+    A lost record is no reason to stop: the next record replaces it. It is logged, and counted in ``lost``.
+    """
 
     def __init__(self, settings: Settings) -> None:
         from kafka import KafkaProducer
 
         self._topic = settings.topic("progress")
-        self._producer: KafkaProducer = KafkaProducer(**client_options(settings), **SIGN_OPTIONS)
+        self._producer: KafkaProducer = KafkaProducer(**client_options(settings), **PROGRESS_OPTIONS)
+        self._failing = False
+        self.lost = 0
 
     def __enter__(self) -> Self:
         return self
@@ -45,28 +55,45 @@ class ProgressWriter:
         self.close()
 
     def close(self) -> None:
-        """Send what is still to be sent, and leave the broker."""
+        """Send the records still in the buffer, and disconnect."""
         self._producer.close(timeout=5)
 
     def progress(self, progress: QueryProgress) -> None:
-        """Publish what one batch did."""
+        """Publish the progress of a batch."""
         self._send(progress.query, progress_to_json(progress))
 
     def heartbeat(self, beat: Heartbeat) -> None:
-        """Publish that a part works, and what it is doing."""
-        body = {**asdict(beat), "at": beat.at.isoformat(), "numbers": dict(beat.numbers)}
-        self._send(f"{HEARTBEAT_PREFIX}{beat.part}", json.dumps(body).encode())
+        """Publish a heartbeat."""
+        self._send(f"{HEARTBEAT_PREFIX}{beat.part}", heartbeat_to_json(beat))
 
     def _send(self, key: str, value: bytes) -> None:
-        self._producer.send(self._topic, key=key.encode(), value=value)
+        future = self._producer.send(self._topic, key=key.encode(), value=value)
+        future.add_callback(self._on_ack)
+        future.add_errback(self._on_failure)
+
+    # The two below run in the producer's own thread.
+    def _on_ack(self, _: object) -> None:
+        if self._failing:
+            log.info("Kafka accepts records of %s again; %d were lost", self._topic, self.lost)
+        self._failing = False
+
+    def _on_failure(self, error: Exception) -> None:
+        self.lost += 1
+        if not self._failing:  # a single line for an outage, however long
+            log.warning("Kafka did not accept a record of %s: %s", self._topic, error)
+        self._failing = True
 
 
 class ProgressReader:
-    """Reads the progress topic from near its end: the newest heartbeat of each part, and progress as it comes.
+    """Reads the progress topic from near its end: the newest heartbeat of each part, and new progress.
+
+    Attributes:
+        heartbeats: The newest heartbeat by part.
+        progress: The newest batches by query, in the order of time; at most ``MAX_BATCHES`` of each.
 
     Args:
         settings: Which domain.
-        tail: How many records before the end to begin with; enough for a sign of each part and some history.
+        tail: How many records before the end to begin; enough for a heartbeat of each part and some batches.
     """
 
     def __init__(self, settings: Settings, *, tail: int = 400) -> None:
@@ -80,44 +107,35 @@ class ProgressReader:
         self.progress: dict[str, list[QueryProgress]] = {}
 
     def catch_up(self) -> None:
-        """Read what has come since the last call."""
+        """Read the records published since the last call."""
         end = self._end()
         while self._reader.position(self._partition) < end:
             for record in self._reader.poll(timeout_ms=500).get(self._partition, []):
-                self._take((record.key or b"").decode(errors="replace"), record.value)
+                self._add((record.key or b"").decode(errors="replace"), record.value)
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         self._reader.close()
 
     def _end(self) -> int:
         return int(self._reader.end_offsets([self._partition])[self._partition])
 
-    def _take(self, key: str, value: bytes | None) -> None:
-        """Note a sign; one that nobody here could have written is passed over."""
+    def _add(self, key: str, value: bytes | None) -> None:
+        """Add a record; records that no part of this stack writes are ignored."""
         try:
             if key.startswith(HEARTBEAT_PREFIX):
-                beat = _heartbeat(value)
-                if beat.part in KNOWN:
+                beat = heartbeat_from_record(value)
+                if beat.part in SOURCES:
                     self.heartbeats[beat.part] = beat
             elif key in QUERIES:
-                kept = [*self.progress.get(key, []), progress_from_record(value)]
-                self.progress[key] = kept[-KEPT:]
-        except (*UNREADABLE, EventRefused):
+                batches = [*self.progress.get(key, []), progress_from_record(value)]
+                self.progress[key] = batches[-MAX_BATCHES:]
+        except EventRefused:
             return
 
 
-def _heartbeat(value: bytes | None) -> Heartbeat:
-    told = json.loads(value or b"")
-    beat = Heartbeat(**{**told, "at": datetime.fromisoformat(told["at"])})
-    numbers = {str(name): float(number) for name, number in dict(beat.numbers).items()}
-    if beat.at.tzinfo is None or not isinstance(beat.active, bool) or not isinstance(beat.said, str):
-        raise ValueError("not a heartbeat")
-    return replace(beat, numbers=numbers)
-
-
 def newest_progress(settings: Settings, query: str) -> QueryProgress | None:
-    """What a query told of its newest batch; None before the first.
+    """The progress of a query's newest batch; None before the first batch.
 
     Raises:
         KafkaError: The broker does not answer.
@@ -127,5 +145,5 @@ def newest_progress(settings: Settings, query: str) -> QueryProgress | None:
         reader.catch_up()
     finally:
         reader.close()
-    told = reader.progress.get(query)
-    return told[-1] if told else None
+    batches = reader.progress.get(query)
+    return batches[-1] if batches else None

@@ -1,22 +1,22 @@
-"""Rate: how fast a count grows."""
+"""Rate: the growth of a count per second."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 
-RATE_SECONDS = 5.0  # rates are taken over the last few seconds
+RATE_SECONDS = 5.0  # the period over which a rate is averaged
 
 
 class Rate:
-    """Turns a growing count into a rate per second over the last few seconds."""
+    """Turns a growing count into a rate per second, averaged over the last few seconds."""
 
     def __init__(self, seconds: float = RATE_SECONDS) -> None:
         self._seconds = seconds
         self._points: deque[tuple[float, float]] = deque()
 
     def add(self, count: float) -> float | None:
-        """Add the count as it is now; returns the rate, or None until there are two points."""
+        """Add the present count; returns the rate, or None until there are two points."""
         now = time.monotonic()
         self._points.append((now, count))
         while len(self._points) > 2 and now - self._points[0][0] > self._seconds:

@@ -1,4 +1,4 @@
-"""Trigger: how the kpis query runs, chosen while the streaming application runs, which looks at it and follows."""
+"""Trigger: switch the kpis query between real-time mode and micro-batches while the streaming application runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rtlib.run_state import load_options, save_options
 
 log = logging.getLogger(__name__)
 Trigger = Literal["real-time", "micro-batch"]
-REAL_TIME = "real_time"  # a number of the kpis query's heartbeat: 1 in real-time mode, 0 by micro-batches
-SWITCH_SECONDS = 60.0  # how long the application may take to start its query again
+REAL_TIME = "real_time"  # a number of the kpis query's heartbeat: 1 in real-time mode, 0 with micro-batches
+SWITCH_SECONDS = 60.0  # limit for the application to restart its query
 
 
 class TriggerWatch:
-    """The trigger that the settings tell, for who has to start a query again when it changes.
+    """Watches the trigger in the settings, so that the application can restart its query after a change.
 
     Attributes:
-        settings: As they were when they were last looked at.
+        settings: The settings as last read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,62 +32,63 @@ class TriggerWatch:
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """What the query's heartbeat tells of it."""
+        """The trigger as a number for the query's heartbeat."""
         return _numbers(self.settings.trigger)
 
     def changed(self) -> bool:
-        """True once when it is another one by now; settings that cannot be read change nothing."""
+        """True once after each change; settings that cannot be read count as unchanged."""
         try:
-            told = load_settings(home=self.settings.home).trigger
+            trigger = load_settings(home=self.settings.home).trigger
         except RtlibError as error:
-            log.warning("the trigger is as it was known: %s", error)
+            log.warning("the trigger stays as it was, because the settings cannot be read: %s", error)
             return False
         before = self.settings.trigger
-        if told == before:
+        if trigger == before:
             return False
-        self.settings = self.settings.model_copy(update={"trigger": told})
-        log.info("the kpis query runs by the trigger %s, before: %s", told, before)
+        self.settings = self.settings.model_copy(update={"trigger": trigger})
+        log.info("the kpis query now uses the trigger %s, before: %s", trigger, before)
         return True
 
 
 def choose(settings: Settings, trigger: Trigger) -> None:
-    """Write down which trigger the kpis query has from now on, or from the application's next start.
+    """Save the trigger of the kpis query; a running application follows, another takes it at its next start.
 
     Raises:
-        ConfigError: It will have another one, because the environment says so.
+        ConfigError: The environment sets another trigger.
     """
     save_options(settings.home, {**load_options(settings.home), "trigger": trigger})
     effective = load_settings(home=settings.home).trigger
     if effective != trigger:
         raise ConfigError(
-            f"RTLIB_TRIGGER={effective} in the environment keeps {trigger} from being chosen",
-            cure="unset RTLIB_TRIGGER",
+            f"RTLIB_TRIGGER={effective} in the environment overrides {trigger}", cure="unset RTLIB_TRIGGER"
         )
 
 
 def switch(settings: Settings, trigger: Trigger) -> None:
-    """Choose a trigger and wait until the running application has started its query with it.
+    """Choose a trigger and wait until the running application has restarted its query with it.
 
     Raises:
-        ConfigError: The environment chooses another one.
-        ServiceError: The query does not run with it.
+        ConfigError: The environment sets another trigger.
+        ServiceError: The query did not restart with it.
     """
     since = datetime.now(UTC)
     choose(settings, trigger)
     reader = ProgressReader(settings)
-    patiently = Retrying(retry=retry_if_result(lambda runs: not runs), wait=wait_fixed(0.3))
+    retrying = Retrying(
+        retry=retry_if_result(lambda running: not running), wait=wait_fixed(0.3), stop=stop_after_delay(SWITCH_SECONDS)
+    )
     try:
-        patiently.copy(stop=stop_after_delay(SWITCH_SECONDS))(_runs_by, reader, trigger, since)
+        retrying(_runs_with, reader, trigger, since)
     except RetryError as error:
         raise ServiceError(
-            f"the kpis query does not run by the trigger {trigger} after {SWITCH_SECONDS:.0f} s",
+            f"the kpis query did not restart with the trigger {trigger} within {SWITCH_SECONDS:.0f} s",
             cure="rtlib logs stream",
         ) from error
     finally:
         reader.close()
 
 
-def _runs_by(reader: ProgressReader, trigger: Trigger, since: datetime) -> bool:
+def _runs_with(reader: ProgressReader, trigger: Trigger, since: datetime) -> bool:
     reader.catch_up()
     beat = reader.heartbeats.get("kpis")
     return beat is not None and beat.active and beat.at > since and beat.numbers == _numbers(trigger)

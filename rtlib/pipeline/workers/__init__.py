@@ -1,1 +1,1 @@
-"""Workers: what each supervised process runs, from its start to SIGTERM."""
+"""Workers: the supervised processes that run in Python, each from its start to SIGTERM."""

@@ -1,8 +1,8 @@
-"""Alerting: the supervised service that watches the KPI stream and sends a card when somebody is needed.
+"""Alerting: the service that evaluates the KPI stream against the alert rules and queues cards.
 
-What is found goes into OPS.ALERTS in the transaction that notes how far the service has judged, and is sent from
-there. A crash at any moment therefore loses no alert and raises none twice; one that was sent and not yet noted as
-sent goes out again (at least once).
+Alerts go into OPS.ALERTS in the same transaction as the evaluator's state, and are sent from there. A crash at any
+moment therefore loses no alert and raises none twice; a card that was sent but not yet recorded as sent goes out again
+(at least once).
 """
 
 from __future__ import annotations
@@ -14,176 +14,152 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import SecretStr
-
-from rtlib.alerts import Alert, Change, EvaluatorState, RuleEvaluator, Teams, card, message, rules_of
+from rtlib.alerts import Alert, EvaluatorState, RuleEvaluator, card, rules_of
+from rtlib.broker.kpi_records import newest_kpis
+from rtlib.broker.librdkafka_reader import Partition, Reader
+from rtlib.broker.topics import offsets_at
 from rtlib.config import Settings
-from rtlib.domains import Domain, load_domain
-from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter, Skipped, wait_for_topics
-from rtlib.pipeline.workers.receiver import receiver_address
-from rtlib.pipeline.workers.refusals import kpi_rules
-from rtlib.warehouse import alert_outbox as table
+from rtlib.domains import load_domain
+from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
+from rtlib.pipeline.workers.alert_text import advice, site_title
+from rtlib.pipeline.workers.delivery import send_pending
+from rtlib.pipeline.workers.refusals import RefusalCount, kpi_rules
+from rtlib.pipeline.workers.startup import wait_for_topics
+from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.plan_status import Shortage, load_of_forecast, shortage
-
-if TYPE_CHECKING:
-    from rtlib.broker.librdkafka_reader import Partition, Reader
+from rtlib.warehouse.plan_status import load_of_forecast, shortage
 
 log = logging.getLogger(__name__)
-LOOK_SECONDS = 60.0  # forecast and plan are looked at once a minute
-LISTEN_SECONDS = 0.2  # how long it waits for records before it looks at what is due
-MANY = 20_000  # records in one look, at the most
-BACK = timedelta(minutes=10)  # how far back it begins where nothing was judged yet
-SEND_SECONDS = 10.0  # how soon the outbox is looked at though nobody said that it holds something
-COUNT_SECONDS = 5.0  # what a heartbeat tells of the outbox may be so old: the warehouse has better to do
-NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # what a card's link opens; else the KPI query
-
-
-def webhook(settings: Settings) -> SecretStr:
-    """Where cards go: to Teams if a webhook is set, else to the receiver of this stack."""
-    return settings.teams_webhook_url or receiver_address(settings).webhook
+PLAN_SECONDS = 60.0  # interval between evaluations of forecast and plan
+POLL_SECONDS = 0.2
+MAX_RECORDS = 20_000  # in a poll
+LOOK_BACK = timedelta(minutes=10)  # the start of the first evaluation
+COUNT_SECONDS = 5.0  # the maximum age of the outbox figures in a heartbeat: counting them costs the warehouse
+NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # the node a card links to; else the KPI query
 
 
 def run_alerts(settings: Settings, stop: threading.Event) -> None:
-    """Judge every finished window of the KPI stream, and call people."""
+    """Evaluate every finished window of the KPI stream, and send cards, until ``stop`` is set."""
     wait_for_topics(settings)
     wake = threading.Event()
-    watch = AlertService(settings, wake)
-    sign = HeartbeatEmitter("alerts", settings)
+    service, heartbeat = AlertService(settings, wake), HeartbeatEmitter("alerts", settings)
     sender = threading.Thread(target=send_pending, args=(settings, stop, wake), name="sender")
     sender.start()
     try:
         while not stop.is_set():
-            watch.step()
+            service.step()
             if not sender.is_alive():
-                raise RuntimeError("the sender has ended; the supervisor starts this part again")
-            if sign.due():
-                sign.emit(f"judged until {watch.said}", watch.numbers())
+                raise RuntimeError("the sender thread has ended; the supervisor restarts this process")
+            if heartbeat.due():
+                heartbeat.emit(f"judged until {service.summary}", service.numbers())
     finally:
         stop.set()
         wake.set()
         sender.join(timeout=15)
-        sign.close()
-        watch.close()
+        heartbeat.close()
+        service.close()
 
 
 class AlertService:
-    """Reads KPI records, judges, and writes what came of it; ``wake`` is set when the outbox holds something new."""
+    """Reads KPI records, evaluates the rules and writes alerts to the outbox.
+
+    Attributes:
+        state: The evaluator's state, saved with every alert.
+
+    Args:
+        settings: Which domain.
+        wake: Is set when the outbox holds a new alert.
+    """
 
     def __init__(self, settings: Settings, wake: threading.Event) -> None:
         self._settings, self._domain, self._wake = settings, load_domain(settings.domain), wake
         self._warehouse = Warehouse(settings)
-        told = self._warehouse.run(lambda connection: table.memory(connection, settings.domain))
-        self.memory = EvaluatorState.from_json(told) if told else EvaluatorState()
-        self._judge = RuleEvaluator(settings.domain, rules_of(self._domain), self.memory)
-        self._reader = _reader(settings, self.memory.until)
-        self._next_look = datetime.now(UTC)
+        saved = self._warehouse.run(partial(alert_outbox.memory, domain=settings.domain))
+        self.state = EvaluatorState.from_json(saved) if saved else EvaluatorState()
+        self._evaluator = RuleEvaluator(settings.domain, rules_of(self._domain), self.state)
+        self._reader = _reader(settings, self.state.until)
+        self._next_plan = datetime.now(UTC)
         self._ends: Mapping[Partition, int] | None = None
-        self._held: Mapping[str, float] = {}
+        self._outbox: Mapping[str, float] = {}
         self._counted_at = float("-inf")
-        self._skipped = Skipped(log)
+        self._refused = RefusalCount(log)
         self._rules = kpi_rules(settings)
 
     @property
-    def said(self) -> str:
-        """How far it has judged, for people."""
-        until = f"{self.memory.until:%H:%M:%S} UTC" if self.memory.until else "nothing yet"
-        return f"{until}{self._skipped.said}"
+    def summary(self) -> str:
+        """The time until which windows are evaluated, and the refused records, as text."""
+        until = f"{self.state.until:%H:%M:%S} UTC" if self.state.until else "nothing yet"
+        return f"{until}{self._refused.summary}"
 
     def numbers(self) -> dict[str, float]:
-        """What its heartbeat carries: alerts that are up, records refused, and what became of the outbox."""
+        """The figures of the heartbeat: active alerts, refused records, and the outbox by state."""
         if time.monotonic() - self._counted_at > COUNT_SECONDS:
-            self._held = self._warehouse.run(lambda connection: table.counts(connection, self._domain.name))
+            self._outbox = self._warehouse.run(partial(alert_outbox.counts, domain=self._domain.name))
             self._counted_at = time.monotonic()
-        up = sum(state.raised_at is not None for state in self.memory.states.values())
-        return {**self._held, "up": up, "skipped": self._skipped.count}
+        active = sum(state.raised_at is not None for state in self.state.states.values())
+        return {**self._outbox, "up": active, "skipped": self._refused.count}
 
     def step(self) -> None:
-        """Read for a moment, judge what is over, and write it down.
+        """Poll once, evaluate the finished windows, and save the result.
 
         Raises:
-            WarehouseError: It could not be written; after a new start it goes on where it was.
+            WarehouseError: The result could not be saved; after a restart the service continues from the saved state.
         """
-        from rtlib.broker.consumer import newest_kpis
-
-        before = self.memory.until
+        before = self.state.until
         self._ends = self._ends or self._reader.ends()
-        newest, refused = newest_kpis(self._reader.poll(seconds=LISTEN_SECONDS, most=MANY), self._rules)
-        self._skipped.add(refused)
-        for kpi in newest:
-            self._judge.take(kpi)
-        # Partitions come one after another while it catches up: it must have read all of what was there.
+        kpis, refused = newest_kpis(self._reader.poll(seconds=POLL_SECONDS, limit=MAX_RECORDS), self._rules)
+        self._refused.add(refused)
+        for kpi in kpis:
+            self._evaluator.take(kpi)
+        # While the service catches up, partitions arrive in turn: evaluate once all of them have been read.
         if not self._reader.has_reached(self._ends):
             return
         self._ends = None
-        found = [*self._judge.judge(), *self._outside()]
-        if found or self.memory.until != before:
-            self._write(found)
+        alerts = [*self._evaluator.judge(), *self._evaluate_plan()]
+        if alerts or self.state.until != before:
+            self._save(alerts)
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""
         self._reader.close()
         self._warehouse.close()
 
-    def _outside(self) -> list[Alert]:
-        """What forecast and plan say, once a minute."""
+    def _evaluate_plan(self) -> list[Alert]:
+        """Alerts on the forecast and the staffing plan, once a minute."""
         now = datetime.now(UTC)
-        if now < self._next_look:
+        if now < self._next_plan:
             return []
-        self._next_look = now + timedelta(seconds=LOOK_SECONDS)
-        kinds = self._domain.staffing.kinds
-        load = self._warehouse.run(partial(load_of_forecast, domain=self._domain.name, kinds=kinds, now=now))
-        short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
+        self._next_plan = now + timedelta(seconds=PLAN_SECONDS)
+        name, kinds = self._domain.name, self._domain.staffing.kinds
+        load = self._warehouse.run(partial(load_of_forecast, domain=name, kinds=kinds, now=now))
+        short = self._warehouse.run(partial(shortage, domain=name, now=now))
         worst = {"people_short": short.people, "interval": _minute(short.interval) if short.interval else ""}
-        came = {"events": load.events, "upper_80": load.upper_80, "interval": _minute(load.interval)} if load else {}
+        busy = {"events": load.events, "upper_80": load.upper_80, "interval": _minute(load.interval)} if load else {}
         return [
-            *self._judge.measured("people_short", short.people, at=now, evidence=worst),
-            *self._judge.measured("load_of_forecast", load.percent if load else None, at=now, evidence=came),
+            *self._evaluator.measured("people_short", short.people, at=now, evidence=worst),
+            *self._evaluator.measured("load_of_forecast", load.percent if load else None, at=now, evidence=busy),
         ]
 
-    def _write(self, found: list[Alert]) -> None:
-        rows = list(self._rows(found))
-        told = self.memory.to_json()
-        self._warehouse.run(lambda connection: table.record(connection, self._domain.name, rows, told))
+    def _save(self, alerts: list[Alert]) -> None:
+        rows, state = list(self._rows(alerts)), self.state.to_json()
+        self._warehouse.run(lambda connection: alert_outbox.record(connection, self._domain.name, rows, state))
         if rows:
             self._wake.set()
 
-    def _rows(self, found: list[Alert]) -> Iterator[dict[str, Any]]:
-        if not found:
+    def _rows(self, alerts: list[Alert]) -> Iterator[dict[str, Any]]:
+        if not alerts:
             return
-        now = datetime.now(UTC)
-        short = self._warehouse.run(lambda connection: shortage(connection, self._domain.name, now=now))
-        for one in found:
-            site = titled(self._domain, one.site)
-            link = f"{self._settings.app_link}?node={NODES.get(one.rule.measure, 'kpis')}"
-            body = card(one, site=site, advice=advice(one, self._domain, short), link=link)
-            yield _row(one, site, body)
+        plan = self._warehouse.run(partial(shortage, domain=self._domain.name, now=datetime.now(UTC)))
+        for alert in alerts:
+            site = site_title(self._domain, alert.site)
+            link = f"{self._settings.app_link}?node={NODES.get(alert.rule.measure, 'kpis')}"
+            yield _row(alert, site, card(alert, site=site, advice=advice(alert, self._domain, plan), link=link))
 
 
 def _minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M}Z"
-
-
-def titled(domain: Domain, site: str) -> str:
-    """A site's title; that of the domain for what is measured as a whole."""
-    return next((one.title for one in domain.sites if one.id == site), domain.title)
-
-
-def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
-    """What to do: the rule's words, and what the staffing plan says of the next hours."""
-    if alert.unmeasured_since:
-        return "It is no longer measured, so nobody knows how it stands: see in the app what stopped."
-    if alert.change is Change.RECOVERED:
-        return "Nothing more to do. Thank you."
-    if plan.people is None:
-        return alert.rule.advice
-    role = domain.staffing.title.lower()
-    if plan.people > 0:
-        worst = f"at {plan.interval:%H:%M} UTC" if plan.interval else "soon"
-        return f"{alert.rule.advice} The plan is short of {plan.people:.0f} × {role} {worst}."
-    return f"{alert.rule.advice} The plan has enough people for the next two hours."
 
 
 def _row(alert: Alert, site: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -207,56 +183,10 @@ def _row(alert: Alert, site: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reader(settings: Settings, until: datetime | None) -> Reader:
-    """A reader that begins before the first window that is still to be judged."""
-    from rtlib.broker.librdkafka_reader import Reader
-    from rtlib.broker.topics import offsets_at
-
+    """A reader that begins before the first window that is not yet evaluated."""
     topic = settings.topic("kpis")
-    begin = (until or datetime.now(UTC) - BACK) - timedelta(seconds=settings.window_seconds)
+    begin = (until or datetime.now(UTC) - LOOK_BACK) - timedelta(seconds=settings.window_seconds)
     starts = {(topic, number): offset for number, offset in offsets_at(settings, topic, begin).items()}
-    # Windows are a minute long: five answers of the broker a second are soon enough, and spare it hundreds.
+    # Windows last a minute: five answers of the broker per second are soon enough, and save it hundreds.
     group = f"rtlib.{settings.domain}.alerts"
-    return Reader(settings, starts, group=group, together_bytes=1_000_000, together_ms=round(1000 * LISTEN_SECONDS))
-
-
-def send_pending(settings: Settings, stop: threading.Event, wake: threading.Event) -> None:
-    """Send what the outbox holds, the oldest first, whenever it is woken, until it is told to stop."""
-
-    def sleep(seconds: float) -> None:
-        stop.wait(seconds)
-
-    warehouse, teams = Warehouse(settings), Teams(webhook(settings), sleep=sleep)
-    try:
-        while not stop.is_set():
-            wake.clear()
-            if not deliver(settings, warehouse, teams, stop):
-                wake.wait(SEND_SECONDS)
-    finally:
-        warehouse.close()
-
-
-def deliver(settings: Settings, warehouse: Warehouse, teams: Teams, stop: threading.Event) -> int:
-    """Send each message of the outbox and note what became of it; one that must wait for long lets others go first.
-
-    Returns:
-        How many were taken: their recoveries may go out now.
-    """
-    taken = 0
-    for row in warehouse.run(lambda connection: table.pending(connection, settings.domain)):
-        if stop.is_set():
-            return taken
-        told = teams.post(message(json.loads(row["card"])), attempts=int(row["attempts"]))
-        if not told.taken and stop.is_set():
-            return taken  # it was cut short, not refused; the next start sends it
-        log.info("card %s: %s after %d attempts", row["alert_key"], told.reason or "taken", told.attempts)
-        noted = partial(
-            table.note_delivery,
-            key=row["alert_key"],
-            taken=told.taken,
-            attempts=told.attempts,
-            reason=told.reason,
-            again=told.again,
-        )
-        warehouse.run(noted)
-        taken += told.taken
-    return taken
+    return Reader(settings, starts, group=group, min_bytes=1_000_000, max_wait_ms=round(1000 * POLL_SECONDS))

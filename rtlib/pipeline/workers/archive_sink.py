@@ -1,4 +1,4 @@
-"""Archive: brings a micro-batch of the archive query into the warehouse, and its misfits to the rejected topic."""
+"""Archive sink: loads micro-batches of the archive query into the warehouse, and misfits into the rejected topic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rtlib.broker.client import client_options
 from rtlib.broker.errors import broker_errors
 from rtlib.broker.record_fetch import RecordFetch
 from rtlib.broker.rejected import publish
-from rtlib.broker.topics import MAX_REJECTED_BYTES
+from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseError
 from rtlib.limits import MAX_EVENT_BYTES
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class ArchiveSink:
-    """Applies batches one after another; waits out a warehouse that is down, so that the other query goes on.
+    """Applies batches in sequence; waits while the warehouse is down, so that the other query keeps running.
 
     Args:
         settings: Where the warehouse and the broker are.
-        stop: Once it is set, a batch no longer waits for the warehouse; it is tried again after the next start.
+        stop: Once set, a batch no longer waits for the warehouse; it is repeated after the next start.
     """
 
     def __init__(self, settings: Settings, *, stop: threading.Event) -> None:
@@ -42,8 +42,8 @@ class ArchiveSink:
         options = {**client_options(settings), "max_request_size": MAX_REJECTED_BYTES}
         self._producer: KafkaProducer = KafkaProducer(**options)
         self._stop = stop
-        self._done: object = None
-        self._one_at_a_time = threading.Lock()  # a query that was stopped in a batch may begin it again before its end
+        self._applied: object = None
+        self._lock = threading.Lock()  # a query stopped within a batch may restart the batch before it has ended
 
     def __enter__(self) -> Self:
         return self
@@ -55,16 +55,16 @@ class ArchiveSink:
         self._warehouse.close()
 
     def apply(self, batch: ArchiveBatch) -> None:
-        """Bring the batch into the warehouse once, then publish its misfits.
+        """Load the batch into the warehouse once, then publish its misfits.
 
-        The warehouse refuses a batch that its ledger knows, so a batch that Spark repeats changes nothing there.
-        Rejected records are published after that: a crash in between repeats them on the topic, where their source
-        partition and offset tell the copies apart; RAW.REJECTED holds each once.
+        The warehouse ignores a batch that is already in its ledger, so a batch that Spark repeats changes nothing.
+        Rejected records are published afterwards: a crash in between repeats them on the topic, where source partition
+        and offset identify the copies; RAW.REJECTED holds each once.
 
         Raises:
-            WarehouseError: The warehouse refused it, and the application is stopping.
-            ServiceError: The broker does not answer for a large record, and the application is stopping.
-            StreamError: Kafka has deleted a large record before it was archived.
+            WarehouseError: The warehouse refused the batch, and the application is stopping.
+            ServiceError: The broker did not deliver or accept a misfit, and the application is stopping.
+            StreamError: Kafka deleted a large record before it was archived.
         """
         retrying = Retrying(
             retry=retry_if_exception_type((WarehouseError, ServiceError)),
@@ -72,11 +72,11 @@ class ArchiveSink:
             stop=stop_when_event_set(self._stop),
             reraise=True,
         )
-        this = (batch.batch_id, dict(batch.offsets_from), dict(batch.offsets_to))
-        with self._one_at_a_time, RecordFetch(self._settings, self._settings.topic("events")) as fetch:
-            if this == self._done:  # Spark had no time to write that it was done, for the query was started again
+        identity = (batch.batch_id, dict(batch.offsets_from), dict(batch.offsets_to))
+        with self._lock, RecordFetch(self._settings, self._settings.topic("events")) as fetch:
+            if identity == self._applied:  # the query restarted before Spark could record the batch as complete
                 return
-            job = Batch(
+            content = Batch(
                 query=ARCHIVE,
                 domain=self._settings.domain,
                 batch_id=batch.batch_id,
@@ -85,15 +85,15 @@ class ArchiveSink:
                 offsets_from=batch.offsets_from,
                 offsets_to=batch.offsets_to,
             )
-            retrying(self._warehouse.run, lambda connection: apply_batch(connection, job))
+            retrying(self._warehouse.run, lambda connection: apply_batch(connection, content))
             for rows in by_bytes(batch.rejected):
                 retrying(self._publish, rows, fetch)
-            self._done = this
+            self._applied = identity
 
     def _publish(self, rows: pd.DataFrame, fetch: RecordFetch) -> None:
-        """Publish some misfits and wait until they are taken: kafka-python's buffer has no bound of its own."""
+        """Publish some misfits and wait for the acknowledgements: kafka-python's buffer has no limit of its own."""
         with broker_errors(self._settings):
-            refused = (
+            misfits = (
                 Rejected(
                     payload=bytes(row["payload"] or b""),
                     reason=row["reason"],
@@ -104,14 +104,14 @@ class ArchiveSink:
                 )
                 for row in with_payloads(fetch, rows).to_dict("records")
             )
-            publish(self._producer, self._settings.topic("rejected"), refused)
+            publish(self._producer, self._settings.topic("rejected"), misfits)
 
 
 def with_payloads(fetch: RecordFetch, rows: pd.DataFrame) -> pd.DataFrame:
-    """Misfits with their whole payloads: those of which the query gave the beginning are read from the topic."""
-    missing = rows[rows["payload_bytes"] > MAX_EVENT_BYTES]
-    if missing.empty:
+    """Misfits with complete payloads: where the query kept only the beginning, the record is read from the topic."""
+    truncated = rows[rows["payload_bytes"] > MAX_EVENT_BYTES]
+    if truncated.empty:
         return rows
-    places = zip(missing["kafka_partition"].astype(int), missing["kafka_offset"].astype(int), strict=True)
-    found = dict(zip(missing.index, fetch.values(places), strict=True))
-    return rows.assign(payload=[found.get(place, one) for place, one in rows["payload"].items()])
+    places = zip(truncated["kafka_partition"].astype(int), truncated["kafka_offset"].astype(int), strict=True)
+    payloads = dict(zip(truncated.index, fetch.values(places), strict=True))
+    return rows.assign(payload=[payloads.get(index, payload) for index, payload in rows["payload"].items()])

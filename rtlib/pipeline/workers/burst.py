@@ -1,4 +1,4 @@
-"""Bursts: extra events beside the simulator's, with a tally of their own; what the fault menu sends."""
+"""Burst: extra events beside the simulator's, with their own tally; sent by faults."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from rtlib.simulator import Simulator
 def burst(
     settings: Settings, domain: Domain, *, name: str, seed: int, seconds: float, stop: threading.Event, **world: Any
 ) -> Tally:
-    """Send events for some seconds, as another run of the simulator.
+    """Send events for some seconds, as a separate run of the simulator.
 
     Args:
         settings: Where the broker and the registry are.
-        domain: Whose events.
-        name: What it is called; its producers are too, with the time of its start.
-        seed: Same name and seed, same events, but for their times, identifiers and producers.
-        seconds: How long.
-        stop: Ends it early.
+        domain: The domain of the events.
+        name: The name of the burst; with the start time, also that of its producers.
+        seed: The same name and seed give the same events, except for times, identifiers and producers.
+        seconds: The duration.
+        stop: Ends the burst early.
         world: Further arguments of the Simulator: rate and shares.
 
     Returns:
-        What was sent.
+        The tally of what was sent.
 
     Raises:
         ServiceError: The broker or the registry does not answer.

@@ -1,4 +1,4 @@
-"""Flood: large records that are no events, at a steady rate, as a client that went wrong would send them."""
+"""Flood: large records that are not events, at a steady rate, as from a faulty client."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.records import Tally
 from rtlib.simulator import Simulator
 
-HELD_KB = 16 * 1024  # waiting for the broker: the flood must not be what fills the memory
+QUEUE_KB = 16 * 1024  # waiting for the broker: the flood itself must not fill the memory
 DELIVERY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Flooded:
-    """What was sent: records that the broker took, and those that it did not."""
+    """The result of a flood: records that the broker accepted, records that it did not, and the bytes accepted."""
 
     taken: int
     failed: int
@@ -33,31 +33,31 @@ class Flooded:
 
 
 def flood(settings: Settings, *, record_bytes: int, rate: float, seconds: float, stop: threading.Event) -> Flooded:
-    """Send large records to the events topic, half of them JSON with a padded attribute, half no JSON at all.
+    """Send large records to the events topic, half of them JSON with a padded attribute, half not JSON.
 
-    A broker that takes them more slowly than ``rate`` is waited for; those that are late are left out.
+    If the broker accepts them more slowly than ``rate``, the overdue records are skipped.
 
     Args:
         settings: Where the broker is, and which domain.
-        record_bytes: Size of a record, in bytes.
+        record_bytes: The size of a record, in bytes.
         rate: Records per second.
-        seconds: For how long.
-        stop: Ends it early.
+        seconds: The duration.
+        stop: Ends the flood early.
 
     Raises:
         ServiceError: The broker does not answer.
     """
     from confluent_kafka import Producer
 
-    answers = {True: 0, False: 0}
+    results = {True: 0, False: 0}
 
-    def answered(error: object, _: object) -> None:
-        answers[error is None] += 1
+    def count(error: object, _: object) -> None:
+        results[error is None] += 1
 
     options = {
         **librdkafka_options(settings),
-        "enable.idempotence": True,  # a record that is sent again is not there twice
-        "queue.buffering.max.kbytes": HELD_KB,
+        "enable.idempotence": True,  # a retry does not duplicate a record
+        "queue.buffering.max.kbytes": QUEUE_KB,
         "message.max.bytes": record_bytes + 10_000,
         "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
     }
@@ -71,25 +71,25 @@ def flood(settings: Settings, *, record_bytes: int, rate: float, seconds: float,
             if number >= due:
                 producer.poll(1 / rate)
                 continue
-            number = max(number, due - round(rate))  # at most a second of them is made up for
+            number = max(number, due - round(rate))  # make up for at most a second
             try:
-                producer.produce(settings.topic("events"), next(values), key=str(number), on_delivery=answered)
+                producer.produce(settings.topic("events"), next(values), key=str(number), on_delivery=count)
                 number += 1
             except BufferError:
                 producer.poll(0.1)
         producer.flush(DELIVERY_SECONDS)
-    _account(settings, answers[True])
-    return Flooded(answers[True], answers[False], answers[True] * record_bytes)
+    _write_tally(settings, results[True])
+    return Flooded(results[True], results[False], results[True] * record_bytes)
 
 
-def _account(settings: Settings, taken: int) -> None:
-    """Enter them in the account of what was sent, as records that fit no schema."""
+def _write_tally(settings: Settings, accepted: int) -> None:
+    """Write a tally of these records, as records that fit no schema."""
     now = datetime.now(UTC)
     world = Simulator(load_domain(settings.domain), seed=1, start=now, rate=1, run=f"flood-{now.timestamp():.6f}")
-    write_run(settings, Run(world, Tally(malformed=taken), closed=True))
+    write_run(settings, Run(world, Tally(malformed=accepted), closed=True))
 
 
 def _records(size: int) -> Iterator[bytes]:
-    told = frame(1, json.dumps({"kind": "padded", "attributes": {"padding": ""}}).encode())
-    yield told.replace(b'"padding": "', b'"padding": "' + b"x" * (size - len(told)))
+    record = frame(1, json.dumps({"kind": "padded", "attributes": {"padding": ""}}).encode())
+    yield record.replace(b'"padding": "', b'"padding": "' + b"x" * (size - len(record)))
     yield frame(1, b"no JSON ".ljust(size - 5, b"\xfe"))

@@ -1,4 +1,4 @@
-"""Receiver: the supervised part that stands in for Teams, and where it is found."""
+"""Receiver: the local stand-in for Teams as a supervised process, and its address."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def receiver_address(settings: Settings) -> ReceiverAddress:
-    """Where the receiver of this stack listens, with the secret of this start.
+    """The address of this stack's receiver, with the secret of this start.
 
     Raises:
-        ServiceError: No stack of this state folder runs.
+        ServiceError: No stack with this state folder is running.
     """
     port = settings.local_port("receiver")
     return ReceiverAddress(f"http://127.0.0.1:{port}", settings.local_secret("receiver"))
@@ -37,15 +37,15 @@ def run_receiver(settings: Settings, stop: threading.Event) -> None:
         host="127.0.0.1",
         port=settings.ports["receiver"],
         log_level="warning",
-        access_log=False,  # an address holds the secret
+        access_log=False,  # request addresses hold the secret
         proxy_headers=False,
         lifespan="off",
     )
     server = uvicorn.Server(config)
-    threading.Thread(target=_end_with, args=(server, stop), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(server, stop), daemon=True).start()
     server.run()
 
 
-def _end_with(server: uvicorn.Server, stop: threading.Event) -> None:
+def _exit_with(server: uvicorn.Server, stop: threading.Event) -> None:
     stop.wait()
     server.should_exit = True

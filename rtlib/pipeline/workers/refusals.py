@@ -1,82 +1,107 @@
-"""Refusals: KPI records that were refused go to the rejected topic, at a rate that cannot fill the disk."""
+"""Refusals: refused records, counted for the heartbeat and published to the rejected topic at a limited rate."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.broker.client import client_options
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.rejected import publish
-from rtlib.broker.topics import MAX_REJECTED_BYTES
+from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.domains.kpi_rules import KpiRules
+from rtlib.formatting import format_quantity
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer
 
-    from rtlib.broker.consumer import RefusedKpi
+    from rtlib.broker.kpi_records import RefusedKpi
 
 BYTES_PER_SECOND = 4 * 1024  # 350 MB a day, of which the topic keeps a week
-BURST_BYTES = 1024 * 1024  # as large as a record of the KPI topic may be
+BURST_BYTES = 1024 * 1024  # the size limit of a record of the KPI topic
 OVERHEAD_BYTES = 200  # headers and framing of a record
+
+
+class RefusalCount:
+    """Counts the records that a worker refuses: reading them again would not help."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._last = ""
+        self.count = 0
+
+    def add(self, reasons: Sequence[object]) -> None:
+        """Count a record for each reason, and log the last reason."""
+        if reasons:
+            self.count += len(reasons)
+            self._last = f"{reasons[-1]!s:.300}"
+            self._log.warning("records refused: %d, the last: %s", len(reasons), self._last)
+
+    @property
+    def summary(self) -> str:
+        """The end of a heartbeat's text; empty if no record was refused."""
+        return f", {format_quantity(self.count, 'records')} refused, the last: {self._last:.120}" if self.count else ""
 
 
 class Allowance:
     """A budget of bytes that refills with time.
 
     Args:
-        per_second: How many bytes a second it gains.
-        most: How many it holds at the most, and at the start.
+        per_second: Bytes gained per second.
+        limit: The maximum, and the budget at the start.
         clock: Seconds; monotonic.
     """
 
-    def __init__(self, *, per_second: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_second, self._most, self._clock = per_second, most, clock
-        self._left, self._at = most, clock()
+    def __init__(self, *, per_second: float, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._limit, self._clock = per_second, limit, clock
+        self._left, self._refilled_at = limit, clock()
 
     def take(self, size: int) -> bool:
-        """Take this many bytes, if there are as many."""
+        """Spend this many bytes if the budget allows it."""
         now = self._clock()
-        self._left = min(self._most, self._left + self._per_second * (now - self._at))
-        self._at = now
+        self._left = min(self._limit, self._left + self._per_second * (now - self._refilled_at))
+        self._refilled_at = now
         if size > self._left:
             return False
         self._left -= size
         return True
 
 
-class Refusals:
-    """Publishes refused KPI records; those beyond the allowance are only counted.
+class RefusalPublisher:
+    """Publishes refused KPI records within an allowance; the others are only counted.
 
-    After a crash before the loader's commit a record is published again: its source partition and offset tell the
-    copies apart. The producer is made when the first record is refused.
+    After a crash before the loader's commit a record is published again: source partition and offset identify the
+    copies. The producer is created for the first refused record.
+
+    Attributes:
+        unpublished: The number of records beyond the allowance.
     """
 
     def __init__(self, settings: Settings, allowance: Allowance | None = None) -> None:
         self._settings = settings
-        self._allowance = allowance or Allowance(per_second=BYTES_PER_SECOND, most=BURST_BYTES)
+        self._allowance = allowance or Allowance(per_second=BYTES_PER_SECOND, limit=BURST_BYTES)
         self._producer: KafkaProducer | None = None
         self.unpublished = 0
 
     def publish(self, refused: Sequence[RefusedKpi]) -> None:
-        """Publish what the allowance lets through, and wait until Kafka has it.
+        """Publish the records within the allowance, and wait until Kafka has acknowledged them.
 
         Raises:
-            ServiceError: The broker does not take it.
+            ServiceError: The broker does not accept a record.
         """
-        from rtlib.broker.errors import broker_errors
-
-        some = [one for one in refused if self._allowance.take(_size(one))]
-        self.unpublished += len(refused) - len(some)
-        if not some:
+        allowed = [record for record in refused if self._allowance.take(_size(record))]
+        self.unpublished += len(refused) - len(allowed)
+        if not allowed:
             return
         with broker_errors(self._settings):
-            publish(self._connected(), self._settings.topic("rejected"), [one.rejected() for one in some])
+            publish(self._connected(), self._settings.topic("rejected"), [record.rejected() for record in allowed])
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         if self._producer is not None:
             self._producer.close(timeout=5)
 
@@ -90,9 +115,9 @@ class Refusals:
 
 
 def kpi_rules(settings: Settings) -> KpiRules:
-    """Which KPI records the query of this domain could have produced; the loader and the alerts take no others."""
+    """The rules that the loader and the alerts apply to KPI records: only those the domain's query can produce."""
     return KpiRules(load_domain(settings.domain), settings.window_seconds, settings.future_seconds)
 
 
-def _size(one: RefusedKpi) -> int:
-    return len(one.record.value() or b"") + len(one.reason) + OVERHEAD_BYTES
+def _size(refused: RefusedKpi) -> int:
+    return len(refused.record.value() or b"") + len(refused.reason) + OVERHEAD_BYTES

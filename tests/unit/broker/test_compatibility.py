@@ -1,10 +1,10 @@
-"""A registry's refusal in words; the messages are Apicurio's own, as it says them for these changes."""
+"""Explanations of refused schema changes; the messages are Apicurio's own for these changes."""
 
 from __future__ import annotations
 
 import pytest
 
-from rtlib.broker.compatibility import readable
+from rtlib.broker.compatibility import explain_refusal
 
 OLD = {
     "type": "object",
@@ -17,7 +17,7 @@ OLD = {
 }
 
 
-def said(*complaints: str) -> str:
+def refusal(*complaints: str) -> str:
     return (
         "io.apicurio.registry.rules.RuleViolationException: Incompatible artifact: t1 [JSON], num of incompatible "
         f"diffs: {{{len(complaints)}}}, list of diff types: [{', '.join(complaints)}]"
@@ -35,17 +35,17 @@ def changed(**properties: object) -> dict[str, object]:
         (
             changed(site=None),
             ["OBJECT_TYPE_PROPERTY_SCHEMAS_NARROWED at /propertySchemasRemoved"],
-            ("site: removed, but events written before carry it",),
+            ("site: removed, but earlier events carry it",),
         ),
         (
             changed(note={"type": "string"}),
             ["OBJECT_TYPE_PROPERTY_SCHEMAS_NARROWED at /propertySchemasAdded"],
-            ("note: added, but events written before may hold anything under that name",),
+            ("note: added, but earlier events may hold anything under that name",),
         ),
         (
             {**OLD, "required": ["site", "value", "attributes"]},
             ["OBJECT_TYPE_REQUIRED_PROPERTIES_MEMBER_ADDED at /required"],
-            ("attributes: required now, but events written before need not have it",),
+            ("attributes: now required, but earlier events may lack it",),
         ),
         (
             changed(site={"type": "integer", "enum": ["a", "b"]}),
@@ -70,12 +70,12 @@ def changed(**properties: object) -> dict[str, object]:
         (
             changed(attributes={"type": "object", "properties": {}}),
             ["OBJECT_TYPE_PROPERTY_SCHEMAS_NARROWED at /properties/attributes/propertySchemasRemoved"],
-            ("attributes.x: removed, but events written before carry it",),
+            ("attributes.x: removed, but earlier events carry it",),
         ),
         (
             {**OLD, "additionalProperties": False},
             ["OBJECT_TYPE_ADDITIONAL_PROPERTIES_TRUE_TO_FALSE at /additionalProperties"],
-            ("the event: closed now, but events written before may have other fields",),
+            ("the event: now closed, but earlier events may have other fields",),
         ),
         (
             {**changed(site=None, store={"type": "string"}), "required": ["store", "value"]},
@@ -84,21 +84,23 @@ def changed(**properties: object) -> dict[str, object]:
                 "OBJECT_TYPE_PROPERTY_SCHEMAS_NARROWED at /propertySchemasRemoved",
             ],
             (
-                "store: required now, but events written before need not have it",
-                "site: removed, but events written before carry it",
+                "store: now required, but earlier events may lack it",
+                "site: removed, but earlier events carry it",
             ),
         ),
     ],
 )
-def test_a_refusal_names_field_and_change(new: dict[str, object], complaints: list[str], lines: tuple[str]) -> None:
-    assert readable(said(*complaints), old=OLD, new=new) == lines
+def test_an_explanation_names_field_and_change(
+    new: dict[str, object], complaints: list[str], lines: tuple[str]
+) -> None:
+    assert explain_refusal(refusal(*complaints), old=OLD, new=new) == lines
 
 
-def test_a_refusal_in_other_words_is_passed_on() -> None:
+def test_a_message_in_an_unknown_form_is_returned_unchanged() -> None:
     message = "Schema being registered is incompatible with an earlier schema"
-    assert readable(message, old=OLD, new=OLD) == (message,)
+    assert explain_refusal(message, old=OLD, new=OLD) == (message,)
 
 
-def test_without_the_old_schema_the_kind_of_change_is_told() -> None:
-    told = readable(said("SUBSCHEMA_TYPE_CHANGED at /properties/site"), old=None, new={})
-    assert told == ("site: subschema type changed",)
+def test_without_the_old_schema_the_kind_of_change_is_named() -> None:
+    lines = explain_refusal(refusal("SUBSCHEMA_TYPE_CHANGED at /properties/site"), old=None, new={})
+    assert lines == ("site: subschema type changed",)

@@ -1,4 +1,4 @@
-"""The wire format, held against Confluent's own serializer and deserializer."""
+"""The wire format, compared with Confluent's own serializer and deserializer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def registry() -> SchemaRegistryClient:
 
 
 @given(schema_id=st.integers(0, 2**32 - 1), payload=st.binary(min_size=1))
-def test_what_was_framed_is_unframed(schema_id: int, payload: bytes) -> None:
+def test_unframing_reverses_framing(schema_id: int, payload: bytes) -> None:
     assert unframe(frame(schema_id, payload)) == (schema_id, payload)
 
 
@@ -34,7 +34,7 @@ def test_confluents_deserializer_reads_our_frames(registry: SchemaRegistryClient
     assert read(frame(schema_id, b'{"value": 2.5}'), CONTEXT) == {"value": 2.5}
 
 
-def test_we_read_what_confluents_serializer_writes(registry: SchemaRegistryClient) -> None:
+def test_we_read_the_frames_of_confluents_serializer(registry: SchemaRegistryClient) -> None:
     write = JSONSerializer(SCHEMA, registry)
     schema_id, payload = unframe(write({"value": 2.5}, CONTEXT))
     assert registry.get_schema(schema_id).schema_str == SCHEMA

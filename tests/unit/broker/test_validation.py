@@ -1,4 +1,4 @@
-"""The fast validator, held against the jsonschema library."""
+"""The fast validator, compared with the jsonschema library."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from support.broker_events import fitting, spoilt
 
 SCHEMAS = {name: load_domain(name).schema for name in domain_names()}
 VALIDATE = {name: compile_schema(schema) for name, schema in SCHEMAS.items()}
-# An integer is to be written as one: Spark, behind Kafka, refuses 7.0.
+# An integer must be written without a decimal point: Spark, which reads from Kafka, refuses 7.0.
 STRICT = extend(
-    Draft7Validator, type_checker=Draft7Validator.TYPE_CHECKER.redefine("integer", lambda _, one: type(one) is int)
+    Draft7Validator, type_checker=Draft7Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 )
 REFERENCE = {name: STRICT(schema) for name, schema in SCHEMAS.items()}
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -53,7 +53,7 @@ def fits(domain: str, event: dict[str, Any]) -> bool:
 
 @SLOW
 @given(data=st.data(), domain=st.sampled_from(domain_names()))
-def test_a_good_event_fits(data: st.DataObject, domain: str) -> None:
+def test_a_valid_event_fits(data: st.DataObject, domain: str) -> None:
     event = data.draw(fitting(SCHEMAS[domain]))
     assert fits(domain, event)
     assert REFERENCE[domain].is_valid(event)
@@ -61,7 +61,7 @@ def test_a_good_event_fits(data: st.DataObject, domain: str) -> None:
 
 @SLOW
 @given(data=st.data(), domain=st.sampled_from(domain_names()))
-def test_a_spoilt_event_gets_the_verdict_of_the_reference(data: st.DataObject, domain: str) -> None:
+def test_a_spoilt_event_gets_the_same_verdict_as_from_the_reference(data: st.DataObject, domain: str) -> None:
     event = data.draw(spoilt(SCHEMAS[domain]))
     assert fits(domain, event) == REFERENCE[domain].is_valid(event)
 
@@ -101,13 +101,13 @@ def test_a_missing_field_is_named() -> None:
     assert (refused.value.field, refused.value.reason) == ("unit", "missing")
 
 
-def test_a_whole_number_may_be_written_either_way_where_any_number_fits() -> None:
+def test_a_field_for_any_number_accepts_a_whole_number_with_or_without_a_decimal_point() -> None:
     assert fits("curbside", curbside(value=41)) and fits("curbside", curbside(value=41.0))
     either = compile_schema({"type": "object", "properties": {"n": {"type": ["integer", "number"]}}})
     either({"n": 3.0})
 
 
-def test_a_line_break_after_a_time_is_no_time() -> None:
+def test_a_time_followed_by_a_line_break_is_refused() -> None:
     assert not fits("curbside", curbside(occurred_at="2026-03-02T08:15:30Z\n"))
 
 
@@ -118,21 +118,21 @@ def test_validation_does_not_change_the_event() -> None:
     assert event == {}
 
 
-def test_what_is_no_schema_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no JSON Schema"):
+def test_an_invalid_schema_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not a JSON Schema"):
         compile_schema({"type": "object", "properties": {"unit": {"type": "words"}}})
 
 
 def test_validation_costs_a_fraction_of_the_reference() -> None:
     event = curbside()
 
-    def seconds(judge: Any) -> float:
-        start = time.perf_counter()
+    def seconds(validate: Any) -> float:
+        start = time.thread_time()  # of the processor, whatever else the machine does
         for _ in range(300):
-            judge(copy.copy(event))
-        return time.perf_counter() - start
+            validate(copy.copy(event))
+        return time.thread_time() - start
 
     fast, reference = (
-        min(seconds(one) for _ in range(3)) for one in (VALIDATE["curbside"], REFERENCE["curbside"].validate)
+        min(seconds(validate) for _ in range(3)) for validate in (VALIDATE["curbside"], REFERENCE["curbside"].validate)
     )
     assert fast * 5 < reference

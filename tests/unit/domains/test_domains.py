@@ -33,11 +33,11 @@ def an_event(kind: str, value: float | None = None) -> Event:
 
 def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield schema
-    for one in schema.get("properties", {}).values():
-        yield from schemas(one)
+    for rule in schema.get("properties", {}).values():
+        yield from schemas(rule)
 
 
-def test_the_setting_offers_exactly_the_domains_there_are() -> None:
+def test_the_setting_offers_exactly_the_existing_domains() -> None:
     assert domain_names() == config.DOMAINS
 
 
@@ -48,7 +48,9 @@ def test_an_unknown_domain_is_refused_with_the_list() -> None:
 
 
 @pytest.mark.parametrize("text", ["title = ", "title = 'Half a domain'", "sites = [{ id = 'x', colour = 'red' }]"])
-def test_a_file_that_is_no_domain_is_refused_by_name(text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_domain_file_is_named_in_the_error(
+    text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "half.toml").write_text(text)
     (tmp_path / "half.schema.json").write_text("{}")
     monkeypatch.setattr(load, "HERE", tmp_path)
@@ -68,13 +70,13 @@ def test_a_domain_cannot_be_changed(domain: Domain) -> None:
     assert domain.schema["properties"]
 
 
-def test_a_domain_has_what_the_lessons_need(domain: Domain) -> None:
+def test_a_domain_has_everything_the_lessons_need(domain: Domain) -> None:
     assert domain.title
     assert domain.about.endswith(".")
     assert len(domain.sites) >= 6
     assert len(domain.kpis) >= 4
-    assert sum(one.share for one in domain.kinds) == pytest.approx(1)
-    assert sum(one.warn is not None and one.critical is not None for one in domain.kpis) >= 2
+    assert sum(kind.share for kind in domain.kinds) == pytest.approx(1)
+    assert sum(kpi.warn is not None and kpi.critical is not None for kpi in domain.kpis) >= 2
 
 
 def test_names_are_unique(domain: Domain) -> None:
@@ -82,20 +84,20 @@ def test_names_are_unique(domain: Domain) -> None:
         assert len(names) == len(set(names))
 
 
-def test_kpi_names_can_be_columns_beside_those_of_the_record(domain: Domain) -> None:
-    taken = {field.name for field in dataclasses.fields(Kpi)}
+def test_kpi_names_can_be_columns_beside_the_fields_of_the_record(domain: Domain) -> None:
+    reserved = {field.name for field in dataclasses.fields(Kpi)}
     for kpi in domain.kpis:
         assert kpi.name.isidentifier()
         assert kpi.name.islower()
-        assert kpi.name not in taken
+        assert kpi.name not in reserved
 
 
-def test_kpis_and_staffing_speak_of_kinds_that_exist(domain: Domain) -> None:
-    kinds = {one.name for one in domain.kinds}
+def test_kpis_and_staffing_refer_to_existing_kinds(domain: Domain) -> None:
+    kinds = {kind.name for kind in domain.kinds}
     for kpi in domain.kpis:
         assert {*kpi.kinds, *kpi.of} <= kinds
         assert bool(kpi.of) == (kpi.aggregate == "share")
-        measured = {one.name for one in domain.kinds if one.value.shape != "none"}
+        measured = {kind.name for kind in domain.kinds if kind.value.shape != "none"}
         assert kpi.aggregate in ("count", "share") or set(kpi.kinds) <= measured
     assert set(domain.staffing.kinds) <= kinds
 
@@ -107,7 +109,7 @@ def test_warn_comes_before_critical(domain: Domain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         ("shrinkage = 0.2", "shrinkage = 1", "staffing.shrinkage is 1"),
         ("service_level = 0.9", "service_level = 1.0", "staffing.service_level is 1.0"),
@@ -117,37 +119,37 @@ def test_warn_comes_before_critical(domain: Domain) -> None:
         ("break_minutes = 30", "break_minutes = 360", "staffing.break_minutes is 360"),
     ],
 )
-def test_a_role_that_cannot_be_computed_with_is_refused_by_its_figure(
-    before: str, after: str, told: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_staffing_figure_is_named_in_the_error(
+    before: str, after: str, message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = load.HERE.joinpath("iot.toml").read_text(encoding="utf-8")
     assert before in text
     (tmp_path / "odd.toml").write_text(text.replace(before, after), encoding="utf-8")
     (tmp_path / "odd.schema.json").write_text("{}")
     monkeypatch.setattr(load, "HERE", tmp_path)
-    with pytest.raises(ConfigError, match=rf"odd\.toml: {told}") as caught:
+    with pytest.raises(ConfigError, match=rf"odd\.toml: {message}") as caught:
         load_domain("odd")
-    assert "give " in caught.value.cure
+    assert "use " in caught.value.cure
 
 
-def test_a_country_has_its_own_holidays() -> None:
+def test_each_country_has_its_own_holidays() -> None:
     day = date(2026, 10, 3)
     assert is_holiday("DE", day)
     assert not is_holiday("FR", day)
     shops = load_domain("ecommerce")
-    assert [one.id for one, free in zip(shops.sites, shops.on_holiday(day), strict=True) if free] == ["shop-germany"]
+    assert [site.id for site, off in zip(shops.sites, shops.on_holiday(day), strict=True) if off] == ["shop-germany"]
     assert sorted(shops.calendar(day)) == [0.75] + 6 * [1.0]
 
 
-def test_holidays_are_those_of_the_seeds() -> None:
+def test_holidays_agree_with_the_seeds_of_dbt() -> None:
     with (config.project_root() / "dbt" / "seeds" / "holidays.csv").open(encoding="utf-8") as file:
         seeded = {(row["country"], date.fromisoformat(row["holiday_date"])) for row in csv.DictReader(file)}
-    days = [date(2025, 1, 1) + timedelta(days=place) for place in range(4 * 365 + 1)]
+    days = [date(2025, 1, 1) + timedelta(days=offset) for offset in range(4 * 365 + 1)]
     countries = {country for country, _ in seeded}
     assert seeded == {(country, day) for country in countries for day in days if is_holiday(country, day)}
 
 
-def test_staffing_can_be_computed_with(domain: Domain) -> None:
+def test_staffing_figures_are_valid(domain: Domain) -> None:
     role = domain.staffing
     assert 0 < role.service_level < 1
     assert 0 <= role.shrinkage < 1
@@ -156,7 +158,7 @@ def test_staffing_can_be_computed_with(domain: Domain) -> None:
     assert len(role.currency) == 3
 
 
-def test_demand_is_one_on_average_over_a_week_and_never_asleep(domain: Domain) -> None:
+def test_demand_has_a_weekly_mean_of_1_and_never_vanishes(domain: Domain) -> None:
     week = np.arange(0, 7 * 86_400, 60.0)
     factor = domain.demand.factor(week)
     assert factor.mean() == pytest.approx(1, abs=1e-6)
@@ -176,19 +178,19 @@ def test_demand_passes_smoothly_from_hour_to_hour(domain: Domain) -> None:
     assert np.abs(np.diff(domain.demand.factor(day))).max() < 0.02
 
 
-def test_the_schema_is_a_schema_of_the_compiled_subset(domain: Domain) -> None:
+def test_the_schema_uses_only_the_keywords_that_spark_enforces(domain: Domain) -> None:
     Draft7Validator.check_schema(domain.schema)
-    for one in schemas(domain.schema):
-        assert set(one) <= ANNOTATIONS | COMPILED | CLOSED, "Spark would not enforce this keyword"
+    for rule in schemas(domain.schema):
+        assert set(rule) <= ANNOTATIONS | COMPILED | CLOSED, "Spark would not enforce this keyword"
 
 
 def test_the_schema_is_closed_so_that_the_registry_accepts_an_optional_field_later(domain: Domain) -> None:
-    objects = [one for one in schemas(domain.schema) if one.get("type") == "object"]
+    objects = [rule for rule in schemas(domain.schema) if rule.get("type") == "object"]
     assert len(objects) == 2
-    assert all(one["additionalProperties"] is False for one in objects)
+    assert all(rule["additionalProperties"] is False for rule in objects)
 
 
-def test_the_schema_asks_for_every_field_of_an_event(domain: Domain) -> None:
+def test_the_schema_requires_every_field_of_an_event(domain: Domain) -> None:
     fields = {field.name for field in dataclasses.fields(Event)}
     assert set(domain.schema["required"]) == set(domain.schema["properties"]) == fields
 
@@ -197,26 +199,26 @@ def test_the_schema_agrees_with_the_domain(domain: Domain) -> None:
     fields = domain.schema["properties"]
     assert domain.schema["title"] == f"rtlib.{domain.name}.events"
     assert fields["domain"]["const"] == domain.name
-    assert fields["site"]["enum"] == [one.id for one in domain.sites]
-    assert fields["kind"]["enum"] == [one.name for one in domain.kinds]
-    assert set(fields["unit"]["enum"]) == {one.unit for one in domain.kinds}
-    values = [one.value for one in domain.kinds if one.value.shape != "none"]
-    assert fields["value"]["minimum"] <= min(one.low for one in values)
-    assert fields["value"]["maximum"] >= max(one.high for one in values)
+    assert fields["site"]["enum"] == [site.id for site in domain.sites]
+    assert fields["kind"]["enum"] == [kind.name for kind in domain.kinds]
+    assert set(fields["unit"]["enum"]) == {kind.unit for kind in domain.kinds}
+    values = [kind.value for kind in domain.kinds if kind.value.shape != "none"]
+    assert fields["value"]["minimum"] <= min(value.low for value in values)
+    assert fields["value"]["maximum"] >= max(value.high for value in values)
 
 
 def test_the_schema_agrees_with_the_attributes(domain: Domain) -> None:
     rules = domain.schema["properties"]["attributes"]
-    specs = [*domain.attributes, *(one for kind in domain.kinds for one in kind.attributes)]
-    assert set(rules["properties"]) == {one.name for one in specs}
-    assert set(rules["required"]) == {one.name for one in domain.attributes}
-    for one in specs:
-        rule = rules["properties"][one.name]
-        if one.choices:
-            assert set(one.choices) <= set(rule["enum"])
-            assert not one.weights or len(one.weights) == len(one.choices)
+    specs = [*domain.attributes, *(attribute for kind in domain.kinds for attribute in kind.attributes)]
+    assert set(rules["properties"]) == {spec.name for spec in specs}
+    assert set(rules["required"]) == {attribute.name for attribute in domain.attributes}
+    for spec in specs:
+        rule = rules["properties"][spec.name]
+        if spec.choices:
+            assert set(spec.choices) <= set(rule["enum"])
+            assert not spec.weights or len(spec.weights) == len(spec.choices)
         else:
-            assert rule["minimum"] <= one.low < one.high <= rule["maximum"]
+            assert rule["minimum"] <= spec.low < spec.high <= rule["maximum"]
 
 
 @pytest.mark.parametrize(
@@ -232,11 +234,11 @@ def test_the_schema_agrees_with_the_attributes(domain: Domain) -> None:
         (1767603600, False),
     ],
 )
-def test_the_schema_takes_utc_times_of_this_century_only(domain: Domain, occurred_at: object, fits: bool) -> None:
+def test_the_schema_accepts_only_utc_times_of_this_century(domain: Domain, occurred_at: object, fits: bool) -> None:
     assert Draft7Validator(domain.schema["properties"]["occurred_at"]).is_valid(occurred_at) == fits
 
 
-def test_measures_are_what_a_person_would_compute() -> None:
+def test_measures_agree_with_a_calculation_by_hand() -> None:
     events = [
         an_event("order_placed", 10.0),
         an_event("order_placed", 30.5),
@@ -254,19 +256,19 @@ def test_measures_are_what_a_person_would_compute() -> None:
     }
 
 
-def test_measures_of_nothing_are_zero_counts_and_none_otherwise(domain: Domain) -> None:
+def test_measures_of_no_events_are_0_for_counts_and_none_otherwise(domain: Domain) -> None:
     expected = {kpi.name: 0.0 if kpi.aggregate == "count" else None for kpi in domain.kpis}
     assert measures(domain, []) == expected
 
 
-def test_an_event_without_a_value_does_not_pull_the_mean() -> None:
+def test_an_event_without_a_value_does_not_change_the_mean() -> None:
     assert measures(load_domain("curbside"), [an_event("handover"), an_event("handover", 4.0)])["wait_minutes"] == 4.0
 
 
-def test_no_kinds_means_all_kinds_and_min_takes_the_smallest() -> None:
-    every = KpiSpec("all", "All", "events", "count", "All.", "low")
+def test_no_kinds_means_all_kinds_and_min_is_the_smallest_value() -> None:
+    count = KpiSpec("all", "All", "events", "count", "All.", "low")
     least = KpiSpec("least", "Least", "min", "min", "Least.", "low", kinds=("handover",))
-    domain = dataclasses.replace(load_domain("curbside"), kpis=(every, least))
+    domain = dataclasses.replace(load_domain("curbside"), kpis=(count, least))
     events = [an_event("handover", 3.0), an_event("handover", 2.0), an_event("customer_arrived")]
     assert measures(domain, events) == {"all": 3.0, "least": 2.0}
 
@@ -283,13 +285,13 @@ def test_a_sum_does_not_depend_on_the_order() -> None:
 @pytest.mark.parametrize(
     ("direction", "value", "severity"),
     [
-        ("high", None, Severity.OK),
-        ("high", 6.9, Severity.OK),
-        ("high", 7.0, Severity.WARN),
-        ("high", 10.0, Severity.CRITICAL),
-        ("low", 14.0, Severity.OK),
-        ("low", 7.0, Severity.WARN),
-        ("low", 4.0, Severity.CRITICAL),
+        ("high", None, Severity.NONE),
+        ("high", 6.9, Severity.GOOD),
+        ("high", 7.0, Severity.WATCH),
+        ("high", 10.0, Severity.ACT),
+        ("low", 14.0, Severity.GOOD),
+        ("low", 7.0, Severity.WATCH),
+        ("low", 4.0, Severity.ACT),
     ],
 )
 def test_severity_grows_on_the_bad_side(direction: Any, value: float | None, severity: Severity) -> None:
@@ -299,4 +301,4 @@ def test_severity_grows_on_the_bad_side(direction: Any, value: float | None, sev
 
 
 def test_a_kpi_without_thresholds_is_never_bad() -> None:
-    assert KpiSpec("k", "K", "min", "mean", "K.", "high").severity(1e9) is Severity.OK
+    assert KpiSpec("k", "K", "min", "mean", "K.", "high").severity(1e9) is Severity.NONE

@@ -1,4 +1,4 @@
-"""KPI rules: what a domain's query produces fits, and what it could not have produced is refused by its field."""
+"""KPI rules: they accept every record of a domain's query, and refuse an impossible record by its field."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ RULES = {name: KpiRules(load_domain(name), 60, 60) for name in domain_names()}
 
 
 def kpi_of(domain: str, site: str, begin: datetime, events: list[Event]) -> Kpi:
-    """What the query says of the events of a window."""
-    moments = [one.occurred_at for one in events]
-    found = measures(load_domain(domain), events)
-    return Kpi(domain, site, begin, begin + MINUTE, found, len(events), 0, min(moments), max(moments), NOON)
+    """The query's KPI record for the events of a window."""
+    moments = [event.occurred_at for event in events]
+    values = measures(load_domain(domain), events)
+    return Kpi(domain, site, begin, begin + MINUTE, values, len(events), 0, min(moments), max(moments), NOON)
 
 
 GOOD = Kpi(
@@ -37,7 +37,7 @@ GOOD = Kpi(
 
 
 def refused(kpi: Kpi, key: bytes | None = None) -> str:
-    """The field at fault; empty when it is accepted."""
+    """The field at fault; empty if the record is accepted."""
     try:
         RULES["curbside"].check(kpi, key or kpi.key.encode())
     except EventRefused as error:
@@ -46,7 +46,7 @@ def refused(kpi: Kpi, key: bytes | None = None) -> str:
     return ""
 
 
-def test_a_good_record_is_accepted() -> None:
+def test_a_valid_record_is_accepted() -> None:
     assert refused(GOOD) == ""
 
 
@@ -99,7 +99,7 @@ def test_an_event_may_be_as_far_ahead_of_kafkas_clock_as_the_stream_allows() -> 
 
 
 @pytest.mark.parametrize("name", domain_names())
-def test_every_window_that_the_simulator_leads_to_is_accepted(name: str) -> None:
+def test_every_window_of_simulated_events_is_accepted(name: str) -> None:
     world = Simulator(load_domain(name), seed=3, start=NOON - timedelta(hours=1), rate=40)
     windows: defaultdict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for sent in islice(world.records(), 8_000):
@@ -113,11 +113,11 @@ def test_every_window_that_the_simulator_leads_to_is_accepted(name: str) -> None
 
 @given(data=st.data(), name=st.sampled_from(domain_names()))
 def test_every_window_of_events_that_fit_the_schema_is_accepted(data: st.DataObject, name: str) -> None:
-    """Anybody's events, that is, and not only the simulator's."""
+    """Not only for the simulator's events."""
     domain = load_domain(name)
     rule = domain.schema["properties"]["value"]
     value = st.none() | st.floats(rule["minimum"], rule["maximum"])
-    kind = st.sampled_from([one.name for one in domain.kinds])
+    kind = st.sampled_from([kind.name for kind in domain.kinds])
     drawn = data.draw(st.lists(st.tuples(kind, value, st.floats(0, 59.9)), min_size=1, max_size=40))
     site = domain.sites[0].id
     events = [

@@ -1,4 +1,4 @@
-"""The fault menu: each fault says what to expect, its seed chooses the details, and it hurts only what is ours."""
+"""Each fault states its expected effect, its seed chooses the details, and it hurts only this stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from rtlib.faults import MENU, plan, soak_table
 from rtlib.faults.effects import Effect
 from rtlib.faults.inject import inject
 from rtlib.faults.runner import difference
-from rtlib.faults.soak import GROWTH, Sample, Soak, _growth, account, schedule
+from rtlib.faults.soak import account, schedule
+from rtlib.faults.soak_result import GROWTH, Sample, Soak, growth
 from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.pipeline.recovery.readiness import _replaying, lag
 from rtlib.pipeline.recovery.snapshot import Snapshot
@@ -42,8 +43,8 @@ CURBSIDE = load_domain("curbside")
 @pytest.mark.parametrize("name", MENU)
 def test_a_fault_names_a_node_a_part_and_what_to_expect(name: str) -> None:
     fault = MENU[name]
-    assert fault.component in {one.id for one in ARCHITECTURE_COMPONENTS_LIST}
-    assert (fault.way == "burst") == (fault.part is None)
+    assert fault.component in {component.id for component in ARCHITECTURE_COMPONENTS_LIST}
+    assert (fault.method == "burst") == (fault.part is None)
     assert fault.part is None or fault.part in PART_NAMES
     assert len(fault.expect) > 100
     assert fault.expect.endswith(".")
@@ -60,47 +61,47 @@ def test_other_seeds_make_other_faults(name: str) -> None:
 
 
 @pytest.mark.parametrize("domain", domain_names())
-@pytest.mark.parametrize("name", [one.name for one in MENU.values() if one.way == "burst"])
-def test_a_burst_is_something_the_simulator_can_play(name: str, domain: str) -> None:
-    world = dict(plan(name, seed=2, domain=load_domain(domain)).details)
-    seconds = world.pop("seconds")
-    simulator = Simulator(load_domain(domain), seed=2, start=datetime(2026, 1, 5, tzinfo=UTC), shaped=False, **world)
-    assert next(simulator.records()).key in {one.id for one in load_domain(domain).sites}
+@pytest.mark.parametrize("name", [fault.name for fault in MENU.values() if fault.method == "burst"])
+def test_the_simulator_can_generate_every_burst(name: str, domain: str) -> None:
+    options = dict(plan(name, seed=2, domain=load_domain(domain)).details)
+    seconds = options.pop("seconds")
+    simulator = Simulator(load_domain(domain), seed=2, start=datetime(2026, 1, 5, tzinfo=UTC), shaped=False, **options)
+    assert next(simulator.records()).key in {site.id for site in load_domain(domain).sites}
     assert seconds <= 130
-    assert world["rate"] * seconds <= 20_000
+    assert options["rate"] * seconds <= 20_000
 
 
 @pytest.mark.parametrize("domain", domain_names())
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_surge_breaks_one_rule_of_its_domain_at_one_site_and_no_other(domain: str, seed: int) -> None:
-    world = load_domain(domain)
-    details = dict(plan("surge", seed=seed, domain=world).details)
+    spec = load_domain(domain)
+    details = dict(plan("surge", seed=seed, domain=spec).details)
     details.pop("seconds")
     start = datetime(2026, 1, 5, 9, tzinfo=UTC)
     events = [
-        one.event for one in islice(Simulator(world, seed=seed, start=start, shaped=False, **details).records(), 9_000)
+        sent.event for sent in islice(Simulator(spec, seed=seed, start=start, shaped=False, **details).records(), 9_000)
     ]
     broken = set()
-    for site in world.sites:
-        seen = measures(world, [one for one in events if one is not None and one.site == site.id])
-        values = [(rule.name, rule, seen.get(rule.measure)) for rule in rules_of(world)]
-        broken |= {(site.id, name) for name, rule, value in values if value is not None and rule.is_bad(value)}
+    for site in spec.sites:
+        values = measures(spec, [event for event in events if event is not None and event.site == site.id])
+        measured = [(rule.name, rule, values.get(rule.measure)) for rule in rules_of(spec)]
+        broken |= {(site.id, name) for name, rule, value in measured if value is not None and rule.is_bad(value)}
     assert [site for site, _ in broken] == [details["hot_site"]]
 
 
-def test_a_fault_that_is_misspelt_is_refused_with_the_nearest_name() -> None:
+def test_a_misspelt_fault_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="did you mean kill-broker"):
         plan("kill-brokr", seed=1, domain=CURBSIDE)
 
 
-def test_a_part_that_does_not_run_here_cannot_be_hurt(tmp_path: Path) -> None:
+def test_a_part_that_does_not_run_cannot_be_hurt(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     for name in ("kill-broker", "pause-broker", "slow-sink"):
         with pytest.raises(ServiceError, match="is not running here"):
             inject(settings, plan(name, seed=1, domain=CURBSIDE), stop=threading.Event())
 
 
-def test_a_soak_has_different_faults_in_order_and_leaves_its_end_in_peace(tmp_path: Path) -> None:
+def test_a_soak_has_different_faults_in_order_and_none_near_its_end(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     moments = schedule(settings, seed=3, seconds=100, faults=6)
     assert moments == schedule(settings, seed=3, seconds=100, faults=6)
@@ -111,38 +112,38 @@ def test_a_soak_has_different_faults_in_order_and_leaves_its_end_in_peace(tmp_pa
 
 
 def test_a_number_that_doubles_between_middle_and_end_has_grown() -> None:
-    assert _growth([1, 1, 1, 10, 10, 10, 20, 20, 20]) == 2.0 > GROWTH
-    assert _growth([0, 0, 0, 10, 10, 10, 10, 11, 10]) == 1.0
+    assert growth([1, 1, 1, 10, 10, 10, 20, 20, 20]) == 2.0 > GROWTH
+    assert growth([0, 0, 0, 10, 10, 10, 10, 11, 10]) == 1.0
 
 
 def held(*samples: Sample, events: int = 1_000, bound: int = 300) -> Soak:
-    """A soak of which everything else agrees."""
+    """A soak without other differences."""
     return Soak(1, 300, (), samples, events, bound, good_ledger())
 
 
 GROWING = tuple(Sample(float(at), 100.0, 10 * at, at) for at in range(1, 31))
 
 
-def test_a_soak_whose_state_outgrows_its_bound_does_not_hold() -> None:
+def test_a_soak_whose_state_exceeds_its_limit_does_not_hold() -> None:
     assert held(*GROWING).holds
     assert not held(*GROWING, bound=299).holds
 
 
-def test_a_query_that_reads_all_again_is_judged_by_its_state_once_it_forgets() -> None:
+def test_a_query_that_reads_its_topic_again_is_judged_once_it_drops_state() -> None:
     again = (Sample(31.0, 100.0, 900, 0), Sample(32.0, 100.0, 900, 1), Sample(33.0, 100.0, 200, 2))
     assert held(*GROWING, *again).holds
     assert held(*GROWING, *again).state_rows == 300
     assert not held(*GROWING, *again, Sample(34.0, 100.0, 301, 3)).holds
 
 
-def test_a_soak_too_short_for_its_state_to_grow_says_that_it_does_not_judge_it() -> None:
+def test_a_soak_too_short_to_judge_its_state_says_so() -> None:
     short = held(*GROWING, events=290)
     assert short.holds and not short.judges_state
     assert "not judged, since 290 events are too few" in short.bounds()[0]
     assert short.bounds()[1] == "memory: x1 from the middle third of the run to its last, x1.5 allowed"
 
 
-def test_a_long_soak_of_which_no_steady_batch_told_the_state_does_not_hold() -> None:
+def test_a_long_soak_without_a_steady_batch_does_not_hold() -> None:
     assert not held(Sample(1.0, 100.0, 10, 0)).holds
 
 
@@ -151,50 +152,50 @@ def test_a_soak_whose_memory_grows_does_not_hold() -> None:
     assert not held(*samples).holds
 
 
-def test_a_soak_counts_what_was_sent_while_it_lasted_and_nothing_before(tmp_path: Path) -> None:
+def test_a_soak_counts_the_events_sent_during_it_and_none_before(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
 
-    def wrote(name: str, events: int) -> None:
+    def write(name: str, events: int) -> None:
         simulator = Simulator(CURBSIDE, seed=1, start=datetime(2026, 1, 5, tzinfo=UTC), rate=1, run=name)
         write_run(settings, Run(simulator, Tally(events=events)))
 
-    wrote("a", 90_000)
+    write("a", 90_000)
     before = {"a": 90_000}
-    wrote("a", 91_000)
-    wrote("b", 2_000)
-    wrote("fault-late-burst-1", 500)
+    write("a", 91_000)
+    write("b", 2_000)
+    write("fault-late-burst-1", 500)
     now = time.time()
     assert account(settings, before, since=now, seconds=300) == (3_500, round(1.2 * (10 * 150 + 500)))
     long_after = account(settings, before, since=now + 600, seconds=300)
-    assert long_after == (3_500, 1_800)  # what a fault sent ten minutes before has left the state
+    assert long_after == (3_500, 1_800)  # the events of a fault ten minutes earlier have left the state
 
 
-def test_a_soak_that_does_not_hold_says_why_in_its_row() -> None:
+def test_a_soak_that_does_not_hold_gives_the_reasons_in_its_row() -> None:
     apart = ("RAW has 8 events, and 9 were sent",)
     lost = replace(good_ledger(), lost=1, lost_events=("sim-1-0 #7",), differences=apart)
     bad = soak_table.row(4, replace(held(*GROWING, bound=299), ledger=lost))
     assert not bad.holds
     assert bad.differences[:2] == ("lost sim-1-0 #7", *apart)
-    assert bad.differences[2].startswith("state: 300 rows at the most, 299 allowed")
+    assert bad.differences[2].startswith("state: at most 300 rows, 299 allowed")
     text = soak_table.table([soak_table.row(3, held(*GROWING)), bad])
     assert "    yes" in text and "     NO" in text and "     lost sim-1-0 #7" in text
 
 
-def test_soaks_go_on_after_one_that_failed_and_keep_the_rows_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_soaks_continue_after_a_failed_soak_and_keep_the_earlier_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     def soaked(settings: Settings, *, seed: int, **_: Any) -> Soak:
         if seed == 2:
             raise ServiceError("the broker did not come back", cure="rtlib status")
         return held(*GROWING)
 
     monkeypatch.setattr("rtlib.faults.soak.soak", soaked)
-    monkeypatch.setattr("rtlib.demo.scratch", lambda settings, name: nullcontext(settings))
-    monkeypatch.setattr("rtlib.demo.running_stack", lambda settings, chosen, notify: nullcontext(settings))
-    done = CliRunner().invoke(cli.app, ["soak", "--runs", "3", "--json"])
-    told = json.loads(done.stdout)
-    assert (done.exit_code, told["holds"]) == (1, False)
-    assert [(one["seed"], one["holds"]) for one in told["runs"]] == [(1, True), (2, False), (3, True)]
-    assert told["runs"][1]["failed"].startswith("the broker did not come back")
-    assert {"state_rows", "memory_growth", "differences"} <= told["runs"][0].keys()
+    monkeypatch.setattr("rtlib.app.lifecycle.scratch_folder", lambda settings, name: nullcontext(settings))
+    monkeypatch.setattr("rtlib.app.lifecycle.running_stack", lambda settings, chosen, notify: nullcontext(settings))
+    result = CliRunner().invoke(cli.app, ["soak", "--runs", "3", "--json"])
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["holds"]) == (1, False)
+    assert [(run["seed"], run["holds"]) for run in report["runs"]] == [(1, True), (2, False), (3, True)]
+    assert report["runs"][1]["failed"].startswith("the broker did not come back")
+    assert {"state_rows", "memory_growth", "differences"} <= report["runs"][0].keys()
     assert "the broker did not come back" in CliRunner().invoke(cli.app, ["soak", "--runs", "3"]).output
 
 
@@ -226,17 +227,17 @@ TOO_LITTLE = {
 
 
 @pytest.mark.parametrize("name", MENU)
-def test_a_fault_whose_effect_is_seen_is_as_expected_and_one_without_effect_is_not(name: str) -> None:
-    stays = MENU[name].way in ("pause", "slow")  # what stood still goes on as the same process
-    assert MENU[name].seen(replace(ENOUGH, restarted=frozenset()) if stays else ENOUGH) is None
-    missing = MENU[name].seen(TOO_LITTLE[name])
+def test_a_fault_with_its_effect_is_as_expected_and_a_fault_without_it_is_not(name: str) -> None:
+    stays = MENU[name].method in ("pause", "slow")  # a frozen part keeps its process
+    assert MENU[name].check(replace(ENOUGH, restarted=frozenset()) if stays else ENOUGH) is None
+    missing = MENU[name].check(TOO_LITTLE[name])
     assert missing and len(missing) > 10
 
 
-def test_a_pause_is_told_from_the_time_between_events_where_few_are_sent() -> None:
+def test_at_a_low_rate_the_time_between_two_events_is_not_a_pause() -> None:
     few = replace(ENOUGH, archived=20, seconds=100, pause_seconds=9.0)
-    assert MENU["kill-registry"].seen(few) is None
-    assert MENU["kill-registry"].seen(replace(few, archived=0, pause_seconds=100.0)) is None
+    assert MENU["kill-registry"].check(few) is None
+    assert MENU["kill-registry"].check(replace(few, archived=0, pause_seconds=100.0)) is None
 
 
 def test_half_of_out_of_order_is_behind_the_watermark_and_the_other_half_late() -> None:
@@ -245,7 +246,7 @@ def test_half_of_out_of_order_is_behind_the_watermark_and_the_other_half_late() 
 
 
 @pytest.mark.parametrize(("unseen", "code"), [(None, 0), ("events dropped by the watermark: 2", 1)])
-def test_a_fault_without_its_effect_is_told_by_text_json_and_exit_code(
+def test_a_fault_without_its_effect_is_reported_by_text_json_and_exit_code(
     monkeypatch: pytest.MonkeyPatch, unseen: str | None, code: int
 ) -> None:
     begin = Snapshot(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
@@ -253,52 +254,53 @@ def test_a_fault_without_its_effect_is_told_by_text_json_and_exit_code(
     monkeypatch.setattr("rtlib.faults.runner.inject", lambda settings, plan, stop: "it was done")
     monkeypatch.setattr("rtlib.faults.runner._recovery", lambda settings, **_: (3.0, {0: 20}))
     monkeypatch.setattr("rtlib.faults.runner._effect", lambda settings, chosen, before, **_: (begin, unseen))
-    done = CliRunner().invoke(cli.app, ["fault", "out-of-order", "--json"])
-    told = json.loads(done.stdout)
-    assert (done.exit_code, told["recovered"], told["as_expected"], told["unseen"]) == (code, True, not code, unseen)
+    result = CliRunner().invoke(cli.app, ["fault", "out-of-order", "--json"])
+    report = json.loads(result.stdout)
+    outcome = (result.exit_code, report["recovered"], report["as_expected"], report["unseen"])
+    assert outcome == (code, True, not code, unseen)
     text = CliRunner().invoke(cli.app, ["fault", "out-of-order"]).stdout
     assert ("It did what was expected" in text) is (unseen is None) and (unseen is None or unseen in text)
 
 
-def test_what_a_fault_did_is_the_difference_of_two_marks() -> None:
+def test_the_effect_of_a_fault_is_the_difference_of_two_snapshots() -> None:
     begin = datetime(2026, 1, 5, tzinfo=UTC)
     before = Snapshot(begin, {0: 10, 1: 10}, Counts(9, 9, 2, 1, 4, 3, 20, 5), 20, 7, 1, {"broker": 4, "stream": 5})
     after = Snapshot(
         begin + timedelta(seconds=30), {0: 90, 1: 30}, Counts(80, 79, 12, 4, 9, 5, 70, 9), 120, 10, 2,
         {"broker": 4, "stream": 9},
     )  # fmt: skip
-    seen = difference(before, after, sent=SENT, ends={0: 60, 1: 20}, pause=0.4)
-    assert seen == Effect(
+    effect = difference(before, after, sent=SENT, ends={0: 60, 1: 20}, pause=0.4)
+    assert effect == Effect(
         SENT, {0: 50, 1: 10}, held=20, archived=70, removed=10, rejected=3, late=4, dropped=3, raised=1,
         restarted=frozenset({"stream"}), seconds=30.0, pause_seconds=0.4,
     )  # fmt: skip
 
 
-def told(**ends: int) -> QueryProgress:
-    """A batch that read so far."""
+def progress(**ends: int) -> QueryProgress:
+    """A batch that ended at these offsets."""
     offsets = {name.removeprefix("p"): end for name, end in ends.items()}
     return QueryProgress("kpis", 4, datetime(2026, 1, 5, tzinfo=UTC), 9, 1.0, 1.0, 0, 0, None, {}, offsets)
 
 
-def test_a_recovery_waits_until_both_queries_have_told_that_they_read_all_from_before_its_end() -> None:
+def test_a_recovery_waits_until_both_queries_have_read_all_records_from_before_its_end() -> None:
     settings = Settings(rate=1)
     ends = {0: 100, 1: 50}
-    assert lag(told(p0=90, p1=70), ends) == 10
-    done, behind = told(p0=100, p1=50), told(p0=99, p1=60)
+    assert lag(progress(p0=90, p1=70), ends) == 10
+    done, behind = progress(p0=100, p1=50), progress(p0=99, p1=60)
     assert _replaying(settings, {"kpis": done, "archive": done}, ends, ends, afresh=False) is None
     for query in ("kpis", "archive"):
         reason = _replaying(settings, {"kpis": done, "archive": done, query: behind}, ends, ends, afresh=False)
         assert reason == f"the {query} query is behind: by 1 records"
 
 
-def test_a_query_far_behind_the_newest_records_still_replays_and_one_a_batch_behind_does_not() -> None:
-    settings, done = Settings(rate=1), told(p0=100)
-    at_most = 2 * (15 + 6)
-    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 100 + at_most}, afresh=False) is None
-    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 101 + at_most}, afresh=False)
+def test_a_query_far_behind_the_newest_records_still_replays_and_a_query_a_batch_behind_does_not() -> None:
+    settings, done = Settings(rate=1), progress(p0=100)
+    allowed = 2 * (15 + 6)
+    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 100 + allowed}, afresh=False) is None
+    assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 101 + allowed}, afresh=False)
 
 
-def test_queries_that_begin_afresh_must_tell_of_a_batch_and_quiet_ones_need_not() -> None:
+def test_queries_that_start_from_scratch_have_to_report_a_batch_and_idle_queries_do_not() -> None:
     settings = Settings(rate=1)
-    assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=True) == "the kpis query has not told of a batch yet"
+    assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=True) == "the kpis query has not reported a batch yet"
     assert _replaying(settings, {}, {0: 9}, {0: 9}, afresh=False) is None

@@ -37,7 +37,7 @@ def test_an_event_hidden_from_the_ledger_is_reported_as_lost_and_named(monkeypat
 
 
 def test_without_an_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = replace(evidence_of(run_of()), held={})
+    empty = replace(evidence_of(run_of()), producers={})
     monkeypatch.setattr(evidence, "gather", lambda settings: empty)
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: {})
     with pytest.raises(ConfigError, match="holds no event") as caught:

@@ -1,4 +1,4 @@
-"""How many records the archive query takes in a batch, by what they weigh."""
+"""The record limit of the archive query's batches, from the size of the records."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import pytest
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline.workers import batch_size
-from rtlib.pipeline.workers.batch_size import BATCH_BYTES, MOST_ROWS, BatchSize
+from rtlib.pipeline.workers.batch_size import BATCH_BYTES, MAX_ROWS, BatchSize
 
 USUAL, LARGE = 400, 900_000  # bytes
-MOST_BYTES = BATCH_BYTES["laptop"]
+MAX_BYTES = BATCH_BYTES["laptop"]
 
 
 class Topic:
-    """The events topic as the broker tells of it."""
+    """The events topic as the broker reports it."""
 
     def __init__(self) -> None:
         self.records = self.bytes = 0
-        self.away = False
+        self.unreachable = False
 
-    def add(self, count: int, each: int) -> None:
-        self.records, self.bytes = self.records + count, self.bytes + count * each
+    def add(self, count: int, size: int) -> None:
+        self.records, self.bytes = self.records + count, self.bytes + count * size
 
     def begin(self) -> int:
         return 0
 
     def end(self) -> int:
-        if self.away:
+        if self.unreachable:
             raise ServiceError("the broker does not answer")
         return self.records
 
@@ -55,11 +55,11 @@ def sized(topic: Topic, tmp_path: Path) -> BatchSize:
     return BatchSize(Settings(home=tmp_path), topic=cast(Any, topic))
 
 
-def test_usual_events_are_limited_in_number_alone_however_many_wait(topic: Topic, tmp_path: Path) -> None:
+def test_usual_events_are_limited_only_in_number_for_any_backlog(topic: Topic, tmp_path: Path) -> None:
     topic.add(2_000_000, USUAL)
     size = sized(topic, tmp_path)
     topic.add(2_000_000, USUAL)
-    assert (size.changed(), size.rows) == (False, MOST_ROWS)
+    assert (size.changed(), size.rows) == (False, MAX_ROWS)
 
 
 def test_a_sudden_flood_of_large_records_makes_batches_small_until_it_is_archived(topic: Topic, tmp_path: Path) -> None:
@@ -68,15 +68,15 @@ def test_a_sudden_flood_of_large_records_makes_batches_small_until_it_is_archive
     size.end({"0": 10_000})
     topic.add(400, LARGE)
     assert size.changed()
-    assert 1 < size.rows * LARGE <= MOST_BYTES
+    assert 1 < size.rows * LARGE <= MAX_BYTES
     assert not size.changed()
     size.end({"0": 10_390})
-    assert (size.changed(), size.rows) == (True, MOST_ROWS)
+    assert (size.changed(), size.rows) == (True, MAX_ROWS)
 
 
-def test_a_flood_that_waits_at_the_start_is_known_by_the_first_batch(topic: Topic, tmp_path: Path) -> None:
+def test_the_first_batch_is_already_small_when_a_flood_waits_at_the_start(topic: Topic, tmp_path: Path) -> None:
     topic.add(5_000, LARGE)
-    assert sized(topic, tmp_path).rows * LARGE <= MOST_BYTES
+    assert sized(topic, tmp_path).rows * LARGE <= MAX_BYTES
 
 
 def test_a_few_large_records_that_fit_in_a_batch_change_nothing(topic: Topic, tmp_path: Path) -> None:
@@ -85,21 +85,21 @@ def test_a_few_large_records_that_fit_in_a_batch_change_nothing(topic: Topic, tm
     assert not size.changed()
 
 
-def test_large_records_that_are_archived_already_change_nothing(topic: Topic, tmp_path: Path) -> None:
+def test_large_records_that_are_already_archived_change_nothing(topic: Topic, tmp_path: Path) -> None:
     size = sized(topic, tmp_path)
     size.end({"0": 400, "1": 600})
     topic.add(1_000, LARGE)
     assert not size.changed()
 
 
-def test_a_broker_that_is_away_changes_nothing(topic: Topic, tmp_path: Path) -> None:
+def test_an_unreachable_broker_changes_nothing(topic: Topic, tmp_path: Path) -> None:
     size = sized(topic, tmp_path)
     topic.add(1_000, LARGE)
-    topic.away = True
-    assert (size.changed(), size.rows) == (False, MOST_ROWS)
+    topic.unreachable = True
+    assert (size.changed(), size.rows) == (False, MAX_ROWS)
 
 
-def test_the_query_is_started_again_between_two_batches_and_the_first_waits_for_it(
+def test_the_query_restarts_between_two_batches_and_the_finished_batch_waits_for_it(
     topic: Topic, tmp_path: Path
 ) -> None:
     size = sized(topic, tmp_path)
@@ -111,4 +111,4 @@ def test_the_query_is_started_again_between_two_batches_and_the_first_waits_for_
     while not size.changed():
         assert ended.is_alive()
     ended.join()
-    assert size.rows < MOST_ROWS
+    assert size.rows < MAX_ROWS

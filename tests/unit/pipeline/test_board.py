@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rtlib.domains import Domain, KpiSpec, load_domain
-from rtlib.graph import KpiCard, Severity
+from rtlib.domains import Domain, KpiSpec, Severity, load_domain
+from rtlib.graph import KpiCard
 from rtlib.pipeline.monitoring.kpi_board import kpi_board, together
 from rtlib.records import Kpi
 

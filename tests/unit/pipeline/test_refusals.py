@@ -1,4 +1,4 @@
-"""Refused KPI records go to the rejected topic with their reason, and no flood of them fills the disk."""
+"""Refused KPI records go to the rejected topic with their reason, at a rate that cannot fill the disk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from confluent_kafka import Message
 from kafka.errors import MessageSizeTooLargeError
 
-from rtlib.broker.consumer import RefusedKpi
+from rtlib.broker.kpi_records import RefusedKpi
 from rtlib.broker.rejected import from_record
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.pipeline.monitoring.probes.broker import _alerts
-from rtlib.pipeline.workers.refusals import Allowance, Refusals
+from rtlib.pipeline.workers.refusals import Allowance, RefusalPublisher
 from rtlib.records import Heartbeat
 
 
@@ -28,7 +28,7 @@ class Clock:
 
 
 class Answer(Future[None]):
-    """What a producer returns, with kafka-python's way to ask it."""
+    """The future of a record, with kafka-python's method ``get``."""
 
     def get(self, timeout: float) -> None:
         self.result(timeout)
@@ -55,68 +55,72 @@ def refused(value: bytes) -> RefusedKpi:
 
 
 @pytest.fixture
-def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Refusals, Producer, Clock]:
+def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RefusalPublisher, Producer, Clock]:
     clock, producer = Clock(), Producer()
-    made = Refusals(Settings(home=tmp_path, domain="iot"), Allowance(per_second=500, most=1_000, clock=clock))
-    monkeypatch.setattr(made, "_connected", lambda: producer)
-    return made, producer, clock
+    publisher = RefusalPublisher(
+        Settings(home=tmp_path, domain="iot"), Allowance(per_second=500, limit=1_000, clock=clock)
+    )
+    monkeypatch.setattr(publisher, "_connected", lambda: producer)
+    return publisher, producer, clock
 
 
-def test_a_record_that_kafka_does_not_take_is_an_error_and_not_lost_in_silence(
-    publisher: tuple[Refusals, Producer, Clock], monkeypatch: pytest.MonkeyPatch
+def test_a_record_that_kafka_does_not_accept_is_an_error(
+    publisher: tuple[RefusalPublisher, Producer, Clock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, producer, _ = publisher
+    refusals, producer, _ = publisher
     producer.refuses = True
     monkeypatch.setattr(Settings, "bootstrap_servers", "127.0.0.1:9")
     with pytest.raises(ServiceError, match="no"):
-        made.publish([refused(b"{}")])
+        refusals.publish([refused(b"{}")])
 
 
-def test_a_refused_record_is_published_whole_with_reason_field_and_source(
-    publisher: tuple[Refusals, Producer, Clock],
+def test_a_refused_record_is_published_complete_with_reason_field_and_source(
+    publisher: tuple[RefusalPublisher, Producer, Clock],
 ) -> None:
-    made, producer, _ = publisher
-    made.publish([refused(b"{}")])
+    refusals, producer, _ = publisher
+    refusals.publish([refused(b"{}")])
     (topic, value, headers) = producer.sent[0]
-    told = from_record(value, headers)
+    rejected = from_record(value, headers)
     assert topic == "rtlib.iot.rejected"
-    assert (told.payload, told.reason, told.field, told.topic) == (
+    assert (rejected.payload, rejected.reason, rejected.field, rejected.topic) == (
         b"{}", "not a site of the domain", "site", "rtlib.iot.kpis",
     )  # fmt: skip
     assert producer.flushed == 1
 
 
-def test_a_flood_is_counted_and_not_published_until_time_has_passed(
-    publisher: tuple[Refusals, Producer, Clock],
+def test_a_flood_is_only_counted_until_the_allowance_refills(
+    publisher: tuple[RefusalPublisher, Producer, Clock],
 ) -> None:
-    made, producer, clock = publisher
-    made.publish([refused(b"x")] * 10_000)
+    refusals, producer, clock = publisher
+    refusals.publish([refused(b"x")] * 10_000)
     sent = len(producer.sent)
     assert sent == 4
-    assert made.unpublished == 10_000 - sent
+    assert refusals.unpublished == 10_000 - sent
     clock.now = 1.0
-    made.publish([refused(b"x")] * 10_000)
-    assert len(producer.sent) - sent == 2  # by their bytes
+    refusals.publish([refused(b"x")] * 10_000)
+    assert len(producer.sent) - sent == 2  # the allowance is in bytes
 
 
-def test_a_record_larger_than_the_allowance_is_only_counted(publisher: tuple[Refusals, Producer, Clock]) -> None:
-    made, producer, _ = publisher
-    made.publish([refused(b"x" * 2_000), refused(b"x")])
+def test_a_record_larger_than_the_allowance_is_only_counted(
+    publisher: tuple[RefusalPublisher, Producer, Clock],
+) -> None:
+    refusals, producer, _ = publisher
+    refusals.publish([refused(b"x" * 2_000), refused(b"x")])
     assert [len(value) for _, value, _ in producer.sent] == [1]
-    assert made.unpublished == 1
+    assert refusals.unpublished == 1
 
 
-def test_where_nothing_was_refused_nobody_is_asked(tmp_path: Path) -> None:
-    made = Refusals(Settings(home=tmp_path, domain="iot"))
-    made.publish([])
-    made.close()
+def test_without_refused_records_no_producer_is_created(tmp_path: Path) -> None:
+    publisher = RefusalPublisher(Settings(home=tmp_path, domain="iot"))
+    publisher.publish([])
+    publisher.close()
 
 
 @pytest.mark.parametrize(("skipped", "place"), [(0, None), (3, 1)])
 def test_the_node_of_the_alerts_shows_refused_records_among_its_first_numbers(skipped: int, place: int | None) -> None:
     now = datetime.now(UTC)
     beat = Heartbeat("alerts", True, "judged until noon, 3 records refused, the last: site", now, {"skipped": skipped})
-    seen = _alerts(beat, now)
-    names = [one.name for one in seen.readings]
+    observation = _alerts(beat, now)
+    names = [reading.name for reading in observation.readings]
     assert (names.index("refused") if "refused" in names else None) == place
-    assert "refused, the last: site" in seen.reason
+    assert "refused, the last: site" in observation.reason

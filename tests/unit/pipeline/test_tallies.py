@@ -56,7 +56,7 @@ def test_two_runs_are_added_up() -> None:
     assert both.last_sequence == {**one.last_sequence, **two.last_sequence}
 
 
-@pytest.mark.parametrize("torn", ["", "{", "{}", "[]", '{"simulator": {"start": "now"}}'])
+@pytest.mark.parametrize("torn", ["", "{", "{}", "[]", '{"simulator": {"start": "now"}}', "\0\0"])
 def test_a_damaged_file_of_a_run_is_named_with_the_cure(tmp_path: Path, torn: str) -> None:
     settings = Settings(home=tmp_path)
     write_run(settings, sent_run("a", count=5))

@@ -12,7 +12,7 @@ import pytest
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, ServiceError
 from rtlib.run_state import make_secrets, read_secret
-from rtlib.services import broker, registry
+from rtlib.services import broker, broker_files, registry
 
 
 def test_a_cluster_id_never_begins_with_a_dash_which_the_tool_would_take_for_an_option(
@@ -103,13 +103,13 @@ def test_a_torn_identity_of_the_storage_is_taken_from_its_copy(formatted: Settin
 
 def test_a_torn_identity_without_a_copy_is_named_with_the_cure(formatted: Settings) -> None:
     (formatted.home / "kafka" / "data" / "meta.properties").write_text("")
-    (formatted.home / "kafka" / broker.COPY).unlink()
+    (formatted.home / "kafka" / broker.IDENTITY_COPY).unlink()
     with pytest.raises(ServiceError, match="meta.properties is damaged") as damaged:
         broker.prepare_broker(formatted, java=Path("no java"), jars=())
     assert damaged.value.cure == "rtlib reset, then rtlib up"
 
 
-@pytest.mark.parametrize("name", broker.OFFSETS)
+@pytest.mark.parametrize("name", broker_files.OFFSETS)
 @pytest.mark.parametrize("left", ["", "0\n", "0\n2\nevents 0 10\n", "0\n1\nevents 0\n"])
 def test_a_torn_file_of_offsets_is_left_to_kafka_to_build_again(formatted: Settings, name: str, left: str) -> None:
     path = formatted.home / "kafka" / "data" / name
@@ -133,4 +133,4 @@ def test_a_registry_store_that_h2_would_replace_by_an_empty_one_is_named(tmp_pat
         store.write_bytes(torn)
         with pytest.raises(ServiceError, match=r"store\.mv\.db is damaged") as damaged:
             registry.check_store(Settings(home=tmp_path))
-        assert damaged.value.cure.startswith(f"mv {store} {store}.torn, then rtlib up")
+        assert damaged.value.cure.startswith(f"mv {store} {store}.torn; then rtlib up")

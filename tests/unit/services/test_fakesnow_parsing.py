@@ -1,29 +1,29 @@
-"""What the local warehouse remembers of statements."""
+"""The local warehouse's cache of parsed statements."""
 
 from __future__ import annotations
 
 import sqlglot
 
-from rtlib.services.fakesnow_patches import LONGEST_KEPT, parsed_once
+from rtlib.services.fakesnow_patches import MAX_CACHED_CHARACTERS, parsing_once
 
 
-def test_a_statement_is_parsed_once_and_what_one_run_changes_in_its_tree_the_next_does_not_see() -> None:
-    asked = []
+def test_a_statement_is_parsed_once_and_a_change_to_its_tree_does_not_affect_the_next_run() -> None:
+    parsed = []
 
     def parse(command: str) -> sqlglot.Expression:
-        asked.append(command)
+        parsed.append(command)
         return sqlglot.parse_one(command, read="snowflake")
 
-    remembered = parsed_once(parse)
-    first = remembered("select a from t where b = ?")
+    cached = parsing_once(parse)
+    first = cached("select a from t where b = ?")
     first.set("where", None)
-    assert remembered("select a from t where b = ?").sql() == "SELECT a FROM t WHERE b = ?"
-    assert asked == ["select a from t where b = ?"]
+    assert cached("select a from t where b = ?").sql() == "SELECT a FROM t WHERE b = ?"
+    assert parsed == ["select a from t where b = ?"]
 
 
-def test_a_statement_of_great_length_is_not_remembered() -> None:
-    asked = []
-    remembered = parsed_once(lambda command: asked.append(command))
+def test_a_very_long_statement_is_not_cached() -> None:
+    parsed = []
+    cached = parsing_once(lambda command: parsed.append(command))
     for _ in range(2):
-        remembered("x" * (LONGEST_KEPT + 1))
-    assert len(asked) == 2
+        cached("x" * (MAX_CACHED_CHARACTERS + 1))
+    assert len(parsed) == 2

@@ -202,7 +202,7 @@ def test_a_file_the_server_does_not_have_is_one_request_and_an_error_that_names_
 ) -> None:
     del repository.files[KAFKA_PATH]
     with pytest.raises(
-        DownloadError, match=r"kafka_2.13-4.4.0.jar could not be fetched: the server says 404"
+        DownloadError, match=r"kafka_2.13-4.4.0.jar could not be fetched: the server answers 404"
     ) as caught:
         fetch_kafka(repository, home, lock)
     assert len(repository.asked) == 1
@@ -235,7 +235,7 @@ def test_a_file_of_another_size_is_refused_before_it_is_read(
     repository: Repository, home: Path, lock: Path, size: int
 ) -> None:
     repository.files[KAFKA_PATH] = b"<html>sign in</html>".ljust(size)
-    with pytest.raises(DownloadError, match=r"bytes are sent where 300,000 are missing") as caught:
+    with pytest.raises(DownloadError, match=r"bytes are sent, but 300,000 are missing") as caught:
         fetch_kafka(repository, home, lock)
     assert "sign-in page" in caught.value.cure
     assert not list((home / "jars").glob("*.part"))

@@ -196,7 +196,9 @@ def test_no_way_to_a_browser_is_an_error_that_tells_each_failure(
     make_program(no_browser / "apt-get", "exit 100")
     monkeypatch.setattr(browser.sys, "executable", str(fails))
     monkeypatch.setattr(browser, "_may_install", lambda: True)
-    with pytest.raises(EnvironmentProblem, match=r"ended with 7; .*apt-get.* ended with 100") as caught:
+    with pytest.raises(
+        EnvironmentProblem, match=r"ended with exit code 7; .*apt-get.* ended with exit code 100"
+    ) as caught:
         browser.install_browser()
     assert "apt-get install chromium" in caught.value.cure
 

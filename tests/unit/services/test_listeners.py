@@ -26,8 +26,8 @@ def test_the_servers_that_pages_could_reach_are_these() -> None:
     assert {one.name for one in LISTENERS if one.is_http} == {"registry", "warehouse", "receiver", "app", "lab"}
 
 
-def test_the_page_on_the_architecture_prints_the_table() -> None:
-    assert as_markdown() in (project_root() / "docs" / "architecture.md").read_text(encoding="utf-8")
+def test_the_security_page_prints_the_table() -> None:
+    assert as_markdown() in (project_root() / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def test_a_row_cannot_be_changed() -> None:

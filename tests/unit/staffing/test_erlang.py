@@ -245,7 +245,7 @@ def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.Mon
     ("words", "told"),
     [
         (("--calls", "-1", "--aht", "180"), "-1.0 contacts"),
-        (("--calls", "100", "--aht", "0"), "0 s each"),
+        (("--calls", "100", "--aht", "0"), "cannot take 0 s"),
         (("--calls", "100", "--aht", "180", "--interval-minutes", "0"), "0.0 minutes"),
         (("--calls", "100", "--aht", "180", "--target", "1"), "service level of 1.0"),
         (("--calls", "100", "--aht", "180", "--within", "-5"), "-5.0 s"),
@@ -269,7 +269,7 @@ def test_a_figure_that_cannot_be_computed_with_is_named(words: tuple[str, ...], 
 def test_too_many_calls_are_not_blamed_on_the_handling_time(calls: str) -> None:
     done = CliRunner().invoke(cli.app, ["staffing", "erlang", "--calls", calls, "--aht", "180"])
     assert isinstance(done.exception, ConfigError)
-    assert done.exception.cure == "give at most 5,555,556 contacts"
+    assert done.exception.cure == "use at most 5,555,556 contacts"
 
 
 def test_json_has_null_where_there_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,4 +290,4 @@ def test_the_verb_speaks_to_people_and_knows_patience_and_shrinkage() -> None:
     words = "staffing erlang --calls 100 --aht 180 --patience 300 --shrinkage 0.3"
     shown = CliRunner().invoke(cli.app, words.split()).output
     assert "13 agents for 10.00 Erlangs; 19 on shift" in shown
-    assert "give up 2.5%" in shown
+    assert "abandoned 2.5%" in shown

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from rtlib.graph import History, KpiBoard, KpiCard, Severity
+from rtlib.domains import Severity
+from rtlib.graph import History, KpiBoard, KpiCard
 from rtlib.records import Observation, Reading, Status
 from rtlib.widgets import cards, panel, theme
 from support.observations import NOW, PROBES, graph_of, observations, text_of, tree_of

@@ -1,1 +1,1 @@
-"""Probes: what the monitor observes of each node."""
+"""Probes: the classes that observe the nodes of the graph."""

@@ -1,4 +1,4 @@
-"""Batch probes: what dbt, the forecasts and the plan have left behind; asked for now and then, not every second."""
+"""Batch probe: the results of dbt, forecasts and staff plan; queried every few seconds, not with every look."""
 
 from __future__ import annotations
 
@@ -12,79 +12,77 @@ from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.plan_status import Outcome, outcome
 
-ASK_SECONDS = 10.0
+QUERY_SECONDS = 10.0
 
 
 class BatchProbe:
-    """Reads dbt's last report and the newest rows of ML and OPS."""
-
-    names: tuple[str, ...] = ("dbt", "forecast", "staffing")
+    """Reads dbt's last results and the newest rows of ML and OPS."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._warehouse = Warehouse(settings, ride_out_seconds=2)
-        self._asked = float("-inf")
-        self._seen: Mapping[str, Observation] = {}
+        self._queried_at = float("-inf")
+        self._observations: Mapping[str, Observation] = {}
 
     def look(self) -> Mapping[str, Observation]:
-        """What each step left when it ran last; between two questions the last answer."""
-        if time.monotonic() - self._asked >= ASK_SECONDS:
+        """The result of each step's last run; between two queries the last observations."""
+        if time.monotonic() - self._queried_at >= QUERY_SECONDS:
             now = datetime.now(UTC)
-            told = self._warehouse.run(lambda connection: outcome(connection, self._settings.domain, now=now))
-            self._asked = time.monotonic()
-            self._seen = {
+            result = self._warehouse.run(outcome, self._settings.domain, now=now)
+            self._queried_at = time.monotonic()
+            self._observations = {
                 "dbt": dbt.observation(self._settings),
-                "forecast": forecast(told, now=now),
-                "staffing": staffing(told, now=now),
+                "forecast": forecast(result, now=now),
+                "staffing": staffing(result, now=now),
             }
-        return self._seen
+        return self._observations
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._warehouse.close()
 
 
-def forecast(told: Outcome, *, now: datetime) -> Observation:
-    """The forecast's node: the error of the champions, how often their interval held, and which they are."""
-    if told.forecast_at is None:
+def forecast(result: Outcome, *, now: datetime) -> Observation:
+    """The forecast's node: the champions, their error, and how often their interval held."""
+    if result.forecast_at is None:
         return Observation(Status.IDLE, "no forecast was made yet; try: rtlib staffing forecast", now)
     readings = (
-        Reading("error (WAPE)", _percent(told.wape), "%", told.forecast_at),
-        Reading("interval held", _percent(told.coverage), "%", told.forecast_at),
-        Reading("sites", told.sites, "sites", told.forecast_at),
-        Reading("next day", told.next_day, "events", told.forecast_at),
+        Reading("error (WAPE)", _percent(result.wape), "%", result.forecast_at),
+        Reading("interval held", _percent(result.coverage), "%", result.forecast_at),
+        Reading("sites", result.sites, "sites", result.forecast_at),
+        Reading("next day", result.next_day, "events", result.forecast_at),
     )
-    if told.forecast_until is None or told.forecast_until <= now:
-        reason = f"nothing is forecast from now on; {_ended(told.forecast_until)}; cure: rtlib staffing forecast"
+    if result.forecast_until is None or result.forecast_until <= now:
+        reason = f"nothing is forecast from now on; {_ended(result.forecast_until)}; cure: rtlib staffing forecast"
         return Observation(Status.DEGRADED, reason, now, readings)
-    return Observation(Status.HEALTHY, f"champions by backtest: {told.champions}", now, readings)
+    return Observation(Status.HEALTHY, f"champions by backtest: {result.champions}", now, readings)
 
 
-def staffing(told: Outcome, *, now: datetime) -> Observation:
-    """The plan's node: who is needed now, at the next peak, and how many are missing at the worst moment to come."""
-    if told.planned_at is None:
+def staffing(result: Outcome, *, now: datetime) -> Observation:
+    """The plan's node: people needed now and at the next peak, and the largest shortage ahead."""
+    if result.planned_at is None:
         return Observation(Status.IDLE, "no plan was made yet; try: rtlib staffing plan", now)
     readings = (
-        Reading("needed now", told.needed_now, "people", told.planned_at),
-        Reading("next peak", told.next_peak, "people", told.planned_at),
-        Reading("largest gap", told.gap.people, "people", told.planned_at),
+        Reading("needed now", result.needed_now, "people", result.planned_at),
+        Reading("next peak", result.next_peak, "people", result.planned_at),
+        Reading("largest gap", result.gap.people, "people", result.planned_at),
     )
-    return Observation(*_verdict(told), now, readings)
+    return Observation(*_plan_status(result), now, readings)
 
 
-def _verdict(told: Outcome) -> tuple[Status, str]:
-    short = told.gap
-    if short.people is None:
+def _plan_status(result: Outcome) -> tuple[Status, str]:
+    shortage = result.gap
+    if shortage.people is None:
         return (
             Status.DEGRADED,
-            f"nothing is planned from now on; {_ended(told.planned_until)}; cure: rtlib staffing plan",
+            f"nothing is planned from now on; {_ended(result.planned_until)}; cure: rtlib staffing plan",
         )
-    if short.people > 0 and short.interval:
+    if shortage.people > 0 and shortage.interval:
         return (
             Status.DEGRADED,
-            f"{short.people:.0f} people too few at the worst moment, {short.interval:%a %d %b %H:%M} UTC",
+            f"{shortage.people:.0f} people too few at the worst moment, {shortage.interval:%a %d %b %H:%M} UTC",
         )
-    return Status.HEALTHY, "the plan covers what it was asked for"
+    return Status.HEALTHY, "the plan covers the required staff"
 
 
 def _ended(until: datetime | None) -> str:

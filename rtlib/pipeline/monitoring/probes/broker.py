@@ -1,4 +1,4 @@
-"""Broker probe: where each topic ends, and the signs of life of every part that writes one there."""
+"""Broker probe: the ends of the topics, and the heartbeats of all parts that send them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rtlib.broker.consumer import consumer
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
+from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.pipeline.telemetry.rate import Rate
 from rtlib.records import Heartbeat, Observation, QueryProgress, Reading, Status
@@ -17,13 +18,9 @@ from rtlib.streaming.job import TORN
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
-QUIET_SECONDS = 8.0  # a heartbeat is due every second; a busy machine may be late with some
-
 
 class BrokerProbe:
-    """Asks the broker where each topic ends, and reads every part's signs of life."""
-
-    names: tuple[str, ...] = ("broker", "rejected", "kpis", "archive", "loader", "simulator", "alerts")
+    """Observes the broker, and every part that sends heartbeats."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,32 +29,32 @@ class BrokerProbe:
             self._partitions = {
                 name: self._partitions_of(settings.topic(name)) for name in ("events", "rejected", "kpis")
             }
-            self._signs = ProgressReader(settings)
+            self._progress = ProgressReader(settings)
         except BaseException:
             self._reader.close()
             raise
         self._rates = {name: Rate() for name in ("events", "rejected", "kpis", "simulator")}
 
     def look(self) -> Mapping[str, Observation]:
-        """Everything that the broker can tell."""
+        """The topics, and each part by its newest heartbeat."""
         ends = {name: sum(self._reader.end_offsets(own).values()) for name, own in self._partitions.items()}
-        self._signs.catch_up()
+        self._progress.catch_up()
         now = datetime.now(UTC)
-        beats = self._signs.heartbeats
+        heartbeats = self._progress.heartbeats
         return {
             "broker": self._broker(ends, now),
             "rejected": self._rejected(ends, now),
-            "simulator": self._simulator(beats.get("simulator"), now),
-            "kpis": self._query("kpis", ends, beats.get("kpis"), now),
-            "archive": self._query("archive", ends, beats.get("archive"), now),
-            "loader": self._loader(beats.get("loader"), now),
-            "alerts": _alerts(beats.get("alerts"), now),
+            "simulator": self._simulator(heartbeats.get("simulator"), now),
+            "kpis": self._query("kpis", ends, heartbeats.get("kpis"), now),
+            "archive": self._query("archive", ends, heartbeats.get("archive"), now),
+            "loader": self._loader(heartbeats.get("loader"), now),
+            "alerts": _alerts(heartbeats.get("alerts"), now),
         }
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close both connections."""
         self._reader.close()
-        self._signs.close()
+        self._progress.close()
 
     def _partitions_of(self, topic: str) -> list[TopicPartition]:
         from kafka import TopicPartition
@@ -70,7 +67,7 @@ class BrokerProbe:
     def _broker(self, ends: Mapping[str, int], now: datetime) -> Observation:
         return Observation(
             Status.HEALTHY,
-            "it answers, and says where each topic ends",
+            "it answers with the end of each topic",
             now,
             (
                 Reading("arriving", self._rates["events"].add(ends["events"]), "records/s", now),
@@ -93,89 +90,97 @@ class BrokerProbe:
             ),
         )
 
-    def _simulator(self, beat: Heartbeat | None, now: datetime) -> Observation:
-        if beat is None:
-            return Observation(Status.STOPPED, "it has not said anything since the topic was made", now)
-        fresh = _fresh(beat, now)
-        rate = self._rates["simulator"].add(beat.numbers.get("sent", 0.0)) if fresh else None
+    def _simulator(self, heartbeat: Heartbeat | None, now: datetime) -> Observation:
+        if heartbeat is None:
+            return Observation(Status.STOPPED, "it has sent no heartbeat since the topic was created", now)
+        fresh = _fresh(heartbeat, now)
+        rate = self._rates["simulator"].add(heartbeat.numbers.get("sent", 0.0)) if fresh else None
         readings = (
-            Reading("sending", rate, "records/s", beat.at),
-            Reading("sent in this run", beat.numbers.get("sent"), "records", beat.at),
-            Reading("broken on purpose", beat.numbers.get("malformed"), "records", beat.at),
+            Reading("sending", rate, "records/s", heartbeat.at),
+            Reading("sent in this run", heartbeat.numbers.get("sent"), "records", heartbeat.at),
+            Reading("broken on purpose", heartbeat.numbers.get("malformed"), "records", heartbeat.at),
         )
-        return _by_heartbeat(beat, now, readings)
+        return _by_heartbeat(heartbeat, now, readings)
 
-    def _query(self, query: str, ends: Mapping[str, int], beat: Heartbeat | None, now: datetime) -> Observation:
-        if beat is None:
-            return Observation(Status.STOPPED, "it has not started since the topic was made", now)
-        done = self._signs.progress.get(query, [])
-        newest = done[-1] if done else None
+    def _query(self, query: str, ends: Mapping[str, int], heartbeat: Heartbeat | None, now: datetime) -> Observation:
+        if heartbeat is None:
+            return Observation(Status.STOPPED, "it has not started since the topic was created", now)
+        batches = self._progress.progress.get(query, [])
+        newest = batches[-1] if batches else None
         readings = (
-            self._kpi_readings(newest, ends, beat, done) if query == "kpis" else _archive_readings(newest, ends, beat)
+            self._kpi_readings(newest, ends, heartbeat, batches)
+            if query == "kpis"
+            else _archive_readings(newest, ends, heartbeat)
         )
-        return _by_heartbeat(beat, now, readings)
+        return _by_heartbeat(heartbeat, now, readings)
 
     def _kpi_readings(
-        self, newest: QueryProgress | None, ends: Mapping[str, int], beat: Heartbeat, done: list[QueryProgress]
+        self, newest: QueryProgress | None, ends: Mapping[str, int], heartbeat: Heartbeat, batches: list[QueryProgress]
     ) -> tuple[Reading, ...]:
-        """Its output is counted live; state and watermark are as old as the last checkpoint, and say so."""
-        live = Reading("KPI records", self._rates["kpis"].add(ends["kpis"]), "records/s", beat.at)
+        """Its output rate is live; state and watermark are as old as the last checkpoint."""
+        live = Reading("KPI records", self._rates["kpis"].add(ends["kpis"]), "records/s", heartbeat.at)
         if newest is None:
             return (live,)
         behind = None if newest.watermark is None else (newest.at - newest.watermark).total_seconds()
         return (
             live,
-            Reading("watermark behind", behind, "s", beat.at),
-            Reading("state rows", newest.state_rows, "rows", beat.at),
-            Reading("dropped as too late", sum(one.dropped_late for one in done), "rows", beat.at),
+            Reading("watermark behind", behind, "s", heartbeat.at),
+            Reading("state rows", newest.state_rows, "rows", heartbeat.at),
+            Reading("dropped as too late", sum(batch.dropped_late for batch in batches), "rows", heartbeat.at),
         )
 
-    def _loader(self, beat: Heartbeat | None, now: datetime) -> Observation:
-        if beat is None:
-            return Observation(Status.STOPPED, "it has not started since the topic was made", now)
+    def _loader(self, heartbeat: Heartbeat | None, now: datetime) -> Observation:
+        if heartbeat is None:
+            return Observation(Status.STOPPED, "it has not started since the topic was created", now)
         readings = (
-            Reading("behind", beat.numbers.get("lag"), "records", beat.at),
-            Reading("rows written", beat.numbers.get("merged"), "rows", beat.at),
-            Reading("refused", beat.numbers.get("skipped"), "records", beat.at),
+            Reading("behind", heartbeat.numbers.get("lag"), "records", heartbeat.at),
+            Reading("rows written", heartbeat.numbers.get("merged"), "rows", heartbeat.at),
+            Reading("refused", heartbeat.numbers.get("skipped"), "records", heartbeat.at),
         )
-        return _by_heartbeat(beat, now, readings)
+        return _by_heartbeat(heartbeat, now, readings)
 
 
-def _alerts(beat: Heartbeat | None, now: datetime) -> Observation:
-    if beat is None:
-        return Observation(Status.STOPPED, "it has not started since the topic was made", now)
-    refused = Reading("refused", beat.numbers.get("skipped"), "KPI records", beat.at)
+def _alerts(heartbeat: Heartbeat | None, now: datetime) -> Observation:
+    if heartbeat is None:
+        return Observation(Status.STOPPED, "it has not started since the topic was created", now)
+    refused = Reading("refused", heartbeat.numbers.get("skipped"), "KPI records", heartbeat.at)
     readings = (
-        Reading("up now", beat.numbers.get("up"), "alerts", beat.at),
-        *([refused] if refused.value else []),  # the panel shows the first few
-        Reading("delivered", beat.numbers.get("delivered"), "cards", beat.at),
-        Reading("not delivered", beat.numbers.get("undelivered"), "cards", beat.at),
-        Reading("waiting", beat.numbers.get("pending"), "cards", beat.at),
+        Reading("up now", heartbeat.numbers.get("up"), "alerts", heartbeat.at),
+        *([refused] if refused.value else []),  # the panel shows only the first few
+        Reading("delivered", heartbeat.numbers.get("delivered"), "cards", heartbeat.at),
+        Reading("not delivered", heartbeat.numbers.get("undelivered"), "cards", heartbeat.at),
+        Reading("waiting", heartbeat.numbers.get("pending"), "cards", heartbeat.at),
     )
-    return _by_heartbeat(beat, now, readings)
+    return _by_heartbeat(heartbeat, now, readings)
 
 
-def _archive_readings(newest: QueryProgress | None, ends: Mapping[str, int], beat: Heartbeat) -> tuple[Reading, ...]:
+def _archive_readings(
+    newest: QueryProgress | None, ends: Mapping[str, int], heartbeat: Heartbeat
+) -> tuple[Reading, ...]:
     if newest is None:
         return ()
     return (
-        Reading("last batch", newest.processed_rate, "rows/s", beat.at),
-        Reading("rows in it", newest.input_rows, "rows", beat.at),
-        Reading("behind", max(0, ends["events"] - sum(newest.end_offsets.values())), "records", beat.at),
-        Reading("batches", newest.batch_id + 1, "batches", beat.at),
+        Reading("last batch", newest.processed_rate, "rows/s", heartbeat.at),
+        Reading("rows in it", newest.input_rows, "rows", heartbeat.at),
+        Reading("behind", max(0, ends["events"] - sum(newest.end_offsets.values())), "records", heartbeat.at),
+        Reading("batches", newest.batch_id + 1, "batches", heartbeat.at),
     )
 
 
-def _fresh(beat: Heartbeat, now: datetime) -> bool:
-    return beat.active and (now - beat.at).total_seconds() <= QUIET_SECONDS
+def _fresh(heartbeat: Heartbeat, now: datetime) -> bool:
+    return heartbeat.active and (now - heartbeat.at).total_seconds() <= FRESH_SECONDS
 
 
-def _said(beat: Heartbeat) -> str:
-    return f"{beat.said}; cure: rtlib rebuild checkpoint {beat.part}" if beat.numbers.get(TORN) else beat.said
+def _reason(heartbeat: Heartbeat) -> str:
+    return (
+        f"{heartbeat.said}; cure: rtlib rebuild checkpoint {heartbeat.part}"
+        if heartbeat.numbers.get(TORN)
+        else heartbeat.said
+    )
 
 
-def _by_heartbeat(beat: Heartbeat, now: datetime, readings: tuple[Reading, ...]) -> Observation:
-    quiet = (now - beat.at).total_seconds()
-    if quiet <= QUIET_SECONDS:
-        return Observation(Status.HEALTHY if beat.active else Status.STOPPED, _said(beat), now, readings)
-    return Observation(Status.STOPPED, f"no sign of life for {quiet:.0f} s", now, readings)
+def _by_heartbeat(heartbeat: Heartbeat, now: datetime, readings: tuple[Reading, ...]) -> Observation:
+    age = (now - heartbeat.at).total_seconds()
+    if age <= FRESH_SECONDS:
+        return Observation(Status.HEALTHY if heartbeat.active else Status.STOPPED, _reason(heartbeat), now, readings)
+    return Observation(Status.STOPPED, f"no heartbeat for {age:.0f} s", now, readings)

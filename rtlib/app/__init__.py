@@ -1,0 +1,1 @@
+"""Applications: what `rtlib up`, `demo`, `app`, `lab`, `cards`, `soak` and `bench` run."""

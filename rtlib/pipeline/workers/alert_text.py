@@ -1,0 +1,27 @@
+"""Alert text: the wording of a card, from the rule and the staffing plan."""
+
+from __future__ import annotations
+
+from rtlib.alerts import Alert, Change
+from rtlib.domains import Domain
+from rtlib.warehouse.plan_status import Shortage
+
+
+def site_title(domain: Domain, site: str) -> str:
+    """A site's title; the domain's title for a measure of all sites."""
+    return next((candidate.title for candidate in domain.sites if candidate.id == site), domain.title)
+
+
+def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
+    """What to do: the rule's advice, and whether the staffing plan has enough people in the next hours."""
+    if alert.unmeasured_since:
+        return "It is no longer measured, so its present state is unknown: see in the app what stopped."
+    if alert.change is Change.RECOVERED:
+        return "Nothing more to do. Thank you."
+    if plan.people is None:
+        return alert.rule.advice
+    role = domain.staffing.title.lower()
+    if plan.people > 0:
+        worst = f"at {plan.interval:%H:%M} UTC" if plan.interval else "soon"
+        return f"{alert.rule.advice} The plan is short of {plan.people:.0f} × {role} {worst}."
+    return f"{alert.rule.advice} The plan has enough people for the next two hours."
