@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rtlib.domains import Severity
 from rtlib.records import Status
+from rtlib.services.voila import SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ HERE = Path(__file__).parent
 # A canvas keeps the widths that it measured first: it has the font only in Voilà, whose page loads it before painting.
 CANVAS_FONT = '"rtlib page", "Segoe UI", "Helvetica Neue", Arial, sans-serif'
 FONT = f'"rtlib cell", {CANVAS_FONT}'
-FONT_FILE = HERE / "share" / "voila" / "templates" / "rtlib" / "static" / "roboto.woff2"
+FONT_FILE = SHARE / "voila" / "templates" / "rtlib" / "static" / "roboto.woff2"
 
 
 @cache
