@@ -48,8 +48,8 @@ wait_seconds = 60
 # `check` validates the value, so that a wrong one stops the lesson here and not halfway through.
 #
 # In many places the lesson asks you to **predict** a result before you run the cell. Replace `None` with your guess. A
-# wrong guess is the fastest way to learn something, and nobody keeps score. `compare` prints the result and says whether your
-# guess was right.
+# wrong guess is the fastest way to learn something, and nobody keeps score. `compare` prints the result and says
+# whether your guess was right.
 
 # %%
 from rtlib.lessons import check, compare
