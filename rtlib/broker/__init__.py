@@ -11,6 +11,7 @@ compatibility      a refused schema change, explained field by field
 framing            Confluent's wire format: a zero byte and the schema's id before the payload
 serde              events, KPIs, query progress and heartbeats to bytes and back
 validation         a JSON Schema compiled for thousands of events per second
+plain_producer     KafkaProducer with this project's sign-in
 producer           validated, framed events to Kafka
 delivery           acknowledgements and failures of the records in flight
 rejected           records that do not fit their schema: untouched bytes, the reason in headers

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from rtlib.broker.client import client_options
 from rtlib.broker.delivery import MAX_BLOCK_SECONDS, Delivery
 from rtlib.broker.errors import broker_errors
 from rtlib.broker.framing import FRAME, frame
+from rtlib.broker.plain_producer import plain_producer
 from rtlib.broker.rejected import Headers, to_record
 from rtlib.broker.serde import encode, encode_lossy
 from rtlib.broker.topic_specs import MAX_RECORD_BYTES, MAX_REJECTED_BYTES
@@ -19,9 +19,6 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError, EventRefused, ServiceError
 from rtlib.limits import MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE, too_deep
 from rtlib.records import Event, Rejected
-
-if TYPE_CHECKING:
-    from kafka import KafkaProducer
 
 OVERHEAD = 4096  # bytes for headers and the record's own fields beside a payload of the largest size
 MAX_WAITING = 50_000  # unanswered records: some 40 MB
@@ -70,22 +67,16 @@ class EventProducer:
         max_waiting: int = MAX_WAITING,
         delivery_seconds: float = DELIVERY_SECONDS,
     ) -> None:
-        from kafka import KafkaProducer
-
         self._settings = settings
         self._topic, self._rejected_topic = settings.topic("events"), settings.topic("rejected")
         self._validate = compile_schema(schema)
         self._schema_id = schema_id
         self._delivery = Delivery(settings, max_waiting=max_waiting)
         self.sent, self.rejected = 0, 0
-        with broker_errors(settings):
-            self.kafka: KafkaProducer = KafkaProducer(
-                **client_options(settings),
-                **OPTIONS,
-                delivery_timeout_ms=round(delivery_seconds * 1000),
-                transactional_id=transactional_id,
-            )
-            if transactional_id is not None:
+        waits = {"delivery_timeout_ms": round(delivery_seconds * 1000)}
+        self.kafka = plain_producer(settings, **OPTIONS, **waits, transactional_id=transactional_id)
+        if transactional_id is not None:
+            with broker_errors(settings):
                 self.kafka.init_transactions()
 
     def __enter__(self) -> Self:

@@ -1,10 +1,14 @@
-"""Rejected: records that do not fit their schema, as the values and headers of Kafka records."""
+"""Rejected: records that do not fit their schema, as values and headers of Kafka records; published reliably."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rtlib.broker.errors import broker_errors
+from rtlib.broker.plain_producer import plain_producer
+from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
+from rtlib.config import Settings
 from rtlib.records import Rejected
 
 if TYPE_CHECKING:
@@ -33,6 +37,34 @@ def publish(producer: KafkaProducer, topic: str, records: Iterable[Rejected], *,
     producer.flush(timeout=timeout_seconds)
     for future in futures:
         future.get(timeout=0)  # raises the record's error: flush alone would hide it
+
+
+class RejectedPublisher:
+    """Publishes to the domain's rejected topic; it connects for the first record.
+
+    Args:
+        settings: Where the broker is, and which domain.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: KafkaProducer | None = None
+
+    def publish(self, records: Iterable[Rejected]) -> None:
+        """Publish records and wait until Kafka has acknowledged each of them.
+
+        Raises:
+            ServiceError: The broker does not answer, or did not accept a record.
+        """
+        if self._producer is None:
+            self._producer = plain_producer(self._settings, max_request_size=MAX_REJECTED_BYTES)
+        with broker_errors(self._settings):
+            publish(self._producer, self._settings.topic("rejected"), records)
+
+    def close(self) -> None:
+        """Disconnect from the broker."""
+        if self._producer is not None:
+            self._producer.close(timeout=5)
 
 
 def from_record(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Rejected:

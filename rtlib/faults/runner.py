@@ -92,7 +92,7 @@ def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threa
     ended, ended_at = time.monotonic(), datetime.now(UTC)
     notify(f"{done}; watching")
     afresh = chosen.fault.method == "checkpoint"
-    recovery, ends = _recovery(settings, since=ended_at, afresh=afresh, notify=notify, stop=stop)
+    recovery, ends, hindrance = _recovery(settings, since=ended_at, afresh=afresh, notify=notify, stop=stop)
     after, unseen = None, None
     if recovery is not None:
         after, unseen = _effect(settings, chosen, before, ends=ends, stop=stop)
@@ -102,7 +102,7 @@ def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threa
         details=dict(chosen.details),
         expected=chosen.fault.expect,
         done=done,
-        happened=_summary(before, after, recovery, unseen),
+        happened=_no_recovery(hindrance) if after is None else _summary(before, after, recovery, unseen),
         began_at=before.at,
         lasted_seconds=round(ended - began, 1),
         recovery_seconds=recovery,
@@ -122,21 +122,21 @@ def button(settings: Settings, *, seed: int = 1) -> Callable[[str, Notify], str]
 
 def _recovery(
     settings: Settings, *, since: datetime, afresh: bool, notify: Notify, stop: threading.Event
-) -> tuple[float | None, Mapping[int, int]]:
-    """Seconds until there is no obstacle left, None if that takes more than three minutes; and the ends of the events
-    topic when the fault was over, or as soon afterwards as Kafka answered."""
-    began, part = time.monotonic(), ""
+) -> tuple[float | None, Mapping[int, int], str | None]:
+    """Seconds until there is no obstacle left, None if that takes more than three minutes; the ends of the events
+    topic when the fault was over, or as soon afterwards as Kafka answered; and the last obstacle."""
+    began, part, reason = time.monotonic(), "", None
     ends: Mapping[int, int] = {}
     while time.monotonic() - began < PATIENCE_SECONDS and not stop.is_set():
         ends = ends or _ends(settings)
         reason = obstacle(settings, since=since, ends=ends, afresh=afresh)
         if reason is None and ends:
-            return round(time.monotonic() - began, 1), ends
+            return round(time.monotonic() - began, 1), ends, None
         if reason is not None and reason.partition(":")[0] != part:
             part = reason.partition(":")[0]
             notify(f"  {time.monotonic() - began:5.1f} s  {reason}")
         stop.wait(LOOK_SECONDS)
-    return None, ends
+    return None, ends, reason
 
 
 def _ends(settings: Settings) -> Mapping[int, int]:
@@ -197,9 +197,12 @@ def difference(before: Snapshot, after: Snapshot, *, sent: Tally, ends: Mapping[
     )
 
 
-def _summary(before: Snapshot, after: Snapshot | None, recovery: float | None, unseen: str | None) -> str:
-    if after is None or recovery is None:
-        return f"After {PATIENCE_SECONDS:.0f} s it had not recovered: rtlib status shows what is wrong."
+def _no_recovery(hindrance: str | None) -> str:
+    reason = hindrance or "the wait was ended early"
+    return f"After {PATIENCE_SECONDS:.0f} s it had not recovered: {reason}. rtlib status shows the state of each part."
+
+
+def _summary(before: Snapshot, after: Snapshot, recovery: float | None, unseen: str | None) -> str:
     accepted = sum(after.events.values()) - sum(before.events.values())
     archived = after.counts.live_events - before.counts.live_events
     removed = after.counts.duplicates - before.counts.duplicates

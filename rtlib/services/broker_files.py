@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 OFFSETS = ("recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint")
 CLEANED = "cleaner-offset-checkpoint"  # likewise; empty until something has been compacted
 EPOCHS = "leader-epoch-checkpoint"  # in the folder of each partition; likewise
+# With it Kafka takes its newest segments for whole and does not start on a torn one; without it it examines them.
+MARK = ".kafka_cleanshutdown"
 METADATA = "__cluster_metadata"
 METADATA_ID = "AAAAAAAAAAAAAAAAAAAAAQ"  # the topic id of Kafka's own metadata, the same everywhere
 QUORUM = "quorum-state"  # a single node elects itself again without it
@@ -32,7 +34,7 @@ ID_BYTES = 16
 
 
 def mend(data: Path) -> None:
-    """Remove the torn files that Kafka rebuilds, and write again the topic ids that are torn or missing.
+    """Remove the mark of a clean stop and the torn files that Kafka rebuilds, and write torn topic ids again.
 
     Args:
         data: Kafka's formatted folder.
@@ -40,6 +42,7 @@ def mend(data: Path) -> None:
     Raises:
         ServiceError: Kafka's metadata has lost a topic that still has records; Kafka would delete them.
     """
+    (data / MARK).unlink(missing_ok=True)
     for path in _torn_files(data):
         path.unlink()
         log.warning("%s was torn; Kafka builds it again", path)

@@ -55,7 +55,7 @@ def _damaged(settings: Settings, why: str) -> RegistryDamaged:
     store = _store(settings)
     return RegistryDamaged(
         f"the registry's store {store} is damaged: {why}",
-        cure=f"mv {store} {store}.torn, then rtlib up registers the schemas of the running domain again",
+        cure=f"mv {store} {store}.torn; then rtlib up registers the schemas of the running domain again",
     )
 
 

@@ -13,13 +13,13 @@ import pytest
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.config import Settings
-from support.notebooks import FOLDER, every_lesson, run_lesson
+from support.notebooks import FOLDER, every_lesson_on_a_stack, run_lesson
 from support.stack import Stack
 
 pytestmark = pytest.mark.integration
 
 
-@every_lesson
+@every_lesson_on_a_stack
 def test_a_lesson_runs_from_its_first_cell_to_its_last(stack: Stack, lesson: Path) -> None:
     done = run_lesson(lesson, stack.home)
     assert done.returncode == 0, done.stdout[-4000:]

@@ -17,7 +17,19 @@ FOLDER = ROOT / "notebooks"
 SOURCES = sorted((FOLDER / "py").glob("*.py"))
 LESSONS = [source for source in SOURCES if source.stem[0].isdigit()]
 
-every_lesson = pytest.mark.parametrize("lesson", sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")), ids=lambda path: path.stem)
+NEED_NO_STACK = {source.stem for source in LESSONS if "needs no running stack" in source.read_text(encoding="utf-8")}
+
+
+def each(lessons: set[str]) -> pytest.MarkDecorator:
+    """Runs a test for each of these lessons, whose notebook it gets as ``lesson``."""
+    return pytest.mark.parametrize(
+        "lesson", [FOLDER / f"{name}.ipynb" for name in sorted(lessons)], ids=lambda path: path.stem
+    )
+
+
+every_lesson = each({source.stem for source in LESSONS})
+every_lesson_on_a_stack = each({source.stem for source in LESSONS} - NEED_NO_STACK)
+every_lesson_without_a_stack = each(NEED_NO_STACK)
 
 
 def of_kind(source: Path, kind: str) -> list[Any]:

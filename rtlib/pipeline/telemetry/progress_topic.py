@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from rtlib.broker.client import client_options
 from rtlib.broker.consumer import consumer
+from rtlib.broker.plain_producer import plain_producer
 from rtlib.broker.serde import (
     HEARTBEAT_PREFIX,
     heartbeat_from_record,
@@ -20,9 +20,6 @@ from rtlib.errors import EventRefused
 from rtlib.records import Heartbeat, QueryProgress
 from rtlib.services.parts import HEARTBEATS
 from rtlib.streaming.queries import QUERIES
-
-if TYPE_CHECKING:
-    from kafka import KafkaProducer
 
 log = logging.getLogger(__name__)
 # kafka-python drops a record that Kafka has not accepted within two minutes, and an idempotent producer sends nothing
@@ -39,10 +36,8 @@ class ProgressWriter:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from kafka import KafkaProducer
-
         self._topic = settings.topic("progress")
-        self._producer: KafkaProducer = KafkaProducer(**client_options(settings), **PROGRESS_OPTIONS)
+        self._producer = plain_producer(settings, **PROGRESS_OPTIONS)
         self._failing = False
         self.lost = 0
 

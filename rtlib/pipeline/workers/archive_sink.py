@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
 
-from rtlib.broker.client import client_options
-from rtlib.broker.errors import broker_errors
 from rtlib.broker.record_fetch import RecordFetch
-from rtlib.broker.rejected import publish
-from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
+from rtlib.broker.rejected import RejectedPublisher
 from rtlib.config import Settings
 from rtlib.errors import ServiceError, WarehouseError
 from rtlib.limits import MAX_EVENT_BYTES
@@ -23,7 +20,6 @@ from rtlib.warehouse.ingest import Batch, apply_batch, by_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from kafka import KafkaProducer
 
 
 class ArchiveSink:
@@ -35,12 +31,9 @@ class ArchiveSink:
     """
 
     def __init__(self, settings: Settings, *, stop: threading.Event) -> None:
-        from kafka import KafkaProducer
-
         self._settings = settings
         self._warehouse = Warehouse(settings)
-        options = {**client_options(settings), "max_request_size": MAX_REJECTED_BYTES}
-        self._producer: KafkaProducer = KafkaProducer(**options)
+        self._publisher = RejectedPublisher(settings)
         self._stop = stop
         self._applied: object = None
         self._lock = threading.Lock()  # a query stopped within a batch may restart the batch before it has ended
@@ -51,7 +44,7 @@ class ArchiveSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._producer.close(timeout=5)
+        self._publisher.close()
         self._warehouse.close()
 
     def apply(self, batch: ArchiveBatch) -> None:
@@ -92,19 +85,17 @@ class ArchiveSink:
 
     def _publish(self, rows: pd.DataFrame, fetch: RecordFetch) -> None:
         """Publish some misfits and wait for the acknowledgements: kafka-python's buffer has no limit of its own."""
-        with broker_errors(self._settings):
-            misfits = (
-                Rejected(
-                    payload=bytes(row["payload"] or b""),
-                    reason=row["reason"],
-                    field=row["field"] or "",
-                    topic=row["topic"],
-                    partition=int(row["kafka_partition"]),
-                    offset=int(row["kafka_offset"]),
-                )
-                for row in with_payloads(fetch, rows).to_dict("records")
+        self._publisher.publish(
+            Rejected(
+                payload=bytes(row["payload"] or b""),
+                reason=row["reason"],
+                field=row["field"] or "",
+                topic=row["topic"],
+                partition=int(row["kafka_partition"]),
+                offset=int(row["kafka_offset"]),
             )
-            publish(self._producer, self._settings.topic("rejected"), misfits)
+            for row in with_payloads(fetch, rows).to_dict("records")
+        )
 
 
 def with_payloads(fetch: RecordFetch, rows: pd.DataFrame) -> pd.DataFrame:

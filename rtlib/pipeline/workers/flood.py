@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 from rtlib.broker.client import librdkafka_options
 from rtlib.broker.errors import librdkafka_errors
@@ -18,6 +20,9 @@ from rtlib.domains import load_domain
 from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.records import Tally
 from rtlib.simulator import Simulator
+
+if TYPE_CHECKING:
+    from confluent_kafka import Producer
 
 QUEUE_KB = 16 * 1024  # waiting for the broker: the flood itself must not fill the memory
 DELIVERY_SECONDS = 60
@@ -54,32 +59,47 @@ def flood(settings: Settings, *, record_bytes: int, rate: float, seconds: float,
     def count(error: object, _: object) -> None:
         results[error is None] += 1
 
-    options = {
+    with librdkafka_errors(settings):
+        producer = Producer(_options(settings, record_bytes))
+        send = partial(producer.produce, settings.topic("events"), on_delivery=count)
+        _send_steadily(producer, send, cycle(_records(record_bytes)), rate=rate, seconds=seconds, stop=stop)
+        producer.flush(DELIVERY_SECONDS)
+    _write_tally(settings, results[True])
+    return Flooded(results[True], results[False], results[True] * record_bytes)
+
+
+def _options(settings: Settings, record_bytes: int) -> dict[str, object]:
+    return {
         **librdkafka_options(settings),
         "enable.idempotence": True,  # a retry does not duplicate a record
         "queue.buffering.max.kbytes": QUEUE_KB,
         "message.max.bytes": record_bytes + 10_000,
         "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
     }
-    with librdkafka_errors(settings):
-        producer = Producer(options)
-        values = cycle(_records(record_bytes))
-        began = time.monotonic()
-        number = 0
-        while (now := time.monotonic() - began) < seconds and not stop.is_set():
-            due = int(now * rate)
-            if number >= due:
-                producer.poll(1 / rate)
-                continue
-            number = max(number, due - round(rate))  # make up for at most a second
-            try:
-                producer.produce(settings.topic("events"), next(values), key=str(number), on_delivery=count)
-                number += 1
-            except BufferError:
-                producer.poll(0.1)
-        producer.flush(DELIVERY_SECONDS)
-    _write_tally(settings, results[True])
-    return Flooded(results[True], results[False], results[True] * record_bytes)
+
+
+def _send_steadily(
+    producer: Producer,
+    send: Callable[..., None],
+    values: Iterator[bytes],
+    *,
+    rate: float,
+    seconds: float,
+    stop: threading.Event,
+) -> None:
+    """Send ``rate`` records per second; while the queue is full, wait."""
+    began, number = time.monotonic(), 0
+    while (now := time.monotonic() - began) < seconds and not stop.is_set():
+        due = int(now * rate)
+        if number >= due:
+            producer.poll(1 / rate)
+            continue
+        number = max(number, due - round(rate))  # make up for at most a second
+        try:
+            send(next(values), key=str(number))
+            number += 1
+        except BufferError:
+            producer.poll(0.1)
 
 
 def _write_tally(settings: Settings, accepted: int) -> None:

@@ -7,18 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from rtlib.broker.client import client_options
-from rtlib.broker.errors import broker_errors
-from rtlib.broker.rejected import publish
-from rtlib.broker.topic_specs import MAX_REJECTED_BYTES
+from rtlib.broker.rejected import RejectedPublisher
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.domains.kpi_rules import KpiRules
 from rtlib.formatting import format_quantity
 
 if TYPE_CHECKING:
-    from kafka import KafkaProducer
-
     from rtlib.broker.kpi_records import RefusedKpi
 
 BYTES_PER_SECOND = 4 * 1024  # 350 MB a day, of which the topic keeps a week
@@ -75,16 +70,15 @@ class RefusalPublisher:
     """Publishes refused KPI records within an allowance; the others are only counted.
 
     After a crash before the loader's commit a record is published again: source partition and offset identify the
-    copies. The producer is created for the first refused record.
+    copies.
 
     Attributes:
         unpublished: The number of records beyond the allowance.
     """
 
     def __init__(self, settings: Settings, allowance: Allowance | None = None) -> None:
-        self._settings = settings
+        self._publisher = RejectedPublisher(settings)
         self._allowance = allowance or Allowance(per_second=BYTES_PER_SECOND, limit=BURST_BYTES)
-        self._producer: KafkaProducer | None = None
         self.unpublished = 0
 
     def publish(self, refused: Sequence[RefusedKpi]) -> None:
@@ -95,23 +89,12 @@ class RefusalPublisher:
         """
         allowed = [record for record in refused if self._allowance.take(_size(record))]
         self.unpublished += len(refused) - len(allowed)
-        if not allowed:
-            return
-        with broker_errors(self._settings):
-            publish(self._connected(), self._settings.topic("rejected"), [record.rejected() for record in allowed])
+        if allowed:
+            self._publisher.publish([record.rejected() for record in allowed])
 
     def close(self) -> None:
         """Disconnect from the broker."""
-        if self._producer is not None:
-            self._producer.close(timeout=5)
-
-    def _connected(self) -> KafkaProducer:
-        from kafka import KafkaProducer
-
-        if self._producer is None:
-            options = {**client_options(self._settings), "max_request_size": MAX_REJECTED_BYTES}
-            self._producer = KafkaProducer(**options)
-        return self._producer
+        self._publisher.close()
 
 
 def kpi_rules(settings: Settings) -> KpiRules:

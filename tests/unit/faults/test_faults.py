@@ -252,7 +252,7 @@ def test_a_fault_without_its_effect_is_reported_by_text_json_and_exit_code(
     begin = Snapshot(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
     monkeypatch.setattr("rtlib.faults.runner.take_snapshot", lambda settings: begin)
     monkeypatch.setattr("rtlib.faults.runner.inject", lambda settings, plan, stop: "it was done")
-    monkeypatch.setattr("rtlib.faults.runner._recovery", lambda settings, **_: (3.0, {0: 20}))
+    monkeypatch.setattr("rtlib.faults.runner._recovery", lambda settings, **_: (3.0, {0: 20}, None))
     monkeypatch.setattr("rtlib.faults.runner._effect", lambda settings, chosen, before, **_: (begin, unseen))
     result = CliRunner().invoke(cli.app, ["fault", "out-of-order", "--json"])
     report = json.loads(result.stdout)
@@ -260,6 +260,19 @@ def test_a_fault_without_its_effect_is_reported_by_text_json_and_exit_code(
     assert outcome == (code, True, not code, unseen)
     text = CliRunner().invoke(cli.app, ["fault", "out-of-order"]).stdout
     assert ("It did what was expected" in text) is (unseen is None) and (unseen is None or unseen in text)
+
+
+def test_a_pipeline_that_does_not_recover_is_reported_with_the_last_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = Snapshot(datetime(2026, 1, 5, tzinfo=UTC), {0: 10}, Counts(*[0] * 8))
+    monkeypatch.setattr("rtlib.faults.runner.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr("rtlib.faults.runner.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("rtlib.faults.runner.take_snapshot", lambda settings: begin)
+    monkeypatch.setattr("rtlib.faults.runner.inject", lambda settings, plan, stop: "it was done")
+    monkeypatch.setattr("rtlib.faults.runner.event_ends", lambda settings: {0: 20})
+    monkeypatch.setattr("rtlib.faults.runner.obstacle", lambda settings, **_: "the kpis query is behind: by 7 records")
+    result = CliRunner().invoke(cli.app, ["fault", "out-of-order"])
+    assert result.exit_code == 1
+    assert "it had not recovered: the kpis query is behind: by 7 records. rtlib status" in result.stdout
 
 
 def test_the_effect_of_a_fault_is_the_difference_of_two_snapshots() -> None:

@@ -60,7 +60,7 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RefusalP
     publisher = RefusalPublisher(
         Settings(home=tmp_path, domain="iot"), Allowance(per_second=500, limit=1_000, clock=clock)
     )
-    monkeypatch.setattr(publisher, "_connected", lambda: producer)
+    monkeypatch.setattr(publisher._publisher, "_producer", producer)
     return publisher, producer, clock
 
 

@@ -10,7 +10,7 @@ import pytest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from rtlib.errors import ServiceError
-from rtlib.services.broker_files import CLEANED, EPOCHS, METADATA_ID, QUORUM, TOPIC_ID, mend
+from rtlib.services.broker_files import CLEANED, EPOCHS, MARK, METADATA_ID, QUORUM, TOPIC_ID, mend
 
 EVENTS_ID, LONG_ID, OLD_ID = (base64.urlsafe_b64encode(bytes([number]) * 16).decode()[:22] for number in (1, 2, 3))
 LONG_TOPIC = "rtlib." + "x" * 200  # its length takes two bytes in Kafka's encoding
@@ -63,6 +63,12 @@ def test_a_whole_folder_is_left_as_it_is(data: Path) -> None:
 def test_the_empty_list_of_what_was_compacted_is_whole(data: Path) -> None:
     mend(data)
     assert (data / CLEANED).exists()
+
+
+def test_the_mark_of_a_clean_stop_does_not_keep_kafka_from_examining_its_segments(data: Path) -> None:
+    (data / MARK).write_text('{"version":0,"brokerEpoch":5}')
+    mend(data)
+    assert not (data / MARK).exists()
 
 
 @pytest.mark.parametrize("left", [b"", b"0\n2\nev", b"0\n1\nevents 0\n", b'{"leaderId":1,"leader', GARBAGE])
