@@ -47,9 +47,9 @@ wait_seconds = 60
 # Papermill can run a lesson with other values, for example `papermill 00_start.ipynb done.ipynb -p wait_seconds 90`.
 # `check` validates the value, so that a wrong one stops the lesson here and not halfway through.
 #
-# In many places you are asked to **predict** a result before you run the cell. Replace `None` with your guess. A wrong
-# guess is the fastest way to learn something, and nobody keeps score. `compare` prints the result and says whether your
-# guess was right.
+# In many places the lesson asks you to **predict** a result before you run the cell. Replace `None` with your guess. A
+# wrong guess is the fastest way to learn something, and nobody keeps score. `compare` prints the result and says
+# whether your guess was right.
 
 # %%
 from rtlib.lessons import check, compare

@@ -16,7 +16,7 @@ from rtlib.explain.plain_text import normalized, words
 
 SPELLED = (*range(2, 21), *range(30, 100, 10), 100, 1_000)  # 1 is a pronoun or an article in many languages
 SCALES = (10**6, 10**9, 10**12)
-WITHOUT_SPACES = frozenset({"th"})  # a number word cannot be told from the words around it
+WITHOUT_SPACES = frozenset({"th"})  # a number word cannot be separated from the words around it
 PREFIX, INFIX = 5, 6  # letters from which on a number word is found at the start of, or inside, a longer word
 
 

@@ -1,4 +1,4 @@
-"""Pages: what the app shows besides the graph: the sites now, forecast and plan, alerts, and the data's quality."""
+"""Pages: the graph, the sites now, forecast and plan, alerts, and data quality, with the buttons to choose one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rtlib.widgets.sparkline import sparkline
 from rtlib.widgets.theme import SEVERITY
 
 EVERY_SECONDS = 10.0
+MAX_REASONS = 8  # of rejection, the most frequent first
 TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", "quality": "Quality"}
 
 
@@ -33,51 +34,51 @@ class Shown(Outbox, Protocol):
 
 
 class Pages:
-    """The pages and the buttons that choose one of them; the first is the graph, which the caller lays out.
+    """The pages and the buttons to choose one; the first is the graph, which the caller lays out.
 
-    What is read from the warehouse is read in a thread, when its page is opened and every ten seconds while it is.
+    A thread reads the warehouse for the open page, when it is opened and every ten seconds.
 
     Args:
-        shown: Where to read.
+        source: Where to read the data of the pages.
         graph: The widget of the first page.
-        ask: Answers questions about a KPI, a forecast or an alert; without it none can be asked.
+        ask: Answers questions about a KPI, a forecast or an alert; without it there are no questions.
     """
 
-    def __init__(self, shown: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
-        self._shown, self._wake, self._over = shown, threading.Event(), False
+    def __init__(self, source: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
+        self._source, self._wake, self._stopped = source, threading.Event(), False
         self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
-        self._alerts = AlertsPage(shown, changed=self._wake.set, ask=ask)
+        self._alerts = AlertsPage(source, changed=self._wake.set, ask=ask)
 
-        def asked(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
-            return ipywidgets.VBox([body, AskPanel(ask, shown.choices(kind)).widget]) if ask else body
+        def with_questions(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
+            return ipywidgets.VBox([body, AskPanel(ask, source.choices(kind)).widget]) if ask else body
 
         self.choice = ipywidgets.ToggleButtons(options=[(title, name) for name, title in TITLES.items()])
         self.choice.add_class("rt-nav")
         self._widgets = {
             "graph": graph,
-            "live": asked(self._live, "kpi"),
-            "plan": asked(self._plan, "forecast"),
+            "live": with_questions(self._live, "kpi"),
+            "plan": with_questions(self._plan, "forecast"),
             "alerts": self._alerts.widget,
             "quality": self._quality,
         }
         for name, widget in self._widgets.items():
             if name != "graph":
                 widget.add_class("rt-page")
-        self.choice.observe(self._turned, names="value")
-        self._turned({})
+        self.choice.observe(self._page_changed, names="value")
+        self._page_changed({})
 
     @property
     def widgets(self) -> list[ipywidgets.Widget]:
-        """All pages, of which one is to be seen."""
+        """All pages; only the chosen page is visible."""
         return list(self._widgets.values())
 
     def start(self) -> None:
-        """Begin to read for the page that is open."""
+        """Start reading for the open page."""
         threading.Thread(target=self._keep_reading, name="pages", daemon=True).start()
 
     def stop(self) -> None:
         """Stop reading."""
-        self._over = True
+        self._stopped = True
         self._wake.set()
 
     def refresh(self, board: KpiBoard) -> None:
@@ -86,10 +87,10 @@ class Pages:
             self._live.value = live(board)
 
     def read(self) -> None:
-        """Read once for the page that is open; what cannot be read is said on it."""
+        """Read once for the open page; an error is shown on it."""
         reads: Mapping[str, tuple[ipywidgets.HTML, Callable[[], str]]] = {
-            "plan": (self._plan, lambda: plan(self._shown.plan(), now=datetime.now(UTC))),
-            "quality": (self._quality, lambda: quality(self._shown.quality())),
+            "plan": (self._plan, lambda: plan(self._source.plan(), now=datetime.now(UTC))),
+            "quality": (self._quality, lambda: quality(self._source.quality())),
             "alerts": (self._alerts.trouble, self._alerts.read),
         }
         if self.choice.value not in reads:
@@ -97,32 +98,32 @@ class Pages:
         widget, make = reads[self.choice.value]
         try:
             widget.value = make()
-        except Exception as error:  # the thread must go on, and old numbers must not look new
+        except Exception as error:  # the thread must continue, and old numbers must not look new
             widget.value = error_html(error)
 
     def _keep_reading(self) -> None:
-        while not self._over:
+        while not self._stopped:
             self.read()
             self._wake.wait(EVERY_SECONDS)
             self._wake.clear()
 
-    def _turned(self, _: object) -> None:
+    def _page_changed(self, _: object) -> None:
         for name, widget in self._widgets.items():
             widget.layout.display = "" if name == self.choice.value else "none"
         self._wake.set()
 
 
 def live(board: KpiBoard) -> str:
-    """Every site's KPIs now: one row for a site, told by word and colour where a threshold is crossed."""
+    """The KPIs of every site now: a row for each site, with a word and a colour for its severity."""
     if not board.sites:
         return '<div class="rt"><p>No KPI yet.</p></div>'
-    head = "".join(f'<th scope="col">{escape(one.title)}</th>' for one in board.sites[0].cards)
+    head = "".join(f'<th scope="col">{escape(card.title)}</th>' for card in board.sites[0].cards)
     rows = "".join(
         f'<tr><th scope="row">{escape(site.title)}</th>'
         + "".join(
-            f'<td class="rt-{one.severity.value}"><div class="rt-cell">{value(one.value, one.unit)}'
-            f'{sparkline(one.history)}<span class="rt-word">{SEVERITY[one.severity]}</span></div></td>'
-            for one in site.cards
+            f'<td class="rt-{card.severity.value}"><div class="rt-cell">{value(card.value, card.unit)}'
+            f'{sparkline(card.history)}<span class="rt-word">{SEVERITY[card.severity]}</span></div></td>'
+            for card in site.cards
         )
         + "</tr>"
         for site in board.sites
@@ -131,72 +132,75 @@ def live(board: KpiBoard) -> str:
     return f'<div class="rt"><h2>Sites, this minute</h2>{table}</div>'
 
 
-def plan(told: Plan, *, now: datetime) -> str:
-    """What came, what is expected, who is needed and who is there."""
-    if not told.forecast:
+def plan(data: Plan, *, now: datetime) -> str:
+    """The actual load, its forecast, and the people needed and planned."""
+    if not data.forecast:
         return (
-            '<div class="rt"><h2>Forecast and staffing</h2><p>No forecast was made yet. Run '
+            '<div class="rt"><h2>Forecast and staffing</h2><p>There is no forecast yet. Run '
             "<code>rtlib backfill</code>, then <code>rtlib staffing forecast</code> "
             "and <code>rtlib staffing plan</code>.</p></div>"
         )
-    times = [one[0] for one in told.forecast]
+    times = [at for at, *_ in data.forecast]
+    lowers, uppers = [low for *_, low, _ in data.forecast], [high for *_, high in data.forecast]
     layers: list[Band | Line] = [
-        Band("80 % interval", "rt-band", times, [one[2] for one in told.forecast], [one[3] for one in told.forecast]),
-        Line("Forecast", "rt-forecast", times, [one[1] for one in told.forecast]),
-        Line("What came", "rt-actual", [one[0] for one in told.load], [one[1] for one in told.load]),
+        Band("80 % interval", "rt-band", times, lowers, uppers),
+        Line("Forecast", "rt-forecast", times, [mean for _, mean, *_ in data.forecast]),
+        Line("Actual load", "rt-actual", [at for at, _ in data.load], [events for _, events in data.load]),
     ]
-    staff = [one[0] for one in told.staff]
+    staff_times = [at for at, *_ in data.staff]
     people = [
-        Line("Needed", "rt-needed", staff, [one[1] for one in told.staff], stepped=True),
-        Line("Planned", "rt-planned-staff", staff, [one[2] for one in told.staff], stepped=True),
+        Line("Needed", "rt-needed", staff_times, [needed for _, needed, _ in data.staff], stepped=True),
+        Line("Planned", "rt-planned-staff", staff_times, [planned for *_, planned in data.staff], stepped=True),
     ]
     scores = "".join(
         f'<tr{" class=rt-chosen" if chosen else ""}><th scope="row">{escape(model)}{" ✓" if chosen else ""}</th>'
-        f"<td>{_percent(wape)}</td><td>{_percent(held)}</td></tr>"
-        for model, wape, held, chosen in told.scores
+        f"<td>{_percent(wape)}</td><td>{_percent(coverage)}</td></tr>"
+        for model, wape, coverage, chosen in data.scores
     )
     charts = chart("Load and forecast", "events in 30 min", layers, now=now)
-    charts += chart(told.role, "people needed and planned", people, now=now)
+    charts += chart(data.role, "people needed and planned", people, now=now)
     return (
         f'<div class="rt rt-plan"><div>{charts}</div><div><h3>Backtest</h3><table class="rt-table">'
-        f"<tr><th>Model</th><th>WAPE</th><th>Interval held</th></tr>{scores}</table><p>{escape(told.why)}</p>"
+        f"<tr><th>Model</th><th>WAPE</th><th>Interval held</th></tr>{scores}</table><p>{escape(data.why)}</p>"
         "</div></div>"
     )
 
 
-def quality(told: Quality) -> str:
-    """Counts, why records were rejected, dbt's tests and the reconciliation of both layers."""
-    first = list(told.reasons.items())[:8]
-    reasons = "".join(f"<tr><td>{count(many)}</td><td>{escape(why)}</td></tr>" for why, many in first)
+def quality(data: Quality) -> str:
+    """Counts, reasons of rejection, dbt's tests, and the reconciliation of both layers."""
+    frequent = list(data.reasons.items())[:MAX_REASONS]
+    reasons = "".join(f"<tr><td>{count(rejected)}</td><td>{escape(reason)}</td></tr>" for reason, rejected in frequent)
     tests = "dbt has not run yet: <code>rtlib dbt build</code>"
-    if told.report:
-        failed = "".join(f"<li>{escape(one.said)}</li>" for one in told.report.failed)
-        tests = f"{told.report.passed} tests passed, {len(told.report.failed)} failed, {told.report.at:%d %b %H:%M} UTC"
+    if data.report:
+        failed = "".join(f"<li>{escape(check.said)}</li>" for check in data.report.failed)
+        tests = f"{data.report.passed} tests passed, {len(data.report.failed)} failed, {data.report.at:%d %b %H:%M} UTC"
         tests += f"<ul>{failed}</ul>"
     ages = "".join(
-        f"<tr><td>{escape(one.name)}, when dbt asked</td>"
-        f"<td>{escape(formatting.format_quantity(one.value, one.unit))}</td></tr>"
-        for one in told.freshness
+        f"<tr><td>{escape(reading.name)}, when dbt checked</td>"
+        f"<td>{escape(formatting.format_quantity(reading.value, reading.unit))}</td></tr>"
+        for reading in data.freshness
     )
+    reasons = reasons or "<tr><td>No record was rejected.</td></tr>"
     return (
         f'<div class="rt rt-quality"><section><h2>Counts</h2><table class="rt-table">'
-        f"<tr><td>{count(told.events)}</td><td>events in the warehouse</td></tr>"
-        f"<tr><td>{count(told.duplicates)}</td><td>duplicates removed</td></tr>"
-        f"<tr><td>{count(told.rejected)}</td><td>records rejected</td></tr></table>"
-        f"<p>The proof that none was lost or doubled: <code>rtlib ledger</code>.</p></section>"
-        f'<section><h2>Why records were rejected</h2><table class="rt-table">{reasons or "<tr><td>None was.</td></tr>"}'
+        f"<tr><td>{count(data.events)}</td><td>events in the warehouse</td></tr>"
+        f"<tr><td>{count(data.duplicates)}</td><td>duplicates removed</td></tr>"
+        f"<tr><td>{count(data.rejected)}</td><td>records rejected</td></tr></table>"
+        f"<p>The proof that no event was lost or doubled: <code>rtlib ledger</code>.</p></section>"
+        f'<section><h2>Why records were rejected</h2><table class="rt-table">{reasons}'
         f"</table></section><section><h2>Tests</h2><p>{tests}</p>"
         f'<table class="rt-table">{ages}</table></section>'
-        f"<section><h2>Speed layer against recomputation</h2><p>{told.windows:,} windows are closed. "
-        f"{told.late:,} of them count fewer events than the warehouse holds, because these came behind the watermark. "
-        f"<b>{told.not_measured:,}</b> were never measured: the speed layer holds nothing of them. "
-        f"<b>{told.unexplained:,}</b> differ for no known reason.</p></section></div>"
+        f"<section><h2>Speed layer against recomputation</h2><p>{data.windows:,} windows are closed. "
+        f"{data.late:,} of them count fewer events than the warehouse holds, because the others were behind the "
+        "watermark. "
+        f"<b>{data.not_measured:,}</b> were never measured: the speed layer has no row for them. "
+        f"<b>{data.unexplained:,}</b> differ for an unknown reason.</p></section></div>"
     )
 
 
-def count(many: int) -> str:
+def count(number: int) -> str:
     """A count, with all its digits as a tooltip."""
-    return f'<span title="{formatting.whole(many)}">{formatting.format_number(many)}</span>'
+    return f'<span title="{formatting.whole(number)}">{formatting.format_number(number)}</span>'
 
 
 def _percent(share: float | None) -> str:

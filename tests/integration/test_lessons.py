@@ -26,12 +26,12 @@ def test_a_lesson_runs_from_its_first_cell_to_its_last(stack: Stack, lesson: Pat
 
 
 def printed(notebook: Any) -> str:
-    """Everything that its cells have printed."""
+    """The printed output of its cells."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return "".join(output.get("text", "") for output in outputs)
 
 
-def test_the_kafka_lesson_can_be_run_again_and_leaves_no_topic_or_subject(
+def test_the_kafka_lesson_can_run_again_and_leaves_no_topic_or_subject(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))  # the kernel inherits it
@@ -41,16 +41,16 @@ def test_the_kafka_lesson_can_be_run_again_and_leaves_no_topic_or_subject(
             FOLDER / "01_kafka.ipynb", tmp_path / "done.ipynb", parameters={"orders": orders}, kernel_name="python3",
             cwd=tmp_path, progress_bar=False, execution_timeout=180,
         )  # fmt: skip
-        said = printed(done)
-        assert said.count(f"{orders + 1} (no guess yet)") == 2  # what a second group reads, and what a replay reads
-        assert "refused {'site': 'oakland'} 'order' is a required property" in said
-        assert 'order: type was "integer" and would be "string"' in said
-        assert "the same bytes" in said
+        text = printed(done)
+        assert text.count(f"{orders + 1} (no guess yet)") == 2  # read by the second group, and by the replay
+        assert "refused {'site': 'oakland'} 'order' is a required property" in text
+        assert 'order: type was "integer" and would be "string"' in text
+        assert "the same bytes" in text
     assert (topics(settings), subjects(settings)) == before
 
 
 def each_cell_twice(lesson: str, *, until: str) -> Any:
-    """A lesson as somebody runs it who runs every cell twice, up to one that holds these words; then its last cell."""
+    """A lesson with every cell twice, up to the cell that contains this text, and then its last cell."""
     notebook = nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4)
     *cells, last = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     run = [source for cell in takewhile(lambda cell: until not in cell, cells) for source in (cell, cell)]
@@ -59,7 +59,7 @@ def each_cell_twice(lesson: str, *, until: str) -> Any:
 
 
 @pytest.mark.parametrize(("lesson", "until"), [("01_kafka", "delete_topics"), ("04_break_it", "ledger.take(")])
-def test_a_lesson_that_writes_to_kafka_bears_that_each_of_its_cells_is_run_twice(
+def test_each_cell_of_a_lesson_that_writes_to_kafka_can_run_twice(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lesson: str, until: str
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))  # the kernel inherits it

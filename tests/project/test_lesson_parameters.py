@@ -1,4 +1,4 @@
-"""A lesson's parameters are checked in its first cells, by one sentence that says what they may be."""
+"""The parameters of a lesson are checked in its first cells; an error says in one sentence what is accepted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from support.notebooks import FOLDER, LESSONS, of_kind
 
 
 def defaults(lesson: str) -> dict[str, Any]:
-    """The parameters of a lesson as its cell sets them."""
-    cell = next(one for one in of_kind(FOLDER / "py" / f"{lesson}.py", "code"))
-    set_there: dict[str, Any] = {}
-    exec(cell.source, set_there)
-    return {name: value for name, value in set_there.items() if name != "__builtins__"}
+    """The parameters of a lesson with the values of its parameters cell."""
+    cell = of_kind(FOLDER / "py" / f"{lesson}.py", "code")[0]
+    names: dict[str, Any] = {}
+    exec(cell.source, names)
+    return {name: value for name, value in names.items() if name != "__builtins__"}
 
 
-EVERY = [(lesson, name) for lesson, known in PARAMETERS.items() for name in known]
+ALL_PARAMETERS = [(lesson, name) for lesson, parameters in PARAMETERS.items() for name in parameters]
 WRONG = (
     "many",
     "",
@@ -44,28 +44,26 @@ WRONG = (
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
-def test_each_lesson_declares_its_parameters_and_checks_them_right_after_their_cell(source: Any) -> None:
+def test_each_lesson_checks_its_parameters_right_after_their_cell(source: Any) -> None:
     assert set(PARAMETERS[source.stem]) == set(defaults(source.stem))
     parameters, checks, *_ = of_kind(source, "code")
-    called = [node for node in ast.walk(ast.parse(checks.source)) if isinstance(node, ast.Call)]
-    assert [ast.unparse(one.func) for one in called] == ["check"]
-    assert ast.literal_eval(called[0].args[0]) == source.stem
-    asked = {keyword.arg: ast.unparse(keyword.value) for keyword in called[0].keywords}
-    assert asked == {name: name for name in defaults(source.stem)}
+    calls = [node for node in ast.walk(ast.parse(checks.source)) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call.func) for call in calls] == ["check"]
+    assert ast.literal_eval(calls[0].args[0]) == source.stem
+    checked = {keyword.arg: ast.unparse(keyword.value) for keyword in calls[0].keywords}
+    assert checked == {name: name for name in defaults(source.stem)}
 
 
 @pytest.mark.parametrize("lesson", PARAMETERS)
-def test_the_defaults_of_a_lesson_are_taken_as_they_are(lesson: str) -> None:
-    given = defaults(lesson)
-    taken = check(lesson, **given)
-    assert (taken if isinstance(taken, tuple) else (taken,)) == tuple(given.values())
+def test_the_defaults_of_a_lesson_are_accepted_unchanged(lesson: str) -> None:
+    values = defaults(lesson)
+    checked = check(lesson, **values)
+    assert (checked if isinstance(checked, tuple) else (checked,)) == tuple(values.values())
 
 
-@pytest.mark.parametrize(("lesson", "name"), EVERY)
+@pytest.mark.parametrize(("lesson", "name"), ALL_PARAMETERS)
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:20])
-def test_a_wrong_value_is_refused_by_one_sentence_with_a_command_that_would_work(
-    lesson: str, name: str, value: Any
-) -> None:
+def test_a_wrong_value_is_refused_in_one_sentence_with_a_command_that_works(lesson: str, name: str, value: Any) -> None:
     if name == "domain_name" and value == "":
         assert check(lesson, domain_name="") is None
         return
@@ -79,14 +77,16 @@ def test_a_wrong_value_is_refused_by_one_sentence_with_a_command_that_would_work
     check(lesson, **{name: proposed.strip('"')})
 
 
-@pytest.mark.parametrize(("lesson", "name"), [(lesson, name) for lesson, name in EVERY if name != "domain_name"])
-def test_none_is_refused_where_it_has_no_meaning(lesson: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("lesson", "name"), [(lesson, name) for lesson, name in ALL_PARAMETERS if name != "domain_name"]
+)
+def test_none_is_refused_unless_it_has_a_meaning(lesson: str, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be .*, not None"):
         check(lesson, **{name: None})
 
 
 @pytest.mark.parametrize(
-    ("lesson", "name", "value", "taken"),
+    ("lesson", "name", "value", "expected"),
     [
         ("05_dbt", "per_day", "200_000", 200_000),
         ("05_dbt", "per_day", " 5,000 ", 5_000),
@@ -101,27 +101,29 @@ def test_none_is_refused_where_it_has_no_meaning(lesson: str, name: str) -> None
         ("09_explain", "language", "french", "French"),
     ],
 )
-def test_what_can_only_mean_one_thing_is_taken(lesson: str, name: str, value: Any, taken: Any) -> None:
-    found = check(lesson, **{name: value})
-    assert (found, type(found)) == (taken, type(taken))
+def test_an_unambiguous_value_is_converted(lesson: str, name: str, value: Any, expected: Any) -> None:
+    checked = check(lesson, **{name: value})
+    assert (checked, type(checked)) == (expected, type(expected))
 
 
-@pytest.mark.parametrize(("value", "low"), [(0, False), (1, True), (200_000, True), (200_001, False), (True, False)])
-def test_the_bounds_themselves_are_taken_and_nothing_beyond(value: int, low: bool) -> None:
-    if low:
+@pytest.mark.parametrize(
+    ("value", "accepted"), [(0, False), (1, True), (200_000, True), (200_001, False), (True, False)]
+)
+def test_the_bounds_are_inclusive(value: int, accepted: bool) -> None:
+    if accepted:
         assert check("05_dbt", per_day=value) == value
     else:
         with pytest.raises(ConfigError, match="a whole number from 1 to 200,000"):
             check("05_dbt", per_day=value)
 
 
-def test_a_name_that_is_nearly_right_is_named_in_the_cure() -> None:
+def test_the_cure_names_the_most_similar_name() -> None:
     with pytest.raises(ConfigError) as caught:
         check("04_break_it", first_fault="kill-werehouse")
     assert caught.value.cure.endswith("-p first_fault kill-warehouse")
 
 
-def test_a_notebook_shows_the_sentence_and_no_traceback(tmp_path: Any) -> None:
+def test_a_notebook_shows_the_message_without_a_traceback(tmp_path: Any) -> None:
     source = FOLDER / "py" / "05_dbt.py"
     notebook = jupytext.read(source)
     notebook.cells = notebook.cells[

@@ -1,4 +1,4 @@
-"""The lessons keep their form: sources and notebooks in step, nothing run, short cells, more prose than code."""
+"""The form of the lessons: notebooks in step with their sources, without outputs, short cells, more prose than code."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from rtlib.bi.report import COLOURS
 from rtlib.config import DOMAINS, Settings
 from support.notebooks import FOLDER, LESSONS, SOURCES, of_kind
 
-LONGEST_CELL = 10  # lines of code, blank ones left out
-OPEN = {"09_explain"}  # whose exercises have no one answer that could be folded away
+MAX_CODE_LINES = 10  # in a cell, without blank lines
+OPEN_EXERCISES = {"09_explain"}  # lessons whose exercises have no single answer that could be folded away
 
 every_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 every_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
 
 
 def committed(source: Path) -> Any:
-    """The notebook that belongs to a source."""
+    """The committed notebook of a source."""
     return nbformat.read(FOLDER / f"{source.stem}.ipynb", as_version=4)
 
 
-def told(notebook: Any) -> list[tuple[str, str, list[str]]]:
-    """What a notebook says, cell by cell: the kind of cell, its text, its tags."""
+def content(notebook: Any) -> list[tuple[str, str, list[str]]]:
+    """The content of a notebook: type, text and tags of each cell."""
     return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
 
 
-def written(cells: list[Any]) -> int:
-    """How many characters were written, blanks left out."""
+def characters(cells: list[Any]) -> int:
+    """The number of characters without white space."""
     return sum(len("".join(cell.source.split())) for cell in cells)
 
 
 def paragraphs(cell: Any) -> list[str]:
-    """The paragraphs of a cell; what is folded away is left out."""
-    open_text = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
-    return [part.strip() for part in open_text.split("\n\n") if part.strip()]
+    """The paragraphs of a cell, without folded text."""
+    visible = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+    return [paragraph.strip() for paragraph in visible.split("\n\n") if paragraph.strip()]
 
 
 def code_of(source: Path, *names: str) -> str:
-    """The code cells that define one of these names, with their imports, in their order."""
-    told = [cell.source for cell in of_kind(source, "code")]
-    return "\n".join(cell for cell in told if any(re.search(rf"^(def )?{name}\b.*[=:]", cell, re.M) for name in names))
+    """The code cells that define any of these names, in their order."""
+    cells = [cell.source for cell in of_kind(source, "code")]
+    return "\n".join(cell for cell in cells if any(re.search(rf"^(def )?{name}\b.*[=:]", cell, re.M) for name in names))
 
 
 def bullets(cell: Any) -> list[str]:
@@ -68,14 +68,16 @@ def test_each_notebook_has_a_source_and_each_source_a_notebook() -> None:
 
 
 @every_notebook
-def test_source_and_notebook_say_the_same(source: Path) -> None:
-    assert told(committed(source)) == told(jupytext.read(source)), "cure: .venv/bin/jupytext --sync notebooks/py/*.py"
+def test_source_and_notebook_have_the_same_content(source: Path) -> None:
+    assert content(committed(source)) == content(jupytext.read(source)), (
+        "cure: .venv/bin/jupytext --sync notebooks/py/*.py"
+    )
 
 
 @every_notebook
 def test_no_outputs_are_committed(source: Path) -> None:
-    run = [cell.id for cell in committed(source).cells if cell.get("outputs") or cell.get("execution_count")]
-    assert run == []
+    executed = [cell.id for cell in committed(source).cells if cell.get("outputs") or cell.get("execution_count")]
+    assert executed == []
 
 
 @every_notebook
@@ -89,7 +91,7 @@ def test_a_notebook_is_valid_and_runs_on_any_python3_kernel(source: Path) -> Non
 def test_code_cells_are_short(source: Path) -> None:
     lines = {cell.source: len([line for line in cell.source.splitlines() if line.strip()])
              for cell in of_kind(source, "code")}  # fmt: skip
-    assert {cell: count for cell, count in lines.items() if count > LONGEST_CELL} == {}
+    assert {cell: count for cell, count in lines.items() if count > MAX_CODE_LINES} == {}
 
 
 @every_lesson
@@ -101,7 +103,7 @@ def test_each_code_cell_is_introduced_by_prose(source: Path) -> None:
 
 @every_lesson
 def test_there_is_at_least_as_much_prose_as_code(source: Path) -> None:
-    assert written(of_kind(source, "markdown")) >= written(of_kind(source, "code"))
+    assert characters(of_kind(source, "markdown")) >= characters(of_kind(source, "code"))
 
 
 @every_lesson
@@ -112,7 +114,7 @@ def test_the_first_code_cell_holds_the_parameters(source: Path) -> None:
 
 
 @every_lesson
-def test_a_lesson_closes_with_what_it_promised(source: Path) -> None:
+def test_a_lesson_closes_with_the_points_of_its_opening(source: Path) -> None:
     first, *_, last = of_kind(source, "markdown")
     assert "You will learn\n\n- " in first.source
     assert "You have learned\n\n- " in last.source
@@ -126,48 +128,50 @@ def test_a_lesson_asks_the_reader_to_predict(source: Path) -> None:
 
 @every_lesson
 def test_no_lesson_captures_outputs_in_a_widget(source: Path) -> None:
-    """A notebook that runs without a browser can then wait for ever (jupyter/nbclient#312); a FigureWidget does not."""
+    """Without a browser such a notebook can wait without end (jupyter/nbclient#312); a FigureWidget does not."""
     code = "\n".join(cell.source for cell in of_kind(source, "code"))
     assert re.findall(r"\b(?:interactive_output|interactive|interact_manual|interact|Output)\b", code) == []
 
 
 @every_lesson
-def test_a_question_stands_before_its_answer_and_not_beside_it(source: Path) -> None:
-    """After a question the cell ends, but for a list or what is folded away: the answer comes when one has gone on."""
+def test_a_question_ends_its_cell_so_that_the_answer_is_in_a_later_cell(source: Path) -> None:
+    """After the question there may be only a list or folded text."""
     for cell in of_kind(source, "markdown"):
-        asked = [part for part in paragraphs(cell) if not part.startswith(("- ", "1. "))]
-        assert [part for part in asked[:-1] if "**Predict" in part] == []
+        prose = [paragraph for paragraph in paragraphs(cell) if not paragraph.startswith(("- ", "1. "))]
+        assert [paragraph for paragraph in prose[:-1] if "**Predict" in paragraph] == []
 
 
-@pytest.mark.parametrize("source", [one for one in LESSONS if one.stem not in OPEN], ids=lambda path: path.stem)
-def test_what_one_may_try_has_a_hint_and_an_answer_that_are_folded(source: Path) -> None:
+@pytest.mark.parametrize(
+    "source", [lesson for lesson in LESSONS if lesson.stem not in OPEN_EXERCISES], ids=lambda path: path.stem
+)
+def test_an_exercise_has_a_folded_hint_and_a_folded_answer(source: Path) -> None:
     for cell in of_kind(source, "markdown"):
-        tries = cell.source.count("**Try it:**")
+        exercises = cell.source.count("**Try it:**")
         folded = re.findall(r"<details><summary>([\w ]+)</summary>\n\n.+?\n\n</details>", cell.source, re.DOTALL)
-        assert folded == ["A hint", "The answer"] * tries, cell.source[:80]
+        assert folded == ["A hint", "The answer"] * exercises, cell.source[:80]
 
 
 @every_lesson
-def test_each_check_says_why(source: Path) -> None:
-    checks = [
+def test_each_assertion_has_a_message(source: Path) -> None:
+    assertions = [
         node
         for cell in of_kind(source, "code")
         for node in ast.walk(ast.parse(cell.source))
         if isinstance(node, ast.Assert)
     ]
-    assert checks, "a lesson without a check lets a reader go on with a wrong result"
-    assert [ast.unparse(one) for one in checks if one.msg is None] == []
+    assert assertions, "a lesson without an assertion lets a reader continue with a wrong result"
+    assert [ast.unparse(node) for node in assertions if node.msg is None] == []
 
 
 @every_lesson
-def test_a_lesson_runs_with_the_domain_of_the_stack_and_with_no_other(source: Path) -> None:
-    words = {
+def test_no_lesson_is_tied_to_a_domain(source: Path) -> None:
+    constants = {
         node.value
         for cell in of_kind(source, "code")
         for node in ast.walk(ast.parse(cell.source))
         if isinstance(node, ast.Constant)
     }
-    assert words & set(DOMAINS) == set()
+    assert constants & set(DOMAINS) == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,4 +1,4 @@
-"""The app as a test sees it: open it, click a part, read the panel. For the fake source and for the real stack."""
+"""The app for tests: open it, click a part, read the panel; with the fake source and with the real stack."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Cytoscape keeps its instance on the element it draws in; from there come the places on the page.
+# Cytoscape stores its instance on its element; from it come the positions of the nodes on the page.
 NODES = """() => {
-  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  const box = [...document.querySelectorAll('.rt-graph *')].find(e => e._cyreg && e._cyreg.cy);
   if (!box || !box._cyreg.cy.nodes().length) return null;
   const corner = box.getBoundingClientRect();
   return Object.fromEntries(box._cyreg.cy.nodes().map(node => {
@@ -29,23 +29,23 @@ NODES = """() => {
     return [node.id(), {x: corner.x + at.x, y: corner.y + at.y, opacity: node.effectiveOpacity(), ...node.data()}];
   }));
 }"""
-# Titles whose width, as cytoscape measured it first, is not that of the app's own font.
+# Titles whose width, as first measured by cytoscape, differs from their width in the app's own font.
 FOREIGN = """family => {
-  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  const box = [...document.querySelectorAll('.rt-graph *')].find(e => e._cyreg && e._cyreg.cy);
   const pen = document.createElement('canvas').getContext('2d');
   pen.font = `600 16px "${family}"`;
   return box._cyreg.cy.nodes('[kind="card"]').map(node => [node.data('title'), node._private.rscratch.labelWidth])
     .filter(([title, width]) => Math.abs(pen.measureText(title).width - width) > 2);
 }"""
 WIDE = """() => {
-  const box = [...document.querySelectorAll('.rt-graph *')].find(one => one._cyreg && one._cyreg.cy);
+  const box = [...document.querySelectorAll('.rt-graph *')].find(e => e._cyreg && e._cyreg.cy);
   return box._cyreg.cy.nodes('[kind="card"]').filter(node => node._private.rscratch.labelWidth > node.width() - 2)
     .map(node => [node.data('title'), node._private.rscratch.labelWidth]);
 }"""
-# Elements of the page that hold more than their box; what cuts its text and says so by an ellipsis counts as well.
+# Elements whose content is wider than their box, including those that cut it off with an ellipsis.
 TOO_LONG = """() => [...document.querySelectorAll('.rt-app .rt *')]
-  .filter(one => one.offsetParent && one.scrollWidth > one.clientWidth && one.clientWidth > 0)
-  .map(one => [one.className, one.textContent.slice(0, 60), one.scrollWidth, one.clientWidth])"""
+  .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth && e.clientWidth > 0)
+  .map(e => [e.className, e.textContent.slice(0, 60), e.scrollWidth, e.clientWidth])"""
 CHOICE = ".rt-choice select"
 PARTS = [".rt-header", ".rt-banner", ".cards", ".rt-graph", ".rt-side", CHOICE]
 BOXES = """parts => Object.fromEntries(parts.map(name => {
@@ -56,26 +56,26 @@ BOXES = """parts => Object.fromEntries(parts.map(name => {
 
 @dataclass
 class AppPage:
-    """The open page, and what its browser complained about, asked for elsewhere, or lost the connection to."""
+    """The open page, with its browser's errors, requests to other hosts, and lost connections."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    connected_ms: float = 0.0  # a moment by the page's clock by which it had its connection
+    connected_ms: float = 0.0  # by the page's clock; at this time it was connected
 
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """Each node's place on the page and its data."""
+        """The position of each node on the page, and its data."""
         self.page.wait_for_function(f"() => ({NODES})() !== null")
         return self.page.evaluate(NODES)
 
     def foreign_titles(self, family: str) -> list[Any]:
-        """Titles on the canvas that are drawn in another font than this one, with their widths."""
-        assert self.page.evaluate("name => [...document.fonts].some(one => one.family.includes(name))", family)
+        """Titles on the canvas that are not drawn in this font, with their widths."""
+        assert self.page.evaluate("name => [...document.fonts].some(font => font.family.includes(name))", family)
         return self.page.evaluate(FOREIGN, family)
 
     def wide_titles(self) -> list[Any]:
-        """Titles on the canvas that are wider than their cards, with their widths; in whatever font they are drawn."""
+        """Titles on the canvas that are wider than their cards in any font, with their widths."""
         return self.page.evaluate(WIDE)
 
     def too_long(self) -> list[Any]:
@@ -83,60 +83,60 @@ class AppPage:
         return self.page.evaluate(TOO_LONG)
 
     def wait_for_node(self, node: str, **data: str) -> None:
-        """Wait until a node's data is so."""
+        """Wait until a node has this data."""
         self.page.wait_for_function(
-            f"([node, data]) => {{ const one = (({NODES})() || {{}})[node];"
-            " return one && Object.entries(data).every(([name, value]) => one[name] === value) }",
+            f"([node, data]) => {{ const found = (({NODES})() || {{}})[node];"
+            " return found && Object.entries(data).every(([name, value]) => found[name] === value) }",
             arg=[node, data],
             timeout=20_000,
         )
 
     def click_node(self, node: str) -> str:
-        """Click a node on the canvas; the panel's text once it tells of it."""
+        """Click a node on the canvas; returns the text of its panel."""
         at = self.nodes()[node]
         self.page.mouse.click(at["x"], at["y"])
         return self.read_panel(node)
 
     def click_beside(self) -> str:
-        """Click the canvas where no card is; the panel's text once it tells of the whole."""
+        """Click the canvas beside the cards; returns the text of the overview."""
         nodes = self.nodes()
         self.page.mouse.click(nodes["simulator"]["x"], nodes["rejected"]["y"])
         return self.read_panel("")
 
     def choose(self, title: str) -> None:
-        """Choose a part from the list, as a keyboard does."""
+        """Choose a part from the list, as with the keyboard."""
         self.page.locator(CHOICE).select_option(label=title)
 
     def chosen(self) -> str:
-        """What the list says is chosen; ipywidgets writes its spaces as hard ones."""
-        return self.page.locator(CHOICE).evaluate("one => one.selectedOptions[0].label").replace("\xa0", " ")
+        """The part chosen in the list; ipywidgets writes non-breaking spaces."""
+        return self.page.locator(CHOICE).evaluate("list => list.selectedOptions[0].label").replace("\xa0", " ")
 
     def panel(self, node: str) -> Locator:
-        """The panel that tells of this node."""
+        """The panel of this node."""
         return self.page.locator(f'[data-node="{node}"]')
 
     def read_panel(self, node: str) -> str:
-        """The panel's text once it tells of this node; the whole pipeline is ``""``."""
+        """The text of the panel of this node, once it is open; ``""`` is the overview."""
         self.panel(node).wait_for(timeout=15_000)
         return self.panel(node).inner_text()
 
     def reading(self, node: str, name: str) -> float:
-        """The number of one reading in the open panel."""
-        told = self.panel(node).locator(f'[data-reading="{name}"] .rt-number').inner_text()
-        return float(told.replace(",", ""))
+        """The number of a reading in the open panel."""
+        text = self.panel(node).locator(f'[data-reading="{name}"] .rt-number').inner_text()
+        return float(text.replace(",", ""))
 
     def banner(self) -> str:
         """The state of the pipeline in one sentence."""
         return self.page.locator('[role="status"].rt-banner').inner_text()
 
     def boxes(self) -> dict[str, list[float]]:
-        """Where each part of the page stands."""
+        """Position and size of each part of the page."""
         return self.page.evaluate(BOXES, PARTS)
 
 
 @contextmanager
 def launched(executable: Path) -> Iterator[Browser]:
-    """A quiet browser. Playwright allows one at a time in a process, so a fixture should hold it."""
+    """A browser without background traffic. Playwright allows one per process, so a fixture should hold it."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(executable), args=list(QUIET))
         yield chromium
@@ -145,7 +145,7 @@ def launched(executable: Path) -> Iterator[Browser]:
 
 @contextmanager
 def open_app(url: str, chromium: Browser, *, width: int = 1280, height: int = 720) -> Iterator[AppPage]:
-    """Open the app; every request to elsewhere is refused and noted."""
+    """Open the app; every request to another host is refused and recorded."""
     page = chromium.new_page(viewport={"width": width, "height": height})
     app = AppPage(page)
     page.on("pageerror", lambda error: app.complaints.append(str(error)))

@@ -1,4 +1,4 @@
-"""What the app's further pages read, as if a day had gone by: forecast, plan, alerts, counts. It needs no stack."""
+"""Data for the app's pages without a stack: forecast, plan, alerts and counts of a simulated day."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class FakePages:
     """Answers as ``rtlib.pipeline.page_data.Pages`` does."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, datetime] = {}
+        self._acknowledged: dict[str, datetime] = {}
         self._muted: dict[tuple[str, str], datetime] = {}
         self._sent: set[str] = set()
         self.receiver = receiver_with_two_cards()
 
     def plan(self) -> Plan:
-        """Two days of load, two of forecast, and people for these."""
+        """Two days of load, two days of forecast, and the people for the forecast."""
         begin = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         before = [begin - 96 * STEP + place * STEP for place in range(110)]
         ahead = [begin + place * STEP for place in range(96)]
@@ -55,41 +55,41 @@ class FakePages:
         return Quality(184_786, 306, 164, reasons, 86, 45, 0, 0, None, fresh)
 
     def alerts(self) -> list[dict[str, Any]]:
-        """One alert that is up, one that is over, and one that did not arrive."""
+        """An active alert, its recovery, and an alert whose card was not delivered."""
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
         return [
-            self._message("c", noon, "raised", "warning", *self._fate("c")),
+            self._message("c", noon, "raised", "warning", *self._delivery("c")),
             self._message("b", noon - STEP, "recovered", "critical", "delivered", ""),
             self._message("a", noon - 2 * STEP, "raised", "critical", "delivered", ""),
         ]
 
     def acknowledge(self, key: str) -> None:
-        """Remember it."""
-        self._seen[key] = datetime.now(UTC)
+        """Store the time."""
+        self._acknowledged[key] = datetime.now(UTC)
 
     def choices(self, kind: str) -> list[tuple[str, str]]:
-        """Those of the domain."""
+        """The KPIs or forecasts of the domain."""
         return choices(load_domain("curbside"), kind)
 
     def mute(self, site: str, rule: str, *, hours: float) -> None:
-        """Remember it."""
+        """Store the end of the mute."""
         self._muted[site, rule] = datetime.now(UTC) + timedelta(hours=hours)
 
     def mutes(self) -> list[dict[str, Any]]:
-        """Those that were made and not taken back."""
+        """The active mutes."""
         title = "Mean wait, Oakland, 3rd Street"
         return [{"site": site, "rule": rule, "title": title, "until": until}
                 for (site, rule), until in self._muted.items()]  # fmt: skip
 
     def unmute(self, site: str, rule: str) -> None:
-        """Forget it."""
+        """End the mute."""
         del self._muted[site, rule]
 
     def send_again(self, key: str) -> None:
-        """Remember it."""
+        """Mark the card as delivered."""
         self._sent.add(key)
 
-    def _fate(self, key: str) -> tuple[str, str]:
+    def _delivery(self, key: str) -> tuple[str, str]:
         return ("delivered", "") if key in self._sent else ("undelivered", "no answer (ConnectionError)")
 
     def _message(self, key: str, at: datetime, change: str, severity: str, status: str, reason: str) -> dict[str, Any]:
@@ -97,25 +97,25 @@ class FakePages:
             "alert_key": key, "domain": "curbside", "site": "oakland", "rule": "long-wait", "severity": severity,
             "change": change, "title": "Mean wait, Oakland, 3rd Street", "value": 12.5, "unit": "min",
             "threshold": 10.0, "began_at": at, "raised_at": at, "judged_at": at, "evidence": {}, "status": status,
-            "attempts": 1, "reason": reason, "delivered_at": at, "acknowledged_at": self._seen.get(key),
+            "attempts": 1, "reason": reason, "delivered_at": at, "acknowledged_at": self._acknowledged.get(key),
         }  # fmt: skip
 
 
 def receiver_with_two_cards() -> str:
-    """A real receiver in a thread of this process, that took an alert and its recovery; its address."""
-    took, domain, now = Receiver(), load_domain("curbside"), datetime.now(UTC)
+    """Start a real receiver in a thread, with the cards of an alert and its recovery; returns its address."""
+    receiver, domain, now = Receiver(), load_domain("curbside"), datetime.now(UTC)
     for change, value in ((Change.RAISED, 12.5), (Change.RECOVERED, 5.0)):
         rule = rules_of(domain)[0]
-        told = Alert("curbside", domain.sites[0].id, rule, change, value, now, now, now, {"events": 240})
+        alert = Alert("curbside", domain.sites[0].id, rule, change, value, now, now, now, {"events": 240})
         advice = rule.advice if change is Change.RAISED else "Nothing more to do. Thank you."
-        took.take(message(card(told, site=domain.sites[0].title, advice=advice, link="http://127.0.0.1/")))
+        receiver.take(message(card(alert, site=domain.sites[0].title, advice=advice, link="http://127.0.0.1/")))
     listening, secret = socket.create_server(("127.0.0.1", 0)), SecretStr("the receiver's secret")
-    server = uvicorn.Server(uvicorn.Config(web_app(took, secret), log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
     address = ReceiverAddress(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
     return address.page.get_secret_value()
 
 
 def level(at: datetime) -> float:
-    """How busy it is: quiet at night."""
+    """The load at a time of day; low at night."""
     return 30 - 20 * math.cos(2 * math.pi * (at.hour + at.minute / 60) / 24)

@@ -81,7 +81,7 @@ def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
         Severity.NONE: "as it should be",
         Severity.GOOD: "as it should be",
         Severity.WATCH: "to be watched",
-        Severity.ACT: "bad: somebody must act",
+        Severity.ACT: "bad: it needs action",
     }
     facts = _facts(
         spec.title, spec.plain, severity in (Severity.GOOD, Severity.NONE), words[severity], numbers, ("KPI query",)

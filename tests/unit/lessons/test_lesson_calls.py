@@ -1,4 +1,4 @@
-"""What the notebooks ask for in one line: a ledger that fails on purpose, and the options of a Spark of their own."""
+"""Helpers of the lessons: a guess, a ledger that fails on purpose, and the options of the notebook's Spark."""
 
 from __future__ import annotations
 
@@ -10,33 +10,44 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.lessons import ledger_without_one_event
+from rtlib.lessons import compare, ledger_without_one_event
 from rtlib.pipeline import notebook_spark
 from rtlib.pipeline.audit import evidence
 from rtlib.services.java import Java
 from support.ledgers import evidence_of, held_by, run_of
 
 
-def test_an_event_that_is_hidden_from_the_ledger_is_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("guess", "line"),
+    [(None, "2 (no guess yet)"), (2, "2 (as you guessed)"), (3, "2 (you guessed 3)"), ("two", "2 (you guessed 'two')")],
+)
+def test_a_guess_is_compared_with_the_result(guess: object, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    compare(guess, 2)
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_an_event_hidden_from_the_ledger_is_reported_as_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of()
     monkeypatch.setattr(evidence, "gather", lambda settings: evidence_of(run))
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: held_by(evidence_of(run)))
-    taken = ledger_without_one_event(Settings())
-    (hidden,) = taken.lost_events
-    assert (taken.lost, taken.doubled, hidden.sequence) == (1, 0, 0)
+    ledger = ledger_without_one_event(Settings())
+    (hidden,) = ledger.lost_events
+    assert (ledger.lost, ledger.doubled, hidden.sequence) == (1, 0, 0)
     assert hidden.event_id in {sent.event.event_id for sent in run.records() if sent.event}
 
 
-def test_with_no_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = replace(evidence_of(run_of()), producers={})
-    monkeypatch.setattr(evidence, "gather", lambda settings: nothing)
+def test_without_an_event_to_hide_the_cure_is_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = replace(evidence_of(run_of()), producers={})
+    monkeypatch.setattr(evidence, "gather", lambda settings: empty)
     monkeypatch.setattr(evidence, "held_sequences", lambda settings, names: {})
     with pytest.raises(ConfigError, match="holds no event") as caught:
         ledger_without_one_event(Settings())
     assert caught.value.cure == "wait a few seconds, then try again"
 
 
-def test_a_spark_of_ones_own_has_the_stacks_java_and_connector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spark_of_a_notebook_uses_the_java_and_the_connector_of_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", "/elsewhere")
     java = Java(tmp_path / "jdk" / "bin" / "java", "17.0.1")
     monkeypatch.setattr(notebook_spark.java, "find_java", lambda settings: java)
