@@ -18,7 +18,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
-from rtlib.limits import DEEP, MAX_EVENT_BYTES, TOO_DEEP, TOO_LARGE
+from rtlib.limits import DEEP, MAX_EVENT_BYTES, REMOVALS, TOO_DEEP, TOO_LARGE
 from rtlib.streaming.fast_path import record_regex
 
 if TYPE_CHECKING:
