@@ -126,14 +126,14 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
     Component(
         "dbt", "dbt marts", "dbt-core", "models", 1,
         "Turns raw events into tested tables that answer business questions.",
-        "Reports show yesterday's numbers.",
+        "Reports show yesterday's numbers, and new forecasts are refused until the marts hold every finished day.",
         upstream=("dwh",), probe="dbt", period_seconds=DAY, lesson="05_dbt", source="dbt",
         elsewhere="the same project, target snowflake",
     ),
     Component(
         "forecast", "Forecast", "Prophet and ARIMA", "models", 2,
         "Predicts the coming demand, with an honest range, and is scored against what really happened.",
-        "Staffing falls back on last week.",
+        "No new plan is made: the last one ends with the days that were forecast.",
         upstream=("dbt",), probe="forecast", period_seconds=DAY, lesson="06_forecasts", source="rtlib/forecast",
         elsewhere="the same code, as a scheduled job",
     ),

@@ -185,17 +185,18 @@ widgets.VBox([widgets.HBox([model, day]), picture])
 #
 # ## The same for our own domain
 #
-# The load of a domain is the events that somebody has to do something about: a customer who has arrived, for instance,
-# or a sensor that reports a fault. In
-# the running stack it comes from the warehouse, and `rtlib staffing forecast` in a terminal makes and stores what you
-# see below. Here we draw four weeks of it, by the same law by which the simulator makes events.
+# The load of a domain is the events that call for a person: a customer who has arrived, for instance, or a sensor that
+# reports a fault. In the running stack dbt counts it in the mart `interval_load` (lesson 05), and
+# `rtlib staffing forecast` in a terminal reads that mart, then makes and stores what you see below. Here we draw four
+# weeks of it, from the same distributions from which the simulator draws events.
 
 # %%
 from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.pipeline.planning.demand import series_of, simulated_load
+from rtlib.pipeline.planning.demand import series_of
+from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), days=28, per_day=200_000)
@@ -246,7 +247,7 @@ widgets.VBox([site, week])
 # edge = datetime(2026, 2, 22)
 # twice = [row | {"events": row["events"] * (2 if row["interval_start"] >= edge else 1)} for row in counts]
 # doubled = [one for one in series_of(twice, domain) if one.unique_id == "all"]
-# (outlook,) = outlooks(doubled, origins=8, workers=workers)
+# (outlook,) = forecast_all(doubled, origins=8, workers=workers)
 # day.max = 7
 # ```
 #

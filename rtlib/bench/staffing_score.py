@@ -13,8 +13,9 @@ from rtlib.forecast import LEVELS, ForecastResult, Grid, choose, forecast_all
 from rtlib.forecast.bank import bank_grid
 from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import TaskProgress
-from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of, simulated_load
-from rtlib.pipeline.planning.forecasting import SLOTS, planned_level
+from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of
+from rtlib.pipeline.planning.staff_plan import SLOTS, planned_level
+from rtlib.simulator.interval_counts import simulated_load
 from rtlib.staffing import Roster, hedged_roster, people_needed
 
 DAYS, WARM_UP, SCORED = 42, 21, 7  # of history; days that choose the champion; days that are planned

@@ -12,14 +12,14 @@ from rtlib.bi.project import VARIANTS, build, outdated
 from rtlib.bi.spec import MEASURES, PAGES, TABLES, Column, Measure, Page, Table, Visual, with_columns
 
 __all__ = [
-    "Column",
     "MEASURES",
-    "Measure",
     "PAGES",
-    "Page",
     "TABLES",
-    "Table",
     "VARIANTS",
+    "Column",
+    "Measure",
+    "Page",
+    "Table",
     "Visual",
     "build",
     "outdated",

@@ -60,9 +60,10 @@ def forecast_load(
     days: Annotated[int, typer.Option("--days", min=1, max=14, help="How many days ahead.")] = 7,
     workers: Annotated[int, typer.Option("--workers", min=1, help="How many processes work side by side.")] = 2,
 ) -> None:
-    """Forecast the load of every site from the warehouse's history, and store it there.
+    """Forecast the load of every site from the dbt mart interval_load, and store the forecasts.
 
-    Every model is tried on earlier days, and the one that did best is taken; the reason is printed.
+    Each model is tried on earlier days, and the best is chosen; the reason is printed. Run 'rtlib dbt build' first: a
+    mart that lacks finished days is refused.
     """
     from rtlib.cli.bench import progress
     from rtlib.pipeline.planning import forecasting
@@ -82,9 +83,9 @@ def forecast_load(
 @staffing.command()
 def plan(as_json: Json = False, domain: DomainName = None) -> None:
     """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
-    from rtlib.pipeline.planning import forecasting
+    from rtlib.pipeline.planning import staff_plan
 
-    planned = forecasting.plan(_settings(domain))
+    planned = staff_plan.plan(_settings(domain))
     days = [
         {"site": one.site, "day": str(one.day), "wages": round(one.roster.wages, 2), "currency": one.roster.currency,
          "most": max(one.roster.staffed), "shifts": sum(number for _, number in one.roster.shifts),

@@ -11,14 +11,14 @@ from rtlib.forecast.run import ForecastResult, forecast_all
 
 __all__ = [
     "BASELINE",
-    "Backtest",
     "ENSEMBLE",
-    "ForecastResult",
-    "Grid",
     "LEVELS",
     "MODELS",
-    "Model",
     "PLAIN",
+    "Backtest",
+    "ForecastResult",
+    "Grid",
+    "Model",
     "Score",
     "choose",
     "explain",

@@ -21,7 +21,7 @@ def explain(scores: Mapping[str, Score], *, origins: int, horizon: int) -> str:
     best = scores[name]
     days = "the next day" if horizon == 1 else f"the next {horizon} days"
     parts = [
-        f"{name} is taken: it {_plain(name)}. Asked {origins} times about {days}, {_missed(best)}. "
+        f"{name} is chosen: it {_plain(name)}. Asked {origins} times about {days}, {_missed(best)}. "
         "It was chosen by those very days, which flatters it a little.",
         _against(name, best, scores),
         _interval(best),

@@ -10,15 +10,14 @@ from rtlib import transform
 from rtlib.config import Settings
 from rtlib.notify import Notify
 from rtlib.records import Observation, Reading, Status
-from rtlib.transform import BuildReport, Lineage, Race
-from rtlib.transform.lineage import Node as LineageNode
+from rtlib.transform import BuildReport, DbtLineage, DbtNode, Race
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.migrations import migrate
 
 __all__ = [
     "BuildReport",
-    "Lineage",
-    "LineageNode",
+    "DbtLineage",
+    "DbtNode",
     "build",
     "docs",
     "exports",
@@ -57,12 +56,12 @@ def docs(settings: Settings) -> Path:
     return transform.docs(settings)
 
 
-def lineage(settings: Settings) -> Lineage:
+def lineage(settings: Settings) -> DbtLineage:
     """Sources, models and exposures with their edges; see ``rtlib.transform.lineage``."""
     return transform.lineage(settings)
 
 
-def models(settings: Settings) -> tuple[Lineage, BuildReport | None]:
+def models(settings: Settings) -> tuple[DbtLineage, BuildReport | None]:
     """The lineage, and how the last run went; None before the first."""
     return transform.lineage(settings), transform.last_report(settings)
 

@@ -18,7 +18,8 @@ from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.plan_store import interval_load, read_backtests, read_forecasts, read_staffing
+from rtlib.warehouse.load_mart import interval_load
+from rtlib.warehouse.plan_store import read_backtests, read_forecasts, read_staffing
 from rtlib.warehouse.reads import compare_windows, counts, rejected_reasons
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ BACK, AHEAD = timedelta(days=2), timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanData:
     """Load, forecast and plan of a domain as a whole, in intervals of ``INTERVAL_MINUTES``; moments are aware.
 
     Attributes:
@@ -76,7 +77,7 @@ class Quality:
     freshness: tuple[Reading, ...]
 
 
-class Pages:
+class PageData:
     """Reads the warehouse for the pages; each call takes some tenths of a second.
 
     Args:
@@ -97,18 +98,16 @@ class Pages:
         except ServiceError:  # the stack was stopped: nothing answers there, and the frame says so
             return f"http://127.0.0.1:{self._settings.ports['receiver']}/"
 
-    def plan(self) -> Plan:
+    def plan(self) -> PlanData:
         """Load, forecast and plan."""
         name, role = self._domain.name, self._domain.staffing
         ahead = self._run(lambda connection: read_forecasts(connection, name))
         forecast = [one for one in ahead if one["site"] == EVERYWHERE]
         begin = min((one["interval_start"] for one in forecast), default=None)
-        load = self._run(
-            lambda connection: interval_load(connection, name, kinds=role.kinds, interval_minutes=INTERVAL_MINUTES)
-        )
+        load = self._run(lambda connection: interval_load(connection, name))
         every = self._run(lambda connection: read_backtests(connection, name))
         scores = [one for one in every if one["site"] == EVERYWHERE]
-        return Plan(
+        return PlanData(
             role=role.title,
             load=_load(load, begin),
             forecast=tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtlib.domains import Staffing
 from rtlib.staffing.erlang_c import erlang_c
 from rtlib.staffing.roster import Roster
-from rtlib.staffing.whatif import Demand, WhatIf, what_if
+from rtlib.staffing.whatif import DayDemand, WhatIf, what_if
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,7 +31,7 @@ def service_chart(load: float, *, aht_seconds: float, within_seconds: float, tar
     return figure.update_layout(**LAYOUT, title=f"{load:g} Erlangs").update_xaxes(title="agents", dtick=1)
 
 
-def day_chart(demand: Demand, told: WhatIf, *, role: Staffing) -> go.Figure:
+def day_chart(demand: DayDemand, told: WhatIf, *, role: Staffing) -> go.Figure:
     """A day's people, above the contacts they are there for."""
     import plotly.graph_objects as go
 
@@ -49,7 +49,7 @@ def day_chart(demand: Demand, told: WhatIf, *, role: Staffing) -> go.Figure:
     return figure.update_yaxes(title="contacts", selector={"side": None})
 
 
-def cost_chart(role: Staffing, demand: Demand, levels: Sequence[float]) -> go.Figure:
+def cost_chart(role: Staffing, demand: DayDemand, levels: Sequence[float]) -> go.Figure:
     """What a day costs on average, for each quantile one may plan for: the cost of being wrong on either side."""
     import plotly.graph_objects as go
 

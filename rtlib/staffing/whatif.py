@@ -17,7 +17,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class DayDemand:
     """What a day may bring: for each interval (rows) the quantiles of its contacts, at ``levels`` (columns, rising)."""
 
     contacts: Numbers
@@ -77,7 +77,7 @@ def changed(
     return told if cost_ratio is None else replace(told, missing_cost=(1 + cost_ratio) * paid_hour(told))
 
 
-def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> WhatIf:
+def what_if(role: Staffing, demand: DayDemand, *, level: float | None = None) -> WhatIf:
     """Plan a day for one quantile of its demand, by default the one that the role's costs ask for.
 
     Raises:
@@ -100,5 +100,5 @@ def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> Wh
     return WhatIf(chosen, needed, sum(needed) * hours * paid_hour(role), float(lacking) * role.missing_cost)
 
 
-def _people(role: Staffing, demand: Demand, contacts: Sequence[float] | Numbers) -> tuple[int, ...]:
+def _people(role: Staffing, demand: DayDemand, contacts: Sequence[float] | Numbers) -> tuple[int, ...]:
     return people_needed(role, [float(one) for one in contacts], interval_minutes=demand.interval_minutes)

@@ -9,9 +9,9 @@ bench       how long one model takes in this process and by the command line
 """
 
 from rtlib.transform.bench import Race, race
-from rtlib.transform.lineage import Edge, Lineage, Node, columns, lineage
+from rtlib.transform.lineage import DbtLineage, DbtNode, Edge, columns, lineage
 from rtlib.transform.project import exports, secrets_needed
-from rtlib.transform.records import BuildReport, CheckResult, Freshness, NodeResult
+from rtlib.transform.records import BuildReport, CheckResult, NodeResult, SourceFreshness
 from rtlib.transform.results import last_freshness, last_report
 from rtlib.transform.run import build, docs, freshness
 from rtlib.transform.selected import columns_by_sql
@@ -19,12 +19,12 @@ from rtlib.transform.selected import columns_by_sql
 __all__ = [
     "BuildReport",
     "CheckResult",
+    "DbtLineage",
+    "DbtNode",
     "Edge",
-    "Freshness",
-    "Lineage",
-    "Node",
     "NodeResult",
     "Race",
+    "SourceFreshness",
     "build",
     "columns",
     "columns_by_sql",

@@ -16,7 +16,7 @@ KINDS = ("source", "seed", "model", "snapshot", "exposure")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DbtNode:
     """One thing that rows come from or go to.
 
     Attributes:
@@ -47,13 +47,13 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
+class DbtLineage:
     """All nodes, in the order in which they are built, and all edges."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[DbtNode, ...]
     edges: tuple[Edge, ...]
 
-    def find(self, name: str) -> Node:
+    def find(self, name: str) -> DbtNode:
         """The node with this name or id.
 
         Raises:
@@ -83,7 +83,7 @@ class Lineage:
         return tuple(sorted(node.name for node in self.nodes if node.id in found - {start}))
 
 
-def lineage(settings: Settings) -> Lineage:
+def lineage(settings: Settings) -> DbtLineage:
     """The lineage of the project, as the last run saw it; dbt reads the project if none has run yet.
 
     Raises:
@@ -113,7 +113,7 @@ def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[st
     }
 
 
-def of_manifest(manifest: Mapping[str, Any]) -> Lineage:
+def of_manifest(manifest: Mapping[str, Any]) -> DbtLineage:
     """The lineage that a manifest tells."""
     told = {**manifest["sources"], **manifest["nodes"], **manifest["exposures"]}
     chosen = {key: one for key, one in told.items() if one["resource_type"] in KINDS}
@@ -122,18 +122,18 @@ def of_manifest(manifest: Mapping[str, Any]) -> Lineage:
     depths = _depths(parents)
     nodes = (_node(key, one, tests=tests.count(key), depth=depths[key]) for key, one in chosen.items())
     edges = {Edge(parent, key) for key, own in parents.items() for parent in own}
-    return Lineage(
+    return DbtLineage(
         nodes=tuple(sorted(nodes, key=lambda one: (one.depth, KINDS.index(one.kind), one.name))),
         edges=tuple(sorted(edges, key=lambda one: (one.upstream, one.downstream))),
     )
 
 
-def _node(key: str, told: Mapping[str, Any], *, tests: int, depth: int) -> Node:
+def _node(key: str, told: Mapping[str, Any], *, tests: int, depth: int) -> DbtNode:
     kind = told["resource_type"]
     name = f"{told['source_name']}.{told['name']}" if kind == "source" else told["name"]
     layer = told["type"] if kind == "exposure" else told["schema"]
     about = " ".join((told.get("description") or "").split()).partition(". ")[0].rstrip(".")
-    return Node(key, name, kind, layer, about, tests, depth)
+    return DbtNode(key, name, kind, layer, about, tests, depth)
 
 
 def _depths(parents: Mapping[str, Iterable[str]]) -> dict[str, int]:

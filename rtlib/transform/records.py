@@ -125,7 +125,7 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Freshness:
+class SourceFreshness:
     """How old the newest row of a source was when dbt asked.
 
     ``status`` is ``pass``, ``warn``, ``error``, ``runtime error`` or, where there is no row yet, ``empty``; what is not

@@ -11,7 +11,7 @@ from typing import Any
 
 from rtlib.config import Settings
 from rtlib.transform.project import target
-from rtlib.transform.records import TESTED_WELL, BuildReport, CheckResult, Freshness, NodeResult
+from rtlib.transform.records import TESTED_WELL, BuildReport, CheckResult, NodeResult, SourceFreshness
 
 Told = Mapping[str, Any]
 BUILT = ("model", "seed", "snapshot")
@@ -27,7 +27,7 @@ def last_report(settings: Settings) -> BuildReport | None:
     return report if report.command in RUNS else None
 
 
-def last_freshness(settings: Settings) -> tuple[Freshness, ...]:
+def last_freshness(settings: Settings) -> tuple[SourceFreshness, ...]:
     """What the sources' freshness was when dbt last asked; empty before it did."""
     try:
         told = json.loads((target(settings) / "sources.json").read_text(encoding="utf-8"))
@@ -111,15 +111,15 @@ def _check(told: Told, test: Told, known: Mapping[str, Told]) -> CheckResult:
     )
 
 
-def _freshness(told: Told) -> Freshness:
+def _freshness(told: Told) -> SourceFreshness:
     _, _, schema, table = told["unique_id"].split(".", 3)
     source = f"{schema}.{table}"
     if "max_loaded_at" not in told:  # it could not be asked
-        return Freshness(source, told["status"], None, None, None)
+        return SourceFreshness(source, told["status"], None, None, None)
     newest, asked = _moment(told["max_loaded_at"]), _moment(told["snapshotted_at"])
     if newest.year == 1:  # what dbt says of a table without rows
-        return Freshness(source, "empty", None, None, asked)
-    return Freshness(source, told["status"], newest, told["max_loaded_at_time_ago_in_s"], asked)
+        return SourceFreshness(source, "empty", None, None, asked)
+    return SourceFreshness(source, told["status"], newest, told["max_loaded_at_time_ago_in_s"], asked)
 
 
 def _said(told: Told) -> str:

@@ -12,7 +12,7 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.notify import Notify
 from rtlib.transform.project import STREAM, log_folder, profile_folder, project, target
-from rtlib.transform.records import BuildReport, Freshness
+from rtlib.transform.records import BuildReport, SourceFreshness
 from rtlib.transform.results import last_freshness, read_report
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def docs(settings: Settings, *, notify: Notify | None = None) -> Path:
     return folder / "static_index.html"
 
 
-def freshness(settings: Settings, *, notify: Notify | None = None) -> tuple[Freshness, ...]:
+def freshness(settings: Settings, *, notify: Notify | None = None) -> tuple[SourceFreshness, ...]:
     """Run ``dbt source freshness``: how old is the newest row of each source that has a limit.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Outlook: the load that forecasts are made from, and forecasts, backtests and plans, written and read."""
+"""Plan store: forecasts, backtests and staffing plans, written to the warehouse and read from it."""
 
 from __future__ import annotations
 
@@ -31,29 +31,6 @@ STAFFING = {
     "quantile": "float", "contacts": "float", "required": "number(10, 0)", "planned": "number(10, 0)",
     "service_level": "float", "cost": "float", "currency": "varchar", "made_at": "timestamp_ntz",
 }  # fmt: skip
-
-
-def interval_load(
-    connection: SnowflakeConnection, domain: str, *, kinds: Sequence[str], interval_minutes: int
-) -> list[dict[str, Any]]:
-    """How many events of some kinds each site had in each interval: rows of ``site``, ``interval_start``, ``events``.
-
-    Counted from RAW.EVENTS, so that no dbt run has to come before; MARTS.INTERVAL_LOAD says the same. An interval in
-    which a site had events of other kinds only has a row with 0; the one that is not over yet is left out.
-
-    Raises:
-        WarehouseError: The warehouse refused the query or did not answer.
-    """
-    marks = ", ".join("?" for _ in kinds)
-    return query(
-        connection,
-        f"with newest as (select max(occurred_at) as at from RAW.EVENTS where domain = ?), "
-        f"counted as (select site, time_slice(occurred_at, {int(interval_minutes)}, 'MINUTE') as interval_start, "
-        f"count_if(kind in ({marks})) as events from RAW.EVENTS where domain = ? group by 1, 2) "
-        f"select counted.* from counted cross join newest "
-        f"where dateadd(minute, {int(interval_minutes)}, interval_start) <= newest.at order by interval_start, site",
-        (domain, *kinds, domain),
-    )
 
 
 def write_forecasts(

@@ -12,7 +12,7 @@ import ipywidgets
 
 from rtlib import formatting
 from rtlib.graph import KpiBoard
-from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.widgets.alerts_page import AlertsPage, Outbox, failed
 from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.cards import value
@@ -25,9 +25,9 @@ TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", 
 
 
 class Shown(Outbox, Protocol):
-    """Where the pages read (``rtlib.pipeline.page_data.Pages`` is one); each call may take some tenths of a second."""
+    """Source of the pages' data (``rtlib.pipeline.page_data.PageData``); a call may take some tenths of a second."""
 
-    def plan(self) -> Plan: ...  # noqa: D102
+    def plan(self) -> PlanData: ...  # noqa: D102
     def quality(self) -> Quality: ...  # noqa: D102
     def choices(self, kind: str) -> list[tuple[str, str]]: ...  # noqa: D102
 
@@ -131,13 +131,13 @@ def live(board: KpiBoard) -> str:
     return f'<div class="rt"><h2>Sites, this minute</h2>{table}</div>'
 
 
-def plan(told: Plan, *, now: datetime) -> str:
+def plan(told: PlanData, *, now: datetime) -> str:
     """What came, what is expected, who is needed and who is there."""
     if not told.forecast:
         return (
             '<div class="rt"><h2>Forecast and staffing</h2><p>No forecast was made yet. Run '
-            "<code>rtlib backfill</code>, then <code>rtlib staffing forecast</code> "
-            "and <code>rtlib staffing plan</code>.</p></div>"
+            "<code>rtlib backfill</code>, <code>rtlib dbt build</code>, <code>rtlib staffing forecast</code> "
+            "and <code>rtlib staffing plan</code>, in this order.</p></div>"
         )
     times = [one[0] for one in told.forecast]
     layers: list[Band | Line] = [

@@ -21,11 +21,13 @@ from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.pipeline import dbt, power_bi
+from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import apply_batch, backfill, merge_kpis
+from rtlib.warehouse.load_mart import interval_load, mart_coverage
 from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.reads import compare_windows
@@ -131,6 +133,27 @@ def test_interval_load_counts_staffed_kinds_alone(world: World) -> None:
         sql = f"select count(*) as n from RAW.EVENTS where domain = ? and {chosen}"
         in_raw = world.rows(sql, name, *kinds, name)[0]["n"]
         assert world.rows("select sum(events) as n from MARTS.INTERVAL_LOAD where domain = ?", name)[0]["n"] == in_raw
+
+
+def test_forecasts_read_the_load_of_their_domain_with_zeros_for_quiet_sites(world: World) -> None:
+    for name in DOMAINS:
+        domain = load_domain(name)
+        sites = {site.id for site in domain.sites}
+        kinds = ", ".join(f"'{kind}'" for kind in domain.staffing.kinds)
+        counted = world.rows(
+            "select site, time_slice(occurred_at, 30, 'minute') as interval_start, "
+            f"count_if(kind in ({kinds})) as events from RAW.EVENTS where domain = ? group by 1, 2",
+            name,
+        )
+        in_raw = {(row["site"], row["interval_start"]): int(row["events"]) for row in counted}
+        load = interval_load(world.connection, name)
+        starts = {row["interval_start"] for row in load}
+        assert len(load) == len(sites) * len(starts)
+        assert all(int(row["events"]) == in_raw.get((row["site"], row["interval_start"]), 0) for row in load)
+        assert 0 in {int(row["events"]) for row in load}
+        # What the mart leaves out is the interval that is not over.
+        assert {start for _, start in in_raw} - starts == {max(start for _, start in in_raw)}
+        assert mart_coverage(world.connection, name, interval_minutes=INTERVAL_MINUTES).missing == 0
 
 
 def test_daily_kpis_are_what_python_makes_of_the_same_events(world: World) -> None:

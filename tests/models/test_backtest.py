@@ -139,7 +139,7 @@ def test_the_smallest_error_wins_whatever_its_name_and_of_equals_the_simpler_one
 
 def test_the_choice_is_explained_in_words() -> None:
     told = explain({BASELINE: a_score(2), "regression": a_score(1.5)}, origins=4, horizon=7)
-    assert told.startswith("regression is taken: it uses calendar effects")
+    assert told.startswith("regression is chosen: it uses calendar effects")
     assert "Asked 4 times about the next 7 days, it missed 15.0% of what happened." in told
     assert "It was chosen by those very days, which flatters it a little." in told
     assert "25% less than the four-week mean" in told

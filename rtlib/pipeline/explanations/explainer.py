@@ -22,7 +22,7 @@ from rtlib.graph import Graph, Node
 from rtlib.pipeline.explanations.fact_builders import is_subject, subject
 from rtlib.pipeline.monitoring.monitor import Monitor, monitor
 
-__all__ = ["Explanation", "LANGUAGES", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
+__all__ = ["LANGUAGES", "Explanation", "Level", "answers", "explained", "explained_subject", "explainer", "look"]
 
 LANGUAGES = tuple(sorted(one.capitalize() for one in CODES.values()))  # those in which an answer can be checked
 ENGLISH = ("english", "en", "")

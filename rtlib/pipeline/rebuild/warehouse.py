@@ -25,7 +25,7 @@ from rtlib.pipeline import batch_log, dbt
 from rtlib.pipeline.audit.evidence import outstanding
 from rtlib.pipeline.backfill import load_days
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.planning import forecasting
+from rtlib.pipeline.planning import forecasting, staff_plan
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.pipeline.workers.run import loader_group
@@ -236,7 +236,10 @@ def _load_history(settings: Settings, notify: Notify) -> int:
 def _make_again(settings: Settings, found: Salvage, notify: Notify) -> None:
     """Marts, forecasts and plans, where they were there before."""
     had_marts = any(rows and name.startswith("MARTS.") for name, rows in found.rows.items())
-    if had_marts or (not found.rows and dbt.models(settings)[1] is not None):
+    had_forecasts = any(
+        batch_log.noted(settings.model_copy(update={"domain": name}), "forecast") is not None for name in DOMAINS
+    )
+    if had_marts or had_forecasts or (not found.rows and dbt.models(settings)[1] is not None):
         notify("building the marts")
         dbt.build(settings, unit_tests=False)
     for domain in DOMAINS:
@@ -247,7 +250,7 @@ def _make_again(settings: Settings, found: Salvage, notify: Notify) -> None:
             forecasting.forecast(mine, days=days)
         if days is not None and batch_log.noted(mine, "plan") is not None:
             notify(f"{domain}: planning shifts")
-            forecasting.plan(mine)
+            staff_plan.plan(mine)
 
 
 def _tables(settings: Settings, found: Salvage) -> tuple[TableRows, ...]:

@@ -9,7 +9,7 @@ import ipywidgets
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.widgets.alerts_page import AlertsPage
 from rtlib.widgets.pages import Pages
 
@@ -32,7 +32,7 @@ class Shown:
         self.rows = list(rows)
         self.broken: Exception | None = None
 
-    def plan(self) -> Plan:
+    def plan(self) -> PlanData:
         raise KeyError("forecast_at")
 
     def quality(self) -> Quality:
