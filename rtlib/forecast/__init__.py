@@ -1,4 +1,4 @@
-"""Forecast: from counts (``unique_id, ds, y``) to what is to come, with intervals; the model is chosen by backtest."""
+"""Forecast: from counts (``unique_id, ds, y``) to forecasts with intervals; a backtest chooses the model."""
 
 from rtlib.forecast.backtest import Backtest
 from rtlib.forecast.base import Model
