@@ -32,7 +32,7 @@ def bench_pipeline(
     context: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Less than two minutes; without growing load.")] = False,
     save: Annotated[
-        bool, typer.Option("--save", help="Write the table, the JSON and the plots to docs/bench.")
+        bool, typer.Option("--save", help="Write the table, the JSON and the plot to docs/bench.")
     ] = False,
     as_json: Json = False,
 ) -> None:
