@@ -28,9 +28,7 @@ def build(folder: Folder = None, as_json: Json = False) -> None:
         print_json({"folder": str(place), "files": written})
         return
     typer.echo(f"{len(written)} files in {place}")
-    typer.echo(
-        "Power BI Desktop opens rtlib.pbip (asks Snowflake) and rtlib-files.pbip (reads what 'rtlib bi export' wrote)"
-    )
+    typer.echo("Power BI Desktop opens rtlib.pbip, which queries Snowflake; 'rtlib bi export' writes one that does not")
 
 
 @bi.command()
@@ -70,7 +68,7 @@ def validate(
 def export(
     to: Annotated[Path, typer.Option("--to", help="Where the files go.")] = Path("export"), as_json: Json = False
 ) -> None:
-    """Write the rows of the report's tables to Parquet files, for people without Snowflake."""
+    """Write the rows of the report's tables to Parquet files, and a report that reads them without Snowflake."""
     from rtlib.pipeline import power_bi as reports
 
     told = {}
@@ -80,4 +78,6 @@ def export(
     if as_json:
         print_json({"folder": str(to), "rows": told})
     else:
-        typer.echo(f"{sum(told.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip to it")
+        typer.echo(
+            f"{sum(told.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip, beside them, to it"
+        )

@@ -484,7 +484,7 @@ def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
         )
     visual = next(one for page in PAGES for one in page.visuals if one.name == "ahead")
     (told,) = power_bi.rows(world.settings, visual).to_dict("records")
-    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["What came"]))
+    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["Actual load"]))
     assert shown == (60.0, 51.0, 69.0, int(busy["n"]))
 
 
@@ -498,10 +498,11 @@ def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
 
 
 def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:
-    told = dict(power_bi.export(world.settings, to=tmp_path))
-    assert set(told) == {one.name for one in TABLES}
-    read = {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in told}
-    assert read == told
-    assert told["hourly_kpis"] > 0
+    exported = dict(power_bi.export(world.settings, to=tmp_path))
+    assert set(exported) == {table.name for table in TABLES}
+    assert {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in exported} == exported
+    assert exported["hourly_kpis"] > 0
+    assert (tmp_path / "rtlib-files.pbip").is_file()
+    assert power_bi.validate(world.settings, of=tmp_path) == []
     node = power_bi.observation(world.settings)
-    assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(told.values()))
+    assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(exported.values()))
