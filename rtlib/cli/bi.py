@@ -78,6 +78,5 @@ def export(
     if as_json:
         print_json({"folder": str(to), "rows": told})
     else:
-        typer.echo(
-            f"{sum(told.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip, beside them, to it"
-        )
+        files = f"{sum(told.values()):,} rows and rtlib-files.pbip in {to.resolve()}"
+        typer.echo(f"{files}; set its parameter Folder to it")

@@ -170,7 +170,7 @@ def quality(told: Quality) -> str:
     reasons = "".join(f"<tr><td>{count(many)}</td><td>{escape(why)}</td></tr>" for why, many in first)
     tests = "dbt has not run yet: <code>rtlib dbt build</code>"
     if told.report:
-        failed = "".join(f"<li>{escape(one.said)}</li>" for one in told.report.failed)
+        failed = "".join(f"<li>{escape(check.summary)}</li>" for check in told.report.failed)
         tests = f"{told.report.passed} tests passed, {len(told.report.failed)} failed, {told.report.at:%d %b %H:%M} UTC"
         tests += f"<ul>{failed}</ul>"
     ages = "".join(

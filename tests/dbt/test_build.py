@@ -100,7 +100,7 @@ def planted(world: World) -> Iterator[Callable[[str, str], None]]:
 
 
 def test_every_model_is_built_and_every_test_passes(world: World) -> None:
-    assert [one.said for one in world.first.failed] == []
+    assert [check.summary for check in world.first.failed] == []
     assert [(one.name, one.message) for one in world.first.broken] == []
     assert world.first.ok
     assert {one.kind for one in world.first.checks} == {"test", "unit_test"}
@@ -246,7 +246,9 @@ def test_an_unexplained_difference_fails_the_build_and_is_named(
         f"update SPEED.KPIS set events = events + 99 {where}", f"update SPEED.KPIS set events = events - 99 {where}"
     )
     report = world.build("speed_batch_reconciliation")
-    assert [one.said for one in report.failed] == ["always_explained on speed_batch_reconciliation.explanation: 1 row"]
+    assert [check.summary for check in report.failed] == [
+        "always_explained on speed_batch_reconciliation.explanation: 1 row"
+    ]
     assert not report.ok
     assert dbt.observation(world.settings).status is Status.DEGRADED
 
@@ -272,7 +274,7 @@ def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
     planted(copy_of_an_event(event_id="'other-1'", kind="'order_lost'"), undo)
     planted(copy_of_an_event(event_id="'other-2'", site="'atlantis'"), undo)
     report = world.build("stg_events")
-    assert sorted(one.said for one in report.failed) == [
+    assert sorted(check.summary for check in report.failed) == [
         "known_with_domain on stg_events.kind: 1 row",
         "known_with_domain on stg_events.site: 1 row",
         "unique on stg_events.event_id: 1 row",
@@ -305,7 +307,7 @@ def test_an_interval_that_misses_events_fails_the_build(world: World, planted: C
         f"update INTERMEDIATE.INT_KIND_INTERVALS set domain = '-' || domain {where}",
         "update INTERMEDIATE.INT_KIND_INTERVALS set domain = substr(domain, 2) where domain like '-%'",
     )
-    assert [one.said for one in world.build("interval_load").failed] == [
+    assert [check.summary for check in world.build("interval_load").failed] == [
         "every_staffed_event_counts on interval_load: 1 row"
     ]
 
