@@ -1,10 +1,10 @@
 {#-
-  The measures of a domain out of sums by kind, for any period: the definitions are rows of the seeds measures and
+  The measures of a domain from sums by kind, for any period. The definitions are in the seeds measures and
   measure_kinds, which come from the same file that the stream reads.
 
-  Give it a relation with domain, site, the period's column, kind, events, values_counted, value_sum, value_min and
-  value_max. It gives one row for each site, period and measure: a count of nothing is 0, any other measure of nothing
-  is null. A share counts the kinds that are "counted" for each of those that are "whole".
+  The relation has the columns domain, site, the period, kind, events, values_counted, value_sum, value_min and value_max.
+  The result has one row for each site, period and measure; a count of no events is 0, any other measure of no events is
+  null. A share divides the events of the kinds "counted" by those of the kinds "whole".
 -#}
 {% macro measured(relation, period) -%}
     select
@@ -53,7 +53,7 @@
     end::float
 {%- endmacro %}
 
-{#- How bad a value is: a threshold counts as crossed once it is reached, and nothing measured is ok. -#}
+{#- Severity of a value: a threshold is crossed once it is reached, and a null value is ok. -#}
 {% macro severity(value, direction, warn, critical) -%}
     case
         when {{ value }} is null then 'ok'
@@ -65,7 +65,7 @@
     end
 {%- endmacro %}
 
-{#- Where one of the two is null, the other. -#}
+{#- If a value is null, the other. -#}
 {% macro smaller_of(one, other) -%}
     least(coalesce({{ one }}, {{ other }}), coalesce({{ other }}, {{ one }}))
 {%- endmacro %}
@@ -74,7 +74,7 @@
     greatest(coalesce({{ one }}, {{ other }}), coalesce({{ other }}, {{ one }}))
 {%- endmacro %}
 
-{#- The same number, but for the last bits: the stream and the warehouse add in different orders. Null is like null. -#}
+{#- Equal up to rounding, because the stream and the warehouse add in different orders. Null equals null. -#}
 {% macro same(one, other) -%}
     (
         ({{ one }} is null and {{ other }} is null)

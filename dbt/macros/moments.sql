@@ -1,6 +1,6 @@
 {#-
-  Two settings of the stream. rtlib hands them over as variables; a stock dbt finds them in its environment, where
-  `rtlib dbt env` puts them.
+  Two settings of the stream. rtlib passes them as variables; a stock dbt reads them from its environment, which
+  `rtlib dbt env` sets.
 -#}
 {% macro window_seconds() -%}
     {{ var("window_seconds", env_var("RTLIB_WINDOW_SECONDS", "60")) }}
@@ -10,7 +10,7 @@
     {{ var("watermark_seconds", env_var("RTLIB_WATERMARK_SECONDS", "60")) }}
 {%- endmacro %}
 
-{#- The beginning of the interval that a moment lies in, as one expression. -#}
+{#- Begin of the interval of a moment. -#}
 {% macro interval_of(moment) -%}
     time_slice({{ moment }}, {{ var("interval_minutes") }}, 'minute')
 {%- endmacro %}
@@ -20,8 +20,7 @@
 {%- endmacro %}
 
 {#-
-  How far back the two layers are held against one another: since when events are looked at, and the first window of
-  which all are seen.
+  The period in which the two layers are compared: its begin, and its first complete window.
 -#}
 {% macro compared_since() -%}
     select
@@ -37,7 +36,7 @@
     )
 {%- endmacro %}
 
-{#- How much later than a window's beginning an event has to be, so that nothing changes the window any more. -#}
+{#- Seconds from the begin of a window to an event after which the window does not change any more. -#}
 {% macro closes_after_seconds() -%}
     ({{ window_seconds() }} + 2 * {{ watermark_seconds() }})
 {%- endmacro %}

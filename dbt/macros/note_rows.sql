@@ -1,6 +1,6 @@
 {#-
-  Counts the rows of what this run has built, and leaves each count in the run's own result. dbt does not: a table made
-  anew tells no count, and a MERGE only what it touched. One query for all.
+  Counts the rows of the relations built in this run and stores the counts in the run's results. dbt itself reports no
+  count for a new table, and only the affected rows for a MERGE. One query counts all relations.
 -#}
 {% macro note_rows(results) -%}
     {%- if execute and flags.WHICH in ("build", "run", "seed", "snapshot") -%}

@@ -1,4 +1,4 @@
-{#- A model's schema is the one its folder names, not that name behind the profile's. -#}
+{#- The schema of a model is that of its folder, without the schema of the profile as a prefix. -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ custom_schema_name or target.schema }}
 {%- endmacro %}

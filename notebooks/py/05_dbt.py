@@ -174,7 +174,7 @@ execute(warehouse, "insert into RAW.EVENTS select * replace ('lesson-1' as event
         "'order_lost' as kind, current_timestamp()::timestamp_ntz as loaded_at) "
         "from RAW.EVENTS where topic = 'history' limit 1")
 report = dbt.build(settings, select=["stg_events+"], unit_tests=False)
-print([failed.said for failed in report.failed])
+print([failed.summary for failed in report.failed])
 
 # %% [markdown]
 # The failed test names the model, the column and the number of bad rows. Everything downstream of that model is not
@@ -191,7 +191,7 @@ print("the node of dbt in the graph:", dbt.observation(settings).reason)
 # %%
 execute(warehouse, "delete from RAW.EVENTS where producer_id = 'lesson'")
 report = dbt.build(settings, select=["stg_events+"], unit_tests=False)
-assert report.ok, [failed.said for failed in report.failed] + [broken.message for broken in report.broken]
+assert report.ok, [failed.summary for failed in report.failed] + [broken.message for broken in report.broken]
 print(f"{report.passed} tests passed, {len(report.broken)} nodes not built")
 
 # %% [markdown]

@@ -123,7 +123,8 @@ from datetime import UTC, datetime
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
 from rtlib.forecast import LEVELS, forecast_all
-from rtlib.pipeline.planning.demand import series_of, simulated_load
+from rtlib.pipeline.planning.demand import series_of
+from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 role = domain.staffing
@@ -167,10 +168,10 @@ assert (critical_fractile(under=under, over=over) > 0.5) == (under > over), "if 
 # **Predict:** where does the blue line have its minimum?
 
 # %%
-from rtlib.staffing.whatif import Demand, changed, what_if
+from rtlib.staffing.whatif import DayDemand, changed, what_if
 
 contacts = role.share * outlook.bands[outlook.champion][0]
-demand = Demand(contacts, tuple(LEVELS.tolist()), 30)
+demand = DayDemand(contacts, tuple(LEVELS.tolist()), 30)
 charts.cost_chart(role, demand, LEVELS.tolist())
 
 # %% [markdown]

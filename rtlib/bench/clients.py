@@ -1,4 +1,4 @@
-"""Clients: kafka-python against confluent-kafka, and the bare way through Kafka that no pipeline can undercut."""
+"""Clients: kafka-python compared with confluent-kafka, and a bare round trip, the lower bound of any pipeline."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ BARE_RATE = 100.0
 
 
 def kafka_python(settings: Settings, records: Sequence[bytes]) -> Speed:
-    """How fast kafka-python is: handed over and acknowledged, idempotent, acks=all."""
+    """Speed of kafka-python until all records are acknowledged; idempotent, ``acks=all``."""
     with _topic(settings, "kafka-python") as topic, _kafka_python(settings, topic, records[0]) as producer:
         clock = Clock()
-        _hand_over(producer, topic, records)
+        _send_all(producer, topic, records)
         speed = clock.speed(len(records))
         _must_hold(settings, topic, len(records) + 1)
     return speed
 
 
 def hot_spots(settings: Settings, records: Sequence[bytes]) -> list[HotSpot]:
-    """Where the thread that hands records over to kafka-python spends its time, by a profile."""
+    """The hottest functions of kafka-python in the calling thread."""
     import cProfile
 
-    profile = cProfile.Profile(time.thread_time)  # the processor's time: waiting for another thread is no work
+    profile = cProfile.Profile(time.thread_time)  # processor time: waiting for another thread does not count
     with _topic(settings, "profile") as topic, _kafka_python(settings, topic, records[0]) as producer:
-        profile.runcall(_hand_over, producer, topic, records)
+        profile.runcall(_send_all, producer, topic, records)
     return hottest(profile)
 
 
@@ -50,22 +50,22 @@ def _kafka_python(settings: Settings, topic: str, record: bytes) -> Iterator[Kaf
 
     producer = KafkaProducer(**client_options(settings), **OPTIONS)
     try:
-        producer.send(topic, record).get(30)  # the connection is there before the clock starts
+        producer.send(topic, record).get(30)  # connected before the clock starts
         yield producer
     finally:
         producer.close()
 
 
-def _hand_over(producer: KafkaProducer, topic: str, records: Sequence[bytes]) -> None:
+def _send_all(producer: KafkaProducer, topic: str, records: Sequence[bytes]) -> None:
     for number, record in enumerate(records):
         producer.send(topic, record)
-        if number % 20_000 == 19_999:  # its buffer has no bound of its own
+        if number % 20_000 == 19_999:  # its buffer is not bounded
             producer.flush()
     producer.flush()
 
 
 def confluent(settings: Settings, records: Sequence[bytes]) -> Speed:
-    """How fast confluent-kafka is, with the same promises."""
+    """Speed of confluent-kafka with the same guarantees."""
     from confluent_kafka import Producer
 
     with _topic(settings, "confluent") as topic:
@@ -83,20 +83,20 @@ def confluent(settings: Settings, records: Sequence[bytes]) -> Speed:
 
 
 def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float]:
-    """Milliseconds from sending a record to reading it again, one every 10 ms, by kafka-python and nothing else."""
+    """Round trips of single records through Kafka by kafka-python, in milliseconds; a record every 10 ms."""
     from kafka import KafkaProducer, TopicPartition
 
-    waits: list[float] = []
+    round_trips: list[float] = []
     with _topic(settings, "bare") as topic:
         reader, partition, done = consumer(settings), TopicPartition(topic, 0), threading.Event()
         reader.assign([partition])
-        reader.position(partition)  # it knows where to begin before the first record is sent
+        reader.position(partition)  # resolves the offset before the first record is sent
 
         def read() -> None:
-            while len(waits) < count and not done.is_set():
+            while len(round_trips) < count and not done.is_set():
                 for batch in reader.poll(timeout_ms=200).values():
                     now = time.time()
-                    waits.extend((now - float(one.key)) * 1000 for one in batch)
+                    round_trips.extend((now - float(record.key)) * 1000 for record in batch)
 
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
@@ -109,11 +109,11 @@ def bare_loop_ms(settings: Settings, record: bytes, *, count: int) -> list[float
         done.set()
         producer.close()
         reader.close()
-    return waits
+    return round_trips
 
 
 def _must_hold(settings: Settings, topic: str, count: int) -> None:
-    """A client whose records were refused is quick."""
+    """Fail if records are missing: a client whose records are refused looks fast."""
     held = sum(end_offsets(settings, topic).values())
     if held != count:
         raise ServiceError(f"the topic {topic} holds {held:,} of {count:,} records", cure="rtlib logs broker")
@@ -121,9 +121,9 @@ def _must_hold(settings: Settings, topic: str, count: int) -> None:
 
 @contextmanager
 def _topic(settings: Settings, name: str) -> Iterator[str]:
-    full = f"rtlib.bench.{name}.{uuid4().hex[:8]}"  # a name of its own: the broker deletes in its own time
-    create(settings, TopicSpec(full, 1))
+    topic = f"rtlib.bench.{name}.{uuid4().hex[:8]}"  # unique, because the broker deletes topics asynchronously
+    create(settings, TopicSpec(topic, 1))
     try:
-        yield full
+        yield topic
     finally:
-        delete_topics(settings, full)
+        delete_topics(settings, topic)

@@ -1,4 +1,4 @@
-"""Load: events made beforehand and sent at their time by a client that costs little."""
+"""Load generator: events made in advance and sent at their scheduled times by a cheap client."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rtlib.domains import load_domain
 from rtlib.errors import ServiceError
 from rtlib.simulator import SimulatedRecord, Simulator
 
-# All events must be ready before the first is due. How long that takes is measured by a few; a core may work at half of
-# that speed a moment later.
+# All events must be ready before the first is due. The time for that is estimated from a sample; a core may be slower a
+# moment later.
 SAMPLE, SLOWER = 3_000, 1.8
-TOGETHER_SECONDS = 0.005  # a sender that wakes for each event takes from the machine what is to be measured
+TOGETHER_SECONDS = 0.005  # a sender that wakes for each event would take processor time from the pipeline
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One event: when it is sent (seconds since 1970), its key and record, and the window it belongs to."""
+    """An event: its scheduled time (seconds since 1970), its key, its window and its record."""
 
     at: float
     site: str
@@ -34,13 +34,13 @@ class Planned:
 
 
 def prepare(settings: Settings, *, rate: float, seconds: float, run: str) -> list[Planned]:
-    """Make events without flaws, at an even rate, that begin a moment from now.
+    """Make valid events at an even rate; the first is due a moment from now.
 
     Args:
-        settings: Which domain, and its windows.
+        settings: The domain and its window length.
         rate: Events per second.
-        seconds: For how long.
-        run: Sets them apart from other runs.
+        seconds: Duration.
+        run: Name that separates their producers from those of other runs.
     """
     domain = load_domain(settings.domain)
     schema_id = register(settings, events_subject(settings), domain.schema)
@@ -53,27 +53,27 @@ def prepare(settings: Settings, *, rate: float, seconds: float, run: str) -> lis
 
     began = time.perf_counter()
     made(datetime.now(UTC), SAMPLE)
-    each = (time.perf_counter() - began) / SAMPLE
-    return made(datetime.now(UTC) + timedelta(seconds=0.5 + count * each * SLOWER), count)
+    seconds_each = (time.perf_counter() - began) / SAMPLE
+    return made(datetime.now(UTC) + timedelta(seconds=0.5 + count * seconds_each * SLOWER), count)
 
 
 def _planned(records: Iterable[SimulatedRecord], schema_id: int, length: int) -> Iterator[Planned]:
-    for sent in records:
-        if sent.event is None:
+    for record in records:
+        if record.event is None:
             continue
-        begin = int(sent.event.occurred_at.timestamp()) // length * length
+        begin = int(record.event.occurred_at.timestamp()) // length * length
         window = datetime.fromtimestamp(begin, UTC)
-        yield Planned(sent.send_at.timestamp(), sent.key, window, frame(schema_id, sent.payload))
+        yield Planned(record.send_at.timestamp(), record.key, window, frame(schema_id, record.payload))
 
 
 def at_once(planned: Sequence[Planned]) -> list[Planned]:
-    """The same events, all of them due now: a latency that runs from before an event was sent means nothing."""
+    """The same events, all of them due now, so that latencies begin when an event can be sent."""
     now = time.time()
-    return [replace(one, at=now) for one in planned]
+    return [replace(event, at=now) for event in planned]
 
 
 def send(settings: Settings, planned: Sequence[Planned]) -> float:
-    """Send each event at its time; return how many seconds the sender was late at the most.
+    """Send each event at its scheduled time; return the largest delay of the sender in seconds.
 
     Raises:
         ServiceError: Kafka did not take all of them.
@@ -82,21 +82,21 @@ def send(settings: Settings, planned: Sequence[Planned]) -> float:
 
     options = {
         **librdkafka_options(settings),
-        # This client sends a request for each partition: at its usual 5 ms, 800 of them a second for these few records.
+        # The client sends a request for each partition: with the default of 5 ms, 800 a second for these few records.
         "linger.ms": 25,
         "queue.buffering.max.messages": 2_000_000,
     }
     producer = Producer(options)
     topic, worst, now = settings.topic("events"), 0.0, time.time()
-    for before, one in pairwise([planned[0], *planned]):
-        if one.at > now:  # all that was due at the last look is sent
+    for previous, event in pairwise([planned[0], *planned]):
+        if event.at > now:  # everything that was due is sent
             now = time.time()
-            worst = max(worst, now - before.at)
-            while (ahead := one.at - now) > 0:
+            worst = max(worst, now - previous.at)
+            while (ahead := event.at - now) > 0:
                 producer.poll(0)
                 time.sleep(max(ahead, TOGETHER_SECONDS))
                 now = time.time()
-        producer.produce(topic, value=one.record, key=one.site.encode())
+        producer.produce(topic, value=event.record, key=event.site.encode())
     worst = max(worst, time.time() - planned[-1].at)
     left = producer.flush(60)
     if left:

@@ -1,4 +1,4 @@
-"""Step: the whole pipeline under one load, and whether it keeps up with it."""
+"""Load step: the whole pipeline under one load, and whether it keeps up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.pipeline.recovery.readiness import seconds_until_archived
 
-BOUNDED_SECONDS = 8.0  # how soon after the last event a path that keeps up has everything
-LEVEL_SECONDS = 2.0  # one batch of the archive: what a lag that does not rise may differ by over half a step
-SENDER_SECONDS = 2.0  # a sender that is later than that has not sent the load that is claimed
+BOUNDED_SECONDS = 8.0  # a path that keeps up has everything this soon after the last event
+LEVEL_SECONDS = 2.0  # a batch of the archive: the most by which a steady lag may differ over half a step
+SENDER_SECONDS = 2.0  # a sender with a larger delay did not send the load in question
 PATIENCE_SECONDS = 90.0
 
 
@@ -27,10 +27,10 @@ class Step:
         latency: From event to KPI topic.
         archive_seconds: From the last event until RAW held all of them.
         kpis_seconds: From the last event until all were counted in the KPI topic.
-        sender_late_seconds: How late the sender itself was at the most.
-        seconds: For how long they were sent.
-        archive_rise: By how many seconds the archive fell further behind in the second half of the step.
-        kpis_rise: The same of the way to the KPI topic; both not a number for events that were sent all at once.
+        sender_late_seconds: Largest delay of the sender.
+        seconds: Duration of sending.
+        archive_rise: Rise of the archive's lag in the second half of the step, in seconds.
+        kpis_rise: The same for the KPI topic; both NaN for events that were sent all at once.
     """
 
     rate: float
@@ -44,20 +44,22 @@ class Step:
 
     @property
     def throughput(self) -> float:
-        """Events per second that were counted in the KPI topic, until the last of them was."""
+        """Events per second, until the last was counted in the KPI topic."""
         return self.latency.events / (self.seconds + self.kpis_seconds)
 
     @property
     def caught_up(self) -> bool:
-        """True when nothing was missing in the end, and RAW had everything before patience ended."""
+        """True if no event is missing, and RAW held everything within ``PATIENCE_SECONDS``."""
         return self.latency.missing == 0 and self.archive_seconds < PATIENCE_SECONDS
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """Why this load is too much, in words; none when neither path fell further behind, both had everything soon
-        after the last event, nothing was missing, and the sender kept its times. A rise that was not measured is none
-        that is small."""
-        found = {
+        """Why this load is too much, in words; empty if the load is sustained.
+
+        A load is sustained if neither lag rose, both paths had everything soon after the last event, nothing was
+        missing, and the sender kept its schedule. A rise that was not measured counts as too large.
+        """
+        causes = {
             f"{self.latency.missing:,} events had no KPI": self.latency.missing > 0,
             f"the archive was {self.archive_seconds:.1f} s behind": self.archive_seconds > BOUNDED_SECONDS,
             f"the KPIs were {self.kpis_seconds:.1f} s behind": self.kpis_seconds > BOUNDED_SECONDS,
@@ -65,23 +67,25 @@ class Step:
             f"the KPIs fell {self.kpis_rise:.1f} s further behind": not self.kpis_rise <= LEVEL_SECONDS,
             f"the sender was {self.sender_late_seconds:.1f} s late": self.sender_late_seconds > SENDER_SECONDS,
         }
-        return tuple(told for told, is_so in found.items() if is_so)
+        return tuple(text for text, is_true in causes.items() if is_true)
 
     @property
     def sustained(self) -> bool:
-        """True when this load is not too much."""
+        """True if the pipeline keeps up with this load."""
         return not self.troubles
 
     @property
     def ended_well(self) -> bool:
-        """True when everything was there soon after the last event, whatever the lags did before: in a short step
-        the archive's batches alone make its lag rise and fall by seconds."""
+        """True if everything had arrived soon after the last event, whatever the lags did before.
+
+        In a short step the batches of the archive alone make its lag rise and fall by seconds.
+        """
         level = replace(self, archive_rise=0.0, kpis_rise=0.0)
         return not level.troubles
 
 
 def step(settings: Settings, *, rate: float, seconds: float, name: str, burst: bool = False) -> Step:
-    """Send so many events a second, for so long (or all at once), and watch both paths until they have them."""
+    """Send events at a rate for a time (or all at once), and watch both paths until they have them."""
     before, watch = counts_now(settings), TopicWatch(settings)
     held = sum(end_offsets(settings, settings.topic("events")).values())
     planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-{name}-{int(time.time()):x}")
@@ -89,11 +93,11 @@ def step(settings: Settings, *, rate: float, seconds: float, name: str, burst: b
     late = send(settings, planned)
     ended = time.time()
     archive = seconds_until_archived(settings, patience=PATIENCE_SECONDS)
-    found, counted = latency_of_all(planned, watch.counted, before=before, patience=PATIENCE_SECONDS)
+    measured, counted = latency_of_all(planned, watch.counted, before=before, patience=PATIENCE_SECONDS)
     last = max((moment for moment, _, _ in counted), default=ended)
-    sent_at = [one.at for one in planned]
+    sent_at = [event.at for event in planned]
     behind = lags(sent_at, archived(settings), before=held)
     return Step(
-        rate, found, archive, round(max(0.0, last - ended), 2), round(late, 2), seconds,
+        rate, measured, archive, round(max(0.0, last - ended), 2), round(late, 2), seconds,
         lag_trend(behind), lag_trend(by_second(latencies(planned, counted, before=before))),
     )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Pace: how fast this machine is at the moment, so that figures of different days can be set side by side.
+"""Machine speed: how fast this machine is during a run, so that figures of different days can be compared.
 
-A core that another guest of the same host keeps busy does half of its work, and nothing on this side tells of it.
+A core that another guest of the same host keeps busy does half its work, and this guest cannot see why.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ EVENT = json.dumps(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Events per second that Python's ``json`` reads: by one core alone, and by all cores at once, together."""
+    """Events per second that Python's ``json`` reads: on a single core, and on all cores at once, in total."""
 
-    one: float
-    every: float
+    single: float
+    all_cores: float
 
 
 def pace() -> Pace:
-    """Measure this machine's pace; takes about a second."""
+    """Measure the speed of this machine; takes about a second."""
     return Pace(_read_by(1), _read_by(os.cpu_count() or 1))
 
 
 def _read_by(count: int) -> float:
-    """Processes of their own, each of which runs this file: Python's threads would share one core."""
+    """Run this file in several processes; threads of Python would share a core."""
     running = [subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    return sum(float(one.communicate()[0]) for one in running)
+    return sum(float(process.communicate()[0]) for process in running)
 
 
 def events_read(seconds: float) -> float:
-    """Events per second that this process reads, measured for so long."""
-    began, read = time.perf_counter(), 0
-    while (passed := time.perf_counter() - began) < seconds or not read:
+    """Events per second that this process reads, measured for ``seconds``."""
+    began, count = time.perf_counter(), 0
+    while (passed := time.perf_counter() - began) < seconds or not count:
         for _ in range(200):
             json.loads(EVENT)
-        read += 200
-    return read / passed
+        count += 200
+    return count / passed
 
 
-def told(looks: Sequence[Pace]) -> str:
-    """What the looks of a run say, in words; there is at least one."""
-    alone, every = sorted(one.one for one in looks), sorted(one.every for one in looks)
+def summary(paces: Sequence[Pace]) -> str:
+    """The range of the measurements of a run, in words; there is at least one."""
+    single, all_cores = sorted(pace.single for pace in paces), sorted(pace.all_cores for pace in paces)
     return (
-        f"one core read {alone[0]:,.0f} to {alone[-1]:,.0f} events/s from JSON, all at once {every[0]:,.0f} to "
-        f"{every[-1]:,.0f}, in {len(looks)} looks during the run"
+        f"a single core read {single[0]:,.0f} to {single[-1]:,.0f} events/s from JSON, all cores "
+        f"{all_cores[0]:,.0f} to {all_cores[-1]:,.0f}, in {len(paces)} measurements during the run"
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rtlib.bench.load_step import BOUNDED_SECONDS, LEVEL_SECONDS, Step
-from rtlib.bench.machine_speed import Pace, told
+from rtlib.bench.machine_speed import Pace, summary
 from rtlib.validators import finite
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 SUSTAINED = 8_000  # events per second that the whole pipeline should sustain on two cores
 MEANS = (
     f"over the second half of each step neither path fell more than {LEVEL_SECONDS:g} s further behind, both had "
-    f"everything within {BOUNDED_SECONDS:g} s of the last event, nothing was missing, and the sender kept its times"
+    f"everything within {BOUNDED_SECONDS:g} s of the last event, nothing was missing, and the sender kept its schedule"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One ratio of two figures of the same run.
+    """The ratio of two figures of the same run.
 
     Attributes:
         name: What is compared.
         definition: ``over`` divided by ``under``, in words.
         over, under: The two figures.
-        unit: Theirs.
-        wanted: What it should be.
-        bound: ``at least`` or ``at most`` that; None for a figure that is only told.
-        because: What a profile of the same run says about it; one that is not as wanted is then explained.
+        unit: Their unit.
+        wanted: The target of the ratio; None for a ratio without a target.
+        bound: Whether the ratio should be ``at least`` or ``at most`` the target.
+        because: The explanation of a missed target, from a profile of the same run.
     """
 
     name: str
@@ -51,19 +51,19 @@ class Ratio:
 
     @property
     def value(self) -> float:
-        """The ratio; not a number where nothing was measured."""
+        """The ratio; NaN if nothing was measured."""
         return self.over / self.under if self.under else float("nan")
 
     @property
     def holds(self) -> bool:
-        """True when it is as wanted, or nothing is wanted of it."""
+        """True if the ratio meets its target, or has none."""
         if self.wanted is None:
             return True
         return self.value >= self.wanted if self.bound == "at least" else self.value <= self.wanted
 
     @property
     def verdict(self) -> str:
-        """Whether it is as wanted, in a word: ok, explained or MISSED; empty when nothing is wanted of it."""
+        """The verdict in a word: ok, explained or MISSED; empty without a target."""
         if self.wanted is None:
             return ""
         return "ok" if self.holds else "explained" if self.because and math.isfinite(self.value) else "MISSED"
@@ -71,8 +71,18 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of one run: the ratios, the steps of growing load, the long steps that decide what is sustained, what came
-    all at once, the load after it, the machine, and how fast it was now and then."""
+    """All results of a run.
+
+    Attributes:
+        ratios: The ratios.
+        steps: Steps of growing load.
+        long_steps: Long steps, which decide the load that is sustained.
+        burst: Events sent all at once.
+        after: The load after the burst.
+        paces: The speed of the machine during the run.
+        machine: System, cores and Python.
+        day: Date of the run.
+    """
 
     ratios: tuple[Ratio, ...]
     steps: tuple[Step, ...] = ()
@@ -85,51 +95,57 @@ class Result:
 
     @property
     def sustained(self) -> float:
-        """The highest rate, in events per second, at which no path fell behind in a long step; 0 without one."""
-        return max((one.rate for one in self.long_steps if one.sustained), default=0.0)
+        """The highest rate of a sustained long step, in events per second; 0 without one."""
+        return max((step.rate for step in self.long_steps if step.sustained), default=0.0)
 
     @property
     def holds(self) -> bool:
-        """True when every ratio is as wanted, or a profile says why not; and, where load was raised, the pipeline
-        sustains as much as it should, catches up after a burst, and then goes on as before."""
+        """True if no ratio misses its target without an explanation, and the pipeline passed the load tests.
+
+        Where load was raised, the pipeline has to sustain ``SUSTAINED``, catch up after the burst, and then keep up as
+        before.
+        """
         grown = not self.steps or self.sustained >= SUSTAINED
-        whole = self.burst is None or self.burst.caught_up
+        caught_up = self.burst is None or self.burst.caught_up
         goes_on = self.after is None or self.after.sustained
-        return grown and whole and goes_on and all(one.verdict != "MISSED" for one in self.ratios)
+        return grown and caught_up and goes_on and all(ratio.verdict != "MISSED" for ratio in self.ratios)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as plain data."""
+        """The whole result as plain data."""
         ratios = [
-            {**asdict(one), "value": round(one.value, 3), "verdict": one.verdict, "holds": one.holds}
-            for one in self.ratios
+            {**asdict(ratio), "value": round(ratio.value, 3), "verdict": ratio.verdict, "holds": ratio.holds}
+            for ratio in self.ratios
         ]
-        steps = {name: [_step(one) for one in getattr(self, name)] for name in ("steps", "long_steps")}
+        steps = {name: [_step(step) for step in getattr(self, name)] for name in ("steps", "long_steps")}
+        paces = [{"one": pace.single, "every": pace.all_cores} for pace in self.paces]
         verdict = {"sustained": self.sustained, "sustained_wanted": SUSTAINED, "sustained_means": MEANS}
-        everything: dict[str, Any] = finite({**asdict(self), "ratios": ratios, **steps, **verdict, "holds": self.holds})
-        return everything
+        plain: dict[str, Any] = finite(
+            {**asdict(self), "ratios": ratios, **steps, "paces": paces, **verdict, "holds": self.holds}
+        )
+        return plain
 
 
-def _step(one: Step) -> dict[str, Any]:
-    return {**asdict(one), "sustained": one.sustained}
+def _step(step: Step) -> dict[str, Any]:
+    return {**asdict(step), "sustained": step.sustained}
 
 
 def machine() -> str:
-    """The machine in a few words: its system, its cores, Python and Java are told elsewhere."""
+    """The machine in a few words: system, cores and Python."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def table(result: Result) -> str:
-    """The ratios as text, one a line, with what each means below it."""
+    """The ratios as text, each on a line with its definition below."""
     lines = []
-    for one in result.ratios:
-        wanted = f"{one.bound} {one.wanted:g}" if one.wanted is not None else ""
-        figures = f"{one.over:,.1f} / {one.under:,.1f} {one.unit}"
+    for ratio in result.ratios:
+        target = f"{ratio.bound} {ratio.wanted:g}" if ratio.wanted is not None else ""
+        figures = f"{ratio.over:,.1f} / {ratio.under:,.1f} {ratio.unit}"
         lines += [
-            f"{one.name:<44} {one.value:>9.2f}  {figures:<36} {wanted:<14} {one.verdict}",
-            f"    {one.definition}",
+            f"{ratio.name:<44} {ratio.value:>9.2f}  {figures:<36} {target:<14} {ratio.verdict}",
+            f"    {ratio.definition}",
         ]
-        lines += [f"    {one.because}"] if one.because else []
-    pace = [f"pace: {told(result.paces)}"] if result.paces else []
+        lines += [f"    {ratio.because}"] if ratio.because else []
+    pace = [f"pace: {summary(result.paces)}"] if result.paces else []
     return "\n".join([*lines, *_grown(result), *pace, f"{result.day}, {result.machine}"])
 
 
@@ -140,12 +156,12 @@ def _grown(result: Result) -> list[str]:
     lines = [
         f"sustained: {result.sustained:,.0f} events/s by the whole pipeline, at least {SUSTAINED:,} {verdict}",
         f"    {MEANS}",
-        *(_long(one) for one in result.long_steps),
+        *(_long(step) for step in result.long_steps),
     ]
     if burst := result.burst:
         lines.append(
             f"after {burst.rate * burst.seconds:,.0f} events at once: KPIs complete {burst.kpis_seconds:.1f} s and "
-            f"archive {burst.archive_seconds:.1f} s after the last was sent, {burst.latency.missing} missing"
+            f"archive {burst.archive_seconds:.1f} s after the last event, {burst.latency.missing} missing"
         )
     if after := result.after:
         lines.append(f"after that {after.rate:,.0f} events/s: p50 {after.latency.p50_ms:,.0f} ms, {_verdict(after)}")
@@ -165,8 +181,8 @@ def _verdict(step: Step) -> str:
 
 
 def save(result: Result, folder: Path, *, notify: Callable[[str], None]) -> None:
-    """Write the table, the JSON and the plots into a folder."""
-    paths = plot(result, folder)
+    """Write the table, the JSON and the plot into a folder."""
+    paths = [plot(result, folder)]
     plain = json.dumps(result.to_json(), indent=1, allow_nan=False)
     for name, text in (("bench.txt", table(result)), ("bench.json", plain)):
         (folder / name).write_text(f"{text}\n")
@@ -174,8 +190,8 @@ def save(result: Result, folder: Path, *, notify: Callable[[str], None]) -> None
     notify(f"written: {', '.join(path.name for path in paths)} in {folder}")
 
 
-def plot(result: Result, folder: Path) -> list[Path]:
-    """Draw the ratios, and the latency over the load where it was measured; return the files, SVG and PNG."""
+def plot(result: Result, folder: Path) -> Path:
+    """Draw the ratios, and the latency over the load if it was measured; return the PNG file."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -188,17 +204,16 @@ def plot(result: Result, folder: Path) -> list[Path]:
         _curve(axes[0][1], result.steps)
     figure.suptitle(f"rtlib bench, {result.day}, {result.machine}", fontsize=10)
     figure.tight_layout()
-    paths = [folder / f"bench.{kind}" for kind in ("svg", "png")]
-    for path in paths:
-        figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix == ".svg" else None)
+    path = folder / "bench.png"
+    figure.savefig(path, dpi=130)
     plt.close(figure)
-    return paths
+    return path
 
 
 def _bars(axes: Axes, ratios: Sequence[Ratio]) -> None:
-    names = [one.name for one in ratios][::-1]
-    values = [one.value for one in ratios][::-1]
-    colours = ["#0b6fa4" if one.holds else "#b3470f" for one in ratios][::-1]
+    names = [ratio.name for ratio in ratios][::-1]
+    values = [ratio.value for ratio in ratios][::-1]
+    colours = ["#0b6fa4" if ratio.holds else "#b3470f" for ratio in ratios][::-1]
     bars = axes.barh(names, values, color=colours)
     axes.bar_label(bars, labels=[f"{value:,.2f}" for value in values], padding=3, fontsize=8)
     axes.set_xscale("log")
@@ -209,9 +224,9 @@ def _bars(axes: Axes, ratios: Sequence[Ratio]) -> None:
 
 
 def _curve(axes: Axes, steps: Sequence[Step]) -> None:
-    rates = [one.rate for one in steps]
-    axes.plot(rates, [one.latency.p50_ms for one in steps], "o-", color="#0b6fa4", label="p50")
-    axes.plot(rates, [one.latency.p99_ms for one in steps], "s--", color="#7a3b8f", label="p99")
+    rates = [step.rate for step in steps]
+    axes.plot(rates, [step.latency.p50_ms for step in steps], "o-", color="#0b6fa4", label="p50")
+    axes.plot(rates, [step.latency.p99_ms for step in steps], "s--", color="#7a3b8f", label="p99")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("events per second")

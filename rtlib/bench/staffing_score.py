@@ -1,4 +1,4 @@
-"""Staffing score: what plans made from forecasts cost, against perfect foresight and against "same as last week"."""
+"""Staffing score: the cost of plans made from forecasts, compared with perfect foresight and with last week."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from rtlib.forecast import LEVELS, ForecastResult, Grid, choose, forecast_all
 from rtlib.forecast.bank import bank_grid
 from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import TaskProgress
-from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of, simulated_load
-from rtlib.pipeline.planning.forecasting import SLOTS, planned_level
+from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of
+from rtlib.pipeline.planning.staff_plan import SLOTS, planned_level
+from rtlib.simulator.interval_counts import simulated_load
 from rtlib.staffing import Roster, hedged_roster, people_needed
 
-DAYS, WARM_UP, SCORED = 42, 21, 7  # of history; days that choose the champion; days that are planned
+DAYS, WARM_UP, SCORED = 42, 21, 7  # days of history, days that choose the champion, days that are planned
 QUICK_WARM_UP = 14
 BANK_SCORED, BANK_WARM_UP = 40, 30
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
-# Nothing is published about the bank's people, so these are figures of a usual call centre, and their share of the
-# calls is set so that the plans are of a size one can look at; the comparison does not hang on them.
+# Nothing is published about the bank's staff, so these are figures of a typical call centre, and the share of the calls
+# is set for plans of a manageable size; the comparison does not depend on them.
 BANK = Staffing(
     title="Bank agent", kinds=("call",), share=0.25, aht_seconds=210, service_level=0.8, within_seconds=20,
     shrinkage=0.3, hourly_cost=20.0, currency="USD", patience_seconds=180, pooled=True, missing_cost=76.0,
@@ -32,10 +33,17 @@ BANK = Staffing(
 
 @dataclass(frozen=True, slots=True)
 class PlanScore:
-    """What a role's plans cost over some days, in ``currency``: wages, and the hours in which somebody was missing.
+    """The cost of a role's plans over some days: wages and missing hours.
 
-    ``forecast`` plans for all quantiles of the champion's forecast, weighed by their costs; ``foresight`` knows what
-    will happen, but is bound to the same shifts; ``last_week`` plans what the same weekday a week before needed.
+    Attributes:
+        name: The domain, or the bank's calls.
+        days: Number of planned days.
+        champions: The chosen model of each series.
+        quantile: The quantile that the role plans for.
+        forecast: Cost of plans for all quantiles of the champion's forecast, weighted by their probability.
+        foresight: Cost of plans for the actual demand, with the same shifts.
+        last_week: Cost of plans for the demand of the same weekday a week before.
+        currency: Currency of the costs.
     """
 
     name: str
@@ -49,12 +57,12 @@ class PlanScore:
 
     @property
     def against_foresight(self) -> float:
-        """The forecast's cost as a multiple of foresight's: 1 cannot be beaten."""
+        """Cost of the forecast's plans as a multiple of foresight's; at best 1."""
         return self.forecast / self.foresight
 
     @property
     def against_last_week(self) -> float:
-        """The forecast's cost as a multiple of last week's: below 1 the forecast has earned its keep."""
+        """Cost of the forecast's plans as a multiple of last week's; below 1 the forecast pays off."""
         return self.forecast / self.last_week
 
 
@@ -65,16 +73,16 @@ def score_staffing(
 
     Args:
         per_day: Simulated events a day in each domain.
-        seed: Same seed, same events.
-        quick: Fewer days that choose the champion, and fewer of the bank's.
-        workers: How many processes.
-        notify: Called after each piece of work.
+        seed: The same seed gives the same events.
+        quick: Use fewer days.
+        workers: Number of processes.
+        notify: Called after each task.
     """
-    worlds = [load_domain(name) for name in domain_names()]
-    scored = [
-        score_domain(one, per_day=per_day, seed=seed, quick=quick, workers=workers, notify=notify) for one in worlds
+    scores = [
+        score_domain(load_domain(name), per_day=per_day, seed=seed, quick=quick, workers=workers, notify=notify)
+        for name in domain_names()
     ]
-    return (_bank(quick, workers, notify), *scored)
+    return (_bank(quick, workers, notify), *scores)
 
 
 def score_domain(
@@ -86,9 +94,10 @@ def score_domain(
     workers: int = 2,
     notify: TaskProgress | None = None,
 ) -> PlanScore:
-    """Score plans for one domain, on a whole week; the arguments are those of ``score_staffing``."""
+    """Score plans for a domain over a whole week; the arguments are those of ``score_staffing``."""
     counts = simulated_load(domain, seed=seed, until=UNTIL, days=DAYS, per_day=per_day)
-    stations = [one for one in series_of(counts, domain) if (one.unique_id == EVERYWHERE) == domain.staffing.pooled]
+    series = series_of(counts, domain)
+    stations = [grid for grid in series if (grid.unique_id == EVERYWHERE) == domain.staffing.pooled]
     warm_up = QUICK_WARM_UP if quick else WARM_UP
     return _scored(domain.name, domain.staffing, stations, warm_up, SCORED, workers, notify)
 
@@ -107,26 +116,26 @@ def _scored(
     workers: int,
     notify: TaskProgress | None,
 ) -> PlanScore:
-    found = forecast_all(stations, origins=warm_up + days, workers=workers, notify=notify)
-    costs = [_costs(role, one, warm_up, place) for one in found for place in range(warm_up, warm_up + days)]
+    results = forecast_all(stations, origins=warm_up + days, workers=workers, notify=notify)
+    costs = [_costs(role, result, warm_up, index) for result in results for index in range(warm_up, warm_up + days)]
     forecast, foresight, last_week = np.sum(costs, axis=0).tolist()
-    champions = tuple(_champion(one, warm_up) for one in found)
+    champions = tuple(_champion(result, warm_up) for result in results)
     return PlanScore(name, days, champions, planned_level(role), forecast, foresight, last_week, role.currency)
 
 
-def _champion(found: ForecastResult, warm_up: int) -> str:
-    return choose(found.backtest.scores(until=warm_up))
+def _champion(result: ForecastResult, warm_up: int) -> str:
+    return choose(result.backtest.scores(until=warm_up))
 
 
-def _costs(role: Staffing, found: ForecastResult, warm_up: int, place: int) -> tuple[float, float, float]:
-    """What three plans for one day cost when that day comes: by forecast, by foresight, by last week."""
-    grid, origin = found.grid, found.backtest.origins[place]
-    bands = found.backtest.bands(_champion(found, warm_up))[place, 0]
-    possible = [_needed(role, grid, bands[:, place]) for place in range(len(LEVELS))]
+def _costs(role: Staffing, result: ForecastResult, warm_up: int, index: int) -> tuple[float, float, float]:
+    """The cost of three plans for one day, given its actual demand: by forecast, by foresight, by last week."""
+    grid, origin = result.grid, result.backtest.origins[index]
+    bands = result.backtest.bands(_champion(result, warm_up))[index, 0]
+    possible = [_needed(role, grid, bands[:, level]) for level in range(len(LEVELS))]
     actual, before = grid.filled()[origin], grid.filled()[_week_before(grid, grid.days[origin])]
     truth = _needed(role, grid, actual)
-    plans = [_plan(role, one) for one in (possible, [truth], [_needed(role, grid, before)])]
-    by_forecast, by_foresight, by_last_week = (one.cost(truth, missing_cost=role.missing_cost) for one in plans)
+    rosters = [_plan(role, days) for days in (possible, [truth], [_needed(role, grid, before)])]
+    by_forecast, by_foresight, by_last_week = (roster.cost(truth, missing_cost=role.missing_cost) for roster in rosters)
     return by_forecast, by_foresight, by_last_week
 
 
@@ -135,13 +144,13 @@ def _plan(role: Staffing, possible: Sequence[Sequence[int]]) -> Roster:
 
 
 def _needed(role: Staffing, grid: Grid, counts: Numbers) -> tuple[int, ...]:
-    whole = np.zeros(SLOTS)
-    whole[np.array(grid.slots) // INTERVAL_MINUTES] = counts * role.share
-    return people_needed(role, whole.tolist(), interval_minutes=INTERVAL_MINUTES)
+    contacts = np.zeros(SLOTS)
+    contacts[np.array(grid.slots) // INTERVAL_MINUTES] = counts * role.share
+    return people_needed(role, contacts.tolist(), interval_minutes=INTERVAL_MINUTES)
 
 
 def _week_before(grid: Grid, day: date) -> int:
-    """The row of the same weekday one week before, or of an earlier one where that day was closed."""
+    """The row of the same weekday a week before, or of the last such day that was open."""
     before = day - timedelta(days=7)
     while before not in grid.days:
         before -= timedelta(days=7)

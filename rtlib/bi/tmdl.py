@@ -1,7 +1,8 @@
-"""TMDL: the semantic model as text, in Microsoft's Tabular Model Definition Language. Pure.
+"""TMDL: the semantic model in Microsoft's Tabular Model Definition Language. Pure.
 
-Format: "Tabular Model Definition Language (TMDL)", Microsoft Learn: a tab a level, ``///`` before an object is its
-description, names with spaces in single quotes. Ids are made of names, so that the same model is the same text.
+Format: "Tabular Model Definition Language (TMDL)", Microsoft Learn: a tab for each level,
+``///`` before an object for its description, single quotes around names with spaces. Ids are hashes of names, so the
+same model is always the same text.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ PARAMETERS: Mapping[Mode, Mapping[str, str]] = {
 
 
 def identity(*names: str) -> str:
-    """The same id for the same names, everywhere."""
+    """A UUID from names; the same names give the same id."""
     return str(uuid.uuid5(NAMESPACE, "|".join(names)))
 
 
 def files(tables: tuple[Table, ...], mode: Mode) -> dict[str, str]:
     """Every file of the model's ``definition`` folder, by its path there."""
-    told = {
+    texts = {
         "database.tmdl": "database\n\tcompatibilityLevel: 1600\n",
         "model.tmdl": _model(tables),
         "expressions.tmdl": "\n".join(_parameters(mode)),
         "relationships.tmdl": "\n".join(_relationships()),
     }
-    return told | {f"tables/{one.name}.tmdl": "\n".join(_table(one, mode)) for one in tables}
+    return texts | {f"tables/{table.name}.tmdl": "\n".join(_table(table, mode)) for table in tables}
 
 
 def data_type(kind: str) -> str:
-    """Power BI's type for one of the warehouse's."""
+    """The Power BI type of a type of the warehouse."""
     plain = kind.split("(")[0].strip().lower()
     return TYPES.get(plain, "dateTime")
 
@@ -54,7 +55,7 @@ def _model(tables: tuple[Table, ...]) -> str:
         "\tdefaultPowerBIDataSourceVersion: powerBI_V3",
         "\tsourceQueryCulture: en-US",
         "",
-        *(f"ref table {one.name}" for one in tables),
+        *(f"ref table {table.name}" for table in tables),
         "",
     ]
     return "\n".join(lines)
@@ -109,7 +110,7 @@ def _column(table: Table, column: Column, mode: Mode) -> Iterator[str]:
     if kind == "dateTime":
         yield "\t\tformatString: yyyy-mm-dd hh:nn"
     yield f"\t\tlineageTag: {identity(table.name, column.name)}"
-    yield "\t\tsummarizeBy: none"  # a number is added up by a measure that says so, and by nothing else
+    yield "\t\tsummarizeBy: none"  # only measures aggregate
     yield f"\t\tsourceColumn: {column.name.upper() if mode == 'directQuery' else column.name}"
     yield ""
 

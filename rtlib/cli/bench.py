@@ -29,9 +29,7 @@ FORESIGHT_RATIO = 1.10  # limit for the cost of a simulated domain's plan, relat
 def bench_pipeline(
     context: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Skip the load ramp; takes less than two minutes.")] = False,
-    save: Annotated[
-        bool, typer.Option("--save", help="Write the table, the JSON and the plots to docs/bench.")
-    ] = False,
+    save: Annotated[bool, typer.Option("--save", help="Write the table, the JSON and the plot to docs/bench.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the pipeline, the forecasts or the plans.

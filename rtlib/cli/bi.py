@@ -33,9 +33,7 @@ def build(folder: Folder = None, as_json: Json = False) -> None:
         print_json({"folder": str(place), "files": written})
         return
     typer.echo(f"{len(written)} files in {place}")
-    typer.echo(
-        "Power BI Desktop opens rtlib.pbip (asks Snowflake) and rtlib-files.pbip (reads what 'rtlib bi export' wrote)"
-    )
+    typer.echo("Power BI Desktop opens rtlib.pbip, which queries Snowflake; 'rtlib bi export' writes one that does not")
 
 
 @bi.command()
@@ -75,10 +73,7 @@ def validate(
 def export(
     to: Annotated[Path, typer.Option("--to", help="Target folder.")] = Path("export"), as_json: Json = False
 ) -> None:
-    """Write the rows of the report to Parquet files.
-
-    With them the report works without Snowflake.
-    """
+    """Write the rows of the report's tables to Parquet files, and a report that reads them without Snowflake."""
     from rtlib.pipeline import power_bi as reports
 
     rows = {}
@@ -88,4 +83,5 @@ def export(
     if as_json:
         print_json({"folder": str(to), "rows": rows})
     else:
-        typer.echo(f"{sum(rows.values()):,} rows in {to.resolve()}; set the parameter Folder of rtlib-files.pbip to it")
+        files = f"{sum(rows.values()):,} rows and rtlib-files.pbip in {to.resolve()}"
+        typer.echo(f"{files}; set its parameter Folder to it")

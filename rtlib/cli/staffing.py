@@ -67,10 +67,10 @@ def forecast_load(
     days: Annotated[int, typer.Option("--days", min=1, max=14, help="Number of days ahead.")] = 7,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Number of parallel processes.")] = 2,
 ) -> None:
-    """Forecast the load of every site and store it.
+    """Forecast the load of every site from the dbt mart interval_load, and store the forecasts.
 
-    The history comes from the warehouse. All models are scored on earlier days; the best is used, and the reason is
-    printed.
+    Each model is tried on earlier days, and the best is chosen; the reason is printed. Run 'rtlib dbt build' first: a
+    mart that lacks finished days is refused.
     """
     from rtlib.cli.bench import progress
     from rtlib.pipeline.planning import forecasting
@@ -89,13 +89,10 @@ def forecast_load(
 
 @staffing.command()
 def plan(as_json: Json = False, domain: DomainName = None) -> None:
-    """Plan staff and shifts for the forecast days.
+    """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
+    from rtlib.pipeline.planning import staff_plan
 
-    The plan is stored in the warehouse.
-    """
-    from rtlib.pipeline.planning import forecasting
-
-    planned = forecasting.plan(_settings(domain))
+    planned = staff_plan.plan(_settings(domain))
     days = [
         {"site": plan.site, "day": str(plan.day), "wages": round(plan.roster.wages, 2),
          "currency": plan.roster.currency, "most": max(plan.roster.staffed),

@@ -114,6 +114,6 @@ def _print_report(report: BuildReport) -> None:
     for broken in report.broken:
         typer.echo(f"not built: {broken.name}: {broken.message or 'a dependency was not built or failed a test'}")
     for failed in report.failed:
-        typer.echo(f"failed: {failed.name}: {failed.said}. {failed.message}")
+        typer.echo(f"failed: {failed.name}: {failed.summary}. {failed.message}")
     models, tests_run = len(report.nodes) - len(report.broken), len(report.checks)
     typer.echo(f"{models} models built, {report.passed} of {tests_run} tests passed, in {report.seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""Forecast: from counts (``unique_id, ds, y``) to what is to come, with intervals; the model is chosen by backtest."""
+"""Forecast: from counts (``unique_id, ds, y``) to forecasts with intervals; a backtest chooses the model."""
 
 from rtlib.forecast.backtest import Backtest
 from rtlib.forecast.base import Model
@@ -11,14 +11,14 @@ from rtlib.forecast.run import ForecastResult, forecast_all
 
 __all__ = [
     "BASELINE",
-    "Backtest",
     "ENSEMBLE",
-    "ForecastResult",
-    "Grid",
     "LEVELS",
     "MODELS",
-    "Model",
     "PLAIN",
+    "Backtest",
+    "ForecastResult",
+    "Grid",
+    "Model",
     "Score",
     "choose",
     "explain",

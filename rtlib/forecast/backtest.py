@@ -1,4 +1,4 @@
-"""Backtest: what each model would have said on earlier days, knowing only what was known then (rolling origin)."""
+"""Backtest: each model's forecasts of earlier days, made from the days before them (rolling origin)."""
 
 from __future__ import annotations
 
@@ -15,66 +15,70 @@ from rtlib.forecast.grid import LEAST_DAYS, Grid, Numbers
 from rtlib.forecast.intervals import LEVELS, quantiles, scaled_errors
 from rtlib.forecast.metrics import Score, naive_error, score
 
-BEST = 3  # how many models an ensemble is made of
+BEST = 3  # number of models in an ensemble
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """What each model said at each origin, and what happened.
+    """The forecasts of each model at each origin, and the values that followed.
 
     Attributes:
         grid: The whole series.
-        origins: How many days were known each time, rising.
-        horizon: How many days were forecast each time.
-        said: For each model, origins × horizon × slots.
+        origins: Number of known days at each origin, rising.
+        horizon: Number of days forecast at each origin.
+        points: Forecasts by model, of shape origins × horizon × slots.
     """
 
     grid: Grid
     origins: tuple[int, ...]
     horizon: int
-    said: Mapping[str, Numbers]
+    points: Mapping[str, Numbers]
 
     @cached_property
     def actual(self) -> Numbers:
-        """What happened, of the same shape."""
-        return np.array([self.grid.values[one : one + self.horizon] for one in self.origins])
+        """The values that followed each origin, of shape origins × horizon × slots."""
+        return np.array([self.grid.values[origin : origin + self.horizon] for origin in self.origins])
 
-    def errors_known(self, name: str, days: int) -> Numbers:
-        """The scaled errors of a model that were known after so many days, in one row."""
+    def errors_known(self, model: str, days: int) -> Numbers:
+        """The scaled errors of a model that are known after ``days`` days, flattened."""
         parts = [
-            scaled_errors(self.actual[place, : days - one], self.said[name][place, : days - one])
-            for place, one in enumerate(self.origins)
-            if one < days
+            scaled_errors(self.actual[index, : days - origin], self.points[model][index, : days - origin])
+            for index, origin in enumerate(self.origins)
+            if origin < days
         ]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def bands(self, name: str) -> Numbers:
-        """The quantiles a model would have given each time, from the errors known by then: a last axis of levels."""
+    def bands(self, model: str) -> Numbers:
+        """The quantiles at each origin, from the errors known there: origins × horizon × slots × levels."""
         return np.array(
-            [quantiles(self.said[name][place], self.errors_known(name, one)) for place, one in enumerate(self.origins)]
+            [
+                quantiles(self.points[model][index], self.errors_known(model, origin))
+                for index, origin in enumerate(self.origins)
+            ]
         )
 
     def scores(self, *, since: int = 0, until: int | None = None) -> dict[str, Score]:
-        """How every model did at the origins from the ``since``-th until before the ``until``-th."""
+        """Score every model at the origins with the indices ``since`` to ``until`` (excluded)."""
         weekdays = np.array([day.weekday() for day in self.grid.days], dtype=float)
-        known = self.origins[since]  # the yardstick of MASE is made of the days before those that are scored
-        usual, some = naive_error(self.grid.values[:known], weekdays[:known]), slice(since, until)
+        known = self.origins[since]  # the yardstick of MASE comes from the days before those that are scored
+        naive = naive_error(self.grid.values[:known], weekdays[:known])
+        scored = slice(since, until)
         return {
-            name: score(self.actual[some], said[some], self.bands(name)[some], LEVELS, naive_error=usual)
-            for name, said in self.said.items()
+            model: score(self.actual[scored], points[scored], self.bands(model)[scored], LEVELS, naive_error=naive)
+            for model, points in self.points.items()
         }
 
-    def errors_before(self, place: int) -> dict[str, float]:
-        """Mean absolute error of every model, by what was known at that origin; empty at the first."""
-        days = self.origins[place] if place < len(self.origins) else len(self.grid.days)
-        known = [(at, days - one) for at, one in enumerate(self.origins) if one < days]
+    def errors_before(self, index: int) -> dict[str, float]:
+        """Mean absolute error of every model on the days known at that origin; empty at the first origin."""
+        days = self.origins[index] if index < len(self.origins) else len(self.grid.days)
+        known = [(earlier, days - origin) for earlier, origin in enumerate(self.origins) if origin < days]
         if not known:
             return {}
         return {
-            name: float(
-                np.nanmean(np.concatenate([np.abs(said[at, :n] - self.actual[at, :n]).ravel() for at, n in known]))
+            model: float(
+                np.nanmean(np.concatenate([np.abs(points[at, :n] - self.actual[at, :n]).ravel() for at, n in known]))
             )
-            for name, said in self.said.items()
+            for model, points in self.points.items()
         }
 
 
@@ -82,7 +86,7 @@ def default_origins(grid: Grid, *, horizon: int, count: int, step: int = 1) -> t
     """The last origins that leave room for the horizon: ``count`` of them, ``step`` days apart.
 
     Raises:
-        ConfigError: The series is too short for a single one.
+        ConfigError: The series is too short for one origin.
     """
     last = len(grid.days) - horizon
     if last < LEAST_DAYS:
@@ -90,31 +94,36 @@ def default_origins(grid: Grid, *, horizon: int, count: int, step: int = 1) -> t
             f"series {grid.unique_id!r} is too short: {len(grid.days)} days for a backtest of {horizon} days ahead",
             cure=f"give at least {LEAST_DAYS + horizon} days of history, or a shorter horizon",
         )
-    return tuple(one for one in range(last - (count - 1) * step, last + 1, step) if one >= LEAST_DAYS)
+    return tuple(origin for origin in range(last - (count - 1) * step, last + 1, step) if origin >= LEAST_DAYS)
 
 
 def predict_at(grid: Grid, model: Model, origins: Sequence[int], *, horizon: int) -> Numbers:
-    """What a model says at each origin; at an origin past the last day that is left to forecast, of days to come.
+    """Forecast from each origin with the days before it.
+
+    An origin with fewer than ``horizon`` days after it forecasts the next days on which the series is open.
 
     Returns:
-        Origins × horizon × slots.
+        Forecasts of shape origins × horizon × slots.
     """
-    return np.array([model.predict(grid.until(one), _ahead(grid, one, horizon)) for one in origins])
+    return np.array([model.predict(grid.until(origin), _days_ahead(grid, origin, horizon)) for origin in origins])
 
 
-def ensemble(backtest: Backtest, said: Mapping[str, Numbers], place: int) -> tuple[Numbers, tuple[str, ...]]:
-    """The mean of the models that had done best by that origin, and their names; of all, at the first.
+def ensemble(backtest: Backtest, points: Mapping[str, Numbers], index: int) -> tuple[Numbers, tuple[str, ...]]:
+    """Average the forecasts of the models with the smallest errors before an origin.
 
     Args:
-        backtest: What the models had said before.
-        said: What they say now, by name, all of one shape.
-        place: Which origin it is; one past the last for days to come.
+        backtest: The models' earlier forecasts.
+        points: Their forecasts at this origin, all of one shape.
+        index: Index of the origin; the number of origins for the days to come.
+
+    Returns:
+        The mean of the ``BEST`` models and their names; at the first origin the mean of all.
     """
-    errors = backtest.errors_before(place)
-    best = sorted(errors, key=lambda name: errors[name])[:BEST] or list(said)
-    return np.mean([said[name] for name in best], axis=0), tuple(best)
+    errors = backtest.errors_before(index)
+    best = sorted(errors, key=lambda model: errors[model])[:BEST] or list(points)
+    return np.mean([points[model] for model in best], axis=0), tuple(best)
 
 
-def _ahead(grid: Grid, origin: int, horizon: int) -> tuple[date, ...]:
+def _days_ahead(grid: Grid, origin: int, horizon: int) -> tuple[date, ...]:
     ahead = grid.days[origin : origin + horizon]
     return ahead if len(ahead) == horizon else grid.until(origin).next_days(horizon)

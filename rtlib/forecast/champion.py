@@ -1,4 +1,4 @@
-"""Champion: which model is taken, by its backtest alone, and why, in words."""
+"""Champion: the choice of a model by its backtest, with the reason in words."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from rtlib.forecast.models import BASELINE, PLAIN
 
 
 def choose(scores: Mapping[str, Score]) -> str:
-    """The model with the smallest mean absolute error; of equals, the one that comes first, which is the simplest."""
-    errors = {name: round(one.mae, 9) if isfinite(one.mae) else float("inf") for name, one in scores.items()}
+    """The model with the smallest mean absolute error; among equals the first, which is the simplest."""
+    errors = {name: round(score.mae, 9) if isfinite(score.mae) else float("inf") for name, score in scores.items()}
     return min(errors, key=lambda name: errors[name])
 
 
 def explain(scores: Mapping[str, Score], *, origins: int, horizon: int) -> str:
-    """Why the champion is the champion, for somebody who has never heard of any of them."""
+    """The reason for the choice, for a reader who does not know the models."""
     name = choose(scores)
     best = scores[name]
     days = "the next day" if horizon == 1 else f"the next {horizon} days"
     parts = [
-        f"{name} is taken: it {_plain(name)}. Asked {origins} times about {days}, {_missed(best)}. "
-        "It was chosen by those very days, which flatters it a little.",
-        _against(name, best, scores),
+        f"{name} is chosen: it {_plain(name)}. In {origins} forecasts of {days}, {_error(best)}. "
+        "The same days chose it, so this error is a little too small.",
+        _comparison(name, best, scores),
         _interval(best),
     ]
     return " ".join(part for part in parts if part)
 
 
 def _plain(name: str) -> str:
-    told = PLAIN.get(name, "")
-    return told if told.split()[:1] in (["repeats"], ["takes"]) else f"uses {told}"
+    text = PLAIN.get(name, "")
+    return text if text.split()[:1] in (["repeats"], ["takes"]) else f"uses {text}"
 
 
-def _missed(best: Score) -> str:
+def _error(best: Score) -> str:
     if isnan(best.wape):
-        return "it was right: nothing happened at all"
-    return f"it missed {best.wape:.1%} of what happened"
+        return "there were no events, and it forecast none"
+    return f"its error was {best.wape:.1%} of all events"
 
 
-def _against(name: str, best: Score, scores: Mapping[str, Score]) -> str:
+def _comparison(name: str, best: Score, scores: Mapping[str, Score]) -> str:
     base = scores.get(BASELINE)
     if base is None or name == BASELINE or not base.mae:
-        others = {other: one.mae for other, one in scores.items() if other != name and isfinite(one.mae)}
+        others = {other: score.mae for other, score in scores.items() if other != name and isfinite(score.mae)}
         if not others:
             return ""
         second = min(others, key=lambda other: others[other])
-        return f"Nothing more elaborate was better; the next was {second}."
-    return f"That is {1 - best.mae / base.mae:.0%} less than the {BASELINE}."
+        return f"No other model was better; the next was {second}."
+    return f"That is {1 - best.mae / base.mae:.0%} below the error of the {BASELINE}."
 
 
 def _interval(best: Score) -> str:
     if isnan(best.coverage_80):
-        return "There were too few errors to say how sure it is."
+        return "There were too few past errors for an interval."
     return f"Its 80 % interval held {best.coverage_80:.0%} of the values."

@@ -1,4 +1,4 @@
-"""Charts: what a series, a backtest and a forecast look like (plotly), in colours that everybody can tell apart."""
+"""Charts: a series, a backtest and a forecast (plotly), in colours safe for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYOUT = {"template": "plotly_white", "margin": {"l": 60, "r": 20, "t": 50, "b":
 
 
 def days_chart(grid: Grid) -> go.Figure:
-    """Every day as a row of colour: patterns, closures and odd days stand out at a glance."""
+    """A heat map with one row for each day: patterns, closures and unusual days stand out."""
     import plotly.graph_objects as go
 
     figure = go.Figure(
@@ -30,55 +30,51 @@ def days_chart(grid: Grid) -> go.Figure:
     return figure.update_layout(**{**LAYOUT, "height": 520}, title=f"{grid.unique_id}: one row a day, newest on top")
 
 
-def scores_chart(outlook: ForecastResult) -> go.Figure:
-    """How much each model missed, the best on top, the champion in colour."""
+def scores_chart(result: ForecastResult) -> go.Figure:
+    """The error (WAPE) of each model, the best on top and the champion in colour."""
     import plotly.graph_objects as go
 
-    names = sorted(outlook.scores, key=lambda name: -outlook.scores[name].wape)
-    shares = [outlook.scores[name].wape for name in names]
-    colours = [BLUE if name == outlook.champion else "#BBBBBB" for name in names]
+    models = sorted(result.scores, key=lambda model: -result.scores[model].wape)
+    errors = [result.scores[model].wape for model in models]
+    colours = [BLUE if model == result.champion else "#BBBBBB" for model in models]
     figure = go.Figure(
-        go.Bar(x=shares, y=names, orientation="h", marker_color=colours, text=[f"{one:.1%}" for one in shares])
+        go.Bar(x=errors, y=models, orientation="h", marker_color=colours, text=[f"{error:.1%}" for error in errors])
     )
-    return figure.update_layout(**LAYOUT, title="Missed, as a share of all that happened").update_xaxes(
-        tickformat=".0%"
-    )
+    return figure.update_layout(**LAYOUT, title="Error (WAPE), as a share of all events").update_xaxes(tickformat=".0%")
 
 
-def backtest_chart(outlook: ForecastResult, model: str, place: int) -> go.Figure:
-    """What a model said at one origin, with its 80 % interval, and what happened."""
-    backtest = outlook.backtest
-    days = outlook.grid.days[backtest.origins[place] :][: backtest.horizon]
-    figure = _fan(
-        outlook.grid, moments(days, outlook.grid.slots), backtest.said[model][place], backtest.bands(model)[place]
-    )
+def backtest_chart(result: ForecastResult, model: str, index: int) -> go.Figure:
+    """A model's forecast at one origin with its 80 % interval, and the values that followed."""
+    backtest = result.backtest
+    days = result.grid.days[backtest.origins[index] :][: backtest.horizon]
+    ds = moments(days, result.grid.slots)
+    figure = _fan(result.grid, ds, backtest.points[model][index], backtest.bands(model)[index])
     figure.add_scatter(
-        x=moments(days, outlook.grid.slots), y=backtest.actual[place].ravel(), mode="markers",
-        marker={"color": ORANGE, "size": 5}, name="what happened",
-    )  # fmt: skip
-    return figure.update_layout(**LAYOUT, title=f"{model}, asked about {days[0]:%A %d %B %Y}")
+        x=ds, y=backtest.actual[index].ravel(), mode="markers", marker={"color": ORANGE, "size": 5}, name="actual"
+    )
+    return figure.update_layout(**LAYOUT, title=f"{model}, forecast of {days[0]:%A %d %B %Y}")
 
 
-def future_chart(outlook: ForecastResult, *, model: str = "") -> go.Figure:
-    """The last two weeks and what is to come, by a model or by the champion."""
-    grid, name = outlook.grid, model or outlook.champion
-    known = slice(-14, None)
-    figure = _fan(grid, moments(outlook.days, grid.slots), outlook.said[name], outlook.bands[name])
+def future_chart(result: ForecastResult, *, model: str = "") -> go.Figure:
+    """The last two weeks and the days to come, by a model or by the champion."""
+    grid, name = result.grid, model or result.champion
+    recent = slice(-14, None)
+    figure = _fan(grid, moments(result.days, grid.slots), result.points[name], result.bands[name])
     figure.add_scatter(
-        x=moments(grid.days[known], grid.slots), y=grid.values[known].ravel(), line={"color": INK, "width": 1},
+        x=moments(grid.days[recent], grid.slots), y=grid.values[recent].ravel(), line={"color": INK, "width": 1},
         name="known",
     )  # fmt: skip
     return figure.update_layout(**LAYOUT, title=f"{grid.unique_id}, forecast by {name}")
 
 
-def _fan(grid: Grid, at: object, point: Numbers, bands: Numbers) -> go.Figure:
+def _fan(grid: Grid, ds: object, points: Numbers, bands: Numbers) -> go.Figure:
     import plotly.graph_objects as go
 
     low, high = (bands[..., int(np.argmin(np.abs(LEVELS - level)))].ravel() for level in (0.1, 0.9))
     figure = go.Figure()
-    figure.add_scatter(x=at, y=high, line={"width": 0}, showlegend=False, hoverinfo="skip")
-    figure.add_scatter(x=at, y=low, line={"width": 0}, fill="tonexty", fillcolor=PALE, name="80 % interval")
-    figure.add_scatter(x=at, y=point.ravel(), line={"color": BLUE, "width": 2}, name="forecast")
+    figure.add_scatter(x=ds, y=high, line={"width": 0}, showlegend=False, hoverinfo="skip")
+    figure.add_scatter(x=ds, y=low, line={"width": 0}, fill="tonexty", fillcolor=PALE, name="80 % interval")
+    figure.add_scatter(x=ds, y=points.ravel(), line={"color": BLUE, "width": 2}, name="forecast")
     return figure.update_yaxes(title=f"count in {grid.interval_minutes} minutes", rangemode="tozero")
 
 

@@ -1,4 +1,4 @@
-"""Grid: a series of counts as a table of days and slots, which is what every model reads."""
+"""Grid: a series of counts as a table of days and slots, the input of every model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Numbers = NDArray[np.float64]
-LEAST_DAYS = 14  # a model has to see every weekday twice
-LONGEST_GAP = 366  # days; what lies before a longer silence says nothing of what is to come, or its year is mistyped
-MOST_CELLS = 20_000_000  # days times slots of one series; 160 MB
+LEAST_DAYS = 14  # two of each weekday
+LONGEST_GAP = 366  # days; data before a longer gap is irrelevant, or its year is mistyped
+MOST_CELLS = 20_000_000  # days × slots of a series; 160 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,13 +27,13 @@ class Grid:
     """The past of one series.
 
     Attributes:
-        unique_id: Its name.
-        interval_minutes: How long a slot is.
-        slots: Minutes after midnight at which a slot of the day begins; hours in which it never counts are left out.
-        days: The days on which it counted, oldest first; days on which it was closed are left out.
-        values: What it counted, one row for each day, one column for each slot; NaN where it is missing.
-        holidays: Days on which it is open although they are holidays, past and to come, each with the share of the
-            series that has it: 1, or less where the series adds up sites of several countries.
+        unique_id: Name of the series.
+        interval_minutes: Length of a slot.
+        slots: Begin of each slot, in minutes after midnight; hours without any count are left out.
+        days: Days with counts, oldest first; closed days are left out.
+        values: Counts, one row for each day and one column for each slot; NaN if missing.
+        holidays: Holidays on which the series is open, past and to come, with the share of the series that has the
+            holiday: 1, or less for the sum of sites in several countries.
     """
 
     unique_id: str
@@ -44,20 +44,20 @@ class Grid:
     holidays: Mapping[date, float] = field(default_factory=dict)
 
     def until(self, days: int) -> Grid:
-        """What was known after so many days."""
+        """The grid as it was known after ``days`` days."""
         return replace(self, days=self.days[:days], values=self.values[:days])
 
     def filled(self) -> Numbers:
-        """The values with estimates where they are missing: that slot's mean, at the level of that day."""
+        """The values, with missing values estimated by the mean of the slot at the level of the day."""
         if not np.isnan(self.values).any():
             return self.values
-        there = ~np.isnan(self.values)
-        usual = np.nansum(self.values, axis=0) / np.maximum(there.sum(axis=0), 1)  # 0 where there never is one
-        level = np.nansum(self.values, axis=1) / np.maximum((there * usual).sum(axis=1), 1e-9)
-        return np.where(there, self.values, level[:, None] * usual)
+        present = ~np.isnan(self.values)
+        means = np.nansum(self.values, axis=0) / np.maximum(present.sum(axis=0), 1)  # 0 for a slot without values
+        level = np.nansum(self.values, axis=1) / np.maximum((present * means).sum(axis=1), 1e-9)
+        return np.where(present, self.values, level[:, None] * means)
 
     def next_days(self, count: int) -> tuple[date, ...]:
-        """The next days on which it is open: those of a weekday on which it ever was."""
+        """The next ``count`` open days: those whose weekday occurs in the past."""
         weekdays = {day.weekday() for day in self.days}
         ahead: list[date] = []
         day = self.days[-1]
@@ -71,32 +71,37 @@ class Grid:
 def grids(
     frame: pd.DataFrame, *, interval_minutes: int, holidays: Mapping[str, Mapping[date, float]] | None = None
 ) -> tuple[Grid, ...]:
-    """Bring a table of series into grids, one for each ``unique_id``, in their order.
+    """Turn a table of series into grids, one for each ``unique_id``, sorted by it.
 
-    A row that is not there, or whose ``y`` is missing, is a value that is missing, not a 0. Slots that a series never
-    has, and days without a single value, count as closed.
+    A missing row or ``y`` is a missing value, not a 0. Slots and days without any value count as closed.
+
+    Example:
+        >>> import pandas as pd
+        >>> ds = pd.date_range("2026-01-05", periods=14 * 24, freq="h")
+        >>> (grid,) = grids(pd.DataFrame({"unique_id": "site", "ds": ds, "y": 1.0}), interval_minutes=60)
+        >>> grid.values.shape
+        (14, 24)
 
     Args:
-        frame: Columns ``unique_id``, ``ds`` (the beginning of an interval: moments without a time zone, or with one
-            and then taken to UTC; text in ISO 8601) and ``y`` (0 or more).
-        interval_minutes: How long an interval is; divides a day.
-        holidays: For each ``unique_id`` the days that are unlike others of their weekday, past and to come, and which
-            share of the series has them; a series that is not in it has none.
+        frame: Columns ``unique_id``, ``ds`` (begin of an interval: a moment without a time zone, or with a time zone,
+            which is converted to UTC; or text in ISO 8601) and ``y`` (0 or more).
+        interval_minutes: Length of an interval; divides a day.
+        holidays: Holidays by ``unique_id``, past and to come, each with the share of the series that has it.
 
     Raises:
-        ConfigError: A column is missing, a row has no series, a series has no value, two rows say something about the
-            same interval, a value is negative or no number, a moment is no beginning of an interval or of a year that
-            cannot be, or a series is too short, too large or silent for more than a year.
+        ConfigError: A column is missing, a row has no series, a series has no value, two rows describe the same
+            interval, a value is negative or not a number, a moment does not begin an interval or has an impossible
+            year, or a series is too short, too large or has a gap of more than a year.
     """
-    told = checked(frame, interval_minutes)
-    made = (_grid(str(name), rows, interval_minutes) for name, rows in told.groupby("unique_id", sort=True))
-    return tuple(replace(one, holidays=dict((holidays or {}).get(one.unique_id, {}))) for one in made)
+    rows = checked(frame, interval_minutes)
+    made = (_grid(str(name), part, interval_minutes) for name, part in rows.groupby("unique_id", sort=True))
+    return tuple(replace(grid, holidays=dict((holidays or {}).get(grid.unique_id, {}))) for grid in made)
 
 
 def _grid(name: str, rows: pd.DataFrame, interval_minutes: int) -> Grid:
     _check_extent(name, sorted(rows["day"].unique()), rows["slot"].nunique())
     table = rows.pivot(index="day", columns="slot", values="y").sort_index()
-    slots, days = tuple(int(one) for one in table.columns), tuple(table.index)
+    slots, days = tuple(int(slot) for slot in table.columns), tuple(table.index)
     return Grid(name, interval_minutes, slots, days, table.to_numpy(dtype=float))
 
 
@@ -115,12 +120,12 @@ def _check_extent(name: str, days: Sequence[date], slots: int) -> None:
     if (after - before).days > LONGEST_GAP:
         raise ConfigError(
             f"series {name!r} has no value between {before} and {after}",
-            cure="mend the years, or leave out what lies before the gap",
+            cure="correct the years, or leave out the rows before the gap",
         )
 
 
 def moments(days: Sequence[date], slots: Sequence[int]) -> pd.DatetimeIndex:
-    """When each slot of each day begins, day by day."""
+    """Begin of each slot of each day, day by day."""
     import pandas as pd
 
     starts = np.array(days, dtype="datetime64[m]")[:, None] + np.array(slots)[None, :]

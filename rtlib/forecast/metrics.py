@@ -1,4 +1,4 @@
-"""Metrics: how wrong a forecast was, each as a number that a newcomer can be told in a sentence."""
+"""Metrics: the error of a forecast, in numbers that a sentence can explain to a newcomer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rtlib.forecast.grid import Numbers
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a backtest says of one model on one series; NaN where there is nothing to divide by.
+    """Scores of one model on one series; NaN where the denominator is 0.
 
     Attributes:
-        mae: Mean absolute error, in events an interval.
-        wape: All errors together as a share of all that happened (0.1: a tenth was missed or made up).
-        mase: The same error as a multiple of what last week's value would have missed within the history
-            (Hyndman and Koehler 2006); below 1 is better than that.
-        bias: What was forecast too much, as a share of all that happened; below 0 it was too little.
-        coverage_80: The share of values within the 80 % interval.
-        pinball: Mean pinball loss over all quantiles, in events: small when the quantiles are both narrow and right.
+        mae: Mean absolute error, in events per interval.
+        wape: Weighted absolute percentage error: the sum of absolute errors as a share of all events.
+        mase: Mean absolute scaled error: ``mae`` divided by the error of last week's value within the history (Hyndman
+            and Koehler 2006); below 1 is better than repeating last week.
+        bias: Sum of errors as a share of all events; above 0 the forecast was too high.
+        coverage_80: Share of values within the 80 % interval.
+        pinball: Mean pinball loss over all quantiles, in events; small if the quantiles are both narrow and right.
     """
 
     mae: float
@@ -32,18 +32,18 @@ class Score:
 
 
 def score(actual: Numbers, point: Numbers, quantiles: Numbers, levels: Numbers, *, naive_error: float) -> Score:
-    """Score forecasts against what happened.
+    """Score forecasts against the actual values.
 
     Args:
-        actual: What happened, of any shape; NaN is left out.
-        point: What was forecast, of the same shape.
-        quantiles: The same with one more, last axis: one number for each of ``levels``; NaN where none was known yet.
-        levels: The quantiles' levels, rising, between 0 and 1.
-        naive_error: Mean absolute error of the seasonal naive within the history.
+        actual: The actual values, of any shape; NaN is left out.
+        point: The forecasts, of the same shape.
+        quantiles: Quantile forecasts, with ``levels`` as an additional last axis; NaN where unknown.
+        levels: Levels of the quantiles, rising, between 0 and 1.
+        naive_error: Mean absolute error of the seasonal naive forecast within the history.
     """
-    seen = ~np.isnan(actual)
-    truth, error = actual[seen], (point - actual)[seen]
-    bands = quantiles[seen]
+    present = ~np.isnan(actual)
+    truth, error = actual[present], (point - actual)[present]
+    bands = quantiles[present]
     known = ~np.isnan(bands).any(axis=-1)
     inside = (truth[known] >= _at(bands[known], levels, 0.1)) & (truth[known] <= _at(bands[known], levels, 0.9))
     mae = float(np.abs(error).mean()) if error.size else np.nan
@@ -58,7 +58,7 @@ def score(actual: Numbers, point: Numbers, quantiles: Numbers, levels: Numbers, 
 
 
 def pinball(actual: Numbers, quantiles: Numbers, levels: Numbers) -> float:
-    """Mean pinball loss: each quantile pays its level for what it is too low, the rest of 1 for what it is too high."""
+    """Mean pinball loss: a quantile costs ``level`` for each event it is too low, ``1 - level`` for each too high."""
     if not actual.size:
         return np.nan
     short = actual[..., None] - quantiles
@@ -66,11 +66,11 @@ def pinball(actual: Numbers, quantiles: Numbers, levels: Numbers) -> float:
 
 
 def naive_error(values: Numbers, weekdays: Numbers) -> float:
-    """Mean absolute difference of each day's values from those of the last day of the same weekday.
+    """Mean absolute difference between the values of each day and of the last day with the same weekday.
 
     Args:
-        values: One row for each day, NaN where a value is missing.
-        weekdays: The weekday of each row.
+        values: One row for each day; NaN if missing.
+        weekdays: Weekday of each row.
     """
     last: dict[int, int] = {}
     pairs = []

@@ -1,4 +1,4 @@
-"""Models: all there are, the simple ones first; where two do equally well, the simpler one is taken."""
+"""Models: all models, the simplest first; among equals the first is chosen."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from rtlib.forecast.prophet import PROPHET
 MODELS: tuple[Model, ...] = (SEASONAL_NAIVE, FOUR_WEEK_MEAN, REGRESSION, ETS, ARIMA_MODEL, PROPHET)
 BASELINE = FOUR_WEEK_MEAN.name
 ENSEMBLE = "ensemble"
-PLAIN = {**{one.name: one.plain for one in MODELS}, ENSEMBLE: "the mean of those that did best so far"}
+PLAIN = {**{model.name: model.plain for model in MODELS}, ENSEMBLE: "the mean of the models that were best so far"}

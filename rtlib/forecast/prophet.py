@@ -1,7 +1,7 @@
-"""Prophet: trend, week and month fitted as curves (Taylor and Letham 2018), on days' totals.
+"""Prophet: trend, week and month fitted as curves (Taylor and Letham 2018), on daily totals.
 
-It is fitted to totals and spread by the profile, as ETS and ARIMA are. Fitted to the slots themselves it takes ten
-times as long and is worse, because one curve has to hold both the day and the week.
+It is fitted to totals and distributed by the profile, as ETS and ARIMA are. Fitted to the slots it takes ten times as
+long and is worse, because one curve has to describe both the day and the week.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ EFFECTS = ("after_closure", "holiday")
 
 
 def prophet(logs: Numbers, past: Grid, days: Sequence[date]) -> Numbers:
-    """The logarithm of totals by Prophet."""
+    """Logarithms of the totals, by Prophet."""
     from cmdstanpy import disable_logging
 
     model = _model(past)
-    with disable_logging():  # it tells of every fit
+    with disable_logging():  # it logs every fit
         model.fit(_table(past, past.days).assign(y=logs))
-    told: Numbers = model.predict(_table(past, days))["yhat"].to_numpy(dtype=float)
-    return told
+    totals: Numbers = model.predict(_table(past, days))["yhat"].to_numpy(dtype=float)
+    return totals
 
 
 def _model(past: Grid) -> Any:
@@ -56,7 +56,7 @@ def _table(past: Grid, days: Sequence[date]) -> pd.DataFrame:
     weekdays = len({day.weekday() for day in past.days})
     effects = features(past, days)[:, weekdays : weekdays + len(EFFECTS)]
     moments = np.array(days, dtype="datetime64[ns]")
-    return pd.DataFrame({"ds": moments, **{name: effects[:, place] for place, name in enumerate(EFFECTS)}})
+    return pd.DataFrame({"ds": moments, **{name: effects[:, column] for column, name in enumerate(EFFECTS)}})
 
 
 PROPHET = Daily("Prophet", "trend, week and month as curves", prophet)

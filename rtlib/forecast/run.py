@@ -1,4 +1,4 @@
-"""Run: backtests and forecasts of many series, side by side in processes, with progress."""
+"""Run: backtests and forecasts of many series in parallel processes, with progress."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ from rtlib.forecast.models import ENSEMBLE, MODELS
 if TYPE_CHECKING:
     import pandas as pd
 
-TaskProgress = Callable[[int, int, str], None]  # how many tasks are done, of how many, and what was done last
-MOST = 1_000  # days ahead, origins, days between them, processes: no more of any
-CHUNK = 16  # origins in one task: enough to be worth sending, few enough to share out
+TaskProgress = Callable[[int, int, str], None]  # tasks done, tasks in all, description of the last
+TaskKey = tuple[str, str, int]  # series, model, first origin
+MOST = 1_000  # upper limit of horizon, origins, step and workers
+CHUNK = 16  # origins in one task: few enough to share out, enough to outweigh the cost of sending
 
 
 @dataclass(frozen=True)
 class ForecastResult:
-    """All there is to say about the days to come of one series.
+    """Forecasts and backtest of one series.
 
     Attributes:
-        grid: Its past.
+        grid: The past of the series.
         days: The days that were forecast.
-        said: What each model says of them, days × slots.
-        bands: The quantiles (``LEVELS``) about it, days × slots × levels.
-        backtest: How each did before.
-        scores: The same as numbers.
-        champion: The model to believe.
-        why: Why, in words.
+        points: Forecasts by model, of shape days × slots.
+        bands: Quantiles (``LEVELS``) by model, of shape days × slots × levels.
+        backtest: The models' forecasts of earlier days.
+        scores: Scores of the backtest by model.
+        champion: Name of the chosen model.
+        why: The reason for the choice, in words.
     """
 
     grid: Grid
     days: tuple[date, ...]
-    said: dict[str, Numbers]
+    points: dict[str, Numbers]
     bands: dict[str, Numbers]
     backtest: Backtest
     scores: dict[str, Score]
@@ -60,12 +61,12 @@ class ForecastResult:
         ds = moments(self.days, self.grid.slots)
         names = [f"q{round(100 * level):02d}" for level in LEVELS]
         parts = []
-        for model, said in self.said.items():
+        for model, points in self.points.items():
             part = pd.DataFrame(self.bands[model].reshape(len(ds), -1), columns=names)
             part.insert(0, "unique_id", self.grid.unique_id)
             part.insert(1, "ds", ds)
             part.insert(2, "model", model)
-            part.insert(3, "mean", said.ravel())
+            part.insert(3, "mean", points.ravel())
             part.insert(4, "is_champion", model == self.champion)
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
@@ -79,7 +80,7 @@ class _Task:
     horizon: int
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> TaskKey:
         return self.grid.unique_id, self.model.name, self.origins[0]
 
 
@@ -93,107 +94,109 @@ def forecast_all(
     workers: int = 2,
     notify: TaskProgress | None = None,
 ) -> tuple[ForecastResult, ...]:
-    """Backtest every model on every series, choose, and forecast the days that follow.
+    """Backtest every model on every series, choose a champion, and forecast the days that follow.
+
+    Example:
+        >>> from rtlib.forecast.bank import bank_grid
+        >>> (result,) = forecast_all([bank_grid(interval_minutes=30)], origins=25)  # doctest: +SKIP
+        >>> print(result.why)  # doctest: +SKIP
 
     Args:
         grids: The series.
-        horizon: How many days are forecast.
-        origins: At how many earlier days the models are tried.
-        step: How many days lie between those.
-        models: Which models; with more than two, an ensemble of the best is added.
-        workers: How many processes; 1 stays in this one.
-        notify: Called after each piece of work.
+        horizon: Number of days to forecast.
+        origins: Number of earlier days from which the models are tried.
+        step: Days between the origins.
+        models: The models; with more than two, an ensemble of the best is added.
+        workers: Number of processes; 1 stays in this process.
+        notify: Called after each task.
 
     Raises:
-        ConfigError: A series is too short, there is none, two have the same name, no model is given, or horizon,
-            origins, step or workers is no whole number from 1 to ``MOST``.
+        ConfigError: A series is too short, there is no series or no model, two have the same name, or horizon,
+            origins, step or workers is not a whole number from 1 to ``MOST``.
     """
     for name, value in (("horizon", horizon), ("origins", origins), ("step", step), ("workers", workers)):
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
             raise ConfigError(f"{name} is {value!r}", cure=f"give a whole number from 1 to {MOST}")
     _check_names(grids, models)
-    before = {one.unique_id: default_origins(one, horizon=horizon, count=origins, step=step) for one in grids}
+    origins_of = {grid.unique_id: default_origins(grid, horizon=horizon, count=origins, step=step) for grid in grids}
     tasks = [
-        _Task(grid, model, some, horizon)
+        _Task(grid, model, chunk, horizon)
         for grid in grids
         for model in models
-        for some in _chunks((*before[grid.unique_id], len(grid.days)))
+        for chunk in _chunks((*origins_of[grid.unique_id], len(grid.days)))
     ]
-    said = _work(tasks, workers, notify)
-    return tuple(_outlook(grid, before[grid.unique_id], horizon, models, said) for grid in grids)
+    points = _run_tasks(tasks, workers, notify)
+    return tuple(_result(grid, origins_of[grid.unique_id], horizon, models, points) for grid in grids)
 
 
 def _check_names(grids: Sequence[Grid], models: Sequence[Model]) -> None:
-    """Results are kept by the names of series and models: of two with the same name one would be lost."""
-    for kind, names in (("series", [one.unique_id for one in grids]), ("model", [one.name for one in models])):
+    """Refuse duplicate names: results are keyed by series and model, so a duplicate would overwrite another."""
+    for kind, names in (("series", [grid.unique_id for grid in grids]), ("model", [model.name for model in models])):
         if not names:
             raise ConfigError(f"there is no {kind} to forecast with", cure=f"give at least one {kind}")
-        twice = next((one for one in names if names.count(one) > 1), None)
-        if twice is not None:
-            raise ConfigError(f"there are two {kind} called {twice!r}", cure="give each a name of its own")
+        duplicate = next((name for name in names if names.count(name) > 1), None)
+        if duplicate is not None:
+            raise ConfigError(f"there are two {kind} called {duplicate!r}", cure="give each a name of its own")
 
 
 def _chunks(origins: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
     return (origins[start : start + CHUNK] for start in range(0, len(origins), CHUNK))
 
 
-def _work(tasks: Sequence[_Task], workers: int, notify: TaskProgress | None) -> dict[tuple[str, str, int], Numbers]:
-    done: dict[tuple[str, str, int], Numbers] = {}
-    for task, found in _in_one(tasks) if workers == 1 else _in_many(tasks, workers):
-        done[task.key] = found
+def _run_tasks(tasks: Sequence[_Task], workers: int, notify: TaskProgress | None) -> dict[TaskKey, Numbers]:
+    done: dict[TaskKey, Numbers] = {}
+    for task, points in _in_this_process(tasks) if workers == 1 else _in_processes(tasks, workers):
+        done[task.key] = points
         if notify:
             notify(len(done), len(tasks), f"{task.model.name}, {task.grid.unique_id}")
     return done
 
 
-def _in_one(tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Numbers]]:
-    return ((task, _run(task)) for task in tasks)
+def _in_this_process(tasks: Iterable[_Task]) -> Iterator[tuple[_Task, Numbers]]:
+    return ((task, _predict(task)) for task in tasks)
 
 
-def _in_many(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[_Task, Numbers]]:
-    # Spawned, because a fork of a notebook's kernel would carry its threads' locks along. Each with one thread for
-    # linear algebra: on tables as small as ours more of them only wait for one another, at twenty times the cost.
+def _in_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[_Task, Numbers]]:
+    # Spawned, because a fork of a notebook's kernel would inherit its locks. Each with one thread for linear algebra:
+    # on tables of this size several threads only wait for one another, at twenty times the cost.
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=os.putenv,
         initargs=("OPENBLAS_NUM_THREADS", "1"),
     ) as pool:
-        waiting = {pool.submit(_run, task): task for task in tasks}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        submitted = {pool.submit(_predict, task): task for task in tasks}
+        for future in as_completed(submitted):
+            yield submitted[future], future.result()
 
 
-def _run(task: _Task) -> Numbers:
+def _predict(task: _Task) -> Numbers:
     return predict_at(task.grid, task.model, task.origins, horizon=task.horizon)
 
 
-def _outlook(
-    grid: Grid,
-    origins: tuple[int, ...],
-    horizon: int,
-    models: Sequence[Model],
-    done: dict[tuple[str, str, int], Numbers],
+def _result(
+    grid: Grid, origins: tuple[int, ...], horizon: int, models: Sequence[Model], done: dict[TaskKey, Numbers]
 ) -> ForecastResult:
-    starts = [some[0] for some in _chunks((*origins, len(grid.days)))]
-    everything = {
-        one.name: np.concatenate([done[grid.unique_id, one.name, start] for start in starts]) for one in models
+    starts = [chunk[0] for chunk in _chunks((*origins, len(grid.days)))]
+    every_origin = {
+        model.name: np.concatenate([done[grid.unique_id, model.name, start] for start in starts]) for model in models
     }
-    backtest = Backtest(grid, origins, horizon, {name: told[:-1] for name, told in everything.items()})
-    said = {name: told[-1] for name, told in everything.items()}
+    # The last origin is the end of the series: its forecast is that of the days to come.
+    backtest = Backtest(grid, origins, horizon, {model: points[:-1] for model, points in every_origin.items()})
+    ahead = {model: points[-1] for model, points in every_origin.items()}
     if len(models) > 2:
-        backtest, said = _with_ensemble(backtest, said)
-    bands = {name: quantiles(told, backtest.errors_known(name, len(grid.days))) for name, told in said.items()}
+        backtest, ahead = _with_ensemble(backtest, ahead)
+    bands = {model: quantiles(points, backtest.errors_known(model, len(grid.days))) for model, points in ahead.items()}
     scores = backtest.scores()
     why = explain(scores, origins=len(origins), horizon=horizon)
-    return ForecastResult(grid, grid.next_days(horizon), said, bands, backtest, scores, choose(scores), why)
+    return ForecastResult(grid, grid.next_days(horizon), ahead, bands, backtest, scores, choose(scores), why)
 
 
-def _with_ensemble(backtest: Backtest, said: dict[str, Numbers]) -> tuple[Backtest, dict[str, Numbers]]:
-    """The same with the ensemble of each moment, made of the models that had done best until then."""
-    before = [
-        ensemble(backtest, {name: told[place] for name, told in backtest.said.items()}, place)[0]
-        for place in range(len(backtest.origins))
+def _with_ensemble(backtest: Backtest, ahead: dict[str, Numbers]) -> tuple[Backtest, dict[str, Numbers]]:
+    """Add the ensemble, made at each origin of the models that were best before it."""
+    earlier = [
+        ensemble(backtest, {model: points[index] for model, points in backtest.points.items()}, index)[0]
+        for index in range(len(backtest.origins))
     ]
-    now, _ = ensemble(backtest, said, len(backtest.origins))
-    return replace(backtest, said={**backtest.said, ENSEMBLE: np.array(before)}), {**said, ENSEMBLE: now}
+    mean, _ = ensemble(backtest, ahead, len(backtest.origins))
+    return replace(backtest, points={**backtest.points, ENSEMBLE: np.array(earlier)}), {**ahead, ENSEMBLE: mean}

@@ -1,11 +1,11 @@
-"""Pages: what the app's further pages show, gathered when one of them is looked at."""
+"""Page data: the data of the app's pages, read from the warehouse when a page is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
@@ -18,7 +18,8 @@ from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.plan_store import interval_load, read_backtests, read_forecasts, read_staffing
+from rtlib.warehouse.load_mart import interval_load
+from rtlib.warehouse.plan_store import read_backtests, read_forecasts, read_staffing
 from rtlib.warehouse.reads import counts, rejected_reasons
 from rtlib.warehouse.windows import compare_windows
 
@@ -26,20 +27,21 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
 BACK, AHEAD = timedelta(days=2), timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanData:
     """Load, forecast and plan of a domain as a whole, in intervals of ``INTERVAL_MINUTES``; moments are aware.
 
     Attributes:
-        role: Who is planned.
-        load: What happened in the two days before the forecast, and since: (begin, events); None where nothing did.
-        forecast: (begin, mean, lower, upper) of the champion, 80 %.
-        staff: (begin, required, planned) over all sites.
-        scores: Rows of (model, WAPE, coverage of the 80 % interval, chosen), the best first.
-        why: Why the champion was chosen.
+        role: The role that is planned.
+        load: Rows of (begin, events) from two days before the forecast on, as of dbt's last run; None if not measured.
+        forecast: Rows of (begin, mean, lower, upper) of the champion, with the 80 % interval.
+        staff: Rows of (begin, required, planned) over all sites.
+        scores: Rows of (model, WAPE, coverage of the 80 % interval, whether it is the champion), the best first.
+        why: The reason for the choice of the champion.
     """
 
     role: str
@@ -52,17 +54,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is known of the data's quality.
+    """The quality of the data.
 
     Attributes:
-        events, duplicates, rejected: Held, removed, and refused so far.
-        reasons: How many records were rejected for each reason, the most frequent first.
-        windows: How many windows of the speed layer are closed: neither layer will change them any more.
-        late: Those of them that differ from their exact recomputation by events behind the watermark.
-        not_measured: Those of them that hold events and that the speed layer was told nothing of.
-        unexplained: Those of them that differ for no known reason.
-        report: What dbt did when it ran last; None before.
-        freshness: How old the newest row of each source was when dbt asked.
+        events, duplicates, rejected: Numbers of stored events, removed duplicates and rejected records.
+        reasons: Number of rejected records by reason, the most frequent first.
+        windows: Number of closed windows of the speed layer, which neither layer will change.
+        late: Closed windows that differ from their exact count by events behind the watermark.
+        not_measured: Closed windows with events for which the speed layer has no KPI.
+        unexplained: Closed windows that differ for no known reason.
+        report: dbt's last run; None before the first.
+        freshness: Age of the newest row of each source at dbt's last check.
     """
 
     events: int
@@ -77,11 +79,11 @@ class Quality:
     freshness: tuple[Reading, ...]
 
 
-class Pages:
-    """Reads the warehouse for the pages; each call takes some tenths of a second.
+class PageData:
+    """Reads the warehouse for the pages; a call takes some tenths of a second.
 
     Args:
-        settings: Which domain, and where.
+        settings: The domain, and the address of the warehouse.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -90,43 +92,38 @@ class Pages:
 
     @property
     def receiver(self) -> str | None:
-        """Where the local receiver shows the cards, a link with its key; None when they go to Teams."""
+        """The link to the local receiver's page of cards, with its key; None if the cards go to Teams."""
         if self._settings.teams_webhook_url is not None:
             return None
         try:
             return receiver_address(self._settings).page.get_secret_value()
-        except ServiceError:  # the stack was stopped: nothing answers there, and the frame says so
+        except ServiceError:  # the stack is down; the frame on the page shows that nothing answers
             return f"http://127.0.0.1:{self._settings.ports['receiver']}/"
 
-    def plan(self) -> Plan:
+    def plan(self) -> PlanData:
         """Load, forecast and plan."""
         name, role = self._domain.name, self._domain.staffing
-        ahead = self._run(lambda connection: read_forecasts(connection, name))
-        forecast = [one for one in ahead if one["site"] == EVERYWHERE]
-        begin = min((one["interval_start"] for one in forecast), default=None)
-        load = self._run(
-            lambda connection: interval_load(connection, name, kinds=role.kinds, interval_minutes=INTERVAL_MINUTES)
-        )
-        every = self._run(lambda connection: read_backtests(connection, name))
-        scores = [one for one in every if one["site"] == EVERYWHERE]
-        return Plan(
+        forecast = [row for row in self._run(read_forecasts, name) if row["site"] == EVERYWHERE]
+        begin = min((row["interval_start"] for row in forecast), default=None)
+        scores = [row for row in self._run(read_backtests, name) if row["site"] == EVERYWHERE]
+        return PlanData(
             role=role.title,
-            load=_load(load, begin),
+            load=_load(self._run(interval_load, name), begin),
             forecast=tuple(
-                (_utc(one["interval_start"]), one["mean"], one["lower_80"], one["upper_80"])
-                for one in forecast
-                if begin and one["interval_start"] < begin + AHEAD
+                (_utc(row["interval_start"]), row["mean"], row["lower_80"], row["upper_80"])
+                for row in forecast
+                if begin and row["interval_start"] < begin + AHEAD
             ),
-            staff=_staff(self._run(lambda connection: read_staffing(connection, name)), begin),
-            scores=tuple((one["model"], one["wape"], one["coverage_80"], bool(one["is_champion"])) for one in scores),
-            why=next((str(one["why"] or "") for one in scores if one["is_champion"]), ""),
+            staff=_staff(self._run(read_staffing, name), begin),
+            scores=tuple((row["model"], row["wape"], row["coverage_80"], bool(row["is_champion"])) for row in scores),
+            why=next((str(row["why"] or "") for row in scores if row["is_champion"]), ""),
         )
 
     def quality(self) -> Quality:
         """Counts, reasons, reconciliation and dbt's tests."""
         name, settings = self._domain.name, self._settings
-        held = self._run(lambda connection: counts(connection, name))
-        # As dbt has it: later than the watermark, and as much again for what is on its way.
+        held = self._run(counts, name)
+        # As in dbt: the watermark, and as much again for records on their way.
         open_for = timedelta(seconds=settings.window_seconds + 2 * settings.watermark_seconds)
         closed = self._run(
             lambda connection: compare_windows(
@@ -138,52 +135,53 @@ class Pages:
             events=held.raw_events,
             duplicates=held.duplicates,
             rejected=held.rejected,
-            reasons=self._run(lambda connection: rejected_reasons(connection, name)),
+            reasons=self._run(rejected_reasons, name),
             windows=closed.windows,
             late=len(closed.different) - len(different),
-            not_measured=sum(not one.measured for one in different),
-            unexplained=sum(one.measured for one in different),
+            not_measured=sum(not window.measured for window in different),
+            unexplained=sum(window.measured for window in different),
             report=last_report(settings),
             freshness=source_readings(settings),
         )
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The newest messages, the newest first."""
-        return self._run(lambda connection: alert_outbox.recent(connection, self._domain.name))
+        """The latest messages, the newest first."""
+        return self._run(alert_outbox.recent, self._domain.name)
 
     def acknowledge(self, key: str) -> None:
-        """Note that somebody has seen to an alert."""
-        self._run(lambda connection: alert_outbox.acknowledge(connection, key))
+        """Mark an alert as acknowledged."""
+        self._run(alert_outbox.acknowledge, key)
 
     def mute(self, site: str, rule: str, *, hours: float) -> None:
-        """Call nobody for this rule at this site for some hours."""
+        """Send no cards for this rule at this site for ``hours`` hours."""
         until = datetime.now(UTC) + timedelta(hours=hours)
         self._run(lambda connection: alert_outbox.mute(connection, self._domain.name, site, rule, until=until))
 
     def mutes(self) -> list[dict[str, Any]]:
-        """The mutes that hold: ``site``, ``rule``, ``title`` and ``until``."""
-        return self._run(lambda connection: alert_outbox.mutes(connection, self._domain.name))
+        """The active mutes: ``site``, ``rule``, ``title`` and ``until``."""
+        return self._run(alert_outbox.mutes, self._domain.name)
 
     def unmute(self, site: str, rule: str) -> None:
-        """Call people again for this rule at this site."""
-        self._run(lambda connection: alert_outbox.unmute(connection, self._domain.name, site, rule))
+        """End the mute of this rule at this site."""
+        self._run(alert_outbox.unmute, self._domain.name, site, rule)
 
     def send_again(self, key: str) -> None:
-        """Send an alert's card once more that was given up."""
-        self._run(lambda connection: alert_outbox.send_again(connection, key))
+        """Send the card of an undelivered alert again."""
+        self._run(alert_outbox.send_again, key)
 
     def choices(self, kind: str) -> list[tuple[str, str]]:
-        """(title, name) of what can be asked about on a page."""
+        """(title, name) of the subjects that a page can explain."""
         return choices(self._domain, kind)
 
-    def _run(self, work: Callable[[SnowflakeConnection], Result]) -> Result:
-        return self._warehouse.run(work)
+    def _run(self, work: Callable[Concatenate[SnowflakeConnection, Parameters], Result],
+             *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:  # fmt: skip
+        return self._warehouse.run(lambda connection: work(connection, *args, **kwargs))
 
 
 def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float | None], ...]:
     total: dict[datetime, float] = {}
-    for one in rows:
-        total[one["interval_start"]] = total.get(one["interval_start"], 0.0) + float(one["events"])
+    for row in rows:
+        total[row["interval_start"]] = total.get(row["interval_start"], 0.0) + float(row["events"])
     newest = begin or max(total, default=None)
     if newest is None:
         return ()
@@ -191,15 +189,15 @@ def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tu
     if not shown:
         return ()
     step = timedelta(minutes=INTERVAL_MINUTES)
-    every = (min(shown) + number * step for number in range((max(shown) - min(shown)) // step + 1))
-    return tuple((_utc(at), total.get(at)) for at in every)
+    starts = (min(shown) + index * step for index in range((max(shown) - min(shown)) // step + 1))
+    return tuple((_utc(start), total.get(start)) for start in starts)
 
 
 def _staff(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float, float], ...]:
     total: dict[datetime, tuple[float, float]] = {}
-    for one in rows:
-        required, planned = total.get(one["interval_start"], (0.0, 0.0))
-        total[one["interval_start"]] = required + float(one["required"]), planned + float(one["planned"])
+    for row in rows:
+        required, planned = total.get(row["interval_start"], (0.0, 0.0))
+        total[row["interval_start"]] = required + float(row["required"]), planned + float(row["planned"])
     first = begin or min(total, default=None)
     return tuple((_utc(at), *total[at]) for at in sorted(total) if first and first <= at < first + AHEAD)
 

@@ -1,4 +1,4 @@
-"""Staffing: from a forecast and a service target to people on shifts, with what it costs; pure functions."""
+"""Staffing: from a forecast and a service target to people on shifts and their cost; pure functions."""
 
 from rtlib.staffing.erlang_a import agents_needed_a, erlang_a
 from rtlib.staffing.erlang_c import Service, agents_needed, erlang_b, erlang_c, offered_load, p_wait

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtlib.domains import Staffing
 from rtlib.staffing.erlang_c import erlang_c
 from rtlib.staffing.roster import Roster
-from rtlib.staffing.whatif import Demand, WhatIf, what_if
+from rtlib.staffing.whatif import DayDemand, WhatIf, what_if
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -18,67 +18,74 @@ LAYOUT = {"template": "plotly_white", "margin": {"l": 60, "r": 20, "t": 50, "b":
 
 
 def service_chart(load: float, *, aht_seconds: float, within_seconds: float, target: float) -> go.Figure:
-    """What each further agent adds: nothing, then almost everything, then nothing again."""
+    """Service level and occupancy by number of agents: a steep rise between two plateaus."""
     import plotly.graph_objects as go
 
     agents = list(range(max(1, int(load) - 1), int(load) + 12))
-    told = [erlang_c(load, one, aht_seconds=aht_seconds, within_seconds=within_seconds) for one in agents]
+    services = [erlang_c(load, count, aht_seconds=aht_seconds, within_seconds=within_seconds) for count in agents]
     figure = go.Figure()
-    figure.add_scatter(x=agents, y=[one.service_level for one in told], name="taken in time", line={"color": BLUE})
-    figure.add_scatter(x=agents, y=[one.occupancy for one in told], name="occupancy", line={"color": ORANGE})
-    figure.add_hline(target, line={"dash": "dot", "color": INK}, annotation_text="the promise")
+    figure.add_scatter(
+        x=agents, y=[service.service_level for service in services], name="answered in time", line={"color": BLUE}
+    )
+    figure.add_scatter(
+        x=agents, y=[service.occupancy for service in services], name="occupancy", line={"color": ORANGE}
+    )
+    figure.add_hline(target, line={"dash": "dot", "color": INK}, annotation_text="target")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     return figure.update_layout(**LAYOUT, title=f"{load:g} Erlangs").update_xaxes(title="agents", dtick=1)
 
 
-def day_chart(demand: Demand, told: WhatIf, *, role: Staffing) -> go.Figure:
-    """A day's people, above the contacts they are there for."""
+def day_chart(demand: DayDemand, scenario: WhatIf, *, role: Staffing) -> go.Figure:
+    """The people of a day above its contacts."""
     import plotly.graph_objects as go
 
     clock = _clock(demand.interval_minutes, len(demand.contacts))
     figure = go.Figure()
     figure.add_bar(x=clock, y=demand.at(0.5), name="contacts, median", marker_color="#CCCCCC")
     figure.add_scatter(
-        x=clock, y=list(told.needed), name="people needed", line={"color": BLUE, "shape": "hv"}, yaxis="y2"
+        x=clock, y=list(scenario.needed), name="people needed", line={"color": BLUE, "shape": "hv"}, yaxis="y2"
     )
     figure.update_layout(
         **LAYOUT, yaxis2={"overlaying": "y", "side": "right", "title": "people", "rangemode": "tozero"},
-        title=f"planned for the {told.level:.0%} quantile: {told.paid:,.0f} {role.currency} paid, "
-        f"{told.missing:,.0f} expected for hours too few, {told.cost:,.0f} together",
+        title=f"planned for the {scenario.level:.0%} quantile: {scenario.paid:,.0f} {role.currency} in wages, "
+        f"{scenario.missing:,.0f} expected for missing hours, {scenario.cost:,.0f} in all",
     )  # fmt: skip
     return figure.update_yaxes(title="contacts", selector={"side": None})
 
 
-def cost_chart(role: Staffing, demand: Demand, levels: Sequence[float]) -> go.Figure:
-    """What a day costs on average, for each quantile one may plan for: the cost of being wrong on either side."""
+def cost_chart(role: Staffing, demand: DayDemand, levels: Sequence[float]) -> go.Figure:
+    """Average cost of a day by planned quantile: wages, missing hours, and their sum."""
     import plotly.graph_objects as go
 
-    told = [what_if(role, demand, level=level) for level in levels]
+    scenarios = [what_if(role, demand, level=level) for level in levels]
     best = what_if(role, demand)
     figure = go.Figure()
-    figure.add_scatter(x=levels, y=[one.paid for one in told], name="paid", line={"color": GREEN})
-    figure.add_scatter(x=levels, y=[one.missing for one in told], name="missing", line={"color": ORANGE})
-    figure.add_scatter(x=levels, y=[one.cost for one in told], name="together", line={"color": BLUE, "width": 3})
-    figure.add_vline(best.level, line={"dash": "dot", "color": INK}, annotation_text="what the costs ask for")
+    figure.add_scatter(x=levels, y=[scenario.paid for scenario in scenarios], name="wages", line={"color": GREEN})
+    figure.add_scatter(
+        x=levels, y=[scenario.missing for scenario in scenarios], name="missing hours", line={"color": ORANGE}
+    )
+    costs = [scenario.cost for scenario in scenarios]
+    figure.add_scatter(x=levels, y=costs, name="sum", line={"color": BLUE, "width": 3})
+    figure.add_vline(best.level, line={"dash": "dot", "color": INK}, annotation_text="best for these costs")
     figure.update_yaxes(title=role.currency, rangemode="tozero")
     return figure.update_layout(**LAYOUT, title="A day's cost").update_xaxes(title="planned quantile", tickformat=".0%")
 
 
 def roster_chart(roster: Roster, needed: Sequence[int]) -> go.Figure:
-    """Who is needed and who is there, interval by interval."""
+    """People needed and people on shift, by interval."""
     import plotly.graph_objects as go
 
     clock = _clock(roster.interval_minutes, len(roster.staffed))
-    places = list(roster.opens)
+    slots = list(roster.opens)
     figure = go.Figure()
-    figure.add_bar(x=[clock[one] for one in places], y=[roster.staffed[one] for one in places], name="on shift",
+    figure.add_bar(x=[clock[slot] for slot in slots], y=[roster.staffed[slot] for slot in slots], name="on shift",
                    marker_color="#9ecae1")  # fmt: skip
-    figure.add_scatter(x=[clock[one] for one in places], y=[needed[one] for one in places], name="needed",
+    figure.add_scatter(x=[clock[slot] for slot in slots], y=[needed[slot] for slot in slots], name="needed",
                        line={"color": INK, "shape": "hvh"})  # fmt: skip
-    shifts = sum(number for _, number in roster.shifts)
-    title = f"{shifts} shifts, {roster.wages:,.0f} {roster.currency}, {roster.missing_hours(needed):g} hours left open"
+    shifts = sum(count for _, count in roster.shifts)
+    title = f"{shifts} shifts, {roster.wages:,.0f} {roster.currency}, {roster.missing_hours(needed):g} hours uncovered"
     return figure.update_layout(**LAYOUT, title=title, bargap=0).update_yaxes(title="people")
 
 
 def _clock(interval_minutes: int, count: int) -> list[str]:
-    return [f"{place * interval_minutes // 60:02d}:{place * interval_minutes % 60:02d}" for place in range(count)]
+    return [f"{slot * interval_minutes // 60:02d}:{slot * interval_minutes % 60:02d}" for slot in range(count)]

@@ -1,7 +1,7 @@
-"""Waiting: Erlang C, how long contacts wait when nobody gives up (the M/M/n queue).
+"""Erlang C: waiting times when nobody gives up (the M/M/n queue).
 
-Contacts arrive at random (Poisson), take an exponential time each, and wait in one line for any of ``n`` agents. The
-formulas are A. K. Erlang's of 1917, as in L. Kleinrock, Queueing Systems, volume 1 (1975), chapter 3.
+Contacts arrive at random (Poisson), take an exponential handling time, and wait in one queue for any of ``n`` agents.
+Source: A. K. Erlang (1917), as in L. Kleinrock, Queueing Systems, volume 1 (1975), chapter 3.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ from math import exp, inf, isfinite
 
 from rtlib.errors import ConfigError
 
-MOST = 1_000_000  # Erlangs; the counting takes one step for each agent
+MOST = 1_000_000  # Erlangs; the recursion takes a step for each agent
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """How well a number of agents serves a load.
 
-    ``service_level`` is the share of all contacts taken in time, ``p_wait`` the share that waits at all,
-    ``asa_seconds`` the mean wait, ``occupancy`` the share of an agent's time that contacts take, ``abandoned`` the
-    share of contacts that give up.
+    Attributes:
+        agents: Number of agents.
+        service_level: Share of all contacts that are answered in time.
+        p_wait: Share of contacts that wait at all.
+        asa_seconds: Mean wait (average speed of answer).
+        occupancy: Share of the agents' time that contacts take.
+        abandoned: Share of contacts that give up.
     """
 
     agents: int
@@ -34,18 +38,20 @@ class Service:
 
 
 def offered_load(contacts: float, *, interval_minutes: float, aht_seconds: float) -> float:
-    """The load in Erlangs: how many agents the contacts of an interval would keep busy without a pause.
+    """The offered load in Erlangs: the number of agents that the contacts of an interval keep busy without a pause.
 
     Example:
         >>> offered_load(100, interval_minutes=30, aht_seconds=180)
         10.0
 
     Raises:
-        ConfigError: A number is negative or no number, the interval or the handling time is 0, or the load is beyond
-            all call centres (``MOST``).
+        ConfigError: A number is negative or not finite, the interval or the handling time is 0, or the load exceeds
+            ``MOST``.
     """
-    if not all(isfinite(one) for one in (contacts, interval_minutes, aht_seconds)):
-        raise ConfigError("a number that is no number, or has no end", cure="give a finite number")
+    if not all(isfinite(number) for number in (contacts, interval_minutes, aht_seconds)):
+        raise ConfigError(
+            f"not a finite number among {contacts}, {interval_minutes} and {aht_seconds}", cure="give finite numbers"
+        )
     if contacts < 0:
         raise ConfigError(f"{contacts} contacts in an interval", cure="give 0 or more")
     if interval_minutes <= 0 or aht_seconds <= 0:
@@ -54,17 +60,17 @@ def offered_load(contacts: float, *, interval_minutes: float, aht_seconds: float
         )
     load = contacts * aht_seconds / (interval_minutes * 60)
     if load > MOST:
-        raise ConfigError(f"a load of {load:,.0f} Erlangs", cure=f"give one of at most {MOST:,}")
+        raise ConfigError(f"a load of {load:,.0f} Erlangs", cure=f"give at most {MOST:,}")
     return load
 
 
 def erlang_b(load: float, agents: int) -> float:
-    """Erlang B: the share of contacts that finds all agents busy when nobody may wait."""
+    """Erlang B: the share of contacts that find all agents busy when there is no queue."""
     return next(islice(_blocked(load), agents, None))
 
 
 def p_wait(load: float, agents: int) -> float:
-    """Erlang C: the probability that a contact has to wait; 1 when the agents cannot cope.
+    """Erlang C: the probability that a contact has to wait; 1 if the load is at least the number of agents.
 
     Example:
         >>> round(p_wait(10, 14), 4)
@@ -74,44 +80,60 @@ def p_wait(load: float, agents: int) -> float:
 
 
 def erlang_c(load: float, agents: int, *, aht_seconds: float, within_seconds: float) -> Service:
-    """What ``agents`` agents make of a load (in Erlangs), with ``within_seconds`` as the promise.
+    """Service of a number of agents when nobody gives up.
 
-    Agents who cannot cope give a service level of 0 and a wait without end.
+    If the load is at least the number of agents, the service level is 0 and the wait infinite.
 
     Example:
         >>> round(erlang_c(10, 14, aht_seconds=180, within_seconds=20).service_level, 4)
         0.8884
+
+    Args:
+        load: Offered load in Erlangs.
+        agents: Number of agents.
+        aht_seconds: Mean handling time of a contact.
+        within_seconds: Waiting time that counts as in time.
     """
     return _service(load, agents, p_wait(load, agents), aht_seconds, within_seconds)
 
 
 def agents_needed(load: float, *, aht_seconds: float, target: float, within_seconds: float) -> Service:
-    """The fewest agents that take the share ``target`` of the contacts within ``within_seconds``.
+    """The fewest agents that answer the share ``target`` of the contacts within ``within_seconds``.
 
-    No load needs no agents.
+    A load of 0 needs no agents.
+
+    Example:
+        >>> agents_needed(10, aht_seconds=180, target=0.8, within_seconds=20).agents
+        14
+
+    Args:
+        load: Offered load in Erlangs.
+        aht_seconds: Mean handling time of a contact.
+        target: Service level, above 0 and below 1.
+        within_seconds: Waiting time that counts as in time.
 
     Raises:
-        ConfigError: The target is not between 0 and 1, or the promise is negative.
+        ConfigError: The target is not between 0 and 1, or the waiting time is negative.
     """
     check_target(target, within_seconds)
     for agents, blocked in enumerate(_blocked(load)):
         if agents > load or load == 0:
-            told = _service(load, agents, _p_wait(load, agents, blocked), aht_seconds, within_seconds)
-            if told.service_level >= target:
-                return told
-    raise AssertionError("the counting never ends")
+            service = _service(load, agents, _p_wait(load, agents, blocked), aht_seconds, within_seconds)
+            if service.service_level >= target:
+                return service
+    raise AssertionError("the recursion is infinite")
 
 
 def check_target(target: float, within_seconds: float) -> None:
-    """Refuse a promise that no number of agents can keep, or that none would break."""
+    """Refuse a target that no number of agents reaches, or that any number reaches."""
     if not 0 < target < 1:
         raise ConfigError(f"a service level of {target}", cure="give a share between 0 and 1, as 0.8")
     if not 0 <= within_seconds < inf:
-        raise ConfigError(f"a promise to answer within {within_seconds} s", cure="give 0 or more")
+        raise ConfigError(f"a waiting time of {within_seconds} s", cure="give 0 or more")
 
 
 def _blocked(load: float) -> Iterator[float]:
-    """Erlang B for 0, 1, 2 … agents, by its recursion, which never overflows as factorials would."""
+    """Erlang B for 0, 1, 2 … agents, by its recursion, which does not overflow as factorials do."""
     blocked = 1.0
     yield blocked
     for agents in count(1):

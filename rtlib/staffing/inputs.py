@@ -1,4 +1,4 @@
-"""Inputs: numbers as others hand them to staffing, refused with their place where they cannot be used."""
+"""Inputs: validation of the numbers passed to staffing; an error names the interval."""
 
 from __future__ import annotations
 
@@ -9,55 +9,59 @@ from numbers import Real
 
 from rtlib.errors import ConfigError
 
-MOST_PEOPLE = 1_000_000  # in one interval; see ``waiting.MOST``
-SHOWN = 60  # characters of a wrong value in a message
+MOST_PEOPLE = 1_000_000  # in one interval; see ``erlang_c.MOST``
+SHOWN = 60  # characters of a value in an error message
 
 
 def known_contacts(contacts: Sequence[float]) -> list[float]:
-    """Contacts as floats; less than nothing is taken for 0.
+    """Contacts as floats; negative numbers become 0.
 
     Raises:
-        ConfigError: One is no number, NaN or infinite; with its place.
+        ConfigError: A value is not a number, NaN or infinite; with its interval.
     """
-    for place, one in enumerate(contacts):
-        if not _is_number(one):
-            raise ConfigError(f"interval {place} has {_shown(one)} contacts", cure="give a number for each interval")
-        if isnan(one):
+    for interval, count in enumerate(contacts):
+        if not _is_number(count):
             raise ConfigError(
-                f"interval {place} has contacts that are not known (NaN): the forecast knew too few errors for its "
-                "quantiles",
-                cure="give it more history: rtlib backfill",
+                f"interval {interval} has {_shown(count)} contacts", cure="give a number for each interval"
             )
-        if not isfinite(one):
-            raise ConfigError(f"interval {place} has {one} contacts", cure="give a finite number for each interval")
-    return [max(0.0, float(one)) for one in contacts]
+        if isnan(count):
+            raise ConfigError(
+                f"the contacts of interval {interval} are not known (NaN): the forecast had too few past errors "
+                "for its quantiles",
+                cure="give it more history: rtlib backfill && rtlib dbt build",
+            )
+        if not isfinite(count):
+            raise ConfigError(
+                f"interval {interval} has {count} contacts", cure="give a finite number for each interval"
+            )
+    return [max(0.0, float(count)) for count in contacts]
 
 
 def check_needs(needed: Sequence[int]) -> None:
-    """Refuse what is no number of people.
+    """Refuse a need that is not a number of people.
 
     Raises:
-        ConfigError: One is no whole number from 0 to a million; with its place.
+        ConfigError: A value is not a whole number from 0 to a million; with its interval.
     """
-    for place, one in enumerate(needed):
-        if not _is_number(one) or not 0 <= one <= MOST_PEOPLE or one != int(one):
+    for interval, people in enumerate(needed):
+        if not _is_number(people) or not 0 <= people <= MOST_PEOPLE or people != int(people):
             raise ConfigError(
-                f"interval {place} needs {_shown(one)} people",
+                f"interval {interval} needs {_shown(people)} people",
                 cure=f"give whole numbers from 0 to {MOST_PEOPLE:,}, as people_needed returns them",
             )
 
 
 def check_share(name: str, value: float, *, low: float, high: float, includes_low: bool) -> None:
-    """Refuse a figure of a role that is outside its bounds, which are ``low`` and, not included, ``high``.
+    """Refuse a value outside its bounds ``low`` and ``high``; ``high`` itself is excluded.
 
     Raises:
-        ConfigError: It is no number, or outside.
+        ConfigError: The value is not a number, or out of bounds.
     """
     inside = _is_number(value) and (low <= value if includes_low else low < value) and value < high
     if not inside:
-        words = "from" if includes_low else "above"
-        until = "" if high == float("inf") else f" to below {high:g}"
-        raise ConfigError(f"{name} is {_shown(value)}", cure=f"give a number {words} {low:g}{until}")
+        lower = f"from {low:g}" if includes_low else f"above {low:g}"
+        upper = "" if high == float("inf") else f" to below {high:g}"
+        raise ConfigError(f"{name} is {_shown(value)}", cure=f"give a number {lower}{upper}")
 
 
 def _is_number(value: object) -> bool:

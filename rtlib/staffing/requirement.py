@@ -1,4 +1,4 @@
-"""Requirement: how many people an interval needs, and for which quantile of the forecast one plans."""
+"""Requirement: the number of people an interval needs, and the quantile of the forecast to plan for."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rtlib.staffing.inputs import known_contacts
 
 
 def critical_fractile(*, under: float, over: float) -> float:
-    """The quantile of demand to plan for: the newsvendor's answer (Arrow, Harris and Marschak 1951).
+    """The quantile of demand to plan for, by the newsvendor model (Arrow, Harris and Marschak 1951).
 
-    One more person is worth it while the chance that they are missing, times what that costs, exceeds the chance that
-    they are idle, times what that costs.
+    Another person pays off as long as the probability that they are missing, times ``under``, exceeds the probability
+    that they are idle, times ``over``.
 
     Args:
-        under: What an hour costs for each person too few.
-        over: What an hour costs for each person too many.
+        under: Cost of an hour with a person too few.
+        over: Cost of an hour with a person too many.
 
     Example:
         >>> critical_fractile(under=30, over=10)
@@ -38,23 +38,23 @@ def critical_fractile(*, under: float, over: float) -> float:
 
 
 def paid_hour(role: Staffing) -> float:
-    """What an hour on contacts costs: the wage, and that of the time that goes elsewhere (leave, training, illness)."""
+    """Cost of an hour on contacts: the wage, plus the paid time that shrinkage takes (leave, training, illness)."""
     return role.hourly_cost / (1 - role.shrinkage)
 
 
 def newsvendor_costs(role: Staffing) -> tuple[float, float]:
-    """What an hour costs for each person too few and too many.
+    """Cost of an hour with a person too few, and with a person too many.
 
-    Somebody who is missing is not paid: ``missing_cost``, less the pay that was saved, is what too few costs.
+    A missing person is not paid, so an hour too few costs ``missing_cost`` less the wage that is saved.
     """
     return role.missing_cost - paid_hour(role), paid_hour(role)
 
 
 def rostered(agents: float, shrinkage: float) -> int:
-    """How many must be on shift so that ``agents`` are there, when a share of paid time goes elsewhere.
+    """The number of people on shift so that ``agents`` are available, given a share of paid time lost to shrinkage.
 
     Raises:
-        ConfigError: The shrinkage is not at least 0 and below 1.
+        ConfigError: The shrinkage is below 0 or not below 1.
     """
     if not 0 <= shrinkage < 1:
         raise ConfigError(f"a shrinkage of {shrinkage}", cure="give a share from 0 to below 1, as 0.25")
@@ -62,7 +62,7 @@ def rostered(agents: float, shrinkage: float) -> int:
 
 
 def service_of(role: Staffing, contacts: float, agents: int, *, interval_minutes: float) -> Service:
-    """What ``agents`` people of this role make of an interval's contacts: Erlang A where people give up, else C."""
+    """Service of a number of people for the contacts of an interval: Erlang A if the role has a patience, else C."""
     load = offered_load(contacts, interval_minutes=interval_minutes, aht_seconds=role.aht_seconds)
     if role.patience_seconds:
         return erlang_a(
@@ -76,30 +76,30 @@ def service_of(role: Staffing, contacts: float, agents: int, *, interval_minutes
 
 
 def people_needed(role: Staffing, contacts: Sequence[float], *, interval_minutes: float) -> tuple[int, ...]:
-    """How many must be there in each interval to keep the promise; never fewer than ``least``.
+    """The number of people that reach the service target in each interval; at least ``role.least``.
 
-    Shrinkage is not in it, but in what an hour costs (``paid_hour``): who is on leave stands on no shift.
+    Shrinkage is part of the cost of an hour (``paid_hour``), not of this number: people on leave are on no shift.
 
     Args:
-        role: The people, their handling time and their targets.
-        contacts: What each interval is expected to bring; fractions are welcome, less than nothing is taken for 0.
-        interval_minutes: How long an interval is.
+        role: Handling time and service target.
+        contacts: Contacts of each interval; fractions are allowed, negative numbers count as 0.
+        interval_minutes: Length of an interval.
 
     Raises:
-        ConfigError: A count is no number, NaN or infinite, or a load is beyond all call centres.
+        ConfigError: A count is not a number, NaN or infinite, or a load is too large.
     """
     counts = known_contacts(contacts)
-    promise = ServiceTarget(
+    target = ServiceTarget(
         role.aht_seconds, role.service_level, role.within_seconds, role.patience_seconds, interval_minutes
     )
-    known = _known(promise)
-    asked = [round(one, 2) for one in counts]
-    found = {one: known.agents(one) for one in sorted(set(asked))}
-    return tuple(max(role.least, found[one]) for one in asked)
+    cache = _cache(target)
+    rounded = [round(count, 2) for count in counts]
+    agents = {count: cache.agents(count) for count in sorted(set(rounded))}
+    return tuple(max(role.least, agents[count]) for count in rounded)
 
 
 class ServiceTarget(NamedTuple):
-    """All that decides how many agents a number of contacts needs: neither a price nor the shrinkage does."""
+    """Everything that determines the agents for a number of contacts; prices and shrinkage do not."""
 
     aht_seconds: float
     target: float
@@ -108,39 +108,39 @@ class ServiceTarget(NamedTuple):
     interval_minutes: float
 
 
-class _Known:
-    """The answers to one promise so far, by rising contacts; filled in place, because a slider asks by the thousand.
+class _AgentsCache:
+    """The agents for a service target by rising number of contacts; a slider needs thousands of them.
 
-    More contacts never need fewer people: what lies between two that need the same needs no search, and every other
-    search goes on from the answer below.
+    More contacts never need fewer people. So a number of contacts between two with the same need is not searched, and
+    every other search begins at the need below.
     """
 
-    def __init__(self, promise: ServiceTarget) -> None:
-        self._promise = promise
+    def __init__(self, target: ServiceTarget) -> None:
+        self._target = target
         self._contacts: list[float] = []
         self._agents: list[int] = []
 
     def agents(self, contacts: float) -> int:
-        """How many agents keep the promise for so many contacts."""
-        place = bisect_left(self._contacts, contacts)
-        below = self._agents[place - 1] if place else 0
-        above = self._agents[place] if place < len(self._agents) else None
-        if above is not None and (above == below or self._contacts[place] == contacts):
+        """The fewest agents that reach the target for this number of contacts."""
+        index = bisect_left(self._contacts, contacts)
+        below = self._agents[index - 1] if index else 0
+        above = self._agents[index] if index < len(self._agents) else None
+        if above is not None and (above == below or self._contacts[index] == contacts):
             return above
-        found = _agents(self._promise, contacts, below)
-        self._contacts.insert(place, contacts)
-        self._agents.insert(place, found)
-        return found
+        agents = _agents(self._target, contacts, below)
+        self._contacts.insert(index, contacts)
+        self._agents.insert(index, agents)
+        return agents
 
 
 @lru_cache(maxsize=64)
-def _known(promise: ServiceTarget) -> _Known:
-    return _Known(promise)
+def _cache(target: ServiceTarget) -> _AgentsCache:
+    return _AgentsCache(target)
 
 
-def _agents(promise: ServiceTarget, contacts: float, fewest: int) -> int:
-    """How many agents keep the promise, when it is known that fewer than ``fewest`` do not."""
-    aht, target, within, patience, minutes = promise
+def _agents(service: ServiceTarget, contacts: float, fewest: int) -> int:
+    """The fewest agents that reach the target, at least ``fewest``."""
+    aht, target, within, patience, minutes = service
     load = offered_load(contacts, interval_minutes=minutes, aht_seconds=aht)
     if not patience:
         return agents_needed(load, aht_seconds=aht, target=target, within_seconds=within).agents

@@ -1,4 +1,4 @@
-"""Shifts: which ones a role may be given, from its opening hours, shift lengths and breaks."""
+"""Shifts: the shifts that a role allows, from its opening hours, shift lengths and breaks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ BREAK_AFTER_HOURS = 5  # a shift of more than this has a break
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One shift of a day: where it lies and where its break is, in intervals counted from midnight.
+    """A shift, in intervals counted from midnight.
 
-    The break takes one stretch of ``rest`` intervals from ``break_at`` on, unpaid; ``rest`` is 0 without one.
+    Attributes:
+        start: First interval.
+        length: Number of intervals, the break included.
+        break_at: First interval of the break.
+        rest: Length of the break, which is unpaid; 0 without a break.
     """
 
     start: int
@@ -25,17 +29,17 @@ class Shift:
 
     @property
     def paid(self) -> int:
-        """How many intervals are paid."""
+        """Number of paid intervals."""
         return self.length - self.rest
 
     def works(self, interval: int) -> bool:
-        """True when somebody on this shift is there in that interval."""
+        """True if a person on this shift works in that interval."""
         resting = self.break_at <= interval < self.break_at + self.rest
         return self.start <= interval < self.start + self.length and not resting
 
 
 def shift_menu(role: Staffing, *, interval_minutes: int) -> tuple[Shift, ...]:
-    """Every shift the role's rules allow within one day: all lengths, starting on the hour, breaks about the middle.
+    """Every shift that a role allows within a day: all lengths, starting on the hour, with the break near the middle.
 
     Raises:
         ConfigError: The interval does not divide an hour, or no shift fits into the opening hours.
@@ -60,5 +64,5 @@ def _allowed(role: Staffing, per_hour: int) -> Iterator[Shift]:
                 yield Shift(start, length)
                 continue
             middle = start + (length - rest) // 2
-            # An hour either side, so that not all leave at once.
-            yield from (Shift(start, length, middle + shift, rest) for shift in (-per_hour, 0, per_hour))
+            # An hour earlier or later too, so that breaks are staggered.
+            yield from (Shift(start, length, middle + offset, rest) for offset in (-per_hour, 0, per_hour))

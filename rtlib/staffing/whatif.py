@@ -1,4 +1,4 @@
-"""What if: a day's people and their cost when a target, a price or the shrinkage changes; quick enough for a slider."""
+"""What if: people and cost of a day for another target, price or shrinkage; fast enough for a slider."""
 
 from __future__ import annotations
 
@@ -17,24 +17,33 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """What a day may bring: for each interval (rows) the quantiles of its contacts, at ``levels`` (columns, rising)."""
+class DayDemand:
+    """The uncertain demand of a day.
+
+    Attributes:
+        contacts: Quantiles of the contacts, one row for each interval and one column for each level.
+        levels: Levels of the quantiles, rising.
+        interval_minutes: Length of an interval.
+    """
 
     contacts: Numbers
     levels: tuple[float, ...]
     interval_minutes: int
 
     def at(self, level: float) -> Numbers:
-        """The contacts of each interval that are not exceeded with probability ``level``."""
-        return np.array([np.interp(level, self.levels, one) for one in self.contacts])
+        """The quantile ``level`` of the contacts of each interval."""
+        return np.array([np.interp(level, self.levels, row) for row in self.contacts])
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """Who is needed and what it costs on average, over all that the forecast holds possible.
+    """People and average cost of a day over the distribution of its demand, without regard to shifts.
 
-    ``needed`` are the people of each interval, ``paid`` their cost, ``missing`` what the hours cost in which demand
-    turns out larger than was planned for; both in the role's currency. Shifts are not looked at.
+    Attributes:
+        level: The quantile that is planned for.
+        needed: People in each interval.
+        paid: Their wages, in the currency of the role.
+        missing: Expected cost of the hours in which demand exceeds the plan, in the same currency.
     """
 
     level: float
@@ -44,7 +53,7 @@ class WhatIf:
 
     @property
     def cost(self) -> float:
-        """What the day costs on average."""
+        """Average cost of the day."""
         return self.paid + self.missing
 
 
@@ -55,16 +64,16 @@ def changed(
     cost_ratio: float | None = None,
     shrinkage: float | None = None,
 ) -> Staffing:
-    """The role with other figures; the one given stays as it is.
+    """A copy of the role with other figures.
 
     Args:
-        role: The people.
-        service_level: The share of contacts to be taken in time.
-        cost_ratio: What an hour too few costs, as a multiple of an hour too many.
-        shrinkage: The share of paid time that goes elsewhere.
+        role: The role.
+        service_level: Share of contacts to answer in time.
+        cost_ratio: Cost of an hour too few as a multiple of an hour too many.
+        shrinkage: Share of paid time not spent on contacts.
 
     Raises:
-        ConfigError: A figure is outside its bounds.
+        ConfigError: A figure is out of bounds.
     """
     if service_level is not None:
         check_share("service_level", service_level, low=0, high=1, includes_low=False)
@@ -72,17 +81,21 @@ def changed(
         check_share("shrinkage", shrinkage, low=0, high=1, includes_low=True)
     if cost_ratio is not None:
         check_share("cost_ratio", cost_ratio, low=0, high=float("inf"), includes_low=False)
-    told = role if service_level is None else replace(role, service_level=service_level)
-    told = told if shrinkage is None else replace(told, shrinkage=shrinkage)
-    return told if cost_ratio is None else replace(told, missing_cost=(1 + cost_ratio) * paid_hour(told))
+    copy = role if service_level is None else replace(role, service_level=service_level)
+    copy = copy if shrinkage is None else replace(copy, shrinkage=shrinkage)
+    return copy if cost_ratio is None else replace(copy, missing_cost=(1 + cost_ratio) * paid_hour(copy))
 
 
-def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> WhatIf:
-    """Plan a day for one quantile of its demand, by default the one that the role's costs ask for.
+def what_if(role: Staffing, demand: DayDemand, *, level: float | None = None) -> WhatIf:
+    """Plan a day for a quantile of its demand, by default the best for the costs of the role.
+
+    Example:
+        >>> what_if(role, demand, level=0.9).cost  # doctest: +SKIP
+        1043.2
 
     Raises:
-        ConfigError: The level is not between 0 and 1, the demand has not one column for each of its levels, or a count
-            in it is not known.
+        ConfigError: The level is not between 0 and 1, the demand does not have a column for each of its levels, or a
+            count is not known.
     """
     if level is not None:
         check_share("level", level, low=0, high=1, includes_low=False)
@@ -94,11 +107,11 @@ def what_if(role: Staffing, demand: Demand, *, level: float | None = None) -> Wh
     under, over = newsvendor_costs(role)
     chosen = critical_fractile(under=under, over=over) if level is None else level
     needed = _people(role, demand, demand.at(chosen))
-    possible = np.array([_people(role, demand, demand.contacts[:, place]) for place in range(len(demand.levels))])
+    possible = np.array([_people(role, demand, demand.contacts[:, column]) for column in range(len(demand.levels))])
     hours = demand.interval_minutes / 60
-    lacking = np.maximum(0, possible - np.array(needed)).sum(axis=1).mean() * hours
-    return WhatIf(chosen, needed, sum(needed) * hours * paid_hour(role), float(lacking) * role.missing_cost)
+    missing = np.maximum(0, possible - np.array(needed)).sum(axis=1).mean() * hours
+    return WhatIf(chosen, needed, sum(needed) * hours * paid_hour(role), float(missing) * role.missing_cost)
 
 
-def _people(role: Staffing, demand: Demand, contacts: Sequence[float] | Numbers) -> tuple[int, ...]:
-    return people_needed(role, [float(one) for one in contacts], interval_minutes=demand.interval_minutes)
+def _people(role: Staffing, demand: DayDemand, contacts: Sequence[float] | Numbers) -> tuple[int, ...]:
+    return people_needed(role, [float(count) for count in contacts], interval_minutes=demand.interval_minutes)

@@ -1,17 +1,18 @@
-"""Transform: dbt-core runs the project in ``dbt/`` against the warehouse, in this process, and reports per model.
+"""Transform: dbt-core runs the project in ``dbt/`` against the warehouse, in this process, with a report per model.
 
-project     where the project is, the profile it gets, and what a stock ``dbt`` needs in its environment
+project     the folder of the project, its profile, and the environment that a stock ``dbt`` needs
 run         build, docs and freshness, by dbt's own runner
-results     what dbt left on disk, as records: also of a run that was started by hand
-lineage     the models and what they are made of, from dbt's own manifest
-selected    the columns that a model's SQL gives, whatever its YAML says
-bench       how long one model takes in this process and by the command line
+records     frozen records of a run
+results     the files of a run as records, also of a run started by hand
+lineage     the models and their dependencies, from dbt's manifest
+selected    the columns that the SQL of a model returns, whatever its YAML declares
+bench       the time of a model in this process and by the command line
 """
 
 from rtlib.transform.bench import Race, race
-from rtlib.transform.lineage import Edge, Lineage, Node, columns, lineage
+from rtlib.transform.lineage import DbtLineage, DbtNode, Edge, columns, lineage
 from rtlib.transform.project import exports, secrets_needed
-from rtlib.transform.records import BuildReport, CheckResult, Freshness, NodeResult
+from rtlib.transform.records import BuildReport, CheckResult, NodeResult, SourceFreshness
 from rtlib.transform.results import last_freshness, last_report
 from rtlib.transform.run import build, docs, freshness
 from rtlib.transform.selected import columns_by_sql
@@ -19,12 +20,12 @@ from rtlib.transform.selected import columns_by_sql
 __all__ = [
     "BuildReport",
     "CheckResult",
+    "DbtLineage",
+    "DbtNode",
     "Edge",
-    "Freshness",
-    "Lineage",
-    "Node",
     "NodeResult",
     "Race",
+    "SourceFreshness",
     "build",
     "columns",
     "columns_by_sql",

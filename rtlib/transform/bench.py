@@ -1,4 +1,4 @@
-"""Bench: one model, built in this process and by the command line, side by side."""
+"""Bench: the same model, built in this process and by the command line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rtlib.errors import WarehouseError
 from rtlib.transform.project import profile_folder
 from rtlib.transform.run import arguments, build
 
-MODEL = "calendar"  # small, and made of seeds alone
+MODEL = "calendar"  # small, and built from seeds only
 PROGRAM = "from dbt.cli.main import cli; cli()"
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """How long one model takes, in seconds: the best of ``rounds``, which other work on the machine disturbed least."""
+    """Build times of a model in seconds: the best of ``rounds``, which is disturbed least by other work."""
 
     model: str
     rounds: int
@@ -27,37 +27,36 @@ class Race:
 
     @property
     def times_faster(self) -> float:
-        """How many runs in this process fit into one of the command line."""
+        """The time by the command line as a multiple of the time in this process."""
         return self.command_line / self.in_process
 
 
 def race(settings: Settings, *, model: str = MODEL, rounds: int = 3) -> Race:
-    """Build one model in both ways. The first run in this process, which also imports dbt, is not counted.
+    """Build a model in both ways. The first run in this process, which imports dbt, is not counted.
 
-    That first run builds everything: tests hold the model against others, which a warehouse that is new has not got.
+    That first run builds everything, because tests compare the model with others, which a new warehouse does not have.
 
     Raises:
         WarehouseError: The model could not be built.
     """
     _in_process(settings)
-    # One kind after the other: each keeps what it has parsed for its own next run.
-    inside = [_in_process(settings, model) for _ in range(rounds)]
-    outside = [_command_line(settings, model) for _ in range(rounds)]
-    return Race(model=model, rounds=rounds, in_process=min(inside), command_line=min(outside))
+    # All rounds of a kind in a row: each kind caches its parsed project for its next run.
+    in_process = [_in_process(settings, model) for _ in range(rounds)]
+    command_line = [_command_line(settings, model) for _ in range(rounds)]
+    return Race(model=model, rounds=rounds, in_process=min(in_process), command_line=min(command_line))
 
 
 def _in_process(settings: Settings, *select: str) -> float:
     began = time.perf_counter()
     report = build(settings, select=select, unit_tests=False)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     if not report.ok:
-        said = "; ".join(
-            [*(one.said for one in report.failed), *(f"{one.name}: {one.message}" for one in report.broken)]
-        )
+        failures = [check.summary for check in report.failed]
+        failures += [f"{node.name}: {node.message}" for node in report.broken]
         raise WarehouseError(
-            f"dbt could not build {' '.join(select) or 'all'}: {said[:400]}", cure="rtlib dbt build tells what fails"
+            f"dbt could not build {' '.join(select) or 'all'}: {'; '.join(failures)[:400]}", cure="rtlib dbt build"
         )
-    return took
+    return seconds
 
 
 def _command_line(settings: Settings, model: str) -> float:
@@ -65,7 +64,7 @@ def _command_line(settings: Settings, model: str) -> float:
         words = ["build", "--select", model, "--exclude-resource-type", "unit_test", *arguments(settings, profiles)]
         began = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True)
-        took = time.perf_counter() - began
+        seconds = time.perf_counter() - began
     if done.returncode:
         raise WarehouseError(f"dbt could not build {model}: {done.stdout[-400:]}", cure="rtlib dbt build")
-    return took
+    return seconds

@@ -1,4 +1,4 @@
-"""Lineage: sources, models and whoever uses them, with what each is made of, from dbt's own manifest; plain data."""
+"""Lineage: sources, models and exposures with their dependencies, from dbt's manifest; plain data."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ KINDS = ("source", "seed", "model", "snapshot", "exposure")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """One thing that rows come from or go to.
+class DbtNode:
+    """A source, seed, model, snapshot or exposure.
 
     Attributes:
-        id: dbt's own name for it, for instance ``model.rtlib.interval_load``.
-        name: What people call it; a source is called ``raw.events``.
+        id: dbt's unique id, for instance ``model.rtlib.interval_load``.
+        name: Its name; of a source, for instance ``raw.events``.
         kind: One of ``KINDS``.
-        layer: Its schema; for an exposure its type.
+        layer: Its schema; the type of an exposure.
         about: The first sentence of its description: the grain.
-        tests: How many data tests watch it.
-        depth: How many steps it is from the sources, which are at 0; a column to draw it in.
+        tests: Number of data tests on it.
+        depth: Longest distance from a source, in edges; the column in which it is drawn.
     """
 
     id: str
@@ -41,45 +41,45 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Rows go from ``upstream`` to ``downstream``; both are ids of nodes."""
+    """An edge between the nodes with these ids."""
 
     upstream: str
     downstream: str
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
-    """All nodes, in the order in which they are built, and all edges."""
+class DbtLineage:
+    """All nodes, sorted by depth, and all edges."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[DbtNode, ...]
     edges: tuple[Edge, ...]
 
-    def find(self, name: str) -> Node:
+    def find(self, name: str) -> DbtNode:
         """The node with this name or id.
 
         Raises:
-            ConfigError: There is none.
+            ConfigError: There is no such node.
         """
         for node in self.nodes:
             if name in (node.name, node.id):
                 return node
-        raise ConfigError(f"the dbt project has nothing called {name!r}", cure="rtlib dbt lineage")
+        raise ConfigError(f"the dbt project has no node called {name!r}", cure="rtlib dbt lineage")
 
     def upstream_of(self, name: str) -> tuple[str, ...]:
-        """The names of everything this is made of, however far away, sorted."""
-        return self._reached(name, [(one.downstream, one.upstream) for one in self.edges])
+        """The names of all direct and indirect inputs of a node, sorted."""
+        return self._reachable(name, [(edge.downstream, edge.upstream) for edge in self.edges])
 
     def downstream_of(self, name: str) -> tuple[str, ...]:
-        """The names of everything that is made of this, however far away, sorted."""
-        return self._reached(name, [(one.upstream, one.downstream) for one in self.edges])
+        """The names of all nodes that depend on a node directly or indirectly, sorted."""
+        return self._reachable(name, [(edge.upstream, edge.downstream) for edge in self.edges])
 
-    def _reached(self, name: str, steps: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    def _reachable(self, name: str, steps: Sequence[tuple[str, str]]) -> tuple[str, ...]:
         reached = reachable(self.find(name).id, steps)
         return tuple(sorted(node.name for node in self.nodes if node.id in reached))
 
 
-def lineage(settings: Settings) -> Lineage:
-    """The lineage of the project, as the last run saw it; dbt reads the project if none has run yet.
+def lineage(settings: Settings) -> DbtLineage:
+    """The lineage of the project as of the last run; before the first run dbt parses the project.
 
     Raises:
         ConfigError: The project cannot be read.
@@ -91,7 +91,7 @@ def lineage(settings: Settings) -> Lineage:
 
 
 def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
-    """The columns of some models and seeds as their YAML says it now: name, type in the warehouse, description.
+    """The columns that the YAML of models and seeds declares now: name, type in the warehouse, description.
 
     Raises:
         ConfigError: The project cannot be read.
@@ -99,40 +99,40 @@ def columns(settings: Settings, names: Sequence[str]) -> dict[str, list[tuple[st
     parse(settings)
     manifest = json.loads((target(settings) / "manifest.json").read_text(encoding="utf-8"))
     return {
-        one["name"]: [
-            (name, str(told.get("data_type") or ""), " ".join((told.get("description") or "").split()))
-            for name, told in one["columns"].items()
+        node["name"]: [
+            (name, str(column.get("data_type") or ""), " ".join((column.get("description") or "").split()))
+            for name, column in node["columns"].items()
         ]
-        for one in manifest["nodes"].values()
-        if one["resource_type"] in ("model", "seed") and one["name"] in names
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed") and node["name"] in names
     }
 
 
-def of_manifest(manifest: Mapping[str, Any]) -> Lineage:
-    """The lineage that a manifest tells."""
-    told = {**manifest["sources"], **manifest["nodes"], **manifest["exposures"]}
-    chosen = {key: one for key, one in told.items() if one["resource_type"] in KINDS}
-    parents = {key: [one for one in manifest["parent_map"].get(key, ()) if one in chosen] for key in chosen}
-    tests = [one["attached_node"] for one in manifest["nodes"].values() if one["resource_type"] == "test"]
+def of_manifest(manifest: Mapping[str, Any]) -> DbtLineage:
+    """The lineage in a manifest."""
+    entries = {**manifest["sources"], **manifest["nodes"], **manifest["exposures"]}
+    chosen = {key: entry for key, entry in entries.items() if entry["resource_type"] in KINDS}
+    parents = {key: [parent for parent in manifest["parent_map"].get(key, ()) if parent in chosen] for key in chosen}
+    tests = [entry["attached_node"] for entry in manifest["nodes"].values() if entry["resource_type"] == "test"]
     depths = _depths(parents)
-    nodes = (_node(key, one, tests=tests.count(key), depth=depths[key]) for key, one in chosen.items())
+    nodes = (_node(key, entry, tests=tests.count(key), depth=depths[key]) for key, entry in chosen.items())
     edges = {Edge(parent, key) for key, own in parents.items() for parent in own}
-    return Lineage(
-        nodes=tuple(sorted(nodes, key=lambda one: (one.depth, KINDS.index(one.kind), one.name))),
-        edges=tuple(sorted(edges, key=lambda one: (one.upstream, one.downstream))),
+    return DbtLineage(
+        nodes=tuple(sorted(nodes, key=lambda node: (node.depth, KINDS.index(node.kind), node.name))),
+        edges=tuple(sorted(edges, key=lambda edge: (edge.upstream, edge.downstream))),
     )
 
 
-def _node(key: str, told: Mapping[str, Any], *, tests: int, depth: int) -> Node:
-    kind = told["resource_type"]
-    name = f"{told['source_name']}.{told['name']}" if kind == "source" else told["name"]
-    layer = told["type"] if kind == "exposure" else told["schema"]
-    about = " ".join((told.get("description") or "").split()).partition(". ")[0].rstrip(".")
-    return Node(key, name, kind, layer, about, tests, depth)
+def _node(key: str, entry: Mapping[str, Any], *, tests: int, depth: int) -> DbtNode:
+    kind = entry["resource_type"]
+    name = f"{entry['source_name']}.{entry['name']}" if kind == "source" else entry["name"]
+    layer = entry["type"] if kind == "exposure" else entry["schema"]
+    about = " ".join((entry.get("description") or "").split()).partition(". ")[0].rstrip(".")
+    return DbtNode(key, name, kind, layer, about, tests, depth)
 
 
 def _depths(parents: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """The longest way from a node without parents to each; dbt has made sure that there is no circle."""
+    """The longest path from a node without parents to each; dbt guarantees that the graph is acyclic."""
     depths: dict[str, int] = {}
 
     def depth(key: str) -> int:

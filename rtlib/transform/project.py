@@ -1,4 +1,4 @@
-"""Project: the folder ``dbt/``, the profile it is run with, and what a stock ``dbt`` needs in its environment."""
+"""Project: the folder ``dbt/``, its profile, and the environment that a stock ``dbt`` needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = (
 )  # fmt: skip
 STREAM = ("window_seconds", "watermark_seconds")  # settings that the models share with the stream
 _SECRET = ("snowflake_private_key_passphrase", "snowflake_token")
-# dbt takes a variable whose name begins so in a profile alone, and leaves its value out of its log.
+# dbt accepts variables with this prefix in a profile only, and keeps their values out of its log.
 LOCAL_SECRET = "DBT_ENV_SECRET_RTLIB_WAREHOUSE"
 
 
@@ -27,28 +27,28 @@ def project() -> Path:
     """The folder of the dbt project.
 
     Raises:
-        ConfigError: There is none: rtlib does not run from a working copy.
+        ConfigError: There is none, because rtlib does not run from a working copy.
     """
     folder = project_root() / "dbt"
     if not (folder / "dbt_project.yml").is_file():
         raise ConfigError(
-            f"there is no dbt project at {folder}", cure="use a clone of the repository: the project is its folder dbt"
+            f"there is no dbt project at {folder}", cure="use a clone of the repository, which contains the folder dbt"
         )
     return folder
 
 
 def target(settings: Settings) -> Path:
-    """Where dbt leaves what it made: manifest, results, compiled SQL."""
+    """The folder of dbt's output: manifest, results, compiled SQL."""
     return settings.home / "dbt" / "target"
 
 
 def exports(settings: Settings) -> dict[str, str]:
-    """The variables that let a stock ``dbt`` do the same as ``build``.
+    """The environment variables with which a stock ``dbt`` does the same as ``build``.
 
-    The local warehouse's secret is among them, which ends with its stack; those of a Snowflake account are not.
+    They include the secret of the local warehouse, which expires with its stack, but no secret of a Snowflake account.
 
     Raises:
-        ServiceError: The warehouse is the local one, and no stack of this state folder runs.
+        ServiceError: The warehouse is local, and no stack of this state folder runs.
     """
     port = {f"{PREFIX}WAREHOUSE_PORT": str(settings.local_port("warehouse"))} if settings.local_warehouse else {}
     return {
@@ -63,21 +63,21 @@ def exports(settings: Settings) -> dict[str, str]:
 
 
 def secrets_needed(settings: Settings) -> tuple[str, ...]:
-    """The variables that have to be set beside those, by name."""
+    """The names of the secret variables that have to be set in addition."""
     return tuple(_variables(settings, _SECRET))
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where dbt writes its log."""
+    """The folder of dbt's log."""
     return settings.home / "logs" / "dbt"
 
 
 @contextmanager
 def profile_folder(settings: Settings) -> Iterator[Path]:
-    """A folder with the project's profile in it, its variables filled in from the settings.
+    """A temporary folder with the project's profile, its variables filled in from the settings.
 
-    The environment stays as it is: settings may come from ``.env.local`` or from code. The folder is readable to its
-    owner alone and is gone afterwards, because a secret is in it.
+    The environment is not changed, because settings may come from ``.env.local`` or from code. The folder contains a
+    secret: only its owner can read it, and it is removed afterwards.
     """
     import yaml
 
@@ -90,16 +90,16 @@ def profile_folder(settings: Settings) -> Iterator[Path]:
 
 
 def _variables(settings: Settings, names: tuple[str, ...]) -> dict[str, str]:
-    """The settings that are set, as variables of the environment."""
+    """The settings that have a value, as environment variables."""
     values = {name: getattr(settings, name) for name in names}
-    told = {name: _text(value) for name, value in values.items() if value is not None}
+    texts = {name: _text(value) for name, value in values.items() if value is not None}
     if "snowflake_account" in names and settings.local_warehouse:
-        told["warehouse_port"] = str(settings.ports["warehouse"])
-    return {PREFIX + name.upper(): value for name, value in told.items()}
+        texts["warehouse_port"] = str(settings.ports["warehouse"])
+    return {PREFIX + name.upper(): text for name, text in texts.items()}
 
 
 def _local_secret(settings: Settings) -> dict[str, str]:
-    """The password of the local warehouse; none before the first start, when there is nothing to sign in to."""
+    """The password of the local warehouse; empty before the first start."""
     if not settings.local_warehouse:
         return {}
     try:
@@ -113,7 +113,7 @@ def _text(value: Any) -> str:
 
 
 def _filled(value: Any, variables: Mapping[str, str]) -> Any:
-    """The same structure with every template in it rendered, as dbt would render it with these variables set."""
+    """The same structure with every template rendered as dbt renders it with these variables."""
     if isinstance(value, dict):
         return {key: _filled(inner, variables) for key, inner in value.items()}
     if not isinstance(value, str) or "{{" not in value:
@@ -121,6 +121,6 @@ def _filled(value: Any, variables: Mapping[str, str]) -> Any:
     from jinja2 import Environment
 
     renderer = Environment(autoescape=False)
-    renderer.filters["as_number"] = lambda text: text  # applied below, where it is no longer text
+    renderer.filters["as_number"] = lambda text: text  # applied below, because rendering returns text
     rendered = renderer.from_string(value).render(env_var=lambda name, default="": variables.get(name, default))
     return int(rendered) if "as_number" in value else rendered

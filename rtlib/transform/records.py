@@ -1,4 +1,4 @@
-"""Records: what a run of dbt did, frozen."""
+"""Records: a run of dbt as frozen records."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ TESTED_WELL = frozenset({"pass", "warn"})
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """One model, seed or snapshot of a run.
+    """A model, seed or snapshot of a run.
 
     Attributes:
-        name: As its file is called.
+        name: Name of its file.
         kind: ``model``, ``seed`` or ``snapshot``.
-        layer: The schema it is in: STAGING, INTERMEDIATE, MARTS, SEEDS or SNAPSHOTS.
+        layer: Its schema: STAGING, INTERMEDIATE, MARTS, SEEDS or SNAPSHOTS.
         materialized: ``view``, ``table``, ``incremental``, ``seed`` or ``snapshot``.
-        status: dbt's word: ``success``, ``error`` or ``skipped``.
-        rows: How many it has now; None when it was not built.
-        touched: How many of them this run inserted or changed; None when it was not built. All, unless it is
-            incremental.
-        seconds: How long it took.
-        tests, tests_passed: How many data tests of it ran, and passed.
-        message: What the warehouse said when it failed; empty otherwise.
+        status: dbt's status: ``success``, ``error`` or ``skipped``.
+        rows: Number of rows after the run; None if it was not built.
+        touched: Rows that the run inserted or changed, all rows unless it is incremental; None if it was not built.
+        seconds: Duration.
+        tests, tests_passed: Number of its data tests that ran, and that passed.
+        message: The warehouse's error message if it failed; else empty.
     """
 
     name: str
@@ -43,18 +42,18 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One data test or unit test of a run.
+    """A data test or unit test of a run.
 
     Attributes:
-        name: A unit test's own name; a data test's as dbt builds it from the rule, the model and the column.
-        kind: ``test`` for one over data, ``unit_test`` for one over made-up rows.
-        rule: The rule a data test applies, for instance ``unique``; empty for a unit test.
-        model: What it tests.
-        column: The column; empty when it tests rows.
-        status: dbt's word: ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``.
-        failures: How many rows break the rule.
-        seconds: How long it took.
-        message: What dbt said when it did not pass; empty otherwise.
+        name: Name of a unit test; for a data test dbt builds it from the rule, the model and the column.
+        kind: ``test`` for a data test, ``unit_test`` for a test over given rows.
+        rule: The rule of a data test, for instance ``unique``; empty for a unit test.
+        model: The tested model.
+        column: The tested column; empty for a test of rows.
+        status: dbt's status: ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``.
+        failures: Number of rows that violate the rule.
+        seconds: Duration.
+        message: dbt's message if it did not pass; else empty.
     """
 
     name: str
@@ -68,19 +67,25 @@ class CheckResult:
     message: str = ""
 
     @property
-    def said(self) -> str:
-        """One line: what failed, where, and by how many rows."""
+    def summary(self) -> str:
+        """The failed rule, the place and the number of rows, in a line."""
         where = f"{self.model}.{self.column}" if self.column else self.model
-        what = self.rule or self.name
+        test = self.rule or self.name
         rows = f"{self.failures:,} row{'' if self.failures == 1 else 's'}"
-        return f"{what} on {where}: {rows}" if self.status in ("fail", "warn") else f"{what} on {where}: {self.status}"
+        return f"{test} on {where}: {rows if self.status in ('fail', 'warn') else self.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """A run of dbt, as it is told on disk.
+    """A run of dbt, as recorded on disk.
 
-    ``seconds`` is the time of the run itself, without dbt's own start; ``command`` is dbt's word for it.
+    Attributes:
+        command: dbt's command, for instance ``build``.
+        invocation_id: dbt's id of the run.
+        at: End of the run.
+        seconds: Duration of the run, without the start of dbt.
+        nodes: Models, seeds and snapshots.
+        checks: Data tests and unit tests.
     """
 
     command: str
@@ -92,44 +97,48 @@ class BuildReport:
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:
-        """The tests that found something, or could not run; those that were skipped are not among them."""
-        return tuple(one for one in self.checks if one.status not in TESTED_WELL | {"skipped"})
+        """The tests that failed or could not run, without those that were skipped."""
+        return tuple(check for check in self.checks if check.status not in TESTED_WELL | {"skipped"})
 
     @property
     def broken(self) -> tuple[NodeResult, ...]:
-        """The models that were not built, those that were skipped for others included."""
-        return tuple(one for one in self.nodes if one.status not in WELL)
+        """The models that failed, and those that were skipped because of them."""
+        return tuple(node for node in self.nodes if node.status not in WELL)
 
     @property
     def passed(self) -> int:
-        """How many tests passed."""
-        return sum(one.status in TESTED_WELL for one in self.checks)
+        """Number of tests that passed."""
+        return sum(check.status in TESTED_WELL for check in self.checks)
 
     @property
     def ok(self) -> bool:
-        """True when everything was built and nothing failed."""
+        """True if everything was built and no test failed."""
         return bool(self.nodes or self.checks) and not self.failed and not self.broken
 
     def node(self, name: str) -> NodeResult:
         """The result of this model.
 
         Raises:
-            KeyError: The run did not touch it.
+            KeyError: The model was not part of the run.
         """
         return self.by_name[name]
 
     @property
     def by_name(self) -> Mapping[str, NodeResult]:
         """The results of models, seeds and snapshots, by name."""
-        return {one.name: one for one in self.nodes}
+        return {node.name: node for node in self.nodes}
 
 
 @dataclass(frozen=True, slots=True)
-class Freshness:
-    """How old the newest row of a source was when dbt asked.
+class SourceFreshness:
+    """The age of the newest row of a source.
 
-    ``status`` is ``pass``, ``warn``, ``error``, ``runtime error`` or, where there is no row yet, ``empty``; what is not
-    known is None.
+    Attributes:
+        source: The source, for instance ``raw.events``.
+        status: ``pass``, ``warn``, ``error``, ``runtime error``, or ``empty`` if the source has no row.
+        newest_at: Time of the newest row; None if unknown.
+        age_seconds: Its age at ``asked_at``; None if unknown.
+        asked_at: Time of dbt's query; None if it failed.
     """
 
     source: str

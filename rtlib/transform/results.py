@@ -1,4 +1,4 @@
-"""Results: what a run of dbt left on disk, read into records; whoever started it, and in whichever process."""
+"""Results: the files of a run of dbt as records, whichever process ran it."""
 
 from __future__ import annotations
 
@@ -11,90 +11,92 @@ from typing import Any
 
 from rtlib.config import Settings
 from rtlib.transform.project import target
-from rtlib.transform.records import TESTED_WELL, BuildReport, CheckResult, Freshness, NodeResult
+from rtlib.transform.records import TESTED_WELL, BuildReport, CheckResult, NodeResult, SourceFreshness
 
-Told = Mapping[str, Any]
+Json = Mapping[str, Any]
 BUILT = ("model", "seed", "snapshot")
 RUNS = frozenset({"build", "run", "test", "seed", "snapshot", "retry"})
 
 
 def last_report(settings: Settings) -> BuildReport | None:
-    """The last run for this state folder, by rtlib or by a stock ``dbt``; None before the first."""
+    """The last run for this state folder, by rtlib or a stock ``dbt``; None before the first."""
     try:
         report = read_report(target(settings))
-    except (FileNotFoundError, ValueError):  # none yet, or one is being written this moment
+    except (FileNotFoundError, ValueError):  # there is none yet, or dbt is writing it
         return None
     return report if report.command in RUNS else None
 
 
-def last_freshness(settings: Settings) -> tuple[Freshness, ...]:
-    """What the sources' freshness was when dbt last asked; empty before it did."""
+def last_freshness(settings: Settings) -> tuple[SourceFreshness, ...]:
+    """The freshness of the sources when dbt last checked it; empty before the first check."""
     try:
-        told = json.loads((target(settings) / "sources.json").read_text(encoding="utf-8"))
+        content = json.loads((target(settings) / "sources.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return ()
-    return tuple(_freshness(one) for one in sorted(told["results"], key=lambda one: str(one["unique_id"])))
+    return tuple(_freshness(entry) for entry in sorted(content["results"], key=lambda entry: str(entry["unique_id"])))
 
 
 def read_report(folder: Path) -> BuildReport:
-    """The run whose results are in this folder.
+    """The run with its results in this folder.
 
     Raises:
-        FileNotFoundError: There are none.
+        FileNotFoundError: The folder has no results.
     """
-    told = json.loads((folder / "run_results.json").read_text(encoding="utf-8"))
+    run = json.loads((folder / "run_results.json").read_text(encoding="utf-8"))
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    known = {**manifest["nodes"], **manifest["unit_tests"]}
-    results = [(one, known[one["unique_id"]]) for one in told["results"] if one["unique_id"] in known]
-    checks = tuple(_check(one, node, known) for one, node in results if node["resource_type"] in ("test", "unit_test"))
-    ran = Counter(one.model for one in checks if one.kind == "test" and one.status != "skipped")
-    passed = Counter(one.model for one in checks if one.kind == "test" and one.status in TESTED_WELL)
+    entries = {**manifest["nodes"], **manifest["unit_tests"]}
+    results = [(result, entries[result["unique_id"]]) for result in run["results"] if result["unique_id"] in entries]
+    checks = tuple(
+        _check(result, entry, entries) for result, entry in results if entry["resource_type"] in ("test", "unit_test")
+    )
+    ran = Counter(check.model for check in checks if check.kind == "test" and check.status != "skipped")
+    passed = Counter(check.model for check in checks if check.kind == "test" and check.status in TESTED_WELL)
     return BuildReport(
-        command=told["args"]["which"],
-        invocation_id=told["metadata"]["invocation_id"],
-        at=_moment(told["metadata"]["generated_at"]),
-        seconds=told["elapsed_time"],
+        command=run["args"]["which"],
+        invocation_id=run["metadata"]["invocation_id"],
+        at=_moment(run["metadata"]["generated_at"]),
+        seconds=run["elapsed_time"],
         nodes=tuple(
-            _node(one, node, folder, ran=ran[node["name"]], passed=passed[node["name"]])
-            for one, node in results
+            _node(result, node, folder, ran=ran[node["name"]], passed=passed[node["name"]])
+            for result, node in results
             if node["resource_type"] in BUILT
         ),
         checks=checks,
     )
 
 
-def _node(told: Told, node: Told, folder: Path, *, ran: int, passed: int) -> NodeResult:
-    answer = told["adapter_response"]
-    rows = answer.get("row_count")
-    touched = answer.get("rows_affected") if _was_merged(node, folder) else rows
+def _node(result: Json, node: Json, folder: Path, *, ran: int, passed: int) -> NodeResult:
+    response = result["adapter_response"]
+    rows = response.get("row_count")
+    touched = response.get("rows_affected") if _was_merged(node, folder) else rows
     return NodeResult(
         name=node["name"],
         kind=node["resource_type"],
         layer=node["schema"],
         materialized=node["config"]["materialized"],
-        status=told["status"],
+        status=result["status"],
         rows=rows,
         touched=touched if rows is not None else None,
-        seconds=told["execution_time"],
+        seconds=result["execution_time"],
         tests=ran,
         tests_passed=passed,
-        message=_said(told) if told["status"] == "error" else "",
+        message=_message(result) if result["status"] == "error" else "",
     )
 
 
-def _was_merged(node: Told, folder: Path) -> bool:
-    """True when the run added to a table; a table that is made anew answers with no count of its own."""
+def _was_merged(node: Json, folder: Path) -> bool:
+    """True if the run merged rows into a table; only then dbt reports the number of affected rows."""
     if node["config"]["materialized"] not in ("incremental", "snapshot"):
         return False
-    ran = folder / "run" / node["package_name"] / node["original_file_path"]
-    # A node that is defined in YAML has a folder of that name, with its SQL inside.
-    for path in (ran, *ran.glob(f"{node['name']}.sql"), *ran.glob(f"**/{node['name']}.sql")):
+    compiled = folder / "run" / node["package_name"] / node["original_file_path"]
+    # For a node that is defined in YAML this is a folder with its SQL.
+    for path in (compiled, *compiled.glob(f"{node['name']}.sql"), *compiled.glob(f"**/{node['name']}.sql")):
         if path.is_file():
             return "merge into" in path.read_text(encoding="utf-8").lower()
     return False
 
 
-def _check(told: Told, test: Told, known: Mapping[str, Told]) -> CheckResult:
+def _check(result: Json, test: Json, entries: Mapping[str, Json]) -> CheckResult:
     kind = test["resource_type"]
     tested = test.get("attached_node") or next(iter(test["depends_on"]["nodes"]), "")
     rule = (test.get("test_metadata") or {}).get("name", "")
@@ -102,28 +104,28 @@ def _check(told: Told, test: Told, known: Mapping[str, Told]) -> CheckResult:
         name=test["name"],
         kind=kind,
         rule=rule,
-        model=known[tested]["name"] if tested in known else tested.rpartition(".")[2],
+        model=entries[tested]["name"] if tested in entries else tested.rpartition(".")[2],
         column=test.get("column_name") or "",
-        status=told["status"],
-        failures=told["failures"] or 0,
-        seconds=told["execution_time"],
-        message="" if told["status"] in ("pass", "skipped") else _said(told),
+        status=result["status"],
+        failures=result["failures"] or 0,
+        seconds=result["execution_time"],
+        message="" if result["status"] in ("pass", "skipped") else _message(result),
     )
 
 
-def _freshness(told: Told) -> Freshness:
-    _, _, schema, table = told["unique_id"].split(".", 3)
+def _freshness(entry: Json) -> SourceFreshness:
+    _, _, schema, table = entry["unique_id"].split(".", 3)
     source = f"{schema}.{table}"
-    if "max_loaded_at" not in told:  # it could not be asked
-        return Freshness(source, told["status"], None, None, None)
-    newest, asked = _moment(told["max_loaded_at"]), _moment(told["snapshotted_at"])
-    if newest.year == 1:  # what dbt says of a table without rows
-        return Freshness(source, "empty", None, None, asked)
-    return Freshness(source, told["status"], newest, told["max_loaded_at_time_ago_in_s"], asked)
+    if "max_loaded_at" not in entry:  # the query failed
+        return SourceFreshness(source, entry["status"], None, None, None)
+    newest, asked = _moment(entry["max_loaded_at"]), _moment(entry["snapshotted_at"])
+    if newest.year == 1:  # dbt's value for a table without rows
+        return SourceFreshness(source, "empty", None, None, asked)
+    return SourceFreshness(source, entry["status"], newest, entry["max_loaded_at_time_ago_in_s"], asked)
 
 
-def _said(told: Told) -> str:
-    return " ".join(str(told["message"] or "").split())[:600]
+def _message(result: Json) -> str:
+    return " ".join(str(result["message"] or "").split())[:600]
 
 
 def _moment(text: str) -> datetime:

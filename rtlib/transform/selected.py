@@ -1,8 +1,7 @@
-"""Selected: the columns that a model's SQL gives, read from its text alone, without a warehouse.
+"""Selected: the columns that the SQL of a model returns, read from its text without a warehouse.
 
-A model's YAML says which columns there should be; only its SQL says which there are, and who renames one in the SQL
-need not have touched the YAML. dbt can compile a model only where it can ask a warehouse, so the text is read as it
-stands: the names of the last SELECT do not depend on what the templates in it come to.
+The YAML of a model declares its columns, but a column renamed in the SQL may still have its old name there. dbt needs a
+warehouse to compile a model, so the raw text is read: the names in the last SELECT do not depend on its templates.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ TEMPLATE, UNPRINTED = re.compile(r"{{.*?}}", re.DOTALL), re.compile(r"{%.*?%}|{#
 
 
 def columns_by_sql(settings: Settings, names: Sequence[str], *, fresh: bool = False) -> dict[str, tuple[str, ...]]:
-    """The columns of some models and seeds, by the model's SQL or the seed's file, in lower case.
+    """The columns of models and seeds, from the SQL of a model or the file of a seed, in lower case.
 
-    A model whose last SELECT has a ``*`` is left out: its text does not name them.
+    A model with a ``*`` in its last SELECT is left out, because its text does not name the columns.
 
     Args:
-        settings: Whose dbt project.
-        names: Of models and seeds.
-        fresh: The project was parsed a moment ago.
+        settings: The state folder.
+        names: Names of models and seeds.
+        fresh: The manifest is up to date, so the project need not be parsed.
 
     Raises:
         ConfigError: The project cannot be read.
@@ -36,13 +35,13 @@ def columns_by_sql(settings: Settings, names: Sequence[str], *, fresh: bool = Fa
     if not fresh:
         parse(settings)
     manifest = json.loads((target(settings) / "manifest.json").read_text(encoding="utf-8"))
-    chosen = [one for one in manifest["nodes"].values() if one["name"] in names]
-    told = {one["name"]: _columns(one) for one in chosen if one["resource_type"] in ("model", "seed")}
-    return {name: columns for name, columns in told.items() if columns}
+    nodes = [node for node in manifest["nodes"].values() if node["name"] in names]
+    found = {node["name"]: _columns(node) for node in nodes if node["resource_type"] in ("model", "seed")}
+    return {name: columns for name, columns in found.items() if columns}
 
 
 def columns_of(sql: str) -> tuple[str, ...]:
-    """The names that a query of dbt gives its columns; nothing where it says ``*``.
+    """The names of the columns of a dbt query; empty if it selects ``*``.
 
     >>> columns_of("with a as (select x from {{ ref('b') }}) select a.x, {{ sum('y') }} as total from a")
     ('x', 'total')
@@ -57,7 +56,7 @@ def columns_of(sql: str) -> tuple[str, ...]:
         depth += (kind == "L_PAREN") - (kind == "R_PAREN")
         if kind == "SELECT" and depth == 0:
             last = parse_one(plain[token.start :], dialect="snowflake").find(exp.Select)
-            names = [one.lower() for one in last.named_selects] if last else []
+            names = [name.lower() for name in last.named_selects] if last else []
             return () if "*" in names else tuple(names)
     return ()
 
@@ -66,5 +65,5 @@ def _columns(node: Mapping[str, Any]) -> tuple[str, ...]:
     path = project() / node["original_file_path"]
     if node["resource_type"] == "seed":
         with path.open(encoding="utf-8", newline="") as file:
-            return tuple(one.lower() for one in next(csv.reader(file)))
+            return tuple(name.lower() for name in next(csv.reader(file)))
     return columns_of(path.read_text(encoding="utf-8"))

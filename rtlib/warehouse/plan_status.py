@@ -1,4 +1,4 @@
-"""Outcome: what forecast and plan come to, in numbers that a screen or an alert can use."""
+"""Plan status: forecast and plan of a domain, summarised in numbers for a screen or an alert."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """The worst interval of a stretch of a plan; ``people`` is None where nothing is planned."""
+    """The interval in which a plan lacks most people; ``people`` is None if nothing is planned."""
 
     people: float | None
     interval: datetime | None
@@ -27,21 +27,21 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What forecast and plan of a domain come to; None where there is none.
+    """Forecast and plan of a domain in numbers; fields are None if there is no forecast or plan.
 
     Attributes:
-        forecast_at: When the newest forecast was made (UTC).
-        champions: The models that were chosen, the most frequent first.
-        wape: Their mean error in the backtest, weighted alike over the sites.
-        coverage: How often their 80 % interval held.
-        sites: How many series have one.
-        forecast_until: The end of what is forecast (UTC); in the past when nothing of it lies ahead.
-        next_day: Events expected in the intervals that end within a day from now; None where none lies ahead.
-        planned_at: When the newest plan was made (UTC).
-        planned_until: The end of what is planned (UTC).
-        needed_now: People that the interval of this moment needs, over all sites; None outside the plan.
-        next_peak: The most that any interval from now on needs.
-        gap: The worst interval from now on: by how many people it falls short, 0 when none does, and which it is.
+        forecast_at: Time of the newest forecast (UTC).
+        champions: The chosen models, the most frequent first.
+        wape: Their mean WAPE in the backtest, with equal weight for each site.
+        coverage: Mean coverage of their 80 % interval.
+        sites: Number of series with a champion.
+        forecast_until: End of the forecast (UTC); in the past if no interval lies ahead.
+        next_day: Events expected in the intervals that end within a day from now; None if no interval lies ahead.
+        planned_at: Time of the newest plan (UTC).
+        planned_until: End of the plan (UTC).
+        needed_now: People needed in the current interval, over all sites; None outside the plan.
+        next_peak: Largest number of people needed in any interval from now on.
+        gap: The interval with the largest shortage from now on.
     """
 
     forecast_at: datetime | None
@@ -59,26 +59,25 @@ class Outcome:
 
 
 def outcome(connection: SnowflakeConnection, domain: str, *, now: datetime) -> Outcome:
-    """What forecast and plan of a domain come to at a moment, by queries that stay small.
+    """Summarise forecast and plan of a domain at the moment ``now``, by small queries.
 
-    Of earlier forecasts and plans the tables keep what lay before the newer ones. So that is left out by the clock, and
-    what lies ahead is there once.
+    The tables keep earlier forecasts and plans of past intervals only, so each interval ahead occurs once.
 
     Raises:
         WarehouseError: The warehouse refused a query or did not answer.
     """
-    best = query(connection, _CHAMPIONS, (domain,))
-    at = moment_text(now)
-    ahead = query(connection, _AHEAD, (at, domain))[0]
-    plan = query(connection, _PLAN, (at, domain))[0]
+    champions = query(connection, _CHAMPIONS, (domain,))
+    moment = moment_text(now)
+    ahead = query(connection, _AHEAD, (moment, domain))[0]
+    plan = query(connection, _PLAN, (moment, domain))[0]
     planned_until = _moment(plan["until"])
-    names = Counter(row["model"] for row in best)
+    models = Counter(row["model"] for row in champions)
     return Outcome(
         forecast_at=_moment(ahead["made_at"]),
-        champions=", ".join(f"{name} ({count})" for name, count in names.most_common()),
-        wape=_mean([row["wape"] for row in best]),
-        coverage=_mean([row["coverage_80"] for row in best]),
-        sites=len(best),
+        champions=", ".join(f"{name} ({count})" for name, count in models.most_common()),
+        wape=_mean([row["wape"] for row in champions]),
+        coverage=_mean([row["coverage_80"] for row in champions]),
+        sites=len(champions),
         forecast_until=_moment(ahead["until"]),
         next_day=ahead["expected"],
         planned_at=_moment(plan["made_at"]),
@@ -128,17 +127,17 @@ from (
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
+    known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
-def _moment(told: datetime | None) -> datetime | None:
-    """The warehouse's times carry no zone and are UTC; where nothing is, fakesnow tells of 1970."""
-    return None if told is None or told.year < 2000 else told.replace(tzinfo=UTC)
+def _moment(moment: datetime | None) -> datetime | None:
+    """An aware moment; times in the warehouse are UTC without a time zone, and fakesnow returns 1970 for NULL."""
+    return None if moment is None or moment.year < 2000 else moment.replace(tzinfo=UTC)
 
 
 def shortage(connection: SnowflakeConnection, domain: str, *, now: datetime, until: datetime | None = None) -> Shortage:
-    """By how many people the plan falls short at worst, over all sites, until a moment or in the next two hours.
+    """The largest shortage of people over all sites, until a moment or in the next two hours.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
@@ -164,7 +163,7 @@ limit 1
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came in an interval, against the upper bound of its forecast, both in events."""
+    """The events of an interval, and the upper bound of its forecast."""
 
     interval: datetime
     events: int
@@ -172,7 +171,7 @@ class Load:
 
     @property
     def percent(self) -> float:
-        """What came, in percent of the upper bound."""
+        """The events in percent of the upper bound."""
         return 100.0 * self.events / self.upper_80
 
 
@@ -181,16 +180,18 @@ def load_of_forecast(
 ) -> Load | None:
     """The load of the interval that ended last, and the upper bound of its forecast.
 
-    None where no forecast covers that interval, so that an old forecast calls nobody; and None while the forecast
-    rests on loaded history alone: the simulator's live stream is hundreds of times as dense as the history it loads.
+    None if no forecast covers that interval, so that an old forecast raises no alert. None also if the forecast is made
+    from loaded history only, because the live stream of the simulator is hundreds of times as dense.
+
+    The load is counted in RAW, because an alert cannot wait for the next run of dbt.
 
     Raises:
         WarehouseError: The warehouse refused a query or did not answer.
     """
-    found = query(connection, _LAST_FORECAST, (domain, moment_text(now), moment_text(now)))
-    if not found or not found[0]["upper_80"]:
+    forecasts = query(connection, _LAST_FORECAST, (domain, moment_text(now), moment_text(now)))
+    if not forecasts or not forecasts[0]["upper_80"]:
         return None
-    begin, end = found[0]["interval_start"], found[0]["interval_end"]
+    begin, end = forecasts[0]["interval_start"], forecasts[0]["interval_end"]
     if not query(connection, _LIVE_BEFORE, (domain, HISTORY, moment_text(begin - timedelta(days=1)))):
         return None
     marks = ", ".join("?" for _ in kinds)
@@ -200,11 +201,11 @@ def load_of_forecast(
         "and occurred_at >= cast(? as timestamp_ntz) and occurred_at < cast(? as timestamp_ntz)",
         (domain, *kinds, moment_text(begin), moment_text(end)),
     )[0]
-    return Load(begin.replace(tzinfo=UTC), int(row["n"]), float(found[0]["upper_80"]))
+    return Load(begin.replace(tzinfo=UTC), int(row["n"]), float(forecasts[0]["upper_80"]))
 
 
 _LIVE_BEFORE = """
-select 1 as one from RAW.EVENTS where domain = ? and topic <> ? and occurred_at < cast(? as timestamp_ntz) limit 1
+select 1 as found from RAW.EVENTS where domain = ? and topic <> ? and occurred_at < cast(? as timestamp_ntz) limit 1
 """
 _LAST_FORECAST = f"""
 select interval_start, dateadd(minute, interval_minutes, interval_start) as interval_end, upper_80

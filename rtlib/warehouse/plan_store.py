@@ -1,4 +1,4 @@
-"""Outlook: the load that forecasts are made from, and forecasts, backtests and plans, written and read."""
+"""Plan store: forecasts, backtests and staffing plans, written to the warehouse and read from it."""
 
 from __future__ import annotations
 
@@ -33,51 +33,29 @@ STAFFING = {
 }  # fmt: skip
 
 
-def interval_load(
-    connection: SnowflakeConnection, domain: str, *, kinds: Sequence[str], interval_minutes: int
-) -> list[dict[str, Any]]:
-    """How many events of some kinds each site had in each interval: rows of ``site``, ``interval_start``, ``events``.
-
-    Counted from RAW.EVENTS, so that no dbt run has to come before; MARTS.INTERVAL_LOAD says the same. An interval in
-    which a site had events of other kinds only has a row with 0; the one that is not over yet is left out.
-
-    Raises:
-        WarehouseError: The warehouse refused the query or did not answer.
-    """
-    marks = ", ".join("?" for _ in kinds)
-    return query(
-        connection,
-        f"with newest as (select max(occurred_at) as at from RAW.EVENTS where domain = ?), "
-        f"counted as (select site, time_slice(occurred_at, {int(interval_minutes)}, 'MINUTE') as interval_start, "
-        f"count_if(kind in ({marks})) as events from RAW.EVENTS where domain = ? group by 1, 2) "
-        f"select counted.* from counted cross join newest "
-        f"where dateadd(minute, {int(interval_minutes)}, interval_start) <= newest.at order by interval_start, site",
-        (domain, *kinds, domain),
-    )
-
-
 def write_forecasts(
     connection: SnowflakeConnection, domain: str, forecasts: Sequence[Row], backtests: Sequence[Row]
 ) -> None:
-    """Write a domain's forecasts and backtests, in one transaction.
+    """Write the forecasts and backtests of a domain in one transaction.
 
-    Of earlier forecasts stays what lies before the new ones, so that it can be held against what happened; the rest
-    is replaced, and so are all backtests. The same again changes nothing but ``made_at``.
+    Earlier forecasts of intervals before the new ones are kept, so that they can be compared with the actual load;
+    later ones and all backtests are replaced. Writing the same rows again changes only ``made_at``.
 
     Args:
         connection: An open connection.
-        domain: Whose.
-        forecasts: Rows with the columns ``FORECASTS`` but ``domain``; ``quantiles`` maps levels to numbers, or is None.
-        backtests: Rows with the columns ``BACKTESTS`` but ``domain``; a number may be NaN, which is stored as NULL.
+        domain: Name of the domain.
+        forecasts: Rows with the columns ``FORECASTS`` without ``domain``; ``quantiles`` maps levels to counts or is
+            None.
+        backtests: Rows with the columns ``BACKTESTS`` without ``domain``; NaN is stored as NULL.
 
     Raises:
-        WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
+        WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.
     """
-    first = moment_text(min(one["interval_start"] for one in forecasts))
-    made, tried = _frame(domain, forecasts, FORECASTS), _frame(domain, backtests, BACKTESTS)
+    first = moment_text(min(row["interval_start"] for row in forecasts))
+    forecast_rows, backtest_rows = _frame(domain, forecasts, FORECASTS), _frame(domain, backtests, BACKTESTS)
     with (
-        staged(connection, made, FORECASTS, kind="forecasts") as arrived,
-        staged(connection, tried, BACKTESTS, kind="backtests") as scores,
+        staged(connection, forecast_rows, FORECASTS, kind="forecasts") as forecasts_table,
+        staged(connection, backtest_rows, BACKTESTS, kind="backtests") as backtests_table,
         transaction(connection),
     ):
         execute(
@@ -86,12 +64,12 @@ def write_forecasts(
             (domain, first),
         )
         execute(connection, "delete from ML.BACKTESTS where domain = ?", (domain,))
-        _insert(connection, "ML.FORECASTS", FORECASTS, arrived, made)
-        _insert(connection, "ML.BACKTESTS", BACKTESTS, scores, tried)
+        _insert(connection, "ML.FORECASTS", FORECASTS, forecasts_table, forecast_rows)
+        _insert(connection, "ML.BACKTESTS", BACKTESTS, backtests_table, backtest_rows)
 
 
 def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
-    """The champions' newest forecasts of a domain, ``quantiles`` as a mapping, in the order of site and time.
+    """The champions' newest forecasts of a domain by site and time, with ``quantiles`` as a mapping.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
@@ -106,7 +84,7 @@ def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[st
 
 
 def read_backtests(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
-    """How each model did on each site of a domain, the best first; the champion's row says why.
+    """The scores of each model on each site of a domain, the best first, with the reason for the champion.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
@@ -119,17 +97,17 @@ def read_backtests(connection: SnowflakeConnection, domain: str) -> list[dict[st
 
 
 def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[Row]) -> None:
-    """Write a domain's plan; what was planned for its intervals before, and for later ones, is replaced.
+    """Write the plan of a domain; the earlier plan is replaced from the first interval on.
 
     Args:
         connection: An open connection.
-        domain: Whose.
-        rows: Rows with the columns ``STAFFING`` but ``domain``.
+        domain: Name of the domain.
+        rows: Rows with the columns ``STAFFING`` without ``domain``.
 
     Raises:
-        WarehouseError: The warehouse refused a statement or did not answer; then nothing has changed.
+        WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.
     """
-    first = moment_text(min(one["interval_start"] for one in rows))
+    first = moment_text(min(row["interval_start"] for row in rows))
     plan = _frame(domain, rows, STAFFING)
     with staged(connection, plan, STAFFING, kind="staffing") as table, transaction(connection):
         execute(
@@ -141,7 +119,7 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
 
 
 def read_staffing(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
-    """A domain's plan, in the order of site and time.
+    """The plan of a domain, by site and time.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
@@ -153,11 +131,11 @@ def read_staffing(connection: SnowflakeConnection, domain: str) -> list[dict[str
 
 
 def _frame(domain: str, rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Rows as they are staged: objects as JSON text, and NULL for what is missing or is no number."""
+    """Rows in the form for staging: objects as JSON text, and NULL for missing values and NaN."""
     import pandas as pd
 
-    told = [{**{name: _plain(row.get(name)) for name in columns}, "domain": domain} for row in rows]
-    return pd.DataFrame(told, columns=list(columns))
+    records = [{**{name: _plain(row.get(name)) for name in columns}, "domain": domain} for row in rows]
+    return pd.DataFrame(records, columns=list(columns))
 
 
 def _insert(

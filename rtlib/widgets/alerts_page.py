@@ -16,7 +16,7 @@ UNDELIVERED = "undelivered"
 
 
 class Outbox(Protocol):
-    """What the page reads and does (``rtlib.pipeline.page_data.Pages`` is one)."""
+    """What the page reads and does (``rtlib.pipeline.page_data.PageData`` is one)."""
 
     @property
     def receiver(self) -> str | None: ...  # noqa: D102

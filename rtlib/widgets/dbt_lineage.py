@@ -10,9 +10,9 @@ from html import escape
 import ipywidgets
 
 from rtlib.errors import RtlibError
-from rtlib.pipeline.dbt import BuildReport, Lineage, LineageNode
+from rtlib.pipeline.dbt import BuildReport, DbtLineage, DbtNode
 
-Load = Callable[[], tuple[Lineage, BuildReport | None]]
+Load = Callable[[], tuple[DbtLineage, BuildReport | None]]
 WIDTH, HEIGHT, CARD_HEIGHT, TOP = 860.0, 540.0, 36.0, 8.0  # of the drawing, in its own units
 MAX_LINE = 18  # characters of a name in a line of a card
 
@@ -46,7 +46,7 @@ class Models:
             self._busy.release()
 
 
-def drawing(lineage: Lineage, report: BuildReport | None) -> str:
+def drawing(lineage: DbtLineage, report: BuildReport | None) -> str:
     """Sources on the left, users of the marts on the right; each card has its rows and its passed tests."""
     places = _places(lineage)
     _, _, wide = next(iter(places.values()))
@@ -60,9 +60,9 @@ def drawing(lineage: Lineage, report: BuildReport | None) -> str:
     )
 
 
-def _places(lineage: Lineage) -> dict[str, tuple[float, float, float]]:
+def _places(lineage: DbtLineage) -> dict[str, tuple[float, float, float]]:
     """Left, top and width of each card: a column for each depth, evenly filled."""
-    columns: dict[int, list[LineageNode]] = defaultdict(list)
+    columns: dict[int, list[DbtNode]] = defaultdict(list)
     for node in lineage.nodes:
         columns[node.depth].append(node)
     step = WIDTH / len(columns)
@@ -84,7 +84,7 @@ def _line(start: tuple[float, float, float], end: tuple[float, float, float], wi
     return f'<path d="{curve}"/>'
 
 
-def _card(node: LineageNode, left: float, top: float, wide: float, report: BuildReport | None) -> str:
+def _card(node: DbtNode, left: float, top: float, wide: float, report: BuildReport | None) -> str:
     result = report.by_name.get(node.name) if report else None
     detail = node.kind if result is None or result.rows is None else f"{result.rows:,} rows"
     if result and result.tests:

@@ -12,7 +12,7 @@ import ipywidgets
 
 from rtlib import formatting
 from rtlib.graph import KpiBoard
-from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.widgets.alerts_page import AlertsPage, Outbox, error_html
 from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.cards import value
@@ -26,9 +26,9 @@ TITLES = {"graph": "Graph", "live": "Live", "plan": "Plan", "alerts": "Alerts", 
 
 
 class Shown(Outbox, Protocol):
-    """Where the pages read (``rtlib.pipeline.page_data.Pages`` is one); each call may take some tenths of a second."""
+    """Source of the pages' data (``rtlib.pipeline.page_data.PageData``); a call may take some tenths of a second."""
 
-    def plan(self) -> Plan: ...  # noqa: D102
+    def plan(self) -> PlanData: ...  # noqa: D102
     def quality(self) -> Quality: ...  # noqa: D102
     def choices(self, kind: str) -> list[tuple[str, str]]: ...  # noqa: D102
 
@@ -132,13 +132,13 @@ def live(board: KpiBoard) -> str:
     return f'<div class="rt"><h2>Sites, this minute</h2>{table}</div>'
 
 
-def plan(data: Plan, *, now: datetime) -> str:
+def plan(data: PlanData, *, now: datetime) -> str:
     """The actual load, its forecast, and the people needed and planned."""
     if not data.forecast:
         return (
             '<div class="rt"><h2>Forecast and staffing</h2><p>There is no forecast yet. Run '
-            "<code>rtlib backfill</code>, then <code>rtlib staffing forecast</code> "
-            "and <code>rtlib staffing plan</code>.</p></div>"
+            "<code>rtlib backfill</code>, <code>rtlib dbt build</code>, <code>rtlib staffing forecast</code> "
+            "and <code>rtlib staffing plan</code>, in this order.</p></div>"
         )
     times = [at for at, *_ in data.forecast]
     lowers, uppers = [low for *_, low, _ in data.forecast], [high for *_, high in data.forecast]
@@ -172,7 +172,7 @@ def quality(data: Quality) -> str:
     reasons = "".join(f"<tr><td>{count(rejected)}</td><td>{escape(reason)}</td></tr>" for reason, rejected in frequent)
     tests = "dbt has not run yet: <code>rtlib dbt build</code>"
     if data.report:
-        failed = "".join(f"<li>{escape(check.said)}</li>" for check in data.report.failed)
+        failed = "".join(f"<li>{escape(check.summary)}</li>" for check in data.report.failed)
         tests = f"{data.report.passed} tests passed, {len(data.report.failed)} failed, {data.report.at:%d %b %H:%M} UTC"
         tests += f"<ul>{failed}</ul>"
     ages = "".join(

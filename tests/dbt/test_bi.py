@@ -1,4 +1,4 @@
-"""The Power BI project: what is committed is what would be built, and what would not open or show nothing is named."""
+"""The Power BI project: the committed files are those that would be built, and errors name their visual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from rtlib.bi import MEASURES, PAGES, TABLES, Column, Table, check, problems, with_columns
 from rtlib.bi.forms import published
-from rtlib.bi.project import build, files, outdated
+from rtlib.bi.project import FILES, build, files, outdated
 from rtlib.bi.report import COLOURS
 from rtlib.bi.spec import RELATIONSHIPS
 from rtlib.cli import app
@@ -43,73 +43,78 @@ def home(parsed: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(home: Path) -> tuple[Table, ...]:
-    """The tables as dbt's own reading of its project has them."""
+    """The tables as dbt's manifest declares them."""
     return power_bi.tables(Settings(home=home))
 
 
 def without(tables: tuple[Table, ...], table: str, column: str) -> tuple[Table, ...]:
-    """The same, with one column called something else."""
+    """The same with a column renamed."""
     renamed = [
-        replace(one, columns=tuple(Column("x", c.type) if c.name == column else c for c in one.columns))
-        if one.name == table
-        else one
-        for one in tables
+        replace(other, columns=tuple(Column("x", c.type) if c.name == column else c for c in other.columns))
+        if other.name == table
+        else other
+        for other in tables
     ]
     return tuple(renamed)
 
 
-def test_what_is_committed_is_what_would_be_built_and_is_in_order(tables: tuple[Table, ...]) -> None:
+def test_the_committed_files_are_those_that_would_be_built_and_have_no_problems(tables: tuple[Table, ...]) -> None:
     assert outdated(FOLDER, tables) == []
     assert problems(files(tables), tables) == []
+    assert {path.name for path in FOLDER.iterdir()} == {"rtlib.pbip", "rtlib.Report", "rtlib.SemanticModel"}
 
 
-def test_every_column_says_what_it_means(tables: tuple[Table, ...]) -> None:
-    assert [f"{one.name}.{column.name}" for one in tables for column in one.columns if not column.about] == []
+def test_every_column_has_a_description(tables: tuple[Table, ...]) -> None:
+    assert [f"{table.name}.{column.name}" for table in tables for column in table.columns if not column.about] == []
 
 
-def test_every_table_with_a_site_can_be_chosen_by_it_but_for_those_that_say_why_not(tables: tuple[Table, ...]) -> None:
-    have_sites = {one.name for one in tables if "site" in {column.name for column in one.columns}}
+def test_every_table_with_a_site_is_related_to_sites_except_forecasts(tables: tuple[Table, ...]) -> None:
+    have_sites = {table.name for table in tables if "site" in {column.name for column in table.columns}}
     assert {table for table, *_ in RELATIONSHIPS} == have_sites - {"sites", "forecasts"}
 
 
 def test_the_exposure_of_the_report_depends_on_what_the_report_reads() -> None:
-    told = yaml.safe_load((ROOT / "dbt" / "models" / "exposures.yml").read_text(encoding="utf-8"))["exposures"]
-    (power_bi,) = [one for one in told if one["name"] == "power_bi"]
-    read = {f"ref('{one.relation.lower()}')" for one in TABLES if one.schema != "OPS"}
-    assert set(power_bi["depends_on"]) == read
+    exposures = yaml.safe_load((ROOT / "dbt" / "models" / "exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    (report,) = [exposure for exposure in exposures if exposure["name"] == "power_bi"]
+    assert set(report["depends_on"]) == {
+        f"ref('{table.relation.lower()}')" for table in TABLES if table.schema != "OPS"
+    }
 
 
-def test_a_folder_without_a_separator_at_its_end_is_read_all_the_same(tables: tuple[Table, ...]) -> None:
-    told = files(tables)["rtlib-files.SemanticModel/definition/tables/sites.tmdl"]
-    assert 'File.Contents(Folder & End & "sites.parquet")' in told
-    assert 'Text.EndsWith(Folder, "/") or Text.EndsWith(Folder, "\\") then "" else "\\",' in told
+def test_a_folder_without_a_trailing_separator_is_read_too(tables: tuple[Table, ...]) -> None:
+    text = files(tables)["rtlib-files.SemanticModel/definition/tables/sites.tmdl"]
+    assert 'File.Contents(Folder & End & "sites.parquet")' in text
+    assert 'Text.EndsWith(Folder, "/") or Text.EndsWith(Folder, "\\") then "" else "\\",' in text
 
 
 def test_every_table_has_columns_and_every_measure_is_shown(tables: tuple[Table, ...]) -> None:
-    assert [one.name for one in tables if not one.columns] == []
-    shown = {name for page in PAGES for one in page.visuals for name in one.measures}
-    used = {one.name for one in MEASURES if any(f"[{one.name}]" in other.dax for other in MEASURES)}
-    assert shown | used == {one.name for one in MEASURES}
+    assert [table.name for table in tables if not table.columns] == []
+    names = {measure.name for measure in MEASURES}
+    shown = {name for page in PAGES for visual in page.visuals for name in visual.measures}
+    used = {name for name in names if any(f"[{name}]" in other.dax for other in MEASURES)}
+    assert shown | used == names
 
 
-def test_a_mart_column_that_is_renamed_is_told_with_the_visual_that_shows_it(tables: tuple[Table, ...]) -> None:
-    (found,) = problems({}, without(tables, "hourly_kpis", "measured_value"))
-    assert "hourly_kpis.measured_value does not exist" in found
-    assert "Trend / by_hour" in found
+def test_a_renamed_mart_column_is_reported_with_the_visual_that_shows_it(tables: tuple[Table, ...]) -> None:
+    (problem,) = problems({}, without(tables, "hourly_kpis", "measured_value"))
+    assert "hourly_kpis.measured_value does not exist" in problem
+    assert "Trend / by_hour" in problem
     axis = problems({}, without(tables, "staffing_gap", "interval_start"))
-    assert any("page 'Staffing', visual 'people'" in one for one in axis)
+    assert any("page 'Staffing', visual 'people'" in problem for problem in axis)
 
 
-def test_the_verb_notices_a_renamed_column_and_a_file_that_somebody_changed(
+def test_validate_reports_a_renamed_column_and_a_file_changed_by_hand(
     tables: tuple[Table, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path / "bi", tables)
     settings = Settings(home=home)
     assert power_bi.validate(settings, of=tmp_path / "bi") == []
     (tmp_path / "bi" / "rtlib.pbip").write_text("{}")
-    assert power_bi.validate(settings, of=tmp_path / "bi") == ["rtlib.pbip: not as 'rtlib bi build' writes it"]
+    assert power_bi.validate(settings, of=tmp_path / "bi") == [
+        "rtlib.pbip: not as rtlib writes it; cure: rtlib bi build"
+    ]
     monkeypatch.setattr(power_bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
-    assert any("visual 'by_day'" in one for one in power_bi.validate(settings, of=tmp_path / "bi"))
+    assert any("visual 'by_day'" in problem for problem in power_bi.validate(settings, of=tmp_path / "bi"))
 
 
 MART = Path("models/marts/hourly_kpis.sql")
@@ -117,7 +122,7 @@ HOUR = "measured.measured_value,"
 
 
 def rename_in_sql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dbt project, with one column of a mart called something else in its SQL and nowhere else."""
+    """Rename a column of a mart in its SQL only, in a copy of the dbt project."""
     copy = folder / "dbt"
     shutil.copytree(transform_project.project(), copy)
     text = (copy / MART).read_text()
@@ -127,54 +132,54 @@ def rename_in_sql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("where", ["the YAML alone", "the SQL alone", "both"])
-def test_a_column_that_is_renamed_fails_the_verb_with_the_visual_wherever_it_was_renamed(
+def test_validate_fails_for_a_renamed_column_with_the_visual_wherever_it_was_renamed(
     tables: tuple[Table, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(home))
     build(tmp_path / "bi", tables)
-    told = without(tables, "hourly_kpis", "measured_value") if where != "the SQL alone" else tables
+    declared = without(tables, "hourly_kpis", "measured_value") if where != "the SQL alone" else tables
     if where != "the YAML alone":
         rename_in_sql(tmp_path, monkeypatch)
-    monkeypatch.setattr(power_bi, "tables", lambda settings: told)
+    monkeypatch.setattr(power_bi, "tables", lambda settings: declared)
     done = CliRunner().invoke(app, ["bi", "validate", "--folder", str(tmp_path / "bi")])
     assert done.exit_code == 1
     assert "hourly_kpis.measured_value does not exist" in done.output
     assert "Trend / by_hour" in done.output
     if where == "the SQL alone":
-        assert "hourly_kpis.measured_value is promised, and hourly_kpis.sql gives none" in done.output
+        assert "hourly_kpis.measured_value is declared, and hourly_kpis.sql does not return it" in done.output
 
 
-def test_what_the_report_lists_itself_is_held_against_views_seeds_and_migrations(
+def test_columns_listed_in_the_report_are_compared_with_views_seeds_and_migrations(
     tables: tuple[Table, ...], home: Path
 ) -> None:
     settings = Settings(home=home)
-    for table in [one for one in tables if one.schema in ("OPS", "SEEDS", "STAGING")]:
+    for table in [table for table in tables if table.schema in ("OPS", "SEEDS", "STAGING")]:
         wrong = replace(table, columns=(*table.columns, Column("colour", "varchar")))
-        kept, told = power_bi.real(settings, (wrong,))
+        kept, errors = power_bi.real(settings, (wrong,))
         assert kept == (table,)
-        assert len(told) == 1 and told[0].startswith(f"{table.name}.colour is promised")
+        assert len(errors) == 1 and errors[0].startswith(f"{table.name}.colour is declared")
 
 
-def test_the_warehouse_is_asked_for_the_columns_of_what_was_built_when_it_answers(
+def test_the_columns_of_built_tables_are_compared_with_the_warehouse_if_it_answers(
     tables: tuple[Table, ...], warehouse_server: WarehouseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alerts = next(one for one in tables if one.name == "alerts")
+    alerts = next(table for table in tables if table.name == "alerts")
     wrong = replace(alerts, columns=(*alerts.columns, Column("colour", "varchar")))
     unbuilt = replace(alerts, name="unbuilt", relation="NOWHERE")
     monkeypatch.setattr(power_bi, "tables", lambda settings: (wrong, unbuilt))
     assert power_bi.missing(warehouse_server.settings) == ["alerts.colour is not in the warehouse: rtlib dbt build"]
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound and not listening
-        monkeypatch.setattr(Settings, "ports", {"warehouse": nobody.getsockname()[1]})
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening
+        monkeypatch.setattr(Settings, "ports", {"warehouse": closed.getsockname()[1]})
         assert power_bi.missing(warehouse_server.settings) is None
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dbt" / "models").glob("*/*.sql")), ids=lambda path: path.stem)
-def test_the_sql_of_a_model_gives_the_columns_that_its_yaml_promises(path: Path) -> None:
-    given = columns_of(path.read_text(encoding="utf-8"))
-    promised = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"][0]["columns"]
-    assert sorted(given) in ([], sorted(one["name"] for one in promised))
-    assert given or path.parent.name == "intermediate"  # some of these end in "select *"
+def test_the_sql_of_a_model_returns_the_columns_that_its_yaml_declares(path: Path) -> None:
+    returned = columns_of(path.read_text(encoding="utf-8"))
+    declared = yaml.safe_load(path.with_suffix(".yml").read_text(encoding="utf-8"))["models"][0]["columns"]
+    assert sorted(returned) in ([], sorted(column["name"] for column in declared))
+    assert returned or path.parent.name == "intermediate"  # some of these end in "select *"
 
 
 def test_a_folder_without_a_project_is_an_error_with_its_cure(home: Path, tmp_path: Path) -> None:
@@ -182,16 +187,16 @@ def test_a_folder_without_a_project_is_an_error_with_its_cure(home: Path, tmp_pa
         power_bi.validate(Settings(home=home), of=tmp_path)
 
 
-def test_visuals_that_lie_over_one_another_or_reach_beyond_their_page_are_told(
+def test_visuals_that_overlap_or_extend_beyond_their_page_are_reported(
     tables: tuple[Table, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = PAGES[0]
     first, second, *_ = live.visuals
     moved = replace(second, place=(10, 10, 2_000, 50), title="What's late")
     monkeypatch.setattr(check, "PAGES", (replace(live, visuals=(first, moved)),))
-    told = " ".join(problems({}, tables))
-    for words in ("'events' lies over 'late'", "reaches beyond its page", "apostrophe"):
-        assert words in told
+    text = " ".join(problems({}, tables))
+    for part in ("'events' overlaps 'late'", "extends beyond its page", "apostrophe"):
+        assert part in text
 
 
 @pytest.mark.parametrize(
@@ -199,17 +204,17 @@ def test_visuals_that_lie_over_one_another_or_reach_beyond_their_page_are_told(
     [
         ("table a\n  column b\n", "indented by spaces"),
         ("table a\n\t\t\t\tcolumn b\n", "levels deeper"),
-        ("table a\n\tcolumn b\n\t\tlineageTag: 1\n\tcolumn b\n\t\tlineageTag: 2\n", "'column b' stands there 2 times"),
+        ("table a\n\tcolumn b\n\t\tlineageTag: 1\n\tcolumn b\n\t\tlineageTag: 2\n", "'column b' occurs 2 times"),
         ("table a\n\tlineageTag: 1\n\tcolumn b\n\t\tlineageTag: 1\n", "lineage tag 1 is used 2 times"),
     ],
 )
-def test_tmdl_that_would_not_be_read_is_told_with_its_place(tables: tuple[Table, ...], text: str, wrong: str) -> None:
-    (found,) = problems({"model.tmdl": text}, tables)
-    assert wrong in found
-    assert found.startswith("model.tmdl")
+def test_invalid_tmdl_is_reported_with_its_file(tables: tuple[Table, ...], text: str, wrong: str) -> None:
+    (problem,) = problems({"model.tmdl": text}, tables)
+    assert wrong in problem
+    assert problem.startswith("model.tmdl")
 
 
-def test_each_file_is_held_against_the_schema_that_it_names(tables: tuple[Table, ...]) -> None:
+def test_each_file_is_validated_with_the_schema_that_it_names(tables: tuple[Table, ...]) -> None:
     address = json.loads(files(tables)["rtlib.Report/definition/version.json"])["$schema"]
     shared = "https://developer.microsoft.com/json-schemas/common.json"
     known = {
@@ -221,12 +226,12 @@ def test_each_file_is_held_against_the_schema_that_it_names(tables: tuple[Table,
                      for name in ("rtlib", "rtlib-files")]  # fmt: skip
 
 
-def test_every_file_fits_the_schema_that_microsoft_publishes_for_it(tables: tuple[Table, ...]) -> None:
-    known, missing = published(), set()
-    assert known is not None
+def test_every_file_fits_the_published_schema(tables: tuple[Table, ...]) -> None:
+    schemas, missing = published(), set()
+    assert schemas is not None
 
     def find(address: str) -> Mapping[str, Any] | None:
-        found = known(address)
+        found = schemas(address)
         missing.update([] if found else [address.partition("/item/")[2]])
         return found
 
@@ -234,13 +239,13 @@ def test_every_file_fits_the_schema_that_microsoft_publishes_for_it(tables: tupl
     assert missing == {"report/definition/visualConfiguration/2.0.0/schema-embedded.json"}
 
 
-def test_a_file_of_another_form_is_told_with_its_place(tables: tuple[Table, ...]) -> None:
+def test_a_file_of_another_form_is_reported_with_the_member(tables: tuple[Table, ...]) -> None:
     name = "rtlib.Report/definition/pages/live/page.json"
     page = {**json.loads(files(tables)[name]), "displayOption": "Stretched", "colour": "red"}
     found = problems({name: json.dumps(page)}, tables, schemas=published())
     assert len(found) == 2
-    assert any("colour" in one for one in found)
-    assert any("displayOption" in one for one in found)
+    assert any("colour" in problem for problem in found)
+    assert any("displayOption" in problem for problem in found)
 
 
 PROJECTION = {
@@ -249,7 +254,7 @@ PROJECTION = {
     "properties": {"field": {"minProperties": 1, "maxProperties": 1}, "queryRef": {"type": "string"},
                    "nativeQueryRef": {"type": "string"}},
 }  # fmt: skip
-INSIDE_A_VISUAL = {  # the part of visualConfiguration 2.0.0, which no package carries, that the report uses
+INSIDE_A_VISUAL = {  # the part of visualConfiguration 2.0.0 that the report uses; no package contains that schema
     "required": ["visualType"],
     "additionalProperties": False,
     "properties": {
@@ -273,14 +278,14 @@ INSIDE_A_VISUAL = {  # the part of visualConfiguration 2.0.0, which no package c
 }
 
 
-def test_what_is_inside_a_visual_has_the_members_that_its_schema_knows(tables: tuple[Table, ...]) -> None:
+def test_the_inside_of_a_visual_has_the_members_of_its_schema(tables: tuple[Table, ...]) -> None:
     visuals = [json.loads(text)["visual"] for path, text in files(tables).items() if path.endswith("/visual.json")]
     assert len(visuals) == 40
-    for one in visuals:
-        Draft7Validator(INSIDE_A_VISUAL).validate(one)
+    for visual in visuals:
+        Draft7Validator(INSIDE_A_VISUAL).validate(visual)
 
 
-def test_building_again_leaves_nothing_of_before_and_no_secret_is_in_it(
+def test_building_again_removes_stale_files_and_no_file_holds_a_secret(
     tables: tuple[Table, ...], tmp_path: Path
 ) -> None:
     build(tmp_path, tables)
@@ -294,14 +299,23 @@ def test_building_again_leaves_nothing_of_before_and_no_secret_is_in_it(
         assert not any(word in text.lower() for text in files(tables).values())
 
 
-def test_the_report_wears_the_colours_of_the_app() -> None:
+def test_the_project_over_exported_files_is_built_apart_and_kept_by_validation(
+    tables: tuple[Table, ...], home: Path, tmp_path: Path
+) -> None:
+    written = build(tmp_path, tables, (FILES,))
+    assert {path.partition(".")[0] for path in written} == {"rtlib-files"}
+    assert power_bi.validate(Settings(home=home), of=tmp_path) == []
+    (tmp_path / "rtlib-files.pbip").write_text("{}")
+    assert outdated(tmp_path, tables) == ["rtlib-files.pbip"]
+    assert outdated(tmp_path / "empty", tables) == sorted(files(tables, ("rtlib",)))
+
+
+def test_the_report_has_the_colours_of_the_app() -> None:
     css = theme.css()
-    assert {"#0068a8", "#007556", "#8a3f9c"} <= {one.lower() for one in COLOURS}
-    assert all(one in css for one in ("#0068a8", "#007556", "#8a3f9c"))
+    assert {"#0068a8", "#007556", "#8a3f9c"} <= {colour.lower() for colour in COLOURS}
+    assert all(colour in css for colour in ("#0068a8", "#007556", "#8a3f9c"))
 
 
-def test_tables_that_dbt_does_not_know_say_their_columns_themselves() -> None:
-    assert all(one.columns for one in TABLES if one.schema != "MARTS")
-    assert [one.name for one in with_columns({}) if not one.columns] == [
-        one.name for one in TABLES if one.schema == "MARTS"
-    ]
+def test_only_the_columns_of_marts_come_from_dbt() -> None:
+    marts = [table.name for table in TABLES if table.schema == "MARTS"]
+    assert [table.name for table in with_columns({}) if not table.columns] == marts

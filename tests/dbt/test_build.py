@@ -22,12 +22,14 @@ from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.pipeline import dbt, power_bi
 from rtlib.pipeline.monitoring.probes.report import ReportProbe
+from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.records import Status
 from rtlib.simulator import history
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import apply_batch, backfill
 from rtlib.warehouse.kpi_merge import merge_kpis
+from rtlib.warehouse.load_mart import interval_load, mart_coverage
 from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.staging import EVENT_COLUMNS
@@ -100,7 +102,7 @@ def planted(world: World) -> Iterator[Callable[[str, str], None]]:
 
 
 def test_every_model_is_built_and_every_test_passes(world: World) -> None:
-    assert [one.said for one in world.first.failed] == []
+    assert [check.summary for check in world.first.failed] == []
     assert [(one.name, one.message) for one in world.first.broken] == []
     assert world.first.ok
     assert {one.kind for one in world.first.checks} == {"test", "unit_test"}
@@ -133,6 +135,27 @@ def test_interval_load_counts_staffed_kinds_alone(world: World) -> None:
         sql = f"select count(*) as n from RAW.EVENTS where domain = ? and {chosen}"
         in_raw = world.rows(sql, name, *kinds, name)[0]["n"]
         assert world.rows("select sum(events) as n from MARTS.INTERVAL_LOAD where domain = ?", name)[0]["n"] == in_raw
+
+
+def test_forecasts_read_the_load_of_their_domain_with_zeros_for_quiet_sites(world: World) -> None:
+    for name in DOMAINS:
+        domain = load_domain(name)
+        sites = {site.id for site in domain.sites}
+        kinds = ", ".join(f"'{kind}'" for kind in domain.staffing.kinds)
+        counted = world.rows(
+            "select site, time_slice(occurred_at, 30, 'minute') as interval_start, "
+            f"count_if(kind in ({kinds})) as events from RAW.EVENTS where domain = ? group by 1, 2",
+            name,
+        )
+        in_raw = {(row["site"], row["interval_start"]): int(row["events"]) for row in counted}
+        load = interval_load(world.connection, name)
+        starts = {row["interval_start"] for row in load}
+        assert len(load) == len(sites) * len(starts)
+        assert all(int(row["events"]) == in_raw.get((row["site"], row["interval_start"]), 0) for row in load)
+        assert 0 in {int(row["events"]) for row in load}
+        # What the mart leaves out is the interval that is not over.
+        assert {start for _, start in in_raw} - starts == {max(start for _, start in in_raw)}
+        assert mart_coverage(world.connection, name, interval_minutes=INTERVAL_MINUTES).missing == 0
 
 
 def test_daily_kpis_are_what_python_makes_of_the_same_events(world: World) -> None:
@@ -225,7 +248,9 @@ def test_an_unexplained_difference_fails_the_build_and_is_named(
         f"update SPEED.KPIS set events = events + 99 {where}", f"update SPEED.KPIS set events = events - 99 {where}"
     )
     report = world.build("speed_batch_reconciliation")
-    assert [one.said for one in report.failed] == ["always_explained on speed_batch_reconciliation.explanation: 1 row"]
+    assert [check.summary for check in report.failed] == [
+        "always_explained on speed_batch_reconciliation.explanation: 1 row"
+    ]
     assert not report.ok
     assert dbt.observation(world.settings).status is Status.DEGRADED
 
@@ -251,7 +276,7 @@ def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
     planted(copy_of_an_event(event_id="'other-1'", kind="'order_lost'"), undo)
     planted(copy_of_an_event(event_id="'other-2'", site="'atlantis'"), undo)
     report = world.build("stg_events")
-    assert sorted(one.said for one in report.failed) == [
+    assert sorted(check.summary for check in report.failed) == [
         "known_with_domain on stg_events.kind: 1 row",
         "known_with_domain on stg_events.site: 1 row",
         "unique on stg_events.event_id: 1 row",
@@ -284,7 +309,7 @@ def test_an_interval_that_misses_events_fails_the_build(world: World, planted: C
         f"update INTERMEDIATE.INT_KIND_INTERVALS set domain = '-' || domain {where}",
         "update INTERMEDIATE.INT_KIND_INTERVALS set domain = substr(domain, 2) where domain like '-%'",
     )
-    assert [one.said for one in world.build("interval_load").failed] == [
+    assert [check.summary for check in world.build("interval_load").failed] == [
         "every_staffed_event_counts on interval_load: 1 row"
     ]
 
@@ -463,7 +488,7 @@ def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
         )
     visual = next(one for page in PAGES for one in page.visuals if one.name == "ahead")
     (told,) = power_bi.rows(world.settings, visual).to_dict("records")
-    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["What came"]))
+    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["Actual load"]))
     assert shown == (60.0, 51.0, 69.0, int(busy["n"]))
 
 
@@ -477,10 +502,11 @@ def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
 
 
 def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:
-    told = dict(power_bi.export(world.settings, to=tmp_path))
-    assert set(told) == {one.name for one in TABLES}
-    read = {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in told}
-    assert read == told
-    assert told["hourly_kpis"] > 0
+    exported = dict(power_bi.export(world.settings, to=tmp_path))
+    assert set(exported) == {table.name for table in TABLES}
+    assert {name: len(pandas.read_parquet(tmp_path / f"{name}.parquet")) for name in exported} == exported
+    assert exported["hourly_kpis"] > 0
+    assert (tmp_path / "rtlib-files.pbip").is_file()
+    assert power_bi.validate(world.settings, of=tmp_path) == []
     node = ReportProbe(world.settings).look()["powerbi"]
-    assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(told.values()))
+    assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(exported.values()))

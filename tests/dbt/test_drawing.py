@@ -11,13 +11,13 @@ import pytest
 
 from rtlib.config import load_settings
 from rtlib.errors import ConfigError
-from rtlib.pipeline.dbt import BuildReport, Lineage, lineage
+from rtlib.pipeline.dbt import BuildReport, DbtLineage, lineage
 from rtlib.transform.records import NodeResult
 from rtlib.widgets.dbt_lineage import CARD_HEIGHT, HEIGHT, WIDTH, Models, _lines, _places, drawing
 
 
 @pytest.fixture(scope="module")
-def project(parsed: Callable[[], Path]) -> Lineage:
+def project(parsed: Callable[[], Path]) -> DbtLineage:
     return lineage(load_settings(home=parsed()))
 
 
@@ -27,7 +27,7 @@ def report(**about: object) -> BuildReport:
     return BuildReport("build", "x", datetime(2026, 3, 2, 12, tzinfo=UTC), 4.0, nodes=(one,))
 
 
-def test_every_source_model_and_exposure_is_drawn_once_inside_and_apart(project: Lineage) -> None:
+def test_every_source_model_and_exposure_is_drawn_once_inside_and_apart(project: DbtLineage) -> None:
     html, places = drawing(project, None), _places(project)
     assert html.count("<rect") == len(project.nodes)
     assert html.count("<path") == len(project.edges) > 20
@@ -39,25 +39,25 @@ def test_every_source_model_and_exposure_is_drawn_once_inside_and_apart(project:
         assert all(below - above >= CARD_HEIGHT for above, below in zip(tops, tops[1:], strict=False))
 
 
-def test_rows_flow_from_left_to_right(project: Lineage) -> None:
+def test_rows_flow_from_left_to_right(project: DbtLineage) -> None:
     places = _places(project)
     assert all(places[one.upstream][0] < places[one.downstream][0] for one in project.edges)
 
 
-def test_a_model_says_its_rows_and_its_tests(project: Lineage) -> None:
+def test_a_model_says_its_rows_and_its_tests(project: DbtLineage) -> None:
     html = drawing(project, report())
     assert "1,234 rows · 3/3 ✓" in html
     assert "rt-wrong" not in html
 
 
-def test_a_model_whose_test_failed_stands_out(project: Lineage) -> None:
+def test_a_model_whose_test_failed_stands_out(project: DbtLineage) -> None:
     assert drawing(project, report(tests_passed=2)).count("rt-wrong") == 1
 
 
-def test_the_drawer_is_offered_for_dbt_alone_and_reads_off_the_kernel(project: Lineage) -> None:
+def test_the_drawer_is_offered_for_dbt_alone_and_reads_off_the_kernel(project: DbtLineage) -> None:
     asked = threading.Event()
 
-    def load() -> tuple[Lineage, None]:
+    def load() -> tuple[DbtLineage, None]:
         asked.set()
         return project, None
 
@@ -71,7 +71,7 @@ def test_the_drawer_is_offered_for_dbt_alone_and_reads_off_the_kernel(project: L
 
 
 def test_a_project_that_cannot_be_read_says_why() -> None:
-    def load() -> tuple[Lineage, None]:
+    def load() -> tuple[DbtLineage, None]:
         raise ConfigError("the dbt project cannot be read", cure="rtlib dbt build")
 
     drawer = Models(load)

@@ -139,14 +139,14 @@ def test_the_smallest_error_wins_whatever_its_name_and_of_equals_the_simpler_one
 
 def test_the_choice_is_explained_in_words() -> None:
     told = explain({BASELINE: a_score(2), "regression": a_score(1.5)}, origins=4, horizon=7)
-    assert told.startswith("regression is taken: it uses calendar effects")
-    assert "Asked 4 times about the next 7 days, it missed 15.0% of what happened." in told
-    assert "It was chosen by those very days, which flatters it a little." in told
-    assert "25% less than the four-week mean" in told
+    assert told.startswith("regression is chosen: it uses calendar effects")
+    assert "In 4 forecasts of the next 7 days, its error was 15.0% of all events." in told
+    assert "The same days chose it, so this error is a little too small." in told
+    assert "25% below the error of the four-week mean" in told
     assert "held 80% of the values" in told
     simple = explain({BASELINE: a_score(1), "regression": a_score(1.5)}, origins=4, horizon=1)
     assert "it takes the mean" in simple
-    assert "Nothing more elaborate was better; the next was regression." in simple
+    assert "No other model was better; the next was regression." in simple
 
 
 @pytest.mark.parametrize("winner", ["seasonal naive", "four-week mean"])

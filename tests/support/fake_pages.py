@@ -17,14 +17,14 @@ from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.pipeline.explanations.fact_builders import choices
-from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.records import Reading
 
 STEP = timedelta(minutes=30)
 
 
 class FakePages:
-    """Answers as ``rtlib.pipeline.page_data.Pages`` does."""
+    """Answers as ``rtlib.pipeline.page_data.PageData`` does."""
 
     def __init__(self) -> None:
         self._acknowledged: dict[str, datetime] = {}
@@ -32,20 +32,20 @@ class FakePages:
         self._sent: set[str] = set()
         self.receiver = receiver_with_two_cards()
 
-    def plan(self) -> Plan:
+    def plan(self) -> PlanData:
         """Two days of load, two days of forecast, and the people for the forecast."""
         begin = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         before = [begin - 96 * STEP + place * STEP for place in range(110)]
         ahead = [begin + place * STEP for place in range(96)]
         people = [(at, math.ceil(level(at) / 3), math.ceil(level(at) / 3) + 1) for at in ahead]
-        return Plan(
+        return PlanData(
             role="Curb-side runner",
             load=tuple((at, None if place == 40 else level(at) * (1 + 0.1 * math.sin(place)))
                        for place, at in enumerate(before)),
             forecast=tuple((at, level(at), 0.7 * level(at), 1.3 * level(at)) for at in ahead),
             staff=tuple((at, float(needed), float(planned)) for at, needed, planned in people),
             scores=(("ETS", 0.183, 0.81, True), ("Prophet", 0.192, 0.79, False), ("naive", 0.241, None, False)),
-            why="ETS is taken: it missed 18.3% of what happened, 9% less than the four-week mean.",
+            why="ETS is chosen: it missed 18.3% of what happened, 9% less than the four-week mean.",
         )  # fmt: skip
 
     def quality(self) -> Quality:

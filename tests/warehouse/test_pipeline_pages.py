@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from rtlib.pipeline.page_data import Pages
+from rtlib.pipeline.page_data import PageData
 from rtlib.warehouse.ingest import apply_batch
 from rtlib.warehouse.kpi_merge import merge_kpis
 from support.warehouse_rows import NOON, batch, event_row, kpi
@@ -24,5 +24,5 @@ def test_closed_windows_are_counted_and_those_never_measured_told_from_those_tha
     closed = [event_row(60 * ago + number, site=site) for number, site in enumerate(sites)]
     apply_batch(warehouse, batch(*closed, event_row(60 * now, site="open")))
     merge_kpis(warehouse, [kpi("same", ago), kpi("twice", ago, events=2)])
-    told = Pages(warehouse_server.settings).quality()
+    told = PageData(warehouse_server.settings).quality()
     assert (told.windows, told.late, told.not_measured, told.unexplained) == (3, 0, 1, 1)

@@ -124,13 +124,13 @@ def test_a_forecast_is_told_with_the_reason_for_its_champion(
         execute(
             connection,
             f"insert into ML.BACKTESTS select 'curbside', 'all', ?, current_timestamp()::timestamp_ntz, 10, 7, 1, "
-            f"{wape}, 1, 0, 0.81, 1, {best}, 'ETS is taken: it missed least.'",
+            f"{wape}, 1, 0, 0.81, 1, {best}, 'ETS is chosen: it missed least.'",
             (model,),
         )
-    built = subject(warehouse_server.settings, "forecast:all")
-    assert built.text.startswith("ETS is taken: it missed least. Of 2 models")
-    assert "18%" in built.text
-    assert grounded(built)
+    told = subject(warehouse_server.settings, "forecast:all")
+    assert told.text.startswith("ETS is chosen: it missed least. Of 2 models")
+    assert "18%" in told.text
+    assert grounded(told)
     with pytest.raises(ConfigError, match="no forecast was made for 'nowhere'"):
         subject(warehouse_server.settings, "forecast:nowhere")
 

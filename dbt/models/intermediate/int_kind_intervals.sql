@@ -13,8 +13,8 @@ with events as (
 ),
 
 {% if is_incremental() -%}
--- Events only ever come in addition, so what has to be counted again is every interval that got one since the last
--- run. A look back a little further: a transaction that was open then shows its rows only now.
+-- Events are only added, so every interval with a new event since the last run is counted again. The period overlaps
+-- the last run, because a transaction that was open then shows its rows only now.
 newest as (
     select dateadd(minute, -{{ var('open_transaction_minutes') }}, max(loaded_at)) as loaded_at from {{ this }}
 ),
@@ -58,7 +58,7 @@ counted as (
 select counted.*
 from counted
 {% if is_incremental() -%}
--- What the look back found unchanged is not written again.
+-- Intervals in the overlap that did not change are not written again.
 left join {{ this }} as known
     on
         counted.domain = known.domain

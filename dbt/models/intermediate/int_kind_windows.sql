@@ -13,8 +13,8 @@ arrived as (
     inner join compared on events.received_at >= compared.since
 ),
 
--- What the stream's own batch knew when it read the event; one that lost its checkpoint reads events again.
-told as (
+-- The watermark of the batch that read the event; a query that lost its checkpoint reads events again.
+reported as (
     select
         arrived.event_id,
         max(batches.dropped_until) as dropped_until
@@ -32,10 +32,10 @@ judged as (
     select
         arrived.*,
         arrived.received_at >= dateadd(second, {{ window_seconds() }}, arrived.window_start) as is_late,
-        coalesce(arrived.occurred_at <= told.dropped_until, false) as is_behind,
-        told.event_id is not null as is_told
+        coalesce(arrived.occurred_at <= reported.dropped_until, false) as is_behind,
+        reported.event_id is not null as is_reported
     from arrived
-    left join told on arrived.event_id = told.event_id
+    left join reported on arrived.event_id = reported.event_id
 )
 
 select
@@ -59,8 +59,8 @@ select
     min(case when is_behind then value end) as behind_min,
     max(case when is_behind then value end) as behind_max,
     max(occurred_at) as newest_occurred_at,
-    count_if(not is_told) as untold
+    count_if(not is_reported) as untold
 from judged
--- Of a window that begins with the look back, or soon after, the oldest events may be missing.
+-- A window at the start of the compared period may lack its oldest events.
 where window_start >= (select compared.first_window from compared)
 group by domain, site, window_start, kind

@@ -12,7 +12,7 @@ select
     contacts
 from loads
 union all
--- Who serves all sites of a domain is planned for all of them together.
+-- People who serve all sites are planned for the whole domain.
 select
     domain,
     'all' as site,

@@ -56,8 +56,8 @@ averaged as (
     from sums
 ),
 
--- Between these two lies whatever the stream may have made of the window, depending on which of the events behind the
--- watermark it dropped. A mean lies between the mean without them and the most extreme of them.
+-- Bounds of the value that the stream may have computed, depending on which events behind the watermark it dropped. A
+-- mean lies between the mean without these events and the most extreme of them.
 bounded as (
     select
         windows.domain,
@@ -97,7 +97,7 @@ bounded as (
             and measures.measure = averaged.measure
 ),
 
--- What the stream says of every window, whichever the domain, is held to the same account.
+-- The two measures that every window has in any domain.
 plain as (
     select
         domain,

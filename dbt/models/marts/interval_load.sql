@@ -22,9 +22,9 @@ newest as (
     group by domain
 ),
 
--- An interval in which nothing at all happened in the whole domain was not quiet: nobody looked. It is left out, and so
--- is the interval that is not over yet.
-seen as (
+-- An interval without any event in the whole domain was not measured. It is left out, and so is the interval that is
+-- not over yet.
+measured as (
     select
         intervals.domain,
         intervals.interval_start
@@ -48,19 +48,19 @@ counted as (
 )
 
 select
-    seen.domain,
+    measured.domain,
     sites.site,
-    seen.interval_start,
-    dateadd(minute, {{ var('interval_minutes') }}, seen.interval_start) as interval_end,
+    measured.interval_start,
+    dateadd(minute, {{ var('interval_minutes') }}, measured.interval_start) as interval_end,
     coalesce(counted.events, 0)::number(19, 0) as events,
     coalesce(counted.live_events, 0)::number(19, 0) as live_events,
     coalesce(counted.all_events, 0)::number(19, 0) as all_events,
     (coalesce(counted.events, 0) * domains.contact_share)::float as contacts
-from seen
-inner join sites on seen.domain = sites.domain
-inner join domains on seen.domain = domains.domain
+from measured
+inner join sites on measured.domain = sites.domain
+inner join domains on measured.domain = domains.domain
 left join counted
     on
-        seen.domain = counted.domain
+        measured.domain = counted.domain
         and sites.site = counted.site
-        and seen.interval_start = counted.interval_start
+        and measured.interval_start = counted.interval_start

@@ -12,7 +12,7 @@ speed as (
     inner join compared on kpis.window_start >= compared.first_window
 ),
 
-told as (
+streamed as (
     select
         speed.domain,
         speed.site,
@@ -38,8 +38,8 @@ told as (
     from speed
 ),
 
--- Both paths have to have seen events later than the window by more than the watermark, and as much again for what is
--- on its way: until then the window may still change in one of them.
+-- A window may still change until both paths have read events later than its end by twice the watermark: once for late
+-- events, and as much again for records on their way.
 reached as (
     select
         domain,
@@ -61,7 +61,7 @@ reached as (
     having count(*) = 2
 ),
 
--- The stream tells what a batch read when the batch is over.
+-- The stream reports the offsets of a batch when the batch ends.
 untold as (
     select
         domain,
@@ -72,30 +72,30 @@ untold as (
     group by domain, site, window_start
 ),
 
--- A window that one of the two has not got has counted nothing there.
+-- A window that a layer does not have counted no events there.
 held as (
     select
-        coalesce(batch.domain, told.domain) as domain,
-        coalesce(batch.site, told.site) as site,
-        coalesce(batch.window_start, told.window_start) as window_start,
-        coalesce(batch.measure, told.measure) as measure,
-        case when batch.is_count then coalesce(told.speed_value, 0) else told.speed_value end as speed_value,
-        case when told.measure in ('events', 'late') then coalesce(batch.batch_value, 0) else batch.batch_value end
+        coalesce(batch.domain, streamed.domain) as domain,
+        coalesce(batch.site, streamed.site) as site,
+        coalesce(batch.window_start, streamed.window_start) as window_start,
+        coalesce(batch.measure, streamed.measure) as measure,
+        case when batch.is_count then coalesce(streamed.speed_value, 0) else streamed.speed_value end as speed_value,
+        case when streamed.measure in ('events', 'late') then coalesce(batch.batch_value, 0) else batch.batch_value end
             as batch_value,
         batch.lowest,
         batch.highest,
         coalesce(batch.may_be_null, false) as may_be_null
     from batch
-    full outer join told
+    full outer join streamed
         on
-            batch.domain = told.domain
-            and batch.site = told.site
-            and batch.window_start = told.window_start
-            and batch.measure = told.measure
+            batch.domain = streamed.domain
+            and batch.site = streamed.site
+            and batch.window_start = streamed.window_start
+            and batch.measure = streamed.measure
 ),
 
--- How many windows with events came after each one, in either layer. Counted so and not by a clock, because a stream
--- that stood still has not left anything behind.
+-- Number of later windows with events, in either layer. Windows are counted instead of minutes, because a stream that
+-- was paused has skipped none.
 followed as (
     select
         domain,

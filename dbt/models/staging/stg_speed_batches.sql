@@ -13,7 +13,7 @@ with batches as (
     from {{ source('speed', 'batches') }}
 )
 
--- What a batch that nobody recorded had read counts to the next one that was, with the later watermark.
+-- Records of an unreported batch belong to the next reported batch, with its later watermark.
 select
     domain,
     batch_id,

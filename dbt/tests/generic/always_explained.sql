@@ -1,4 +1,4 @@
-{#- Every difference between the two layers has its reason. That one of them was never told of is none. -#}
+{#- Every difference between the two layers has a reason; a missing measurement is not a reason. -#}
 {% test always_explained(model, column_name) %}
 select * from {{ model }}
 where {{ column_name }} in ('unexplained', 'not measured')

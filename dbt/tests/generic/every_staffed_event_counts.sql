@@ -1,6 +1,6 @@
 {#-
-  Each interval counts the staffed events that RAW has: all that had become readable when the intervals were counted, but
-  for those whose transaction may have been open then; and none that RAW has not. What came since is the next run's.
+  Each interval counts the staffed events in RAW: at least those that were readable when the intervals were counted,
+  without those in transactions that may have been open then, and at most those that RAW holds now.
 -#}
 {% test every_staffed_event_counts(model) %}
 with model_rows as (
@@ -24,7 +24,7 @@ raw_events as (
     cross join counted
 ),
 
--- The intervals that were over by then.
+-- The intervals that were over at that time.
 reach as (
     select domain, max(occurred_at) as newest_at from raw_events where is_settled group by domain
 ),

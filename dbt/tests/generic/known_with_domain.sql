@@ -1,9 +1,9 @@
-{#- The value is one that its domain knows: relationships, by two columns. -#}
+{#- The value exists for its domain: the test relationships, over two columns. -#}
 {% test known_with_domain(model, column_name, to, field) %}
 select
-    told.domain,
-    told.{{ column_name }}
-from (select distinct domain, {{ column_name }} from {{ model }}) as told
-left join {{ to }} as known on told.domain = known.domain and told.{{ column_name }} = known.{{ field }}
+    used.domain,
+    used.{{ column_name }}
+from (select distinct domain, {{ column_name }} from {{ model }}) as used
+left join {{ to }} as known on used.domain = known.domain and used.{{ column_name }} = known.{{ field }}
 where known.{{ field }} is null
 {% endtest %}

@@ -1,4 +1,4 @@
-{#- The calendar's years have to be continued in time: scripts/write_dbt_seeds.py. -#}
+{#- The calendar has to be extended in time: scripts/write_dbt_seeds.py. -#}
 {% test reaches_the_newest_event(model) %}
 select newest.day
 from (select max(interval_start)::date as day from {{ ref("int_kind_intervals") }}) as newest

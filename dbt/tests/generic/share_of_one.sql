@@ -1,4 +1,4 @@
-{#- A share: between nothing and all. -#}
+{#- A share: between 0 and 1. -#}
 {% test share_of_one(model, column_name) %}
 select * from {{ model }}
 where {{ column_name }} not between 0 and 1

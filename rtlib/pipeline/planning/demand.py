@@ -1,115 +1,114 @@
-"""Load: counts of events by site and interval, as the forecasts read them; counted in the warehouse, or simulated."""
+"""Demand: the load of a domain's sites by interval, from the dbt mart to the series that forecasts read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rtlib.domains import ALL_SITES, Domain
+from rtlib.errors import ConfigError
 from rtlib.forecast import Grid, grids
-from rtlib.simulator.history import SITE_NOISE, day_level
+from rtlib.warehouse.load_mart import interval_load, mart_coverage
 
 if TYPE_CHECKING:
     import pandas as pd
+    from snowflake.connector import SnowflakeConnection
 
-INTERVAL_MINUTES = 30
+INTERVAL_MINUTES = 30  # as the variable interval_minutes of the dbt project
 EVERYWHERE = ALL_SITES  # the series of a domain as a whole, for people who serve all of its sites
-AHEAD = timedelta(days=60)  # further ahead nobody asks, closures included
-FULL_DAY = 0.9  # a day with less than this share of its intervals is not over, or was not looked at
+HOLIDAYS_AHEAD = timedelta(days=60)  # holidays are listed this far beyond the last day of a series
+FULL_DAY = 0.9  # share of its intervals that a day needs; below it the day is unfinished or was not measured
+
+
+def measured_load(connection: SnowflakeConnection, domain: Domain) -> list[dict[str, Any]]:
+    """The load that dbt counted, once the mart holds every finished day of RAW.
+
+    A forecast from a mart that lags would start with days that are over already, so it is refused. dbt is not run from
+    here: its tests decide first whether the mart may be used.
+
+    Returns:
+        Rows of ``site``, ``interval_start`` (UTC, without a time zone) and ``events``.
+
+    Raises:
+        ConfigError: The warehouse holds no events of the domain, or the mart lacks intervals of finished days.
+        WarehouseError: The warehouse refused a query or did not answer.
+    """
+    coverage = mart_coverage(connection, domain.name, interval_minutes=INTERVAL_MINUTES)
+    if not coverage.intervals:
+        raise ConfigError(
+            f"the warehouse holds no events of the domain {domain.name}", cure="rtlib backfill && rtlib dbt build"
+        )
+    if not coverage.is_built:
+        raise ConfigError("the dbt mart interval_load, which forecasts read, is not built", cure="rtlib dbt build")
+    if coverage.missing:
+        raise ConfigError(
+            f"the dbt mart interval_load is older than RAW: it lacks {coverage.missing:,} of the "
+            f"{coverage.finished:,} half-hours of {domain.name} in finished days",
+            cure="rtlib dbt build",
+        )
+    return interval_load(connection, domain.name)
 
 
 def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFrame:
-    """Bring counted intervals into series, one for each site and one for the domain: ``unique_id, ds, y``.
+    """Turn counted intervals into series, one for each site and one for the domain.
 
-    In an interval in which something happened anywhere, a site without a row had nothing; an interval in which
-    nothing happened at all is missing. Days that are not full are left out.
+    If any site has a row for an interval, a site without a row had no event in it. An interval without any row is
+    missing. Days with fewer than ``FULL_DAY`` of their intervals are left out.
 
     Args:
-        rows: Rows with ``site``, ``interval_start`` (UTC) and ``events``.
-        domain: Whose sites they are.
+        rows: Rows with ``site``, ``interval_start`` (UTC, without a time zone) and ``events``.
+        domain: The domain with these sites.
+
+    Returns:
+        Columns ``unique_id``, ``ds`` and ``y``.
     """
     import pandas as pd
 
-    names = [one.id for one in domain.sites]
-    told = pd.DataFrame(list(rows), columns=["site", "interval_start", "events"])
-    told = told.assign(interval_start=pd.to_datetime(told["interval_start"]), events=told["events"].astype(float))
-    table = told.pivot_table(index="interval_start", columns="site", values="events", aggfunc="sum", fill_value=0.0)
-    table = table.reindex(columns=names, fill_value=0.0)
+    sites = [site.id for site in domain.sites]
+    counts = pd.DataFrame(list(rows), columns=["site", "interval_start", "events"])
+    counts = counts.assign(
+        interval_start=pd.to_datetime(counts["interval_start"]), events=counts["events"].astype(float)
+    )
+    table = counts.pivot_table(index="interval_start", columns="site", values="events", aggfunc="sum", fill_value=0.0)
+    table = table.reindex(columns=sites, fill_value=0.0)
     table = table[_in_full_days(table.index)]
     table[EVERYWHERE] = table.sum(axis=1)
     return table.rename_axis("ds").reset_index().melt("ds", var_name="unique_id", value_name="y")
 
 
 def series_of(rows: Iterable[Mapping[str, Any]], domain: Domain) -> tuple[Grid, ...]:
-    """The same as grids, which know each site's holidays, past and to come; see ``load_table``.
+    """The series of ``load_table`` as grids, each with the holidays of its site, past and to come.
 
     Raises:
         ConfigError: There are no rows, or too few.
     """
     table = load_table(rows, domain)
     days = table["ds"].dt.date
-    known = {} if table.empty else holidays_of(domain, days.min(), days.max() + AHEAD)
-    return grids(table, interval_minutes=INTERVAL_MINUTES, holidays=known)
-
-
-def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per_day: int) -> list[dict[str, Any]]:
-    """Counts as ``rtlib.simulator.history`` would lead to, drawn without making the events.
-
-    History's arrivals are a Poisson process, so the counts of intervals and kinds are independent Poisson numbers;
-    the year, the holidays and the noise of days and sites are history's own, and here too each day is drawn for
-    itself. That makes weeks of a busy domain a matter of milliseconds.
-
-    Args:
-        domain: What happens, where and how often.
-        seed: Same seed and arguments, same counts.
-        until: The end (aware), a midnight.
-        days: How many days.
-        per_day: Events of all kinds a day, on average over a year.
-    """
-    mornings = [until - timedelta(days=days - day) for day in range(days)]
-    return [row for one in mornings for row in _simulated_day(domain, seed=seed, midnight=one, per_day=per_day)]
+    holidays = {} if table.empty else holidays_of(domain, days.min(), days.max() + HOLIDAYS_AHEAD)
+    return grids(table, interval_minutes=INTERVAL_MINUTES, holidays=holidays)
 
 
 def holidays_of(domain: Domain, first: date, last: date) -> dict[str, dict[date, float]]:
-    """For each series of ``load_table`` the holidays from ``first`` to ``last``, and which share of it has each.
+    """The holidays of each series of ``load_table`` from ``first`` to ``last``, with the share of the series they hold.
 
-    A site has a holiday or has none; of the domain as a whole only the sites of that country do.
+    A single site has a holiday or not (1.0); of the domain as a whole, only the sites of that country have it.
     """
-    weights = [one.weight for one in domain.sites]
-    told: dict[str, dict[date, float]] = {name: {} for name in (*(one.id for one in domain.sites), EVERYWHERE)}
-    for day in (first + timedelta(days=place) for place in range((last - first).days + 1)):
-        free = domain.on_holiday(day)
-        for site in compress(domain.sites, free):
-            told[site.id][day] = 1.0
-        if any(free):
-            told[EVERYWHERE][day] = sum(compress(weights, free)) / sum(weights)
-    return told
-
-
-def _simulated_day(domain: Domain, *, seed: int, midnight: datetime, per_day: int) -> list[dict[str, Any]]:
-    day = midnight.date()
-    rng = np.random.default_rng([seed, day.toordinal(), *domain.name.encode()])
-    share = sum(one.share for one in domain.kinds if one.name in domain.staffing.kinds)
-    level = per_day * share * day_level(rng, day)
-    weights = np.array([one.weight for one in domain.sites]) * rng.lognormal(0, SITE_NOISE, len(domain.sites))
-    starts = [midnight + timedelta(minutes=place) for place in range(0, 24 * 60, INTERVAL_MINUTES)]
-    middles = np.array([one.timestamp() + 30 * INTERVAL_MINUTES for one in starts])
-    sites = weights / weights.sum() * domain.calendar(day)
-    mean = level / len(starts) * domain.demand.factor(middles)[:, None] * sites
-    return [
-        {"site": site.id, "interval_start": start.replace(tzinfo=None), "events": int(number)}
-        for start, counts in zip(starts, rng.poisson(mean), strict=True)
-        for site, number in zip(domain.sites, counts, strict=True)
-    ]
+    weights = [site.weight for site in domain.sites]
+    holidays: dict[str, dict[date, float]] = {name: {} for name in (*(site.id for site in domain.sites), EVERYWHERE)}
+    for day in (first + timedelta(days=offset) for offset in range((last - first).days + 1)):
+        on_holiday = domain.on_holiday(day)
+        for site in compress(domain.sites, on_holiday):
+            holidays[site.id][day] = 1.0
+        if any(on_holiday):
+            holidays[EVERYWHERE][day] = sum(compress(weights, on_holiday)) / sum(weights)
+    return holidays
 
 
 def _in_full_days(moments: pd.Index[Any]) -> list[bool]:
     import pandas as pd
 
     days = pd.Series(pd.DatetimeIndex(moments).date)
-    seen = days.map(days.value_counts()).astype(float)
-    return list(seen >= FULL_DAY * 24 * 60 / INTERVAL_MINUTES)
+    intervals = days.map(days.value_counts()).astype(float)
+    return list(intervals >= FULL_DAY * 24 * 60 / INTERVAL_MINUTES)

@@ -22,7 +22,7 @@ from rtlib.pipeline import batch_log, dbt
 from rtlib.pipeline.audit.backlog import outstanding
 from rtlib.pipeline.backfill import load_days
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.planning import forecasting
+from rtlib.pipeline.planning import forecasting, staff_plan
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.services import stack, supervisor
@@ -246,7 +246,11 @@ def _load_history(settings: Settings, notify: Notify) -> int:
 def _rebuild_marts_and_plans(settings: Settings, salvage: Salvage, notify: Notify) -> None:
     """Build marts, forecasts and plans that existed before."""
     had_marts = any(rows and name.startswith("MARTS.") for name, rows in salvage.rows.items())
-    if had_marts or (not salvage.rows and dbt.models(settings)[1] is not None):
+    had_forecasts = any(
+        batch_log.read_note(settings.model_copy(update={"domain": domain}), "forecast") is not None
+        for domain in DOMAINS
+    )
+    if had_marts or had_forecasts or (not salvage.rows and dbt.models(settings)[1] is not None):
         notify("building the marts")
         dbt.build(settings, unit_tests=False)
     for domain in DOMAINS:
@@ -257,7 +261,7 @@ def _rebuild_marts_and_plans(settings: Settings, salvage: Salvage, notify: Notif
             forecasting.forecast(of_domain, days=days)
         if days is not None and batch_log.read_note(of_domain, "plan") is not None:
             notify(f"{domain}: planning shifts")
-            forecasting.plan(of_domain)
+            staff_plan.plan(of_domain)
 
 
 def _tables(settings: Settings, salvage: Salvage) -> tuple[TableRows, ...]:

@@ -1,4 +1,4 @@
-"""The benchmark's sums: latencies matched by counts, ratios judged, and a report that says both sides."""
+"""The arithmetic of the benchmark: latencies by counts, verdicts on ratios, and a report with both sides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = ("oakland", MINUTE)
 
 
 def planned(*seconds: float, site: str = "oakland") -> list[Planned]:
-    return [Planned(T0 + one, site, MINUTE, b"") for one in seconds]
+    return [Planned(T0 + second, site, MINUTE, b"") for second in seconds]
 
 
 def test_an_event_has_arrived_with_the_first_kpi_that_counts_it() -> None:
@@ -39,13 +39,13 @@ def test_an_event_has_arrived_with_the_first_kpi_that_counts_it() -> None:
     assert (found.p50_ms, found.events, found.missing) == (200.0, 3, 0)
 
 
-def test_a_kpi_that_stands_for_many_events_brings_all_of_them_and_the_oldest_waited_longest() -> None:
+def test_a_kpi_that_counts_many_events_completes_all_of_them_and_the_oldest_waited_longest() -> None:
     found = latency(planned(0, 1, 2), [(T0 + 3, KEY, 3)], before={})
     assert found.p50_ms == 2000.0
     assert found.p99_ms == pytest.approx(2980, abs=1)
 
 
-def test_a_measurement_waits_for_the_last_event_and_no_longer_than_its_patience() -> None:
+def test_a_measurement_waits_for_the_last_event_but_not_beyond_its_patience() -> None:
     looks = iter([[(T0 + 0.1, KEY, 1)], [(T0 + 0.1, KEY, 1), (T0 + 0.4, KEY, 2)]])
     found, _ = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
     assert (found.events, found.missing, next(looks, None)) == (2, 0, None)
@@ -78,11 +78,11 @@ def test_an_event_that_no_kpi_counts_is_missing() -> None:
         (11, 5.0, "at most", False),
     ],
 )
-def test_a_ratio_is_judged_by_what_is_wanted(over: float, wanted: float, bound: str, holds: bool) -> None:
+def test_a_ratio_is_compared_with_its_target(over: float, wanted: float, bound: str, holds: bool) -> None:
     assert Ratio("a", "b", over, 2.0, "ms", wanted, bound).holds is holds  # type: ignore[arg-type]
 
 
-def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
+def test_a_ratio_with_an_unmeasured_side_does_not_hold() -> None:
     assert not Ratio("a", "b", 1.0, 0.0, "ms", 1.0, "at least").holds
     assert not Ratio("a", "b", float("nan"), 1.0, "ms", 1.0, "at most").holds
 
@@ -90,7 +90,7 @@ def test_a_ratio_of_which_a_side_was_not_measured_does_not_hold() -> None:
 GOOD = Step(8_000, Latency(60, 200, 320_000, 0), 2.0, 0.1, 0.0, 40, 0.3, 0.0)
 
 
-def test_a_ratio_that_is_not_as_wanted_is_explained_by_a_profile_of_the_same_run_and_missed_without_one() -> None:
+def test_a_missed_ratio_counts_as_explained_only_with_a_profile_of_the_same_run() -> None:
     slow = Ratio("a", "b", 1.0, 20.0, "records/s", 0.15, "at least")
     assert (slow.verdict, Result((slow,)).holds) == ("MISSED", False)
     explained = replace(slow, because="append 31%")
@@ -104,7 +104,7 @@ def busy(count: int) -> int:
     return sum(number * number for number in range(count))
 
 
-def test_a_profile_names_the_functions_in_which_most_time_was_spent() -> None:
+def test_a_profile_names_the_functions_with_most_time() -> None:
     ticks = count()
     profile = Profile(lambda: next(ticks))  # a clock of calls, which no other process disturbs
     profile.runcall(busy, 20_000)
@@ -113,7 +113,7 @@ def test_a_profile_names_the_functions_in_which_most_time_was_spent() -> None:
     assert spots[0][1] >= spots[1][1] > 0.4
 
 
-def test_what_a_record_costs_is_told_by_thread_and_by_function() -> None:
+def test_the_cost_of_a_record_is_given_by_thread_and_by_function() -> None:
     clock = Clock()
     busy(200_000)
     ours = clock.speed(1_000)
@@ -132,13 +132,13 @@ RESULT = Result(
 )
 
 
-def test_a_step_is_sustained_when_nothing_is_missing_and_both_paths_keep_up() -> None:
-    assert [one.sustained for one in RESULT.steps] == [True, False]
+def test_a_step_is_sustained_if_nothing_is_missing_and_both_paths_keep_up() -> None:
+    assert [step.sustained for step in RESULT.steps] == [True, False]
     assert not replace(GOOD, latency=Latency(60, 200, 9, 1)).sustained
     assert not replace(GOOD, sender_late_seconds=3.0).sustained
 
 
-def test_a_step_that_is_too_much_says_why() -> None:
+def test_a_step_that_is_too_much_names_the_causes() -> None:
     late = replace(GOOD, archive_seconds=9.0, kpis_rise=2.5, sender_late_seconds=3.0)
     assert late.troubles == (
         "the archive was 9.0 s behind", "the KPIs fell 2.5 s further behind", "the sender was 3.0 s late",
@@ -146,7 +146,7 @@ def test_a_step_that_is_too_much_says_why() -> None:
     assert GOOD.troubles == ()
 
 
-def test_a_short_step_whose_lag_rose_and_was_made_up_for_is_worth_a_long_one() -> None:
+def test_a_short_step_that_caught_up_ends_well_although_its_lag_rose() -> None:
     risen = replace(GOOD, archive_rise=3.3)
     assert (risen.sustained, risen.ended_well) == (False, True)
     assert not replace(GOOD, archive_seconds=9.0).ended_well
@@ -160,13 +160,13 @@ def test_a_step_at_which_a_path_falls_further_behind_is_not_sustained_however_so
 
 
 def archive_of(capacity: float, *, rate: float, seconds: float) -> float:
-    """The rise of the lag of an archive that takes so many events a second, in batches of two seconds."""
+    """The trend of the lag of an archive with this capacity in events per second, in batches of two seconds."""
     sent_at = [T0 + number / rate for number in range(round(rate * seconds))]
     batches = [(T0 + 2 * number, 100 + round(min(capacity, rate) * 2 * (number - 0.6))) for number in range(1, 60)]
     return lag_trend(lags(sent_at, batches, before=100))
 
 
-def test_the_lag_of_a_path_that_takes_less_than_it_is_given_rises_and_that_of_one_that_takes_all_does_not() -> None:
+def test_the_lag_of_a_path_that_is_too_slow_rises_and_that_of_a_path_that_keeps_up_does_not() -> None:
     # 6,700 of 8,000 events a second is less than eight seconds behind after forty, and never catches up.
     assert archive_of(670, rate=800, seconds=40) == pytest.approx(20 * 130 / 800, abs=0.6)
     assert archive_of(760, rate=800, seconds=100) > 2.0
@@ -174,7 +174,7 @@ def test_the_lag_of_a_path_that_takes_less_than_it_is_given_rises_and_that_of_on
     assert abs(archive_of(900, rate=800, seconds=100)) < 0.5
 
 
-def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still_is_one() -> None:
+def test_a_pause_with_recovery_is_no_trend_and_an_archive_that_stops_is() -> None:
     level = [(T0 + second, 2.0 + (second % 2)) for second in range(40)]
     pause = [(at, 7.0 if T0 + 34 <= at < T0 + 38 else behind) for at, behind in level]
     assert abs(lag_trend(pause)) < 1.0
@@ -183,11 +183,11 @@ def test_a_pause_that_is_made_up_for_is_no_rise_and_an_archive_that_stands_still
     assert lags(sent_at, [(T0, 400)], before=0)[-1][1] == 0
 
 
-def test_a_rise_of_too_few_points_is_not_measured() -> None:
+def test_a_trend_of_too_few_points_is_not_measured() -> None:
     assert math.isnan(lag_trend([(T0, 1.0), (T0 + 1, 2.0), (T0 + 2, 3.0)]))
 
 
-def test_the_wait_for_a_kpi_is_told_by_the_second_in_which_the_event_was_due() -> None:
+def test_latencies_are_grouped_by_the_second_in_which_the_event_was_due() -> None:
     counted = [(T0 + 1.1, KEY, 2), (T0 + 3.5, KEY, 3)]
     assert by_second(latencies(planned(0, 0.9, 2.0), counted, before={})) == [
         (T0, pytest.approx(0.65)),
@@ -195,14 +195,14 @@ def test_the_wait_for_a_kpi_is_told_by_the_second_in_which_the_event_was_due() -
     ]
 
 
-def test_events_sent_all_at_once_are_due_at_that_moment_so_that_none_is_counted_before_it_was_due() -> None:
+def test_events_sent_all_at_once_are_due_at_that_moment() -> None:
     began = time.time()
-    now = at_once([replace(one, at=began + 10) for one in planned(0, 1)])
-    assert all(began <= one.at <= time.time() for one in now)
-    assert [one.record for one in now] == [b"", b""]
+    now = at_once([replace(event, at=began + 10) for event in planned(0, 1)])
+    assert all(began <= event.at <= time.time() for event in now)
+    assert [event.record for event in now] == [b"", b""]
 
 
-def test_too_little_sustained_or_an_event_missing_after_a_burst_does_not_hold() -> None:
+def test_a_low_sustained_rate_or_an_event_missing_after_a_burst_fails_the_run() -> None:
     assert RESULT.burst is not None
     missing = replace(RESULT.burst, latency=Latency(1, 2, 3, 1))
     assert RESULT.holds and RESULT.sustained == 8_000
@@ -214,7 +214,7 @@ def test_too_little_sustained_or_an_event_missing_after_a_burst_does_not_hold() 
     assert "after 80,000 events at once: KPIs complete 9.0 s and archive 20.0 s" in table(RESULT)
 
 
-def test_a_pipeline_that_does_not_go_on_after_a_burst_does_not_hold() -> None:
+def test_a_pipeline_that_is_slow_after_a_burst_fails_the_run() -> None:
     assert RESULT.after is not None
     behind = replace(RESULT, after=replace(RESULT.after, archive_seconds=30.0))
     assert not behind.holds
@@ -226,32 +226,39 @@ def test_throughput_is_what_was_counted_until_the_last_was() -> None:
     assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40, 0.0, 0.0).throughput == 500
 
 
-def test_what_was_not_measured_is_null_in_the_json() -> None:
+def test_unmeasured_figures_are_null_in_the_json() -> None:
     nothing = replace(RESULT, ratios=(Ratio("a", "b", float("nan"), 0.0, "ms"),))
-    told = json.loads(json.dumps(nothing.to_json(), allow_nan=False))
-    assert (told["ratios"][0]["over"], told["ratios"][0]["value"], told["burst"]["archive_rise"]) == (None, None, None)
+    plain = json.loads(json.dumps(nothing.to_json(), allow_nan=False))
+    assert (plain["ratios"][0]["over"], plain["ratios"][0]["value"], plain["burst"]["archive_rise"]) == (
+        None,
+        None,
+        None,
+    )
 
 
-def test_the_table_says_what_sustained_means_and_how_the_lags_rose() -> None:
+def test_the_table_defines_sustained_and_shows_the_trends_of_the_lags() -> None:
     text = table(RESULT)
     assert "sustained: 8,000 events/s by the whole pipeline, at least 8,000 ok" in text
     assert "neither path fell more than 2 s further behind" in text
     assert "8,000 events/s for 100 s: archive +0.3 s and KPIs +0.0 s over the second half" in text
 
 
-def test_the_table_says_both_sides_of_each_ratio_and_the_machine() -> None:
+def test_the_table_shows_both_sides_of_each_ratio_and_the_machine() -> None:
     text = table(RESULT)
     assert "6.00" in text and "300.0 / 50.0 ms" in text and "at least 5" in text and "micro-batch to real time" in text
     assert "cores" in text
 
 
-def test_the_table_says_how_fast_the_machine_was_in_the_course_of_the_run() -> None:
+def test_the_table_shows_the_speed_of_the_machine_during_the_run() -> None:
     text = table(replace(RESULT, paces=(Pace(100_000, 190_000), Pace(210_000, 300_000), Pace(150_000, 200_000))))
-    assert "one core read 100,000 to 210,000 events/s from JSON, all at once 190,000 to 300,000, in 3 looks" in text
+    assert (
+        "a single core read 100,000 to 210,000 events/s from JSON, all cores 190,000 to 300,000, in 3 measurements"
+        in text
+    )
     assert "pace" not in table(RESULT)
 
 
-def test_a_pipeline_is_warm_when_each_query_has_ended_one_more_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_is_warm_once_each_query_has_finished_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     known, later = {"kpis": MINUTE}, MINUTE + timedelta(seconds=15)
     looks = iter([known, {"kpis": later}, {"kpis": later, "archive": MINUTE}])
     monkeypatch.setattr(readiness, "last_batches", lambda settings: next(looks))
@@ -259,23 +266,23 @@ def test_a_pipeline_is_warm_when_each_query_has_ended_one_more_batch(monkeypatch
     assert next(looks, None) is None
 
 
-def test_a_query_that_ends_no_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_without_a_new_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "last_batches", lambda settings: {"kpis": MINUTE})
     with pytest.raises(ServiceError, match="after 0 s no batch of kpis and archive is over"):
         readiness.wait_for_newer_batches(Settings(), {"kpis": MINUTE}, seconds=0)
 
 
-def test_the_machines_pace_is_measured_by_one_core_and_by_several_at_once() -> None:
+def test_the_speed_of_the_machine_is_measured_on_a_single_core_and_on_all() -> None:
     now = pace()
-    assert now.one > 0 and now.every > 0
+    assert now.single > 0 and now.all_cores > 0
     assert events_read(0.0) > 0
 
 
-def test_the_report_is_saved_as_text_json_and_pictures(tmp_path: Path) -> None:
+def test_the_report_is_saved_as_text_json_and_a_picture(tmp_path: Path) -> None:
     save(RESULT, tmp_path, notify=lambda line: None)
-    told = json.loads((tmp_path / "bench.json").read_text())
-    assert (told["ratios"][0]["value"], told["ratios"][0]["holds"], told["holds"]) == (6.0, True, True)
-    assert told["steps"][1]["sustained"] is False
-    assert (tmp_path / "bench.svg").read_text().startswith("<?xml")
+    saved = json.loads((tmp_path / "bench.json").read_text())
+    assert (saved["ratios"][0]["value"], saved["ratios"][0]["holds"], saved["holds"]) == (6.0, True, True)
+    assert saved["steps"][1]["sustained"] is False
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
-    assert [path.name for path in plot(Result(RESULT.ratios), tmp_path)] == ["bench.svg", "bench.png"]
+    assert plot(Result(RESULT.ratios), tmp_path) == tmp_path / "bench.png"
+    assert {path.name for path in tmp_path.iterdir()} == {"bench.txt", "bench.json", "bench.png"}

@@ -11,7 +11,7 @@ from rtlib.domains import Staffing, domain_names, load_domain
 from rtlib.forecast import LEVELS, MODELS, ForecastResult, charts, forecast_all
 from rtlib.staffing import charts as people_charts
 from rtlib.staffing import paid_hour, people_needed, roster
-from rtlib.staffing.whatif import Demand, changed, what_if
+from rtlib.staffing.whatif import DayDemand, changed, what_if
 from support.forecast_series import a_grid
 
 
@@ -25,9 +25,9 @@ def role(request: pytest.FixtureRequest) -> Staffing:
     return load_domain(request.param).staffing
 
 
-def a_demand() -> Demand:
+def a_demand() -> DayDemand:
     middle = 40 + 30 * np.sin(np.arange(48) / 48 * 2 * np.pi)
-    return Demand(middle[:, None] * np.linspace(0.8, 1.2, len(LEVELS)), tuple(LEVELS.tolist()), 30)
+    return DayDemand(middle[:, None] * np.linspace(0.8, 1.2, len(LEVELS)), tuple(LEVELS.tolist()), 30)
 
 
 def test_the_heat_map_shows_every_count(outlook: ForecastResult) -> None:
@@ -40,11 +40,11 @@ def test_the_scores_put_the_champion_in_colour(outlook: ForecastResult) -> None:
     assert list(bars.x) == sorted(bars.x, reverse=True)
 
 
-def test_a_day_of_the_backtest_shows_what_was_said_and_what_happened(outlook: ForecastResult) -> None:
+def test_the_backtest_chart_shows_the_forecast_of_a_day_and_the_actual_values(outlook: ForecastResult) -> None:
     figure = charts.backtest_chart(outlook, "regression", 3)
     named = {trace.name: trace for trace in figure.data}
-    assert np.array_equal(named["what happened"].y, outlook.grid.values[-1])
-    assert np.array_equal(named["forecast"].y, outlook.backtest.said["regression"][3].ravel())
+    assert np.array_equal(named["actual"].y, outlook.grid.values[-1])
+    assert np.array_equal(named["forecast"].y, outlook.backtest.points["regression"][3].ravel())
 
 
 def test_the_days_to_come_follow_those_that_are_known(outlook: ForecastResult) -> None:

@@ -75,7 +75,7 @@ def test_a_store_with_which_the_registry_cannot_start_is_named_with_a_cure(tmp_p
     store = tmp_path / "registry" / "store.mv.db"
     assert isinstance(damage, RegistryDamaged)
     assert damage.what == f"the registry's store {store} is damaged: the registry cannot start with it"
-    assert damage.cure.startswith(f"mv {store} {store}.torn, then rtlib up")
+    assert damage.cure.startswith(f"mv {store} {store}.torn; then rtlib up")
 
 
 @pytest.mark.parametrize("reason", [BUSY, FULL, IN_USE, ""])

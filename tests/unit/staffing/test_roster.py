@@ -28,7 +28,7 @@ from rtlib.staffing import (
     service_of,
     shift_menu,
 )
-from rtlib.staffing.whatif import Demand, changed, what_if
+from rtlib.staffing.whatif import DayDemand, changed, what_if
 
 HALF_HOURS = 48
 
@@ -180,9 +180,9 @@ def test_a_figure_of_a_role_outside_its_bounds_is_refused(figures: dict[str, Any
 
 def test_a_demand_whose_columns_are_not_its_levels_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"shape \(48, 3\) for 2 levels"):
-        what_if(a_role(), Demand(np.ones((48, 3)), (0.1, 0.9), 30))
+        what_if(a_role(), DayDemand(np.ones((48, 3)), (0.1, 0.9), 30))
     with pytest.raises(ConfigError, match="level is 1.5"):
-        what_if(a_role(), Demand(np.ones((48, 2)), (0.1, 0.9), 30), level=1.5)
+        what_if(a_role(), DayDemand(np.ones((48, 2)), (0.1, 0.9), 30), level=1.5)
 
 
 # --- shifts ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from rtlib.pipeline.page_data import Plan, Quality
+from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.widgets.pages import Pages
 
 
@@ -16,7 +16,7 @@ class BrokenData:
 
     receiver = None
 
-    def plan(self) -> Plan:
+    def plan(self) -> PlanData:
         raise KeyError("forecast_at")
 
     def quality(self) -> Quality:

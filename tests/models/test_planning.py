@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,14 @@ from rtlib import cli
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.pipeline.planning import forecasting as pipeline
-from rtlib.pipeline.planning.demand import simulated_load
+from rtlib.forecast import forecast_all
+from rtlib.forecast.baseline import FOUR_WEEK_MEAN
+from rtlib.pipeline import dbt
+from rtlib.pipeline.page_data import PageData
+from rtlib.pipeline.planning import demand, forecasting, staff_plan
 from rtlib.simulator import history
-from rtlib.warehouse import plan_store
+from rtlib.simulator.interval_counts import simulated_load
+from rtlib.warehouse import load_mart, plan_store
 from rtlib.warehouse.connection import execute, query
 from rtlib.warehouse.ingest import apply_batch, backfill
 from support.warehouse_rows import NOON, batch, event_row
@@ -29,9 +33,11 @@ MADE = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
 @pytest.fixture
 def empty(warehouse: SnowflakeConnection) -> Iterator[SnowflakeConnection]:
-    """A session in a warehouse without forecasts and plans."""
+    """A session in a warehouse without marts, forecasts and plans."""
     for table in ("ML.FORECASTS", "ML.BACKTESTS", "OPS.STAFFING"):
         execute(warehouse, f"delete from {table}")
+    for schema in ("STAGING", "INTERMEDIATE", "MARTS"):
+        execute(warehouse, f"drop schema if exists {schema} cascade")
     yield warehouse
 
 
@@ -63,9 +69,9 @@ def a_plan(hours: float = 0, **changed: Any) -> dict[str, Any]:
 
 def test_forecasts_and_backtests_come_back_as_they_were_written(empty: SnowflakeConnection) -> None:
     plan_store.write_forecasts(empty, "iot", [a_forecast()], [a_backtest(), a_backtest(model="x", mae=1.0, why=None)])
-    (told,) = plan_store.read_forecasts(empty, "iot")
-    assert (told["mean"], told["upper_80"], told["quantiles"]) == (0.1 + 0.2, 1e-9, {0.05: 0.1, 0.95: 7.25})
-    assert (told["interval_start"], told["made_at"]) == (START, MADE.replace(tzinfo=None))
+    (forecast,) = plan_store.read_forecasts(empty, "iot")
+    assert (forecast["mean"], forecast["upper_80"], forecast["quantiles"]) == (0.1 + 0.2, 1e-9, {0.05: 0.1, 0.95: 7.25})
+    assert (forecast["interval_start"], forecast["made_at"]) == (START, MADE.replace(tzinfo=None))
     best, other = plan_store.read_backtests(empty, "iot")
     assert (best["model"], best["why"]) == ("x", None)
     assert (other["wape"], other["why"], other["is_champion"]) == (None, 'it "won"; a\nlot', True)
@@ -100,66 +106,119 @@ def test_a_plan_is_replaced_from_its_first_interval_on(empty: SnowflakeConnectio
     assert [row["planned"] for row in plan_store.read_staffing(empty, "iot")] == [4, 4, 9, 9]
 
 
-def test_load_counts_the_staffed_kinds_in_intervals_that_are_over(empty: SnowflakeConnection) -> None:
-    kinds = {0: "handover", 60: "handover", 61: "order_placed", 1900: "order_placed", 3700: "handover"}
-    apply_batch(empty, batch(*(event_row(second, kind=kind) for second, kind in kinds.items())))
-    told = plan_store.interval_load(empty, "curbside", kinds=["handover"], interval_minutes=30)
-    begin = NOON.replace(tzinfo=None)
-    assert {(row["interval_start"], int(row["events"])) for row in told if row["events"]} == {(begin, 2)}
-    assert {row["interval_start"] for row in told} == {begin, begin + timedelta(minutes=30)}
-
-
 @pytest.fixture
 def settings(warehouse_server: WarehouseServer) -> Settings:
     return warehouse_server.settings
 
 
-def test_without_history_a_forecast_says_how_to_get_some(empty: SnowflakeConnection, settings: Settings) -> None:
+def put_mart(connection: SnowflakeConnection, counts: Mapping[tuple[str, datetime], int]) -> None:
+    """Put the mart into the warehouse as dbt would, from events by site and begin of the interval."""
+    execute(connection, "create schema if not exists MARTS")
+    execute(
+        connection,
+        "create or replace table MARTS.INTERVAL_LOAD "
+        "(domain varchar, site varchar, interval_start timestamp_ntz, events number(19, 0))",
+    )
+    values = ", ".join(f"('curbside', '{site}', '{start}', {events})" for (site, start), events in counts.items())
+    execute(connection, f"insert into MARTS.INTERVAL_LOAD values {values}")
+
+
+def test_without_history_the_error_of_a_forecast_says_how_to_load_some(
+    empty: SnowflakeConnection, settings: Settings
+) -> None:
     with pytest.raises(ConfigError, match="no events of the domain curbside") as caught:
-        pipeline.forecast(settings)
-    assert caught.value.cure == "rtlib backfill"
+        forecasting.forecast(settings)
+    assert caught.value.cure == "rtlib backfill && rtlib dbt build"
     with pytest.raises(ConfigError, match="no forecast of the domain curbside") as caught:
-        pipeline.plan(settings)
+        staff_plan.plan(settings)
     assert caught.value.cure == "rtlib staffing forecast"
 
 
-def test_from_raw_events_to_forecasts_to_a_plan_and_again(
+def test_a_mart_that_is_not_built_is_named_with_the_cure(empty: SnowflakeConnection, settings: Settings) -> None:
+    apply_batch(empty, batch(event_row(0, kind="handover")))
+    with pytest.raises(ConfigError, match="interval_load, which forecasts read, is not built") as caught:
+        forecasting.forecast(settings)
+    assert caught.value.cure == "rtlib dbt build"
+    assert load_mart.interval_load(empty, "curbside") == []
+    assert PageData(settings).plan().load == ()
+
+
+def test_the_mart_is_compared_with_raw_over_finished_days(empty: SnowflakeConnection, settings: Settings) -> None:
+    noon, day = NOON.replace(tzinfo=None), 24 * 3600
+    apply_batch(empty, batch(*(event_row(second) for second in (0, 60, 1900, day))))
+    put_mart(empty, {("site-0", noon): 1, ("site-0", noon + timedelta(minutes=30)): 1})
+    coverage = load_mart.mart_coverage(empty, "curbside", interval_minutes=demand.INTERVAL_MINUTES)
+    assert coverage == load_mart.MartCoverage(is_built=True, intervals=3, finished=2, missing=0)
+
+    # RAW may be ahead of the mart by an unfinished day, and not by a finished one.
+    apply_batch(empty, batch(event_row(day + 7200), number=1))
+    assert load_mart.mart_coverage(empty, "curbside", interval_minutes=30).missing == 0
+    apply_batch(empty, batch(event_row(2 * day), number=2))
+    assert load_mart.mart_coverage(empty, "curbside", interval_minutes=30).missing == 2
+    with pytest.raises(ConfigError, match="lacks 2 of the 4 half-hours of curbside in finished days") as caught:
+        forecasting.forecast(settings)
+    assert caught.value.cure == "rtlib dbt build"
+
+
+def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
     empty: SnowflakeConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     domain = load_domain("curbside")
     until = datetime(2026, 3, 2, tzinfo=UTC)
     backfill(empty, history(domain, seed=7, until=until, days=18, per_day=500), domain="curbside")
+    assert dbt.build(settings, select=["+interval_load"], unit_tests=False).broken == ()
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))
     monkeypatch.setenv("RTLIB_PART", settings.part)
     shown = CliRunner().invoke(cli.app, ["staffing", "forecast", "--days", "1"])
     assert shown.exit_code == 0, shown.output
-    assert "oakland-3rd-st: " in shown.output and "is taken" in shown.output
+    assert "oakland-3rd-st: " in shown.output and "is chosen" in shown.output
     counted = query(empty, "select count(*) as n, count(distinct site) as sites from ML.FORECASTS")[0]
     assert (counted["n"], counted["sites"]) == (9 * 7 * 48, 9)  # eight sites and all, seven models
-    told = plan_store.read_forecasts(empty, "curbside")
-    assert told[0]["interval_start"] == START
-    assert all(row["lower_80"] <= row["upper_80"] for row in told)
+    forecasts = plan_store.read_forecasts(empty, "curbside")
+    assert forecasts[0]["interval_start"] == START
+    assert all(row["lower_80"] <= row["upper_80"] for row in forecasts)
     assert sum(row["is_champion"] for row in plan_store.read_backtests(empty, "curbside")) == 9
     for _ in range(2):  # the second time changes nothing
-        planned = pipeline.plan(settings)
+        planned = staff_plan.plan(settings)
         rows = plan_store.read_staffing(empty, "curbside")
         assert len(rows) == len(planned) * len(planned[0].roster.opens) == 8 * 36
         assert all(row["required"] >= 1 for row in rows)
-    assert sum(row["cost"] for row in rows) == pytest.approx(sum(one.roster.wages for one in planned))
+    assert sum(row["cost"] for row in rows) == pytest.approx(sum(day.roster.wages for day in planned))
+    page = PageData(settings).plan()
+    # The two days before the forecast, but for the last half-hour, which no later event has closed; and its day.
+    assert (len(page.load), len(page.forecast)) == (95, 48)
 
 
-def test_simulated_counts_follow_the_law_of_simulated_events() -> None:
+def test_a_forecast_follows_the_mart_and_not_raw(empty: SnowflakeConnection) -> None:
+    domain, until = load_domain("curbside"), datetime(2026, 3, 2, tzinfo=UTC)
+    backfill(empty, history(domain, seed=7, until=until, days=16, per_day=500), domain="curbside")
+    counts = simulated_load(domain, seed=7, until=until, days=16, per_day=20_000)
+    put_mart(empty, {(row["site"], row["interval_start"]): row["events"] for row in counts})
+
+    def mean() -> float:
+        series = demand.series_of(demand.measured_load(empty, domain), domain)
+        whole = next(grid for grid in series if grid.unique_id == demand.EVERYWHERE)
+        (result,) = forecast_all([whole], models=[FOUR_WEEK_MEAN], origins=1, workers=1)
+        return float(result.points[FOUR_WEEK_MEAN.name].sum())
+
+    before = mean()
+    execute(empty, "delete from RAW.EVENTS where site <> ?", (domain.sites[0].id,))
+    assert mean() == before
+    execute(empty, "update MARTS.INTERVAL_LOAD set events = 3 * events")
+    assert mean() == pytest.approx(3 * before)
+
+
+def test_simulated_counts_follow_the_distribution_of_simulated_events() -> None:
     domain, until = load_domain("curbside"), datetime(2026, 3, 2, tzinfo=UTC)
     drawn = simulated_load(domain, seed=3, until=until, days=14, per_day=5000)
-    made = [
-        one for one in history(domain, seed=3, until=until, days=14, per_day=5000) if one.kind == "customer_arrived"
-    ]
-    assert sum(row["events"] for row in drawn) == pytest.approx(len(made), rel=0.08)
+    events = history(domain, seed=3, until=until, days=14, per_day=5000)
+    arrivals = [event for event in events if event.kind == "customer_arrived"]
+    assert sum(row["events"] for row in drawn) == pytest.approx(len(arrivals), rel=0.08)
     assert len(drawn) == 14 * 48 * 8
     assert drawn[0]["interval_start"] == datetime(2026, 2, 16)
     for site in (domain.sites[0].id, domain.sites[-1].id):
         here = sum(row["events"] for row in drawn if row["site"] == site)
-        assert here == pytest.approx(sum(one.site == site for one in made), rel=0.2)
+        assert here == pytest.approx(sum(event.site == site for event in arrivals), rel=0.2)
     evening = sum(row["events"] for row in drawn if row["interval_start"].hour == 18)
-    assert evening == pytest.approx(sum(one.occurred_at.hour == 18 for one in made), rel=0.15)
+    assert evening == pytest.approx(sum(event.occurred_at.hour == 18 for event in arrivals), rel=0.15)
     assert drawn == simulated_load(domain, seed=3, until=until, days=14, per_day=5000)
