@@ -91,6 +91,7 @@ def test_the_import_rules_hold() -> None:
         ("broker/planted.py", "import rtlib.warehouse", "Imports point down"),
         ("errors.py", "import rtlib.records", "Imports point down"),
         ("records.py", "import rtlib.config", "Imports point down"),
+        ("pipeline/audit/planted.py", "import rtlib.pipeline.recovery", "Within the pipeline"),
         ("widgets/planted.py", "import rtlib.broker", "Only the pipeline knows the layers"),
         ("streaming/planted.py", "import ipywidgets", "Only the widgets know the widget libraries"),
     ],
