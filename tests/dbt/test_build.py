@@ -103,27 +103,27 @@ def planted(world: World) -> Iterator[Callable[[str, str], None]]:
 
 def test_every_model_is_built_and_every_test_passes(world: World) -> None:
     assert [check.summary for check in world.first.failed] == []
-    assert [(one.name, one.message) for one in world.first.broken] == []
+    assert [(node.name, node.message) for node in world.first.broken] == []
     assert world.first.ok
-    assert {one.kind for one in world.first.checks} == {"test", "unit_test"}
+    assert {check.kind for check in world.first.checks} == {"test", "unit_test"}
     assert world.first.passed == len(world.first.checks)
 
 
-def test_the_report_tells_rows_seconds_and_tests_of_each_model(world: World) -> None:
+def test_the_report_has_rows_seconds_and_tests_of_each_model(world: World) -> None:
     load = world.first.node("interval_load")
     assert (load.layer, load.materialized, load.status) == ("MARTS", "table", "success")
     assert load.rows == world.rows("select count(*) as n from MARTS.INTERVAL_LOAD")[0]["n"] > 0
     assert load.seconds > 0
     assert load.tests == load.tests_passed > 0
-    assert all(one.rows is not None and one.touched is not None for one in world.first.nodes)
+    assert all(node.rows is not None and node.touched is not None for node in world.first.nodes)
 
 
 def test_there_is_load_of_all_four_domains(world: World) -> None:
-    found = world.rows(
+    rows = world.rows(
         "select domain, count(distinct site) as sites, sum(events) as n from MARTS.INTERVAL_LOAD group by 1"
     )
-    assert {one["domain"]: one["sites"] for one in found} == {name: len(load_domain(name).sites) for name in DOMAINS}
-    assert all(one["n"] > 0 for one in found)
+    assert {row["domain"]: row["sites"] for row in rows} == {name: len(load_domain(name).sites) for name in DOMAINS}
+    assert all(row["n"] > 0 for row in rows)
 
 
 def test_interval_load_counts_staffed_kinds_alone(world: World) -> None:
@@ -158,42 +158,42 @@ def test_forecasts_read_the_load_of_their_domain_with_zeros_for_quiet_sites(worl
         assert mart_coverage(world.connection, name, interval_minutes=INTERVAL_MINUTES).missing == 0
 
 
-def test_daily_kpis_are_what_python_makes_of_the_same_events(world: World) -> None:
+def test_daily_kpis_equal_those_computed_in_python(world: World) -> None:
     day = MIDNIGHT - timedelta(days=2)
     for name in DOMAINS:
         domain = load_domain(name)
         past = history(domain, seed=7, until=BEGAN, days=DAYS, per_day=PER_DAY)
-        ours = [one for one in past if day <= one.occurred_at < day + timedelta(days=1)]
+        ours = [event for event in past if day <= event.occurred_at < day + timedelta(days=1)]
         sql = "select site, measure, measured_value from MARTS.DAILY_KPIS where domain = ? and day_start = ?"
-        told = {
-            (one["site"], one["measure"]): one["measured_value"]
-            for one in world.rows(sql, name, day.isoformat(" ")[:19])
+        built = {
+            (row["site"], row["measure"]): row["measured_value"]
+            for row in world.rows(sql, name, day.isoformat(" ")[:19])
         }
         expected = {
             (site.id, measure): value
             for site in domain.sites
-            for measure, value in measures(domain, [one for one in ours if one.site == site.id]).items()
+            for measure, value in measures(domain, [event for event in ours if event.site == site.id]).items()
         }
-        assert told == {key: pytest.approx(value) for key, value in expected.items()}
+        assert built == {key: pytest.approx(value) for key, value in expected.items()}
 
 
-def test_what_became_of_every_record_is_told(world: World) -> None:
+def test_every_record_has_an_outcome(world: World) -> None:
     sql = "select outcome, sum(records) as n from MARTS.LATE_AND_REJECTED where domain = ? group by outcome"
-    told = {one["outcome"]: one["n"] for one in world.rows(sql, LIVE)}
+    outcomes = {row["outcome"]: row["n"] for row in world.rows(sql, LIVE)}
     batch = world.live.batch
-    assert told["rejected"] == len(batch.rejected) > 0
-    assert told["duplicate"] == len(batch.events) - batch.events["event_id"].nunique() > 0
-    in_time = told["on time"] + told["late"] + told["behind the watermark"]
+    assert outcomes["rejected"] == len(batch.rejected) > 0
+    assert outcomes["duplicate"] == len(batch.events) - batch.events["event_id"].nunique() > 0
+    in_time = outcomes["on time"] + outcomes["late"] + outcomes["behind the watermark"]
     assert in_time == batch.events["event_id"].nunique()
-    assert told["behind the watermark"] == world.live.dropped > 0
+    assert outcomes["behind the watermark"] == world.live.dropped > 0
     (why,) = world.rows("select distinct reason from MARTS.LATE_AND_REJECTED where outcome = 'rejected'")
     assert why["reason"] == "value: does not fit"
 
 
 def test_the_calendar_knows_holidays(world: World) -> None:
-    (found,) = world.rows("select * from MARTS.CALENDAR where country = 'US' and calendar_date = '2026-07-04'")
-    assert (found["weekday"], found["is_weekend"], found["is_holiday"]) == (6, True, True)
-    assert found["holiday"] == "Independence Day"
+    (day,) = world.rows("select * from MARTS.CALENDAR where country = 'US' and calendar_date = '2026-07-04'")
+    assert (day["weekday"], day["is_weekend"], day["is_holiday"]) == (6, True, True)
+    assert day["holiday"] == "Independence Day"
 
 
 # --- the two layers -------------------------------------------------------------------------------------------------
@@ -204,25 +204,25 @@ def reconciled(world: World) -> list[dict[str, Any]]:
 
 
 def test_every_difference_between_the_layers_is_explained(world: World) -> None:
-    found = reconciled(world)
-    assert {one["explanation"] for one in found} == {"equal", "late", "open window"}
+    rows = reconciled(world)
+    assert {row["explanation"] for row in rows} == {"equal", "late", "open window"}
     # A window is open until both layers have seen events three minutes after its beginning.
-    newest = max(one.window_start for one in world.live.kpis).replace(tzinfo=None)
+    newest = max(kpi.window_start for kpi in world.live.kpis).replace(tzinfo=None)
     assert all(
-        one["window_start"] > newest - timedelta(minutes=3) for one in found if one["explanation"] == "open window"
+        row["window_start"] > newest - timedelta(minutes=3) for row in rows if row["explanation"] == "open window"
     )
     # What the stream dropped is all that is missing.
     assert world.live.dropped > 0
-    assert sum(-one["difference"] for one in found if one["measure"] == "events") == world.live.dropped
+    assert sum(-row["difference"] for row in rows if row["measure"] == "events") == world.live.dropped
 
 
 def test_the_batch_side_is_exact(world: World) -> None:
     domain = load_domain(LIVE)
-    told = {(one["site"], one["window_start"].replace(tzinfo=UTC), one["measure"]): one["batch_value"]
-            for one in reconciled(world)}  # fmt: skip
+    exact = {(row["site"], row["window_start"].replace(tzinfo=UTC), row["measure"]): row["batch_value"]
+            for row in reconciled(world)}  # fmt: skip
     for (site, begin), events in world.live.windows.items():
         for measure, value in {**measures(domain, events), "events": len(events)}.items():
-            assert told[site, begin, measure] == (None if value is None else pytest.approx(value)), (
+            assert exact[site, begin, measure] == (None if value is None else pytest.approx(value)), (
                 site,
                 begin,
                 measure,
@@ -232,17 +232,17 @@ def test_the_batch_side_is_exact(world: World) -> None:
 def test_the_reconciliation_agrees_with_the_count_that_the_demo_makes(world: World) -> None:
     counted = compare_windows(world.connection, LIVE)
     assert counted.unexplained == ()
-    ours = [one for one in reconciled(world) if one["measure"] == "events"]
+    ours = [row for row in reconciled(world) if row["measure"] == "events"]
     assert counted.windows == len(ours)
-    assert {(one.site, one.window_start.replace(tzinfo=None)) for one in counted.different} == {
-        (one["site"], one["window_start"]) for one in ours if one["explanation"] != "equal"
+    assert {(window.site, window.window_start.replace(tzinfo=None)) for window in counted.different} == {
+        (row["site"], row["window_start"]) for row in ours if row["explanation"] != "equal"
     }
 
 
 def test_an_unexplained_difference_fails_the_build_and_is_named(
     world: World, planted: Callable[[str, str], None]
 ) -> None:
-    first = min(world.live.kpis, key=lambda one: (one.window_start, one.site))
+    first = min(world.live.kpis, key=lambda kpi: (kpi.window_start, kpi.site))
     where = f"where site = '{first.site}' and window_start = '{first.window_start:%Y-%m-%d %H:%M:%S}'"
     planted(
         f"update SPEED.KPIS set events = events + 99 {where}", f"update SPEED.KPIS set events = events - 99 {where}"
@@ -268,9 +268,7 @@ def copy_of_an_event(**changed: str) -> str:
     )
 
 
-def test_a_planted_bad_row_fails_the_test_that_is_there_for_it(
-    world: World, planted: Callable[[str, str], None]
-) -> None:
+def test_a_bad_row_fails_the_test_written_for_it(world: World, planted: Callable[[str, str], None]) -> None:
     undo = "delete from RAW.EVENTS where producer_id = 'planted'"
     planted(copy_of_an_event(), undo)
     planted(copy_of_an_event(event_id="'other-1'", kind="'order_lost'"), undo)
@@ -318,10 +316,10 @@ def test_an_interval_that_misses_events_fails_the_build(world: World, planted: C
 
 
 def table(world: World, name: str) -> list[tuple[Any, ...]]:
-    return sorted(tuple(_told(value) for value in row.values()) for row in world.rows(f"select * from {name}"))
+    return sorted(tuple(_text(value) for value in row.values()) for row in world.rows(f"select * from {name}"))
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     """A sum of floats depends in its last digit on the order of its rows, which no query promises."""
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
@@ -336,14 +334,18 @@ def test_a_second_run_touches_nothing_and_changes_nothing(world: World) -> None:
     assert {name: table(world, name) for name in names} == before
 
 
-def test_only_the_intervals_that_got_events_are_touched_and_the_result_is_that_of_a_full_run(world: World) -> None:
+def test_only_intervals_with_new_events_are_touched_and_the_result_equals_a_full_run(world: World) -> None:
     domain = load_domain("iot")
     # Another hour of another history: late by days, and in intervals that are there already.
     late = list(history(domain, seed=8, until=MIDNIGHT - timedelta(days=2), days=1, per_day=50, run="late"))
     backfill(world.connection, late, domain="iot")
     changed = {
-        (one.site, one.kind, one.occurred_at.replace(minute=one.occurred_at.minute // 30 * 30, second=0, microsecond=0))
-        for one in late
+        (
+            event.site,
+            event.kind,
+            event.occurred_at.replace(minute=event.occurred_at.minute // 30 * 30, second=0, microsecond=0),
+        )
+        for event in late
     }
     report = world.build("int_kind_intervals", "interval_load")
     assert report.ok
@@ -351,7 +353,7 @@ def test_only_the_intervals_that_got_events_are_touched_and_the_result_is_that_o
     after = table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")
     assert world.build("int_kind_intervals", "interval_load", full_refresh=True).ok
     now = table(world, "MARTS.INTERVAL_LOAD"), table(world, "INTERMEDIATE.INT_KIND_INTERVALS")
-    assert [set(one) ^ set(other) for one, other in zip(now, after, strict=True)] == [set(), set()]
+    assert [set(rows) ^ set(others) for rows, others in zip(now, after, strict=True)] == [set(), set()]
     assert now == after
 
 
@@ -361,41 +363,43 @@ def test_a_threshold_that_changes_becomes_another_version(world: World) -> None:
     sql = (
         "select warn, dbt_valid_to is null as holds from SNAPSHOTS.THRESHOLDS where measure = 'wait_minutes' order by 2"
     )
-    assert [(one["warn"], one["holds"]) for one in world.rows(sql)] == [(7.0, False), (6.0, True)]
+    assert [(row["warn"], row["holds"]) for row in world.rows(sql)] == [(7.0, False), (6.0, True)]
     assert world.build("measures", "thresholds").ok
 
 
 # --- what others read -----------------------------------------------------------------------------------------------
 
 
-def test_the_node_of_dbt_tells_its_last_run_from_disk_alone(world: World) -> None:
+def test_the_node_of_dbt_shows_its_last_run_from_disk_only(world: World) -> None:
     report = world.build("interval_load")
-    seen = dbt.observation(world.settings)
-    assert (seen.status, seen.at) == (Status.HEALTHY, report.at)
-    assert {one.name: one.value for one in seen.readings}["in the marts"] == report.node("interval_load").rows
-    ages = {one.name: one.value for one in dbt.source_readings(world.settings)}
+    node = dbt.observation(world.settings)
+    assert (node.status, node.at) == (Status.HEALTHY, report.at)
+    assert {reading.name: reading.value for reading in node.readings}["in the marts"] == report.node(
+        "interval_load"
+    ).rows
+    ages = {reading.name: reading.value for reading in dbt.source_readings(world.settings)}
     assert set(ages) == {"newest of raw.events", "newest of speed.kpis"}
     assert all(age is not None and 0 <= age < 600 for age in ages.values())
 
 
-def test_the_node_of_a_state_folder_without_a_run_says_how_to_begin(tmp_path: Path) -> None:
-    seen = dbt.observation(Settings(home=tmp_path))
-    assert (seen.status in (Status.HEALTHY, Status.DEGRADED), seen.readings) == (False, ())
-    assert "rtlib dbt build" in seen.reason
+def test_the_node_of_a_state_folder_without_a_run_says_how_to_run_dbt(tmp_path: Path) -> None:
+    node = dbt.observation(Settings(home=tmp_path))
+    assert (node.status in (Status.HEALTHY, Status.DEGRADED), node.readings) == (False, ())
+    assert "rtlib dbt build" in node.reason
     assert dbt.source_readings(Settings(home=tmp_path)) == ()
 
 
 def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
-    told = dbt.lineage(world.settings)
-    assert "raw.events" in told.upstream_of("interval_load")
-    assert {"power_bi", "forecast_accuracy", "staffing_gap"} <= set(told.downstream_of("interval_load"))
-    assert "forecasts" in told.downstream_of("raw.events")
-    assert told.find("raw.events").depth == 0
-    depths = {node.id: node.depth for node in told.nodes}
-    assert all(depths[one.upstream] < depths[one.downstream] for one in told.edges)
-    assert told.find("interval_load").about.startswith("One row for each domain, site and interval")
+    lineage = dbt.lineage(world.settings)
+    assert "raw.events" in lineage.upstream_of("interval_load")
+    assert {"power_bi", "forecast_accuracy", "staffing_gap"} <= set(lineage.downstream_of("interval_load"))
+    assert "forecasts" in lineage.downstream_of("raw.events")
+    assert lineage.find("raw.events").depth == 0
+    depths = {node.id: node.depth for node in lineage.nodes}
+    assert all(depths[edge.upstream] < depths[edge.downstream] for edge in lineage.edges)
+    assert lineage.find("interval_load").about.startswith("One row for each domain, site and interval")
     with pytest.raises(ConfigError, match="nothing called 'interval_lode'"):
-        told.find("interval_lode")
+        lineage.find("interval_lode")
 
 
 def test_the_documentation_is_one_page_and_leaves_the_last_run_alone(world: World) -> None:
@@ -405,14 +409,14 @@ def test_the_documentation_is_one_page_and_leaves_the_last_run_alone(world: Worl
     assert last_report(world.settings) == before
 
 
-def test_the_verbs_tell_people_and_programs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_print_text_and_json(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(world.settings.home))
     monkeypatch.setenv("RTLIB_PART", world.settings.part)
     built = CliRunner().invoke(cli.app, ["dbt", "build", "calendar", "--no-unit-tests"])
     assert built.exit_code == 0
     assert "1 models built, 2 of 2 tests passed" in built.stdout
-    told = json.loads(CliRunner().invoke(cli.app, ["dbt", "lineage", "calendar", "--json"]).stdout)
-    assert told["upstream"] == ["holidays", "sites"]
+    output = json.loads(CliRunner().invoke(cli.app, ["dbt", "lineage", "calendar", "--json"]).stdout)
+    assert output["upstream"] == ["holidays", "sites"]
     whole = json.loads(CliRunner().invoke(cli.app, ["dbt", "lineage", "--json"]).stdout)
     assert len(whole["nodes"]) > 20 < len(whole["edges"])
     exported = CliRunner().invoke(cli.app, ["dbt", "env"]).stdout
@@ -423,7 +427,7 @@ def test_the_verbs_tell_people_and_programs(world: World, monkeypatch: pytest.Mo
     assert variables["DBT_ENV_SECRET_RTLIB_WAREHOUSE"] == secret
 
 
-def test_nothing_selected_is_an_error_that_says_where_the_names_are(world: World) -> None:
+def test_an_empty_selection_is_an_error_with_the_place_of_the_names(world: World) -> None:
     with pytest.raises(ConfigError, match="nothing to build by interval_lode"):
         world.build("interval_lode")
 
@@ -452,8 +456,8 @@ def test_the_stock_command_line_does_the_same(world: World) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
     theirs = last_report(world.settings)
     assert theirs and theirs.invocation_id != ours.invocation_id
-    assert {one.name: (one.rows, one.touched, one.tests_passed) for one in theirs.nodes} == {
-        one.name: (one.rows, one.touched, one.tests_passed) for one in ours.nodes
+    assert {node.name: (node.rows, node.touched, node.tests_passed) for node in theirs.nodes} == {
+        node.name: (node.rows, node.touched, node.tests_passed) for node in ours.nodes
     }
 
 
@@ -464,14 +468,16 @@ def test_every_column_that_the_power_bi_model_names_is_in_the_warehouse(world: W
     assert power_bi.exists(world.settings) == []
 
 
-@pytest.mark.parametrize("visual", [one for page in PAGES for one in page.visuals], ids=lambda one: one.name)
-def test_every_visual_can_be_asked_of_the_warehouse_by_its_own_measures(world: World, visual: Visual) -> None:
-    told = power_bi.rows(world.settings, visual)
+@pytest.mark.parametrize(
+    "visual", [visual for page in PAGES for visual in page.visuals], ids=lambda visual: visual.name
+)
+def test_every_visual_can_be_queried_with_its_measures(world: World, visual: Visual) -> None:
+    frame = power_bi.rows(world.settings, visual)
     wanted = [*filter(None, (visual.category, visual.series)), *visual.columns, *visual.measures]
-    assert told.empty or list(told.columns) == wanted
+    assert frame.empty or list(frame.columns) == wanted
 
 
-def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
+def test_the_forecast_page_shows_a_single_domain_with_its_actual_load(
     world: World, planted: Callable[[str, str], None]
 ) -> None:
     (busy, *_) = world.rows(
@@ -486,19 +492,19 @@ def test_the_forecast_page_shows_a_domain_once_and_beside_it_what_came(
             f"{mean + 9}, null, {best}",
             "delete from ML.FORECASTS",
         )
-    visual = next(one for page in PAGES for one in page.visuals if one.name == "ahead")
-    (told,) = power_bi.rows(world.settings, visual).to_dict("records")
-    shown = (told["Forecast"], told["Lower bound"], told["Upper bound"], int(told["Actual load"]))
+    visual = next(visual for page in PAGES for visual in page.visuals if visual.name == "ahead")
+    (row,) = power_bi.rows(world.settings, visual).to_dict("records")
+    shown = (row["Forecast"], row["Lower bound"], row["Upper bound"], int(row["Actual load"]))
     assert shown == (60.0, 51.0, 69.0, int(busy["n"]))
 
 
 def test_the_trend_page_shows_one_measure_at_a_time(world: World) -> None:
-    visual = next(one for page in PAGES for one in page.visuals if one.name == "by_day")
-    told = power_bi.rows(world.settings, visual)
+    visual = next(visual for page in PAGES for visual in page.visuals if visual.name == "by_day")
+    frame = power_bi.rows(world.settings, visual)
     days = world.rows(
         "select count(*) as n from MARTS.DAILY_KPIS where measure = (select min(measure) from MARTS.DAILY_KPIS)"
     )
-    assert len(told) == int(days[0]["n"]) and told["KPI by day"].notna().any()
+    assert len(frame) == int(days[0]["n"]) and frame["KPI by day"].notna().any()
 
 
 def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: World, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ def project(parsed: Callable[[], Path]) -> DbtLineage:
 
 
 def report(**about: object) -> BuildReport:
-    told = {"status": "success", "rows": 1234, "touched": 5, "seconds": 0.1, "tests": 3, "tests_passed": 3, **about}
-    one = NodeResult(name="interval_load", kind="model", layer="MARTS", materialized="incremental", **told)  # type: ignore[arg-type]
-    return BuildReport("build", "x", datetime(2026, 3, 2, 12, tzinfo=UTC), 4.0, nodes=(one,))
+    fields = {"status": "success", "rows": 1234, "touched": 5, "seconds": 0.1, "tests": 3, "tests_passed": 3, **about}
+    node = NodeResult(name="interval_load", kind="model", layer="MARTS", materialized="incremental", **fields)  # type: ignore[arg-type]
+    return BuildReport("build", "x", datetime(2026, 3, 2, 12, tzinfo=UTC), 4.0, nodes=(node,))
 
 
 def test_every_source_model_and_exposure_is_drawn_once_inside_and_apart(project: DbtLineage) -> None:
@@ -41,7 +41,7 @@ def test_every_source_model_and_exposure_is_drawn_once_inside_and_apart(project:
 
 def test_rows_flow_from_left_to_right(project: DbtLineage) -> None:
     places = _places(project)
-    assert all(places[one.upstream][0] < places[one.downstream][0] for one in project.edges)
+    assert all(places[edge.upstream][0] < places[edge.downstream][0] for edge in project.edges)
 
 
 def test_a_model_says_its_rows_and_its_tests(project: DbtLineage) -> None:
@@ -55,17 +55,17 @@ def test_a_model_whose_test_failed_stands_out(project: DbtLineage) -> None:
 
 
 def test_the_drawer_is_offered_for_dbt_alone_and_reads_off_the_kernel(project: DbtLineage) -> None:
-    asked = threading.Event()
+    loaded = threading.Event()
 
     def load() -> tuple[DbtLineage, None]:
-        asked.set()
+        loaded.set()
         return project, None
 
     drawer = Models(load)
     assert not drawer.show("events")
-    assert not asked.is_set()
+    assert not loaded.is_set()
     assert drawer.show("dbt")
-    assert asked.wait(10)
+    assert loaded.wait(10)
     with drawer._busy:
         assert "interval_load" in drawer.widget.value
 

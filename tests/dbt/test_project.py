@@ -26,17 +26,17 @@ SEEDS = yaml.safe_load((DBT / "seeds" / "_seeds.yml").read_text(encoding="utf-8"
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 
 
-def told(model: Path) -> dict[str, Any]:
+def entry_of(model: Path) -> dict[str, Any]:
     """What the file beside a model says of it."""
     whole = yaml.safe_load(model.with_suffix(".yml").read_text(encoding="utf-8"))
-    (one,) = whole["models"]
-    assert one["name"] == model.stem
-    return {**one, "unit_tests": whole.get("unit_tests", [])}
+    (entry,) = whole["models"]
+    assert entry["name"] == model.stem
+    return {**entry, "unit_tests": whole.get("unit_tests", [])}
 
 
 def rules(entry: dict[str, Any]) -> set[str]:
     """The names of the data tests of a model or a column."""
-    return {next(iter(one)) if isinstance(one, dict) else one for one in entry.get("data_tests", [])}
+    return {next(iter(test)) if isinstance(test, dict) else test for test in entry.get("data_tests", [])}
 
 
 def setting(**values: Any) -> Settings:
@@ -61,26 +61,28 @@ def script() -> ModuleType:
 
 
 @every_model
-def test_a_model_says_what_one_row_is(model: Path) -> None:
-    assert told(model)["description"].startswith("One row for each ")
+def test_the_description_of_a_model_states_its_grain(model: Path) -> None:
+    assert entry_of(model)["description"].startswith("One row for each ")
 
 
 @every_model
 def test_the_key_of_a_model_is_tested(model: Path) -> None:
-    one = told(model)
-    by_column = [rules(column) for column in one["columns"]]
+    entry = entry_of(model)
+    by_column = [rules(column) for column in entry["columns"]]
     if model.stem != "stg_batches":  # a batch's number begins again with a new checkpoint
-        assert "unique_together" in rules(one) or any({"unique", "not_null"} <= some for some in by_column)
+        assert "unique_together" in rules(entry) or any({"unique", "not_null"} <= some for some in by_column)
 
 
 @every_model
 def test_every_column_is_described(model: Path) -> None:
-    assert [column["name"] for column in told(model)["columns"] if not column.get("description")] == []
+    assert [column["name"] for column in entry_of(model)["columns"] if not column.get("description")] == []
 
 
-@pytest.mark.parametrize("model", [one for one in MODELS if one.parent.name == "marts"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "model", [model for model in MODELS if model.parent.name == "marts"], ids=lambda path: path.stem
+)
 def test_a_mart_states_the_type_of_every_column(model: Path) -> None:
-    columns = told(model)["columns"]
+    columns = entry_of(model)["columns"]
     assert [column["name"] for column in columns if "data_type" not in column] == []
     assert any("constraints" in column for column in columns)
 
@@ -91,18 +93,18 @@ def test_marts_are_held_to_their_contract() -> None:
 
 
 def test_there_are_unit_tests_where_there_is_logic() -> None:
-    tested = {model.stem for model in MODELS if told(model)["unit_tests"]}
+    tested = {model.stem for model in MODELS if entry_of(model)["unit_tests"]}
     assert {"int_kind_intervals", "int_window_measures", "interval_load", "speed_batch_reconciliation"} <= tested
 
 
 @every_model
-def test_a_model_knows_no_dialect(model: Path) -> None:
+def test_a_model_does_not_depend_on_the_dialect(model: Path) -> None:
     assert re.findall(r"\btarget\b|fakesnow|duckdb", model.read_text(encoding="utf-8")) == []
 
 
-def test_whoever_reads_the_marts_is_named() -> None:
+def test_the_readers_of_the_marts_are_exposures() -> None:
     exposures = yaml.safe_load((DBT / "models" / "exposures.yml").read_text(encoding="utf-8"))["exposures"]
-    assert {one["name"] for one in exposures} == {"dashboard", "power_bi", "forecasts"}
+    assert {exposure["name"] for exposure in exposures} == {"dashboard", "power_bi", "forecasts"}
 
 
 def test_the_folder_hides_no_package() -> None:
@@ -122,9 +124,7 @@ def figures(settings: Settings, *more: str) -> str:
     return str(done.result.results[0].node.compiled_code)  # type: ignore[union-attr]
 
 
-def test_a_stock_dbt_has_the_window_and_the_watermark_that_ours_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stock_dbt_has_the_same_window_and_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in STREAM:
         monkeypatch.delenv(f"RTLIB_{name.upper()}", raising=False)
     usual = Settings(home=tmp_path, part="loader")  # as a part, for no supervisor runs it
@@ -145,8 +145,8 @@ def test_the_seeds_are_what_the_script_writes_today() -> None:
 
 
 def test_every_seed_is_described_and_every_description_has_a_seed() -> None:
-    assert {f"{one['name']}.csv" for one in SEEDS} == {path.name for path in (DBT / "seeds").glob("*.csv")}
-    assert all(one["description"].startswith("One row for each ") for one in SEEDS)
+    assert {f"{seed['name']}.csv" for seed in SEEDS} == {path.name for path in (DBT / "seeds").glob("*.csv")}
+    assert all(seed["description"].startswith("One row for each ") for seed in SEEDS)
 
 
 def test_every_site_has_a_country_whose_holidays_are_known() -> None:
@@ -201,7 +201,7 @@ def test_dbt_itself_fills_the_profile_in_alike_from_the_environment(values: dict
     assert ProfileRenderer({}).render_data(raw) == resolved(settings)
 
 
-def test_what_is_exported_holds_no_secret_and_names_those_that_are_missing() -> None:
+def test_exports_hold_no_secret_of_snowflake_and_the_missing_secrets_are_named() -> None:
     settings = setting(snowflake_account="acme-1", snowflake_user="u", snowflake_token=SecretStr("pat-secret"))
     variables = exports(settings)
     assert "pat-secret" not in str(variables)

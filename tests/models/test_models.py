@@ -13,64 +13,64 @@ from rtlib.forecast import MODELS, Grid, Model, grids
 from rtlib.pipeline.planning.demand import holidays_of, load_table, simulated_load
 from support.forecast_series import MONDAY, a_frame, a_grid
 
-every_model = pytest.mark.parametrize("model", MODELS, ids=lambda one: one.name)
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
 
 def missed(model: Model, grid: Grid, *, horizon: int = 1) -> float:
     """The error of the last days, as a share of what happened."""
     known = len(grid.days) - horizon
-    said = model.predict(grid.until(known), grid.days[known:])
-    return float(np.abs(said - grid.values[known:]).sum() / grid.values[known:].sum())
+    points = model.predict(grid.until(known), grid.days[known:])
+    return float(np.abs(points - grid.values[known:]).sum() / grid.values[known:].sum())
 
 
 def with_values(values: np.ndarray) -> Grid:
     return dataclasses.replace(a_grid(days=len(values)), values=np.asarray(values, dtype=float))
 
 
-def test_names_and_words_are_there_and_unique() -> None:
-    assert len({one.name for one in MODELS}) == len(MODELS)
-    assert all(len(one.plain.split()) >= 3 for one in MODELS)
+def test_names_are_unique_and_described() -> None:
+    assert len({model.name for model in MODELS}) == len(MODELS)
+    assert all(len(model.plain.split()) >= 3 for model in MODELS)
 
 
 @every_model
-def test_a_model_learns_a_week_without_chance(model: Model) -> None:
+def test_a_model_learns_a_week_without_noise(model: Model) -> None:
     assert missed(model, a_grid(noise=0, days=35), horizon=7) < 0.06
 
 
 @every_model
-def test_a_forecast_has_the_shape_that_was_asked_for_and_nothing_below_zero(model: Model) -> None:
+def test_a_forecast_has_the_requested_shape_and_no_negative_value(model: Model) -> None:
     grid = a_grid(level=0.2)
-    said = model.predict(grid, grid.next_days(3))
-    assert said.shape == (3, 48)
-    assert np.isfinite(said).all()
-    assert (said >= 0).all()
+    points = model.predict(grid, grid.next_days(3))
+    assert points.shape == (3, 48)
+    assert np.isfinite(points).all()
+    assert (points >= 0).all()
 
 
 @every_model
-def test_a_model_knows_nothing_of_what_comes_later(model: Model) -> None:
+def test_a_model_does_not_depend_on_later_days(model: Model) -> None:
     grid = a_grid()
     other = dataclasses.replace(grid, values=np.concatenate([grid.values[:21], 100 + grid.values[21:]]))
-    asked = grid.days[21:23]
-    assert np.array_equal(model.predict(grid.until(21), asked), model.predict(other.until(21), asked))
+    days = grid.days[21:23]
+    assert np.array_equal(model.predict(grid.until(21), days), model.predict(other.until(21), days))
 
 
 @every_model
 def test_a_constant_is_forecast_as_itself(model: Model) -> None:
-    said = model.predict(with_values(np.full((28, 48), 4.0)), a_grid().next_days(2))
-    assert said == pytest.approx(4.0, rel=0.02)
+    points = model.predict(with_values(np.full((28, 48), 4.0)), a_grid().next_days(2))
+    assert points == pytest.approx(4.0, rel=0.02)
 
 
 @every_model
-def test_nothing_is_forecast_as_nothing(model: Model) -> None:
-    said = model.predict(with_values(np.zeros((28, 48))), a_grid().next_days(2))
-    assert said == pytest.approx(0.0, abs=1e-6)
+def test_zeros_are_forecast_as_zeros(model: Model) -> None:
+    points = model.predict(with_values(np.zeros((28, 48))), a_grid().next_days(2))
+    assert points == pytest.approx(0.0, abs=1e-6)
 
 
 @every_model
 def test_a_series_of_almost_only_zeros_is_forecast_at_about_its_mean(model: Model) -> None:
     values = np.random.default_rng(5).poisson(0.03, (35, 48))
-    said = model.predict(with_values(values), a_grid(days=35).next_days(7))
-    assert 0.2 * values.mean() < said.mean() < 2.5 * values.mean()
+    points = model.predict(with_values(values), a_grid(days=35).next_days(7))
+    assert 0.2 * values.mean() < points.mean() < 2.5 * values.mean()
 
 
 @every_model
@@ -78,26 +78,26 @@ def test_missing_intervals_do_not_matter_much(model: Model) -> None:
     frame = a_frame(days=36, level=40)
     holes = np.random.default_rng(2).random(len(frame)) < 0.1
     holes[-48:] = False
-    whole, broken = (grids(one, interval_minutes=30)[0] for one in (frame, frame[~holes]))
+    whole, broken = (grids(rows, interval_minutes=30)[0] for rows in (frame, frame[~holes]))
     assert missed(model, broken) < missed(model, whole) + 0.04
 
 
 def test_models_with_a_level_follow_a_shift_sooner_than_the_four_week_mean() -> None:
     grid = a_grid(days=42, level=40)
     shifted = dataclasses.replace(grid, values=np.concatenate([grid.values[:34], 2 * grid.values[34:]]))
-    errors = {one.name: missed(one, shifted) for one in MODELS}
+    errors = {model.name: missed(model, shifted) for model in MODELS}
     for name in ("regression", "ETS", "ARIMA"):
         assert errors[name] < 0.6 * errors["four-week mean"], name
 
 
-def test_growth_is_followed_by_those_that_can() -> None:
+def test_models_with_a_trend_follow_growth() -> None:
     grid = a_grid(days=42, level=40, growth=0.02)
-    errors = {one.name: missed(one, grid) for one in MODELS}
+    errors = {model.name: missed(model, grid) for model in MODELS}
     for name in ("ETS", "ARIMA", "Prophet"):
         assert errors[name] < 0.6 * errors["four-week mean"], name
 
 
-def test_a_holiday_that_was_seen_before_is_expected_again() -> None:
+def test_a_known_holiday_is_expected_again() -> None:
     frame = a_frame(days=57, level=40)
     holidays = [MONDAY + timedelta(days=place) for place in (10, 24, 38, 56)]
     frame["y"] = np.where(frame["ds"].dt.date.isin(holidays), frame["y"] * 0.4, frame["y"])
@@ -122,27 +122,28 @@ def test_a_day_after_a_closure_is_forecast_as_its_own_weekday(model: Model) -> N
     assert both[0] > 5 * both[1]
 
 
-def test_the_simulated_holiday_is_forecast_better_by_whoever_knows_it() -> None:
+def test_a_simulated_holiday_is_forecast_better_if_it_is_known() -> None:
     domain, new_year = load_domain("ecommerce"), date(2027, 1, 1)  # the history has two days of Christmas
     counts = simulated_load(domain, seed=7, until=datetime(2027, 1, 2, tzinfo=UTC), days=42, per_day=2_000_000)
-    table, told = load_table(counts, domain), holidays_of(domain, date(2026, 11, 1), new_year)
-    assert told["shop-germany"].keys() >= {date(2026, 12, 25), date(2026, 12, 26), new_year}
-    assert (told["all"][new_year], 0 < told["all"][date(2026, 12, 24)] < 0.5) == (1.0, True)
-    (model,) = (one for one in MODELS if one.name == "regression")
+    table, holidays = load_table(counts, domain), holidays_of(domain, date(2026, 11, 1), new_year)
+    assert holidays["shop-germany"].keys() >= {date(2026, 12, 25), date(2026, 12, 26), new_year}
+    assert (holidays["all"][new_year], 0 < holidays["all"][date(2026, 12, 24)] < 0.5) == (1.0, True)
+    (model,) = (model for model in MODELS if model.name == "regression")
     knowing, unaware = (
-        [missed(model, grid) for grid in grids(table, interval_minutes=30, holidays=one)] for one in (told, None)
+        [missed(model, grid) for grid in grids(table, interval_minutes=30, holidays=given)]
+        for given in (holidays, None)
     )
     assert sum(knowing) < 0.7 * sum(unaware)
-    assert sum(one < other for one, other in zip(knowing, unaware, strict=True)) >= 6  # of eight
+    assert sum(error < other for error, other in zip(knowing, unaware, strict=True)) >= 6  # of eight
 
 
 def test_the_day_after_a_closure_is_expected_to_be_busier_once_that_was_seen() -> None:
     frame = a_frame(days=63, level=40)
     closed = [MONDAY + timedelta(days=place) for place in (8, 22, 36, 61)]
-    after = [one + timedelta(days=1) for one in closed]
+    after = [day + timedelta(days=1) for day in closed]
     frame["y"] = np.where(frame["ds"].dt.date.isin(after), frame["y"] * 1.5, frame["y"])
     grid = grids(frame[~frame["ds"].dt.date.isin(closed)], interval_minutes=30)[0]
-    (regression,) = (one for one in MODELS if one.name == "regression")
-    (naive,) = (one for one in MODELS if one.name == "four-week mean")
+    (regression,) = (model for model in MODELS if model.name == "regression")
+    (naive,) = (model for model in MODELS if model.name == "four-week mean")
     assert grid.days[-1] == date(2026, 3, 8)
     assert missed(regression, grid) < 0.6 * missed(naive, grid)

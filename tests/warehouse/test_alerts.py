@@ -19,13 +19,13 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def message(key: str, **fields: Any) -> dict[str, Any]:
-    told = {
+    row = {
         "alert_key": key, "domain": "curbside", "site": "north", "rule": "long-wait", "severity": "critical",
         "change": "raised", "title": "Mean wait, North", "value": 12.5, "unit": "min", "threshold": 10.0,
         "began_at": NOON, "raised_at": NOON, "judged_at": NOON, "evidence": {"events": 20, "note": "it's \"so\""},
         "card": "{}",
     }  # fmt: skip
-    return {**told, **fields}
+    return {**row, **fields}
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def test_a_message_is_written_once_and_the_memory_with_it(connection: SnowflakeC
     assert alert_outbox.memory(connection, "curbside") is None
     for number in (1, 2):
         alert_outbox.record(connection, "curbside", [message("a")], {"until": number})
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["a"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["a"]
     assert alert_outbox.memory(connection, "curbside") == {"until": 2}
-    (told,) = alert_outbox.recent(connection, "curbside")
-    assert told["evidence"] == {"events": 20, "note": 'it\'s "so"'}
-    assert (told["judged_at"], told["status"], told["acknowledged_at"]) == (NOON, "pending", None)
+    (stored,) = alert_outbox.recent(connection, "curbside")
+    assert stored["evidence"] == {"events": 20, "note": 'it\'s "so"'}
+    assert (stored["judged_at"], stored["status"], stored["acknowledged_at"]) == (NOON, "pending", None)
 
 
 def test_a_statement_that_fails_leaves_neither_message_nor_memory(connection: SnowflakeConnection) -> None:
@@ -53,9 +53,9 @@ def test_a_statement_that_fails_leaves_neither_message_nor_memory(connection: Sn
     assert alert_outbox.memory(connection, "curbside") is None
 
 
-def test_what_became_of_a_message_is_noted_and_it_is_not_sent_again(connection: SnowflakeConnection) -> None:
+def test_the_delivery_of_a_message_is_stored_and_it_is_not_sent_again(connection: SnowflakeConnection) -> None:
     alert_outbox.record(connection, "curbside", [message("a"), message("b", judged_at=NOON + timedelta(minutes=1))], {})
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["a", "b"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["a", "b"]
     alert_outbox.note_delivery(connection, "a", taken=True, attempts=1, reason="")
     alert_outbox.note_delivery(connection, "b", taken=False, attempts=5, reason="HTTP 503")
     assert alert_outbox.pending(connection, "curbside") == []
@@ -64,82 +64,82 @@ def test_what_became_of_a_message_is_noted_and_it_is_not_sent_again(connection: 
         "undelivered", 5, "HTTP 503", None,
     )  # fmt: skip
     assert older["status"] == "delivered" and older["delivered_at"] is not None
-    told = alert_outbox.counts(connection, "curbside")
-    assert (told["raised"], told["delivered"], told["undelivered"], told["pending"]) == (2, 1, 1, 0)
+    counts = alert_outbox.counts(connection, "curbside")
+    assert (counts["raised"], counts["delivered"], counts["undelivered"], counts["pending"]) == (2, 1, 1, 0)
 
 
-def test_a_muted_rule_calls_nobody_at_its_site_until_its_time_is_over(connection: SnowflakeConnection) -> None:
+def test_a_muted_rule_sends_nothing_for_its_site_until_the_mute_ends(connection: SnowflakeConnection) -> None:
     now = datetime.now(UTC)
     alert_outbox.mute(connection, "curbside", "north", "long-wait", until=now + timedelta(hours=1))
     alert_outbox.record(connection, "curbside", [message("a"), message("b", site="south")], {})
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["b"]
-    assert {one["alert_key"]: one["status"] for one in alert_outbox.recent(connection, "curbside")}["a"] == "muted"
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["b"]
+    assert {row["alert_key"]: row["status"] for row in alert_outbox.recent(connection, "curbside")}["a"] == "muted"
     alert_outbox.mute(connection, "curbside", "north", "long-wait", until=now - timedelta(seconds=1))
     alert_outbox.record(connection, "curbside", [message("c")], {})
-    assert {one["alert_key"] for one in alert_outbox.pending(connection, "curbside")} == {"b", "c"}
+    assert {row["alert_key"] for row in alert_outbox.pending(connection, "curbside")} == {"b", "c"}
 
 
 RAISED, OVER = {"change": "raised"}, {"change": "recovered", "judged_at": NOON + timedelta(minutes=9)}
 
 
-def test_that_an_alert_is_over_is_heard_by_who_heard_of_the_alert_though_it_was_muted_since(connection: Any) -> None:
+def test_the_recovery_of_a_sent_alert_is_sent_although_it_was_muted_since(connection: Any) -> None:
     alert_outbox.record(connection, "curbside", [message("a", **RAISED)], {})
     alert_outbox.mute(connection, "curbside", "north", "long-wait", until=datetime.now(UTC) + timedelta(hours=1))
     alert_outbox.note_delivery(connection, "a", taken=True, attempts=1, reason="")
     alert_outbox.record(connection, "curbside", [message("b", **OVER)], {})
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["b"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["b"]
 
 
-def test_that_a_muted_alert_is_over_is_told_to_nobody_though_the_mute_has_ended(connection: Any) -> None:
+def test_the_recovery_of_a_muted_alert_is_not_sent_although_the_mute_has_ended(connection: Any) -> None:
     alert_outbox.mute(connection, "curbside", "north", "long-wait", until=datetime.now(UTC) + timedelta(hours=1))
     alert_outbox.record(connection, "curbside", [message("a", **RAISED)], {})
     alert_outbox.unmute(connection, "curbside", "north", "long-wait")
     alert_outbox.record(connection, "curbside", [message("b", **OVER)], {})
     assert alert_outbox.pending(connection, "curbside") == []
-    assert {one["status"] for one in alert_outbox.recent(connection, "curbside")} == {"muted"}
+    assert {row["status"] for row in alert_outbox.recent(connection, "curbside")} == {"muted"}
 
 
-def test_that_an_alert_is_over_is_given_up_where_the_alert_itself_did_not_arrive(connection: Any) -> None:
+def test_the_recovery_of_an_undelivered_alert_is_given_up(connection: Any) -> None:
     alert_outbox.record(connection, "curbside", [message("a", **RAISED)], {})
     alert_outbox.note_delivery(connection, "a", taken=False, attempts=8, reason="HTTP 503")
     alert_outbox.record(connection, "curbside", [message("b", **OVER), message("c", site="south", **OVER)], {})
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["c"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["c"]
     assert alert_outbox.recent(connection, "curbside")[0]["reason"] == "the alert itself was not delivered"
 
 
-def test_a_mute_is_listed_with_its_end_until_it_is_over_or_taken_back(connection: Any) -> None:
+def test_a_mute_is_listed_until_it_ends_or_is_removed(connection: Any) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     alert_outbox.record(connection, "curbside", [message("a")], {})
     alert_outbox.mute(connection, "curbside", "north", "long-wait", until=until)
     alert_outbox.mute(connection, "curbside", "south", "long-wait", until=until - timedelta(hours=2))
     alert_outbox.mute(connection, "iot", "north", "long-wait", until=until)
-    told = {"site": "north", "rule": "long-wait", "title": "Mean wait, North", "until": until}
-    assert alert_outbox.mutes(connection, "curbside") == [told]
+    mute = {"site": "north", "rule": "long-wait", "title": "Mean wait, North", "until": until}
+    assert alert_outbox.mutes(connection, "curbside") == [mute]
     alert_outbox.unmute(connection, "curbside", "north", "long-wait")
     assert alert_outbox.mutes(connection, "curbside") == []
 
 
-def test_a_message_that_was_put_off_lets_others_go_first_and_its_recovery_waits_for_it(connection: Any) -> None:
+def test_a_postponed_message_is_sent_after_others_and_before_its_recovery(connection: Any) -> None:
     later = {"site": "south", "judged_at": NOON + timedelta(minutes=20)}
     alert_outbox.record(
         connection, "curbside", [message("b", **OVER), message("a", **RAISED), message("c", **later)], {}
     )
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["a", "c"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["a", "c"]
     alert_outbox.note_delivery(connection, "a", taken=False, attempts=1, reason="HTTP 503", again=True)
-    told = alert_outbox.pending(connection, "curbside")
-    assert [(one["alert_key"], int(one["attempts"])) for one in told] == [("c", 0), ("a", 1)]
+    messages = alert_outbox.pending(connection, "curbside")
+    assert [(row["alert_key"], int(row["attempts"])) for row in messages] == [("c", 0), ("a", 1)]
     alert_outbox.note_delivery(connection, "a", taken=True, attempts=2, reason="")
-    assert [one["alert_key"] for one in alert_outbox.pending(connection, "curbside")] == ["b", "c"]
+    assert [row["alert_key"] for row in alert_outbox.pending(connection, "curbside")] == ["b", "c"]
 
 
-def test_a_message_that_was_given_up_can_be_sent_again_and_a_delivered_one_cannot(connection: Any) -> None:
+def test_an_undelivered_message_can_be_sent_again_and_a_delivered_message_cannot(connection: Any) -> None:
     alert_outbox.record(connection, "curbside", [message("a"), message("b")], {})
     alert_outbox.note_delivery(connection, "a", taken=False, attempts=8, reason="HTTP 503")
     alert_outbox.note_delivery(connection, "b", taken=True, attempts=1, reason="")
     for key in ("a", "b"):
         alert_outbox.send_again(connection, key)
-    (told,) = alert_outbox.pending(connection, "curbside")
-    assert (told["alert_key"], int(told["attempts"])) == ("a", 0)
+    (stored,) = alert_outbox.pending(connection, "curbside")
+    assert (stored["alert_key"], int(stored["attempts"])) == ("a", 0)
 
 
 def test_an_alert_is_acknowledged_once(connection: SnowflakeConnection) -> None:

@@ -12,12 +12,12 @@ from support.warehouse_rows import batch, event_row
 from support.warehouse_server import WarehouseServer
 
 
-def test_how_far_the_archive_was_is_read_from_the_ledger_of_its_batches(
+def test_the_progress_of_the_archive_is_read_from_the_ledger(
     warehouse: SnowflakeConnection, warehouse_server: WarehouseServer
 ) -> None:
     began = time.time()
     apply_batch(warehouse, batch(event_row(0), offsets_from={"0": 0}, offsets_to={"0": 5, "1": 7}))
     apply_batch(warehouse, batch(event_row(1), number=1, offsets_from={"0": 5}, offsets_to={"0": 9, "1": 7}))
-    found = archived(warehouse_server.settings)
-    assert [records for _, records in found] == [12, 16]
-    assert all(began - 1 <= moment <= time.time() + 1 for moment, _ in found)
+    points = archived(warehouse_server.settings)
+    assert [records for _, records in points] == [12, 16]
+    assert all(began - 1 <= moment <= time.time() + 1 for moment, _ in points)

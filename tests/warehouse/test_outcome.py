@@ -49,30 +49,30 @@ def forecast(connection: SnowflakeConnection, at: datetime, upper: float) -> Non
     )
 
 
-def asked(connection: SnowflakeConnection) -> float | None:
-    told = load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=NOON + HALF + timedelta(minutes=5))
-    return told.percent if told else None
+def load_percent(connection: SnowflakeConnection) -> float | None:
+    load = load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=NOON + HALF + timedelta(minutes=5))
+    return load.percent if load else None
 
 
-def test_the_interval_that_ended_last_is_held_against_the_upper_bound_of_its_forecast(connection: Any) -> None:
+def test_the_last_ended_interval_is_compared_with_the_upper_bound_of_its_forecast(connection: Any) -> None:
     forecast(connection, NOON, 8.0)
     happened(connection, NOON - timedelta(days=2), 1)
     happened(connection, NOON, 12)
-    assert asked(connection) == 150.0
+    assert load_percent(connection) == 150.0
 
 
-def test_an_interval_without_a_forecast_calls_nobody(connection: Any) -> None:
+def test_an_interval_without_a_forecast_has_no_load_of_forecast(connection: Any) -> None:
     forecast(connection, NOON - timedelta(hours=3), 8.0)
     happened(connection, NOON - timedelta(days=2), 1)
     happened(connection, NOON, 12)
-    assert asked(connection) is None
+    assert load_percent(connection) is None
 
 
-def test_a_forecast_made_of_loaded_history_alone_says_nothing_of_the_live_stream(connection: Any) -> None:
+def test_a_forecast_from_loaded_history_only_has_no_load_of_forecast(connection: Any) -> None:
     forecast(connection, NOON, 8.0)
     happened(connection, NOON - timedelta(days=2), 1, topic=HISTORY)
     happened(connection, NOON, 12)
-    assert asked(connection) is None
+    assert load_percent(connection) is None
 
 
 def planned(connection: SnowflakeConnection, at: datetime, site: str, required: int, there: int) -> None:

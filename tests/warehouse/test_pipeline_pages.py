@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 
-def test_closed_windows_are_counted_and_those_never_measured_told_from_those_that_are_wrong(
+def test_closed_windows_are_counted_as_late_unmeasured_or_unexplained(
     warehouse: SnowflakeConnection, warehouse_server: WarehouseServer
 ) -> None:
     now = (datetime.now(UTC) - NOON) // timedelta(minutes=1)
@@ -24,5 +24,5 @@ def test_closed_windows_are_counted_and_those_never_measured_told_from_those_tha
     closed = [event_row(60 * ago + number, site=site) for number, site in enumerate(sites)]
     apply_batch(warehouse, batch(*closed, event_row(60 * now, site="open")))
     merge_kpis(warehouse, [kpi("same", ago), kpi("twice", ago, events=2)])
-    told = PageData(warehouse_server.settings).quality()
-    assert (told.windows, told.late, told.not_measured, told.unexplained) == (3, 0, 1, 1)
+    quality = PageData(warehouse_server.settings).quality()
+    assert (quality.windows, quality.late, quality.not_measured, quality.unexplained) == (3, 0, 1, 1)

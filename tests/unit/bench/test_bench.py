@@ -35,26 +35,26 @@ def planned(*seconds: float, site: str = "oakland") -> list[Planned]:
 
 def test_an_event_has_arrived_with_the_first_kpi_that_counts_it() -> None:
     counted = [(T0 + 0.1, KEY, 1), (T0 + 1.3, KEY, 2), (T0 + 2.2, KEY, 3)]
-    found = latency(planned(0, 1, 2), counted, before={})
-    assert (found.p50_ms, found.events, found.missing) == (200.0, 3, 0)
+    result = latency(planned(0, 1, 2), counted, before={})
+    assert (result.p50_ms, result.events, result.missing) == (200.0, 3, 0)
 
 
 def test_a_kpi_that_counts_many_events_completes_all_of_them_and_the_oldest_waited_longest() -> None:
-    found = latency(planned(0, 1, 2), [(T0 + 3, KEY, 3)], before={})
-    assert found.p50_ms == 2000.0
-    assert found.p99_ms == pytest.approx(2980, abs=1)
+    result = latency(planned(0, 1, 2), [(T0 + 3, KEY, 3)], before={})
+    assert result.p50_ms == 2000.0
+    assert result.p99_ms == pytest.approx(2980, abs=1)
 
 
 def test_a_measurement_waits_for_the_last_event_but_not_beyond_its_patience() -> None:
     looks = iter([[(T0 + 0.1, KEY, 1)], [(T0 + 0.1, KEY, 1), (T0 + 0.4, KEY, 2)]])
-    found, _ = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
-    assert (found.events, found.missing, next(looks, None)) == (2, 0, None)
+    result, _ = latency_of_all(planned(0, 0.1), lambda: next(looks), before={}, patience=30)
+    assert (result.events, result.missing, next(looks, None)) == (2, 0, None)
     assert latency_of_all(planned(0), lambda: [], before={}, patience=0)[0].missing == 1
 
 
-def test_what_a_window_counted_before_is_not_ours() -> None:
-    found = latency(planned(0, 1), [(T0 + 0.1, KEY, 8), (T0 + 1.1, KEY, 9)], before={KEY: 7})
-    assert (found.p50_ms, found.missing) == (100.0, 0)
+def test_earlier_counts_of_a_window_are_subtracted() -> None:
+    result = latency(planned(0, 1), [(T0 + 0.1, KEY, 8), (T0 + 1.1, KEY, 9)], before={KEY: 7})
+    assert (result.p50_ms, result.missing) == (100.0, 0)
 
 
 def test_a_kpi_that_is_sent_again_changes_nothing() -> None:
@@ -63,8 +63,8 @@ def test_a_kpi_that_is_sent_again_changes_nothing() -> None:
 
 
 def test_an_event_that_no_kpi_counts_is_missing() -> None:
-    found = latency(planned(0, 1), [(T0 + 0.1, KEY, 1)], before={})
-    assert (found.events, found.missing) == (1, 1)
+    result = latency(planned(0, 1), [(T0 + 0.1, KEY, 1)], before={})
+    assert (result.events, result.missing) == (1, 1)
     nothing = latency(planned(0), [], before={})
     assert math.isnan(nothing.p50_ms) and nothing.missing == 1
 
@@ -124,7 +124,10 @@ def test_the_cost_of_a_record_is_given_by_thread_and_by_function() -> None:
 
 
 RESULT = Result(
-    (Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"), Ratio("told", "b", 1, 4, "s")),
+    (
+        Ratio("real time", "micro-batch to real time", 300.0, 50.0, "ms", 5.0, "at least"),
+        Ratio("figure", "b", 1, 4, "s"),
+    ),
     (GOOD, Step(9_000, Latency(80, 900, 9_000, 0), 9.0, 0.4, 0.1, 40, 3.1, 0.0)),
     (replace(GOOD, seconds=100.0),),
     Step(8_000, Latency(5_000, 9_000, 9_900, 0), 20.0, 9.0, 4.2, 10, float("nan"), float("nan")),
@@ -222,7 +225,7 @@ def test_a_pipeline_that_is_slow_after_a_burst_fails_the_run() -> None:
     assert "after that 500 events/s: p50 60 ms, ok" in table(RESULT)
 
 
-def test_throughput_is_what_was_counted_until_the_last_was() -> None:
+def test_throughput_is_events_per_second_until_the_last_was_counted() -> None:
     assert Step(500, Latency(60, 200, 20_500, 0), 1.0, 1.0, 0.0, 40, 0.0, 0.0).throughput == 500
 
 

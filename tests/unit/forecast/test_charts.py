@@ -54,7 +54,7 @@ def test_the_days_to_come_follow_those_that_are_known(outlook: ForecastResult) -
 
 def test_what_if_costs_least_where_the_role_plans(role: Staffing) -> None:
     best = what_if(role, a_demand())
-    assert best.cost <= 1.01 * min(what_if(role, a_demand(), level=one).cost for one in LEVELS.tolist())
+    assert best.cost <= 1.01 * min(what_if(role, a_demand(), level=level).cost for level in LEVELS.tolist())
 
 
 def test_what_if_answers_each_control(role: Staffing) -> None:
@@ -76,24 +76,24 @@ def test_changing_a_role_leaves_it_as_it_was(role: Staffing) -> None:
 def test_a_sliders_work_is_bounded(role: Staffing, monkeypatch: pytest.MonkeyPatch) -> None:
     from rtlib.staffing import whatif
 
-    asked = 0
+    calls = 0
 
     def counting(*given: object, **more: object) -> tuple[int, ...]:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return people_needed(*given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(whatif, "people_needed", counting)
     what_if(role, a_demand())
-    assert asked == 1 + len(LEVELS)  # one day for the plan, one for each quantile: no search, no solver
+    assert calls == 1 + len(LEVELS)  # one day for the plan, one for each quantile: no search, no solver
 
 
 def test_the_pictures_of_people_show_their_numbers(role: Staffing) -> None:
-    told = what_if(role, a_demand())
-    assert list(people_charts.day_chart(a_demand(), told, role=role).data[1].y) == list(told.needed)
+    scenario = what_if(role, a_demand())
+    assert list(people_charts.day_chart(a_demand(), scenario, role=role).data[1].y) == list(scenario.needed)
     assert len(people_charts.cost_chart(role, a_demand(), [0.2, 0.5, 0.8]).data) == 3
     service = people_charts.service_chart(10, aht_seconds=180, within_seconds=20, target=0.8).data[0]
     assert dict(zip(service.x, service.y, strict=True))[14] == pytest.approx(0.8884, abs=0.0001)
-    found = roster(role, told.needed, interval_minutes=30)
-    shown = people_charts.roster_chart(found, told.needed)
-    assert list(shown.data[0].y) == [found.staffed[place] for place in found.opens]
+    shifts = roster(role, scenario.needed, interval_minutes=30)
+    shown = people_charts.roster_chart(shifts, scenario.needed)
+    assert list(shown.data[0].y) == [shifts.staffed[slot] for slot in shifts.opens]

@@ -1,4 +1,4 @@
-"""The input of forecasts: what is taken, what is mended, and what is refused with its cure."""
+"""The input of forecasts: rows that are used, filled in, or refused with a cure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from support.forecast_series import MONDAY, a_frame, a_grid
 
 def test_a_table_becomes_days_and_slots_for_each_series() -> None:
     frame = pd.concat([a_frame(name="b"), a_frame(name="a", days=20)])
-    one, other = grids(frame, interval_minutes=30)
-    assert (one.unique_id, other.unique_id) == ("a", "b")
-    assert (len(one.days), one.days[0], one.slots[:3]) == (20, MONDAY, (0, 30, 60))
-    assert other.values.shape == (28, 48)
-    assert other.values.sum() == pytest.approx(a_frame()["y"].sum())
+    first, second = grids(frame, interval_minutes=30)
+    assert (first.unique_id, second.unique_id) == ("a", "b")
+    assert (len(first.days), first.days[0], first.slots[:3]) == (20, MONDAY, (0, 30, 60))
+    assert second.values.shape == (28, 48)
+    assert second.values.sum() == pytest.approx(a_frame()["y"].sum())
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
@@ -37,7 +37,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     assert np.array_equal(shuffled.values, grids(frame, interval_minutes=30)[0].values)
 
 
-def test_moments_with_a_time_zone_are_taken_as_utc() -> None:
+def test_moments_with_a_time_zone_are_converted_to_utc() -> None:
     frame = a_frame()
     frame["ds"] = frame["ds"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     assert grids(frame, interval_minutes=30)[0].days[0] == MONDAY
@@ -53,7 +53,7 @@ def test_a_missing_interval_stays_missing_and_is_filled_at_the_level_of_its_day(
     assert np.isnan(grid.values[8, 24]), "the grid itself must stay as it was"
 
 
-def test_an_interval_that_is_always_missing_is_filled_with_nothing_and_without_a_warning() -> None:
+def test_an_interval_that_is_always_missing_is_filled_with_0_without_a_warning() -> None:
     grid = a_grid()
     hole = grid.values.copy()
     hole[:, 5] = np.nan
@@ -72,8 +72,8 @@ def test_closed_days_and_hours_are_left_out() -> None:
 
 
 def test_moments_come_back_day_by_day() -> None:
-    told = moments([MONDAY, MONDAY + timedelta(days=1)], (0, 30))
-    assert list(told.astype(str)) == [
+    starts = moments([MONDAY, MONDAY + timedelta(days=1)], (0, 30))
+    assert list(starts.astype(str)) == [
         "2026-01-05 00:00:00", "2026-01-05 00:30:00", "2026-01-06 00:00:00", "2026-01-06 00:30:00",
     ]  # fmt: skip
 
@@ -89,7 +89,7 @@ def wrong(**columns: Any) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("frame", "told"),
+    ("frame", "message"),
     [
         (a_frame().drop(columns="y"), "no column 'y'"),
         (a_frame().iloc[:0], "no rows"),
@@ -100,8 +100,8 @@ def wrong(**columns: Any) -> pd.DataFrame:
         (wrong(ds=pd.Timestamp("2026-01-07 02:07")), "does not begin an interval"),
     ],
 )
-def test_what_cannot_be_forecast_from_is_refused_with_a_cure(frame: pd.DataFrame, told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as caught:
+def test_unusable_input_is_refused_with_a_cure(frame: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
         grids(frame, interval_minutes=30)
     assert caught.value.cure
 
@@ -114,12 +114,14 @@ def as_objects(**columns: Any) -> pd.DataFrame:
     return frame
 
 
-AWARE = [pd.Timestamp(one).tz_localize("Europe/Berlin") for one in pd.date_range(MONDAY, periods=28 * 48, freq="30min")]
+AWARE = [
+    pd.Timestamp(moment).tz_localize("Europe/Berlin") for moment in pd.date_range(MONDAY, periods=28 * 48, freq="30min")
+]
 EMPTY_SERIES = pd.concat([a_frame(), a_frame(name="quiet").assign(y=np.nan)])
 
 
 @pytest.mark.parametrize(
-    ("frame", "told"),
+    ("frame", "message"),
     [
         (as_objects(unique_id=None), r"row 100 has no unique_id \(None\): ds = 2026-01-07 02:00:00, y = \d+"),
         (as_objects(unique_id=float("nan")), r"row 100 has no unique_id \(nan\)"),
@@ -144,7 +146,9 @@ EMPTY_SERIES = pd.concat([a_frame(), a_frame(name="quiet").assign(y=np.nan)])
         (as_objects(ds=date(9999, 1, 1)), "ds = 9999-01-01 is not a moment between 1900 and 2200"),
         (as_objects(ds="9999-12-31T23:30:00"), "is not a moment between"),
         (
-            a_frame().astype({"ds": "datetime64[s]"}).assign(ds=lambda one: one["ds"] - np.timedelta64(426 * 365, "D")),
+            a_frame()
+            .astype({"ds": "datetime64[s]"})
+            .assign(ds=lambda rows: rows["ds"] - np.timedelta64(426 * 365, "D")),
             "is not between 1900 and 2200",
         ),
         (
@@ -152,7 +156,7 @@ EMPTY_SERIES = pd.concat([a_frame(), a_frame(name="quiet").assign(y=np.nan)])
             "has no time zone, and others have",
         ),
         (
-            pd.concat([a_frame(), a_frame().assign(ds=lambda one: one["ds"] - pd.Timedelta(days=36_500))]),
+            pd.concat([a_frame(), a_frame().assign(ds=lambda rows: rows["ds"] - pd.Timedelta(days=36_500))]),
             "has no value between",
         ),
         (pd.concat([a_frame(), a_frame()["y"]], axis=1), "2 columns 'y'"),
@@ -161,8 +165,8 @@ EMPTY_SERIES = pd.concat([a_frame(), a_frame(name="quiet").assign(y=np.nan)])
         (None, "the series come as NoneType"),
     ],
 )
-def test_input_that_pandas_would_drop_or_crash_on_is_refused_in_one_sentence(frame: Any, told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as caught:
+def test_input_that_pandas_would_drop_or_crash_on_is_refused_in_one_sentence(frame: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
         grids(frame, interval_minutes=30)
     assert "\n" not in caught.value.what
     assert len(caught.value.what) < 250
@@ -172,17 +176,18 @@ def test_input_that_pandas_would_drop_or_crash_on_is_refused_in_one_sentence(fra
 @pytest.mark.parametrize(
     "frame",
     [
-        a_frame().assign(y=lambda one: [Decimal(int(y)) for y in one["y"]]),
+        a_frame().assign(y=lambda rows: [Decimal(int(y)) for y in rows["y"]]),
         a_frame().astype({"y": "Int64"}),
         a_frame().astype({"y": "int16"}),
         a_frame().astype({"unique_id": "category"}),
-        a_frame().assign(ds=lambda one: one["ds"].map(lambda at: at.isoformat())),
-        a_frame().assign(ds=lambda one: one["ds"].astype(object)),
+        a_frame().assign(ds=lambda rows: rows["ds"].map(lambda at: at.isoformat())),
+        a_frame().assign(ds=lambda rows: rows["ds"].astype(object)),
         a_frame().astype({"ds": "datetime64[s]"}),
-        a_frame().assign(ds=lambda one: one["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata")),
+        a_frame().assign(ds=lambda rows: rows["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata")),
         a_frame().assign(
-            ds=lambda one: [
-                at.tz_localize("UTC").tz_convert(("Asia/Tokyo", "UTC")[place % 2]) for place, at in enumerate(one["ds"])
+            ds=lambda rows: [
+                at.tz_localize("UTC").tz_convert(("Asia/Tokyo", "UTC")[index % 2])
+                for index, at in enumerate(rows["ds"])
             ]
         ),
         a_frame().set_index(np.arange(1344)[::-1]),
@@ -191,19 +196,19 @@ def test_input_that_pandas_would_drop_or_crash_on_is_refused_in_one_sentence(fra
         ),
     ],
 )
-def test_what_means_the_same_makes_the_same_grid(frame: pd.DataFrame) -> None:
+def test_equivalent_input_makes_the_same_grid(frame: pd.DataFrame) -> None:
     (grid,), (plain,) = grids(frame, interval_minutes=30), grids(a_frame(), interval_minutes=30)
     assert (grid.days, grid.slots, grid.unique_id) == (plain.days, plain.slots, plain.unique_id)
     assert np.array_equal(grid.values, plain.values)
 
 
-def test_series_whose_names_are_numbers_are_known_by_their_text() -> None:
+def test_numeric_series_names_become_text() -> None:
     frame = pd.concat([a_frame().assign(unique_id=10), a_frame().assign(unique_id="b")])
-    assert [one.unique_id for one in grids(frame, interval_minutes=30)] == ["10", "b"]
+    assert [grid.unique_id for grid in grids(frame, interval_minutes=30)] == ["10", "b"]
 
 
 @pytest.mark.parametrize("minutes", [0, -30, 7, 30.5, "30", None, True, float("nan")])
-def test_an_interval_that_cannot_be_is_refused(minutes: Any) -> None:
+def test_an_impossible_interval_is_refused(minutes: Any) -> None:
     with pytest.raises(ConfigError, match="an interval of"):
         grids(a_frame(), interval_minutes=minutes)
 
@@ -226,14 +231,14 @@ messy = st.one_of(
 
 @given(row=st.fixed_dictionaries({"unique_id": messy, "ds": messy, "y": messy}))
 @example(row={"unique_id": "site", "ds": datetime(2026, 2, 2), "y": Decimal("sNaN")})
-def test_whatever_stands_in_a_row_it_is_used_or_refused_with_a_cure(row: dict[str, Any]) -> None:
+def test_any_row_is_used_or_refused_with_a_cure(row: dict[str, Any]) -> None:
     frame = pd.DataFrame([*FEW, row], dtype=object)
     try:
         made = grids(frame, interval_minutes=720)
     except ConfigError as error:
         assert error.cure and "\n" not in error.what
     else:
-        counted = {one.unique_id: np.nansum(one.values) for one in made}
+        counted = {grid.unique_id: np.nansum(grid.values) for grid in made}
         assert set(counted) == {"site"}  # a series of one day is too short
         assert counted["site"] >= 56
 
@@ -256,25 +261,25 @@ def test_the_calendar_knows_weekdays_the_day_after_a_closure_and_holidays() -> N
     closed = date(2026, 1, 20)
     holidays = {"site": {date(2026, 1, 24): 1.0, date(2026, 1, 26): 0.25}, "elsewhere": {date(2026, 1, 27): 1.0}}
     grid = grids(frame[frame["ds"].dt.date != closed], interval_minutes=30, holidays=holidays)[0]
-    told = features(grid, grid.days)
-    assert told.shape == (34, 9)  # seven weekdays, after a closure, holiday
-    assert (told[:, :7].sum(axis=1) == 1).all()
-    assert [day for day, row in zip(grid.days, told, strict=True) if row[7]] == [closed + timedelta(days=1)]
-    assert {day: row[8] for day, row in zip(grid.days, told, strict=True) if row[8]} == holidays["site"]
+    columns = features(grid, grid.days)
+    assert columns.shape == (34, 9)  # seven weekdays, after a closure, holiday
+    assert (columns[:, :7].sum(axis=1) == 1).all()
+    assert [day for day, row in zip(grid.days, columns, strict=True) if row[7]] == [closed + timedelta(days=1)]
+    assert {day: row[8] for day, row in zip(grid.days, columns, strict=True) if row[8]} == holidays["site"]
 
 
-def test_a_month_is_seen_only_from_enough_days() -> None:
+def test_the_month_is_a_feature_only_from_enough_days() -> None:
     assert features(a_grid(days=60), [MONDAY]).shape[1] == features(a_grid(days=28), [MONDAY]).shape[1] + 4
 
 
 def test_profiles_add_up_to_one_and_follow_the_day() -> None:
     grid = a_grid(noise=0)
-    (told,) = profiles(grid, grid.next_days(1))
-    assert told.sum() == pytest.approx(1)
-    assert np.argmax(told) == pytest.approx(np.argmax(grid.values[-7]), abs=1)
+    (shares,) = profiles(grid, grid.next_days(1))
+    assert shares.sum() == pytest.approx(1)
+    assert np.argmax(shares) == pytest.approx(np.argmax(grid.values[-7]), abs=1)
 
 
-def test_the_profile_of_nothing_is_even() -> None:
+def test_the_profile_of_zeros_is_even() -> None:
     grid = dataclasses.replace(a_grid(), values=np.zeros((28, 48)))
     assert profiles(grid, grid.next_days(1))[0] == pytest.approx(np.full(48, 1 / 48))
 
@@ -283,7 +288,7 @@ def test_a_sparse_profile_is_smoothed_more() -> None:
     rng = np.random.default_rng(3)
     shape = 1 + np.sin(np.arange(48) / 48 * 2 * np.pi)
     grid = dataclasses.replace(a_grid(days=42), values=rng.poisson(0.3 * shape, (42, 48)).astype(float))
-    told = profiles(grid, grid.next_days(1))[0]
+    shares = profiles(grid, grid.next_days(1))[0]
     raw = grid.values[-7:].sum(axis=0) / grid.values[-7:].sum()
     true = shape / shape.sum()
-    assert np.abs(told - true).mean() < 0.4 * np.abs(raw - true).mean()
+    assert np.abs(shares - true).mean() < 0.4 * np.abs(raw - true).mean()

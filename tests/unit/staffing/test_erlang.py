@@ -1,4 +1,4 @@
-"""Erlang C and A: against what others have published, against exact arithmetic, and against a simulated line."""
+"""Erlang C and A, compared with published figures, exact arithmetic and a simulated queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rtlib.staffing import agents_needed, agents_needed_a, erlang_a, erlang_b, e
 
 # --- published figures ----------------------------------------------------------------------------------------------
 
-# Each: load in Erlangs, agents, mean service time, promise, what is published, its figures.
+# Load in Erlangs, agents, mean handling time, target, the measure and its published value.
 PUBLISHED = [
     # CRAN package ErlangC 0.1.0, README: 100 calls in 30 minutes of 180 s, 20 s. The figures
     # for 14 agents are also those of the package pyworkforce 0.1.0 (its page on PyPI).
@@ -58,35 +58,35 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("load", "agents", "aht", "within", "what", "told"), PUBLISHED)
+@pytest.mark.parametrize(("load", "agents", "aht", "within", "what", "published"), PUBLISHED)
 def test_erlang_c_agrees_with_published_figures_to_their_last_digit(
-    load: float, agents: int, aht: float, within: float, what: str, told: str
+    load: float, agents: int, aht: float, within: float, what: str, published: str
 ) -> None:
     service = erlang_c(load, agents, aht_seconds=aht, within_seconds=within)
-    found = 1 - service.service_level if what == "too_late" else getattr(service, what)
-    digits = len(told.partition(".")[2])
-    assert abs(found - float(told)) <= 0.5000001 * 10**-digits
+    computed = 1 - service.service_level if what == "too_late" else getattr(service, what)
+    digits = len(published.partition(".")[2])
+    assert abs(computed - float(published)) <= 0.5000001 * 10**-digits
 
 
-def test_at_least_twenty_published_figures_are_held_against() -> None:
+def test_at_least_twenty_published_figures_are_compared() -> None:
     assert len(set(PUBLISHED)) >= 22
 
 
 def test_the_agents_for_a_hundred_calls_in_half_an_hour_are_fourteen() -> None:
     load = offered_load(100, interval_minutes=30, aht_seconds=180)
-    told = agents_needed(load, aht_seconds=180, target=0.8, within_seconds=20)
-    assert (told.agents, round(told.service_level, 4), round(told.p_wait, 4)) == (14, 0.8884, 0.1741)
+    service = agents_needed(load, aht_seconds=180, target=0.8, within_seconds=20)
+    assert (service.agents, round(service.service_level, 4), round(service.p_wait, 4)) == (14, 0.8884, 0.1741)
 
 
 def test_erlang_a_agrees_with_published_figures() -> None:
     # The package pyworkforce's guide to Erlang A: 100 calls in 30 minutes of 3 minutes, 20 s, a patience of 5 minutes.
-    told = agents_needed_a(10, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=300)
-    assert told.agents == 13
-    assert told.service_level == pytest.approx(0.8585, abs=0.0005)
-    assert told.occupancy == pytest.approx(0.7505, abs=0.0005)
-    assert told.abandoned == pytest.approx(0.0255, abs=0.0006)
-    assert told.p_wait == pytest.approx(0.2265, abs=0.0008)
-    assert told.asa_seconds / 60 == pytest.approx(0.1255, abs=0.0008)
+    service = agents_needed_a(10, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=300)
+    assert service.agents == 13
+    assert service.service_level == pytest.approx(0.8585, abs=0.0005)
+    assert service.occupancy == pytest.approx(0.7505, abs=0.0005)
+    assert service.abandoned == pytest.approx(0.0255, abs=0.0006)
+    assert service.p_wait == pytest.approx(0.2265, abs=0.0008)
+    assert service.asa_seconds / 60 == pytest.approx(0.1255, abs=0.0008)
 
 
 # --- exact arithmetic -----------------------------------------------------------------------------------------------
@@ -114,22 +114,22 @@ def chain(load: float, agents: int, patience: float, states: int = 4000) -> list
         if weights[-1] < 1e-300:
             break
     whole = math.fsum(weights)
-    return [one / whole for one in weights]
+    return [weight / whole for weight in weights]
 
 
 @pytest.mark.parametrize(
     ("load", "agents", "patience"), [(10, 13, 1.7), (10, 8, 0.5), (0.3, 1, 2), (60, 55, 1), (5, 9, 40)]
 )
 def test_erlang_a_equals_the_births_and_deaths_behind_it(load: float, agents: int, patience: float) -> None:
-    told = erlang_a(load, agents, aht_seconds=1, within_seconds=0.1, patience_seconds=patience)
+    service = erlang_a(load, agents, aht_seconds=1, within_seconds=0.1, patience_seconds=patience)
     shares = chain(load, agents, patience)
     queue = math.fsum(max(0, state - agents) * share for state, share in enumerate(shares))
-    assert told.p_wait == pytest.approx(math.fsum(shares[agents:]), rel=1e-6)
-    assert told.abandoned == pytest.approx(queue / patience / load, rel=1e-6)
-    assert told.asa_seconds == pytest.approx(queue / load, rel=1e-6)
+    assert service.p_wait == pytest.approx(math.fsum(shares[agents:]), rel=1e-6)
+    assert service.abandoned == pytest.approx(queue / patience / load, rel=1e-6)
+    assert service.asa_seconds == pytest.approx(queue / load, rel=1e-6)
 
 
-def test_with_endless_patience_erlang_a_is_erlang_c() -> None:
+def test_with_infinite_patience_erlang_a_is_erlang_c() -> None:
     patient = erlang_a(10, 14, aht_seconds=180, within_seconds=20, patience_seconds=1e8)
     endless = erlang_c(10, 14, aht_seconds=180, within_seconds=20)
     assert patient.service_level == pytest.approx(endless.service_level, abs=1e-5)
@@ -137,15 +137,15 @@ def test_with_endless_patience_erlang_a_is_erlang_c() -> None:
 
 
 def test_with_far_more_agents_than_load_nobody_waits() -> None:
-    told = erlang_a(0.1, 200, aht_seconds=180, within_seconds=20, patience_seconds=60)
-    assert (told.service_level, told.p_wait, told.abandoned) == (1.0, 0.0, 0.0)
+    service = erlang_a(0.1, 200, aht_seconds=180, within_seconds=20, patience_seconds=60)
+    assert (service.service_level, service.p_wait, service.abandoned) == (1.0, 0.0, 0.0)
 
 
-def test_erlang_a_serves_also_where_the_agents_cannot_cope() -> None:
-    told = erlang_a(400, 350, aht_seconds=240, within_seconds=15, patience_seconds=200)
-    assert told.abandoned == pytest.approx(1 - 350 / 400, abs=0.002)  # the fluid limit: what cannot be served leaves
-    assert 0 < told.service_level < 0.3
-    assert told.occupancy == pytest.approx(1, abs=0.001)
+def test_erlang_a_covers_an_overload() -> None:
+    service = erlang_a(400, 350, aht_seconds=240, within_seconds=15, patience_seconds=200)
+    assert service.abandoned == pytest.approx(1 - 350 / 400, abs=0.002)  # the fluid limit: what cannot be served leaves
+    assert 0 < service.service_level < 0.3
+    assert service.occupancy == pytest.approx(1, abs=0.001)
 
 
 @pytest.mark.parametrize("load", [0.05, 0.9, 3.3, 10, 47.5, 333.3])
@@ -161,15 +161,15 @@ def test_the_fewest_agents_are_enough_and_one_less_is_not(load: float) -> None:
     assert erlang_a(load, fewer - 1, **promise).service_level < 0.8
 
 
-def test_no_contacts_need_nobody() -> None:
+def test_no_contacts_need_no_agents() -> None:
     assert agents_needed(0, aht_seconds=180, target=0.8, within_seconds=20).agents == 0
     assert agents_needed_a(0, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=60).agents == 0
     assert erlang_b(0, 3) == p_wait(0, 3) == 0
 
 
-def test_agents_who_cannot_cope_let_everybody_wait_for_ever() -> None:
-    told = erlang_c(10, 10, aht_seconds=180, within_seconds=20)
-    assert (told.p_wait, told.service_level, told.asa_seconds, told.occupancy) == (1, 0, math.inf, 1)
+def test_an_overload_makes_every_contact_wait_without_end() -> None:
+    service = erlang_c(10, 10, aht_seconds=180, within_seconds=20)
+    assert (service.p_wait, service.service_level, service.asa_seconds, service.occupancy) == (1, 0, math.inf, 1)
 
 
 # --- a simulated line -----------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def simulated(
     random_ = random.Random(seed)
     environment = simpy.Environment()
     desk = simpy.Resource(environment, agents)
-    seen = []
+    outcomes = []
 
     def contact() -> Iterator[simpy.Event]:
         arrived = environment.now
@@ -190,7 +190,7 @@ def simulated(
             gives_up = environment.timeout(random_.expovariate(1 / patience)) if patience else environment.event()
             yield turn | gives_up
             waited = environment.now - arrived
-            seen.append((turn.triggered and waited <= within, waited > 0, not turn.triggered))
+            outcomes.append((turn.triggered and waited <= within, waited > 0, not turn.triggered))
             if turn.triggered:
                 yield environment.timeout(random_.expovariate(1))
 
@@ -201,39 +201,39 @@ def simulated(
 
     environment.process(arrivals())
     environment.run()
-    settled = seen[len(seen) // 10 :]  # the line begins empty
+    settled = outcomes[len(outcomes) // 10 :]  # the line begins empty
     return [sum(column) / len(settled) for column in zip(*settled, strict=True)]
 
 
 @pytest.mark.parametrize("patience", [None, 1.5])
-def test_a_simulated_line_agrees_within_its_confidence_interval(patience: float | None) -> None:
+def test_a_simulated_queue_agrees_within_its_confidence_interval(patience: float | None) -> None:
     runs = [simulated(10, 13, 1 / 9, patience, seed=seed, contacts=3000) for seed in range(12)]
     if patience is None:
-        told = erlang_c(10, 13, aht_seconds=180, within_seconds=20)
+        service = erlang_c(10, 13, aht_seconds=180, within_seconds=20)
     else:
-        told = erlang_a(10, 13, aht_seconds=180, within_seconds=20, patience_seconds=patience * 180)
+        service = erlang_a(10, 13, aht_seconds=180, within_seconds=20, patience_seconds=patience * 180)
     for measured, expected in zip(
-        zip(*runs, strict=True), (told.service_level, told.p_wait, told.abandoned), strict=True
+        zip(*runs, strict=True), (service.service_level, service.p_wait, service.abandoned), strict=True
     ):
         mean = sum(measured) / len(measured)
-        spread = math.sqrt(sum((one - mean) ** 2 for one in measured) / (len(measured) - 1) / len(measured))
+        spread = math.sqrt(sum((share - mean) ** 2 for share in measured) / (len(measured) - 1) / len(measured))
         assert abs(mean - expected) <= 3.11 * spread + 1e-12  # Student's t, 11 degrees of freedom, 99 %
 
 
-def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_a_search_from_a_lower_bound_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
     module = importlib.import_module("rtlib.staffing.erlang_a")  # the package exports the function of this name
     honest = module.erlang_a
-    monkeypatch.setattr(module, "erlang_a", lambda *a, **k: (asked.append(a), honest(*a, **k))[1])
+    monkeypatch.setattr(module, "erlang_a", lambda *a, **k: (calls.append(a), honest(*a, **k))[1])
     promise = {"aht_seconds": 180, "target": 0.8, "within_seconds": 20, "patience_seconds": 300}
     fewest, cold, warm = 0, 0, 0
     for load in (0.0, 0.2, 3.0, 3.1, 9.8, 10.0, 10.1, 60.0):
-        asked.clear()
+        calls.clear()
         plain = agents_needed_a(load, **promise)
-        cold += len(asked)
-        asked.clear()
+        cold += len(calls)
+        calls.clear()
         assert agents_needed_a(load, **promise, fewest=fewest) == plain
-        warm += len(asked)
+        warm += len(calls)
         fewest = plain.agents
     assert warm < cold
 
@@ -242,7 +242,7 @@ def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("--calls", "-1", "--aht", "180"), "-1.0 contacts"),
         (("--calls", "100", "--aht", "0"), "cannot take 0 s"),
@@ -258,10 +258,10 @@ def test_a_search_that_goes_on_from_below_finds_the_same(monkeypatch: pytest.Mon
         (("--calls", "1e5", "--aht", "180", "--interval-minutes", "0.001"), "300,000,000 Erlangs"),
     ],
 )
-def test_a_figure_that_cannot_be_computed_with_is_named(words: tuple[str, ...], told: str) -> None:
+def test_an_impossible_figure_is_named(words: tuple[str, ...], message: str) -> None:
     done = CliRunner().invoke(cli.app, ["staffing", "erlang", *words])
     assert isinstance(done.exception, ConfigError)
-    assert told in str(done.exception)
+    assert message in str(done.exception)
     assert done.exception.cure
 
 
@@ -272,21 +272,21 @@ def test_too_many_calls_are_not_blamed_on_the_handling_time(calls: str) -> None:
     assert done.exception.cure == "use at most 5,555,556 contacts"
 
 
-def test_json_has_null_where_there_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_null_for_an_infinite_number(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"wape": math.nan, "sites": [{"asa": math.inf, "mae": 1.5}], "pair": (math.nan, 1)})
     assert capsys.readouterr().out == '{"wape": null, "sites": [{"asa": null, "mae": 1.5}], "pair": [null, 1]}\n'
 
 
-def test_the_verb_prints_one_object() -> None:
+def test_the_command_prints_a_json_object() -> None:
     words = "staffing erlang --calls 100 --interval-minutes 30 --aht 180 --target 0.8 --within 20 --json"
-    told = json.loads(CliRunner().invoke(cli.app, words.split()).output)
-    assert (told["agents"], round(told["service_level"], 4), round(told["p_wait"], 4)) == (14, 0.8884, 0.1741)
-    assert told["asa_seconds"] == pytest.approx(7.836, abs=0.001)
-    assert told["occupancy"] == pytest.approx(10 / 14)
-    assert (told["load_erlangs"], told["model"], told["rostered"]) == (10, "C", 14)
+    output = json.loads(CliRunner().invoke(cli.app, words.split()).output)
+    assert (output["agents"], round(output["service_level"], 4), round(output["p_wait"], 4)) == (14, 0.8884, 0.1741)
+    assert output["asa_seconds"] == pytest.approx(7.836, abs=0.001)
+    assert output["occupancy"] == pytest.approx(10 / 14)
+    assert (output["load_erlangs"], output["model"], output["rostered"]) == (10, "C", 14)
 
 
-def test_the_verb_speaks_to_people_and_knows_patience_and_shrinkage() -> None:
+def test_the_command_prints_text_with_patience_and_shrinkage() -> None:
     words = "staffing erlang --calls 100 --aht 180 --patience 300 --shrinkage 0.3"
     shown = CliRunner().invoke(cli.app, words.split()).output
     assert "13 agents for 10.00 Erlangs; 19 on shift" in shown

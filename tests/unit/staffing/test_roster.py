@@ -49,7 +49,7 @@ def a_day(*, quiet: int = 2, busy: int = 6, from_: int = 20, to: int = 30) -> li
 # --- requirement ----------------------------------------------------------------------------------------------------
 
 
-def test_a_domains_role_has_all_that_a_roster_needs(role: Staffing) -> None:
+def test_the_role_of_a_domain_has_every_field_of_a_roster(role: Staffing) -> None:
     assert role.missing_cost > paid_hour(role)
     assert 0 <= role.open_hour < role.close_hour <= 24
     assert role.patience_seconds >= 0
@@ -58,7 +58,7 @@ def test_a_domains_role_has_all_that_a_roster_needs(role: Staffing) -> None:
     assert 0.5 <= critical_fractile(under=newsvendor_costs(role)[0], over=newsvendor_costs(role)[1]) < 0.9
 
 
-def test_the_dearer_it_is_to_be_short_the_higher_one_plans() -> None:
+def test_a_higher_cost_of_missing_people_raises_the_planned_quantile() -> None:
     assert critical_fractile(under=1, over=1) == 0.5
     assert critical_fractile(under=9, over=1) == 0.9
     with pytest.raises(ConfigError, match="costs of 0"):
@@ -72,23 +72,23 @@ def test_the_critical_fractile_costs_least_on_average() -> None:
     assert cost.index(min(cost)) / 100 == pytest.approx(critical_fractile(under=under, over=over), abs=0.011)
 
 
-def test_shrinkage_rounds_up_and_never_by_accident() -> None:
+def test_shrinkage_rounds_up_but_not_because_of_rounding_errors() -> None:
     assert [rostered(agents, 0.25) for agents in (0, 1, 3, 6, 7)] == [0, 2, 4, 8, 10]
     assert rostered(7, 0.3) == 10  # 7 / 0.7 is a little more than 10 in floating point
     with pytest.raises(ConfigError, match="shrinkage of -0.1"):
         rostered(3, -0.1)
 
 
-def test_the_people_of_an_interval_keep_the_promise(role: Staffing) -> None:
+def test_the_people_of_an_interval_reach_the_service_level(role: Staffing) -> None:
     contacts = (0.0, 0.4, 3, 25, 120)
     people = people_needed(role, contacts, interval_minutes=30)
     assert people[0] == role.least
     assert list(people) == sorted(people)
-    for one, number in zip(contacts, people, strict=True):
-        assert service_of(role, one, number, interval_minutes=30).service_level >= role.service_level
+    for count, agents in zip(contacts, people, strict=True):
+        assert service_of(role, count, agents, interval_minutes=30).service_level >= role.service_level
 
 
-def test_a_paid_hour_carries_the_time_that_goes_elsewhere() -> None:
+def test_a_paid_hour_includes_shrinkage() -> None:
     assert paid_hour(a_role(hourly_cost=18, shrinkage=0.25)) == 24
     assert newsvendor_costs(a_role(hourly_cost=18, shrinkage=0.25, missing_cost=60)) == (36, 24)
 
@@ -97,9 +97,7 @@ def test_a_forecast_below_zero_counts_as_none() -> None:
     assert people_needed(a_role(), [-3.0], interval_minutes=30) == (1,)
 
 
-def test_moving_a_price_or_the_shrinkage_asks_for_no_agents_again(
-    role: Staffing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_price_or_shrinkage_searches_no_agents_again(role: Staffing, monkeypatch: pytest.MonkeyPatch) -> None:
     before = people_needed(role, (0.0, 2.5, 40.0), interval_minutes=30)
 
     def refuse(*_: object) -> int:
@@ -108,42 +106,42 @@ def test_moving_a_price_or_the_shrinkage_asks_for_no_agents_again(
     monkeypatch.setattr(requirement, "_agents", refuse)
     other = dataclasses.replace(role, missing_cost=999, shrinkage=0.01, hourly_cost=1, least=role.least + 1)
     after = people_needed(other, (40.0, 2.5, 0.0), interval_minutes=30)
-    assert after == tuple(max(other.least, one) for one in reversed(before))
+    assert after == tuple(max(other.least, people) for people in reversed(before))
 
 
-def test_contacts_between_two_that_need_the_same_are_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    role = a_role(aht_seconds=181)  # a promise that nobody has asked about
-    honest, asked = requirement._agents, []
-    monkeypatch.setattr(requirement, "_agents", lambda *given: (asked.append(given), honest(*given))[1])
-    days = [[50 + one + shift / 10 for one in range(50)] for shift in range(10)]
-    told = [people_needed(role, day, interval_minutes=30) for day in days]
-    assert len(asked) < 150  # of 500
-    for day, people in zip(days, told, strict=True):
-        for one, number in zip(day, people, strict=True):
-            assert service_of(role, one, number, interval_minutes=30).service_level >= role.service_level
-            assert service_of(role, one, number - 1, interval_minutes=30).service_level < role.service_level
+def test_contacts_between_two_with_the_same_need_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = a_role(aht_seconds=181)  # a service target that is not cached
+    honest, searches = requirement._agents, []
+    monkeypatch.setattr(requirement, "_agents", lambda *given: (searches.append(given), honest(*given))[1])
+    days = [[50 + index + shift / 10 for index in range(50)] for shift in range(10)]
+    plans = [people_needed(role, day, interval_minutes=30) for day in days]
+    assert len(searches) < 150  # of 500
+    for day, people in zip(days, plans, strict=True):
+        for count, agents in zip(day, people, strict=True):
+            assert service_of(role, count, agents, interval_minutes=30).service_level >= role.service_level
+            assert service_of(role, count, agents - 1, interval_minutes=30).service_level < role.service_level
 
 
-def test_a_contact_that_is_no_number_is_refused_and_not_taken_for_none() -> None:
+def test_nan_contacts_are_refused_and_do_not_count_as_0() -> None:
     with pytest.raises(ConfigError, match="not known") as caught:
         people_needed(a_role(), [3.0, float("nan")], interval_minutes=30)
     assert "rtlib backfill" in caught.value.cure
 
 
 @pytest.mark.parametrize("wrong", [None, "many", True, float("inf"), -float("inf"), [3], b"3"], ids=repr)
-def test_contacts_that_are_no_count_are_refused_with_their_interval(wrong: Any) -> None:
+def test_invalid_contacts_are_refused_with_their_interval(wrong: Any) -> None:
     with pytest.raises(ConfigError, match="interval 1 has .* contacts") as caught:
         people_needed(a_role(), [3.0, wrong], interval_minutes=30)
     assert caught.value.cure
 
 
-def test_contacts_as_a_warehouse_returns_them_are_taken() -> None:
-    asked = people_needed(a_role(), [Decimal("12.5"), np.float64(12.5), -3], interval_minutes=30)
-    assert asked == people_needed(a_role(), [12.5, 12.5, 0], interval_minutes=30)
+def test_contacts_as_a_warehouse_returns_them_are_accepted() -> None:
+    needed_people = people_needed(a_role(), [Decimal("12.5"), np.float64(12.5), -3], interval_minutes=30)
+    assert needed_people == people_needed(a_role(), [12.5, 12.5, 0], interval_minutes=30)
 
 
 @pytest.mark.parametrize("wrong", [None, "many", True, 2.5, -1, float("nan"), float("inf"), 10**9, [3]], ids=repr)
-def test_a_need_that_is_no_number_of_people_is_refused_with_its_interval(wrong: Any) -> None:
+def test_an_invalid_need_is_refused_with_its_interval(wrong: Any) -> None:
     day: list[Any] = a_day()
     day[17] = wrong
     with pytest.raises(ConfigError, match="interval 17 needs .* people") as caught:
@@ -209,39 +207,39 @@ def test_opening_hours_too_short_for_any_shift_are_refused() -> None:
 # --- rosters --------------------------------------------------------------------------------------------------------
 
 
-def test_a_roster_covers_the_day_when_gaps_are_dear(role: Staffing) -> None:
+def test_a_roster_covers_the_day_if_gaps_are_expensive(role: Staffing) -> None:
     dear = dataclasses.replace(role, missing_cost=10_000)
     needed = [5 + place % 7 for place in range(HALF_HOURS)]
-    found = roster(dear, needed, interval_minutes=30)
+    result = roster(dear, needed, interval_minutes=30)
     # The break of a shift may leave a gap only where no other shift can fill it.
     open_at = range(role.open_hour * 2, role.close_hour * 2)
-    assert all(found.staffed[place] >= needed[place] for place in open_at)
-    assert all(found.staffed[place] == 0 for place in range(HALF_HOURS) if place not in open_at)
+    assert all(result.staffed[slot] >= needed[slot] for slot in open_at)
+    assert all(result.staffed[slot] == 0 for slot in range(HALF_HOURS) if slot not in open_at)
 
 
 def test_wages_are_the_paid_hours(role: Staffing) -> None:
-    found = roster(role, a_day(), interval_minutes=30)
-    paid = sum(shift.paid * number for shift, number in found.shifts)
-    assert found.wages == pytest.approx(paid / 2 * paid_hour(role))
-    assert sum(found.staffed) == paid
-    assert found.currency == role.currency
+    result = roster(role, a_day(), interval_minutes=30)
+    paid = sum(shift.paid * number for shift, number in result.shifts)
+    assert result.wages == pytest.approx(paid / 2 * paid_hour(role))
+    assert sum(result.staffed) == paid
+    assert result.currency == role.currency
 
 
-def test_a_short_peak_is_left_open_when_a_shift_costs_more() -> None:
+def test_a_short_peak_stays_uncovered_if_a_shift_costs_more() -> None:
     role = a_role(hourly_cost=15, missing_cost=30)
     needed = [2] * HALF_HOURS
     needed[25] = 3
-    found = roster(role, needed, interval_minutes=30)
-    assert 0.5 <= found.missing_hours(needed) <= 2
-    assert found.cost(needed, missing_cost=30) == found.wages + 30 * found.missing_hours(needed)
+    result = roster(role, needed, interval_minutes=30)
+    assert 0.5 <= result.missing_hours(needed) <= 2
+    assert result.cost(needed, missing_cost=30) == result.wages + 30 * result.missing_hours(needed)
 
 
-def test_never_are_fewer_there_than_the_role_asks_for(role: Staffing) -> None:
-    found = roster(role, [role.least] * HALF_HOURS, interval_minutes=30)
-    assert min(found.staffed[place] for place in found.opens) >= role.least
+def test_at_least_the_minimum_is_always_present(role: Staffing) -> None:
+    result = roster(role, [role.least] * HALF_HOURS, interval_minutes=30)
+    assert min(result.staffed[slot] for slot in result.opens) >= role.least
 
 
-def test_a_break_that_empties_the_floor_is_named_as_the_cause() -> None:
+def test_a_break_that_leaves_too_few_people_is_named_as_the_cause() -> None:
     role = a_role(open_hour=8, close_hour=14, shift_hours=(6,), break_minutes=180)
     with pytest.raises(ConfigError, match="breaks of 180 minutes") as caught:
         roster(role, [1] * HALF_HOURS, interval_minutes=30)
@@ -252,15 +250,15 @@ def test_a_hedged_roster_costs_no_more_on_average_than_one_for_any_single_day() 
     role = a_role(hourly_cost=15, missing_cost=40)
     days = [[extra + (2 if 20 <= place < 24 else 0) for place in range(HALF_HOURS)] for extra in (1, 2, 2, 3, 6)]
 
-    def average(one: Roster) -> float:
-        return sum(one.cost(day, missing_cost=role.missing_cost) for day in days) / len(days)
+    def average(plan: Roster) -> float:
+        return sum(plan.cost(day, missing_cost=role.missing_cost) for day in days) / len(days)
 
     hedged = average(hedged_roster(role, days, interval_minutes=30))
     assert all(hedged <= 1.005 * average(roster(role, day, interval_minutes=30)) for day in days)
     assert hedged < 0.97 * average(roster(role, [max(day) for day in zip(*days, strict=True)], interval_minutes=30))
 
 
-def test_a_hedged_roster_for_a_day_that_is_certain_is_the_roster() -> None:
+def test_a_hedged_roster_for_a_certain_day_is_the_roster() -> None:
     once, thrice = (hedged_roster(a_role(), count * [a_day()], interval_minutes=30) for count in (1, 3))
     assert once.wages == pytest.approx(thrice.wages, rel=0.01)
     assert once == roster(a_role(), a_day(), interval_minutes=30)
@@ -270,22 +268,22 @@ def cheapest_by_trying(role: Staffing, needed: Sequence[int]) -> float:
     menu = shift_menu(role, interval_minutes=60)
     best = float("inf")
     for counts in product(range(3), repeat=len(menu)):
-        staffed = [sum(n for one, n in zip(menu, counts, strict=True) if one.works(place)) for place in range(24)]
+        staffed = [sum(n for shift, n in zip(menu, counts, strict=True) if shift.works(slot)) for slot in range(24)]
         open_at = range(role.open_hour, role.close_hour)
-        if min(staffed[place] for place in open_at) < role.least:
+        if min(staffed[slot] for slot in open_at) < role.least:
             continue
-        gaps = sum(max(0, needed[place] - staffed[place]) for place in open_at)
-        paid = sum(one.paid * n for one, n in zip(menu, counts, strict=True))
+        gaps = sum(max(0, needed[slot] - staffed[slot]) for slot in open_at)
+        paid = sum(shift.paid * n for shift, n in zip(menu, counts, strict=True))
         best = min(best, paid * paid_hour(role) + gaps * role.missing_cost)
     return best
 
 
 @pytest.mark.parametrize("busy", [1, 2])
-def test_the_integer_program_finds_what_trying_everything_finds(busy: int) -> None:
+def test_the_integer_program_finds_the_optimum_of_an_exhaustive_search(busy: int) -> None:
     role = a_role(open_hour=8, close_hour=14, shift_hours=(3, 4), missing_cost=45)
     needed = [busy if 9 <= hour < 12 else 1 for hour in range(24)]
-    found = roster(role, needed, interval_minutes=60)
-    assert found.cost(needed, missing_cost=45) == pytest.approx(cheapest_by_trying(role, needed), rel=0.003)
+    result = roster(role, needed, interval_minutes=60)
+    assert result.cost(needed, missing_cost=45) == pytest.approx(cheapest_by_trying(role, needed), rel=0.003)
 
 
 def test_a_day_of_another_length_is_refused() -> None:
@@ -295,9 +293,9 @@ def test_a_day_of_another_length_is_refused() -> None:
 
 
 def test_a_roster_cannot_be_changed() -> None:
-    found = roster(a_role(), a_day(), interval_minutes=30)
+    result = roster(a_role(), a_day(), interval_minutes=30)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.wages = 0  # type: ignore[misc]
+        result.wages = 0  # type: ignore[misc]
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:

@@ -19,35 +19,35 @@ BUILT = NodeResult("calendar", "model", "MARTS", "table", "success", 1, 1, 0.1)
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[list[str]]]:
-    """Puts a command line in place that ends with an exit code, and returns what it was asked."""
+    """Puts a command line in place that ends with an exit code, and returns its calls."""
 
     def put(code: int) -> list[list[str]]:
-        asked: list[list[str]] = []
+        commands: list[list[str]] = []
 
         def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-            asked.append(words)
+            commands.append(words)
             return subprocess.CompletedProcess(words, code, "no such table", "")
 
         monkeypatch.setattr(bench.subprocess, "run", run)
-        return asked
+        return commands
 
     monkeypatch.setattr(bench, "build", lambda *_, **__: BuildReport("build", "1", datetime.now(UTC), 0.1, (BUILT,)))
     return put
 
 
-def test_a_race_is_as_many_times_faster_as_runs_fit_into_one() -> None:
+def test_the_speed_up_is_the_ratio_of_the_times() -> None:
     assert Race("calendar", 3, in_process=0.5, command_line=6.0).times_faster == 12
 
 
 def test_each_round_runs_the_same_model_in_both_ways(outside: Callable[[int], list[list[str]]], tmp_path: Path) -> None:
-    asked = outside(0)
+    commands = outside(0)
     race = bench.race(Settings(home=tmp_path), model="calendar", rounds=2)
-    assert (race.model, race.rounds, len(asked)) == ("calendar", 2, 2)
-    assert all(words[words.index("--select") + 1] == "calendar" for words in asked)
+    assert (race.model, race.rounds, len(commands)) == ("calendar", 2, 2)
+    assert all(words[words.index("--select") + 1] == "calendar" for words in commands)
     assert race.in_process > 0 < race.command_line
 
 
-def test_a_command_line_that_fails_is_an_error_with_its_words(
+def test_a_failing_command_line_is_an_error_with_its_output(
     outside: Callable[[int], list[list[str]]], tmp_path: Path
 ) -> None:
     outside(1)
