@@ -205,10 +205,11 @@ assert problems({}, tables) == [], "as it is, nothing may be wrong"
 # %% [markdown]
 # ## Asking, or reading
 #
-# There are two projects. `powerbi/rtlib.pbip` is *DirectQuery*: each visual is a query to Snowflake, and the page *Live*
-# repeats it every five seconds. That holds in Power BI Desktop; in the Service an administrator sets the shortest
-# interval that a capacity allows, and it may be minutes. `rtlib-files.pbip`, which each export writes beside its Parquet
-# files, *imports* these files and queries nothing: it is for people without Snowflake, and as old as its files. **Predict:** which of the two costs more when nobody looks?
+# There are two projects. `powerbi/rtlib.pbip` is *DirectQuery*: each visual is a query to Snowflake, and the page
+# *Live* repeats it every five seconds. That holds in Power BI Desktop; in the Service an administrator sets the
+# shortest interval that a capacity allows, and it may be minutes. `rtlib-files.pbip`, which each export writes beside
+# its Parquet files, *imports* these files and queries nothing: it is for people without Snowflake, and as old as its
+# files. **Predict:** which of the two costs more when nobody looks?
 
 # %% [markdown]
 # Neither: a report that nobody looks at asks nothing. But one that is left open on a wall asks all night, and a
@@ -240,8 +241,8 @@ print(f"{sum(written.values()):,} rows of {len(written)} tables in {size / 1e6:.
 # </details>
 #
 # With Windows you can go on: `rtlib bi export --to export`, then open `export/rtlib-files.pbip` in Power BI Desktop and
-# set its parameter `Folder` to that folder. The files are checked for what they refer to and for their form, against the schemas that
-# Microsoft publishes. Desktop itself does not run here, so how they look there was not seen by us.
+# set its parameter `Folder` to that folder. The files are checked for what they refer to and for their form, against
+# the schemas that Microsoft publishes. Desktop itself does not run here, so how they look there was not seen by us.
 
 # %% [markdown]
 # You have learned

@@ -31,9 +31,7 @@ FORESIGHT_RATIO = 1.10  # what a plan for a simulated domain may cost at most, a
 def bench_pipeline(
     context: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="Less than two minutes; without growing load.")] = False,
-    save: Annotated[
-        bool, typer.Option("--save", help="Write the table, the JSON and the plot to docs/bench.")
-    ] = False,
+    save: Annotated[bool, typer.Option("--save", help="Write the table, the JSON and the plot to docs/bench.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the streaming path on a stack of its own, as ratios of figures of this one run.
