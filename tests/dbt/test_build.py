@@ -398,7 +398,7 @@ def test_the_lineage_is_that_of_the_manifest(world: World) -> None:
     depths = {node.id: node.depth for node in lineage.nodes}
     assert all(depths[edge.upstream] < depths[edge.downstream] for edge in lineage.edges)
     assert lineage.find("interval_load").about.startswith("One row for each domain, site and interval")
-    with pytest.raises(ConfigError, match="nothing called 'interval_lode'"):
+    with pytest.raises(ConfigError, match="no node called 'interval_lode'"):
         lineage.find("interval_lode")
 
 
