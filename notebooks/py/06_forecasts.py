@@ -187,7 +187,8 @@ from datetime import UTC, datetime
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
-from rtlib.pipeline.planning.demand import series_of, simulated_load
+from rtlib.pipeline.planning.demand import series_of
+from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), days=28, per_day=200_000)

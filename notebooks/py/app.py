@@ -23,7 +23,7 @@ from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.dbt import models
 from rtlib.pipeline.explanations.explainer import answers, explainer
 from rtlib.pipeline.monitoring.observe import start_monitor
-from rtlib.pipeline.page_data import Pages
+from rtlib.pipeline.page_data import PageData
 from rtlib.widgets import dashboard
 
 # %%
@@ -37,6 +37,6 @@ dashboard(
     inject_fault=faults.button(settings),
     models=partial(models, settings),
     ask=answers(settings, monitor),
-    pages=Pages(settings),
+    pages=PageData(settings),
     selected=requested_part(),
 )
