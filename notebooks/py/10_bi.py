@@ -206,8 +206,8 @@ assert problems({}, tables) == [], "the real marts must have no problem"
 # %% [markdown]
 # ## DirectQuery or import
 #
-# The report exists in two variants. `powerbi/rtlib.pbip` uses *DirectQuery*: each visual sends a query to Snowflake, and
-# the page *Live* refreshes every five seconds. Those five seconds hold in Power BI Desktop; in the Power BI Service an
+# The report exists in two variants. `powerbi/rtlib.pbip` uses *DirectQuery*: each visual sends a query to Snowflake,
+# and the page *Live* refreshes every five seconds. Those five seconds hold in Power BI Desktop; in the Power BI Service an
 # administrator sets the minimum interval of a capacity, which may be minutes. `rtlib-files.pbip`, which each export
 # writes beside its Parquet files, *imports* these files and sends no queries. It is for people without Snowflake, and
 # its data is as old as its files.
@@ -245,7 +245,8 @@ print(f"{sum(exported.values()):,} rows of {len(exported)} tables in {size / 1e6
 #
 # On Windows you can continue: run `rtlib bi export --to export`, open `export/rtlib-files.pbip` in Power BI Desktop,
 # and set its parameter `Folder` to that folder. The project's tests validate the references and the form of these
-# files against Microsoft's published schemas. The report has not been opened in Power BI Desktop itself, which needs Windows.
+# files against Microsoft's published schemas. The report has not been opened in Power BI Desktop
+# itself, which needs Windows.
 
 # %% [markdown]
 # You have learned
