@@ -207,8 +207,8 @@ assert problems({}, tables) == [], "the real marts must have no problem"
 # ## DirectQuery or import
 #
 # The report exists in two variants. `powerbi/rtlib.pbip` uses *DirectQuery*: each visual sends a query to Snowflake,
-# and the page *Live* refreshes every five seconds. Those five seconds hold in Power BI Desktop; in the Power BI Service an
-# administrator sets the minimum interval of a capacity, which may be minutes. `rtlib-files.pbip`, which each export
+# and the page *Live* refreshes every five seconds. Those five seconds hold in Power BI Desktop; in the Power BI Service
+# an administrator sets the minimum interval of a capacity, which may be minutes. `rtlib-files.pbip`, which each export
 # writes beside its Parquet files, *imports* these files and sends no queries. It is for people without Snowflake, and
 # its data is as old as its files.
 #
