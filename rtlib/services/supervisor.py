@@ -22,6 +22,7 @@ from rtlib.run_state import is_running, socket_path
 # Timeouts of a call. The supervisor answers a question at once unless it is suspended; it answers a start or a stop
 # when that is done.
 QUERY_SECONDS, ACTION_SECONDS = 4.0, 60.0
+SHUTTING_DOWN = "SHUTDOWN_STATE"  # a fault: every call is refused from the request to shut down until the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,16 @@ def states(settings: Settings) -> dict[str, PartState]:
     """The state of each part; empty when no supervisor runs.
 
     Raises:
+        ServiceError: It is shutting down.
         SupervisorSilent: It runs but does not answer.
     """
     with _supervisor(settings) as calls:
-        processes: list[dict[str, Any]] = calls.getAllProcessInfo() if calls else []
+        try:
+            processes: list[dict[str, Any]] = calls.getAllProcessInfo() if calls else []
+        except Fault as fault:
+            if fault.faultString != SHUTTING_DOWN:
+                raise
+            raise ServiceError("the stack is shutting down", cure="rtlib down, then rtlib up") from fault
     return {
         info["name"]: PartState(info["name"], info["statename"], info["pid"], info["start"], info["spawnerr"])
         for info in processes
@@ -124,9 +131,14 @@ def states(settings: Settings) -> dict[str, PartState]:
 
 
 def supervisor_pid(settings: Settings) -> int | None:
-    """The process id of the running supervisor, or None."""
+    """The process id of the running supervisor, also while it shuts down, or None."""
     with _supervisor(settings) as calls:
-        return int(calls.getPID()) if calls else None
+        try:
+            return int(calls.getPID()) if calls else None
+        except Fault as fault:
+            if fault.faultString != SHUTTING_DOWN:
+                raise
+            return int((settings.home / "run" / "supervisord.pid").read_text())
 
 
 def start_part(settings: Settings, name: str, *, wait: bool = True) -> None:
@@ -160,8 +172,12 @@ def shut_down(settings: Settings) -> None:
         SupervisorSilent: It does not answer.
     """
     with _supervisor(settings) as calls:
-        if calls:
-            calls.shutdown()
+        try:
+            if calls:
+                calls.shutdown()
+        except Fault as fault:
+            if fault.faultString != SHUTTING_DOWN:
+                raise
 
 
 def _call(settings: Settings, method: str, name: str, *arguments: bool, harmless: str) -> None:

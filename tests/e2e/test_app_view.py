@@ -129,7 +129,7 @@ def test_lineage_stays_bright_and_the_rest_is_dimmed(app: AppPage) -> None:
     app.wait_for_node("archive", focus="dim")
     nodes = app.nodes()
     bright = {part.id for part in ARCHITECTURE_COMPONENTS_LIST if nodes[part.id]["opacity"] == 1}
-    assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard", "alerts"}
+    assert bright == {"simulator", "events", "kpis", "loader", "speed", "dashboard", "explain", "alerts"}
 
 
 def test_numbers_change_at_least_once_a_second(app: AppPage) -> None:

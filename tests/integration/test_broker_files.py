@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from live_stack import state_folder, until
 
 from rtlib.broker.gap import take_offsets
 from rtlib.broker.topic_scan import contents
@@ -22,6 +21,7 @@ from rtlib.config import Settings
 from rtlib.services import broker, jars, ports
 from rtlib.services.broker_files import CLEANED, EPOCHS, MARK, METADATA, OFFSETS, QUORUM, TOPIC_ID
 from rtlib.services.java import find_java
+from support.stack import state_folder, until
 
 pytestmark = pytest.mark.integration
 

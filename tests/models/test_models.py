@@ -10,7 +10,8 @@ import pytest
 
 from rtlib.domains import load_domain
 from rtlib.forecast import MODELS, Grid, Model, grids
-from rtlib.pipeline.planning.demand import holidays_of, load_table, simulated_load
+from rtlib.pipeline.planning.demand import holidays_of, load_table
+from rtlib.simulator.interval_counts import simulated_load
 from support.forecast_series import MONDAY, a_frame, a_grid
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

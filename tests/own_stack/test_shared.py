@@ -27,7 +27,7 @@ from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
 from rtlib.ledger import take
-from rtlib.pipeline.audit.evidence import is_settled
+from rtlib.pipeline.audit.backlog import is_settled
 from rtlib.pipeline.audit.tallies import runs
 from rtlib.records import Event, Kpi
 from rtlib.run_state import read_secret

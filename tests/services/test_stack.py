@@ -206,6 +206,16 @@ def test_parts_that_need_a_server_stop_together_and_before_it(tmp_path: Path) ->
         assert [tail_log(settings, name, 1) for name in names] == [["ended well"], ["ended well"]]
 
 
+def test_a_stack_that_shuts_down_is_reported_and_a_second_down_waits_for_its_end() -> None:
+    with running_supervisor(LINGERS) as settings:
+        until(lambda: "ready" in tail_log(settings, "simulator", 1), seconds=30)
+        supervisor.shut_down(settings)
+        with pytest.raises(ServiceError, match="the stack is shutting down"):
+            supervisor.states(settings)
+        assert stack.down(settings, notify=lambda line: None)
+        assert running_for(settings.home) == []
+
+
 def test_repeated_ctrl_c_does_not_prevent_the_shutdown() -> None:
     with running_supervisor(LINGERS) as settings:
         until(lambda: "ready" in tail_log(settings, "simulator", 1), seconds=30)
