@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from rtlib.bench.load_generator import Planned
 from rtlib.broker.topic_scan import contents
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.pipeline.recovery.readiness import wait_until_merged
+from rtlib.wait import wait_until
 from rtlib.warehouse.connection import connect, query
 
 if TYPE_CHECKING:
@@ -70,12 +69,7 @@ def latency_of_all(
         counted = read()
         return latency(planned, counted, before=before), counted
 
-    return Retrying(
-        retry=retry_if_result(lambda result: result[0].missing > 0),
-        wait=wait_fixed(0.5),
-        stop=stop_after_delay(patience),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )(now)
+    return wait_until(now, seconds=patience, interval=0.5, holds=lambda result: result[0].missing == 0)
 
 
 def latencies(

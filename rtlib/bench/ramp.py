@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
-
 from rtlib.bench.load_generator import prepare, send
 from rtlib.bench.load_step import PATIENCE_SECONDS, Step, step
 from rtlib.broker.topics import end_offsets
@@ -14,6 +12,7 @@ from rtlib.errors import StreamError
 from rtlib.notify import Notify
 from rtlib.pipeline.telemetry.progress_topic import newest_progress
 from rtlib.records import QueryProgress
+from rtlib.wait import wait_until
 
 LONG_STEPS = 3  # attempts before the bench reports that no rate is sustained
 KEYS_RATE, KEYS_SECONDS, TRICKLE = 1_000.0, 20.0, 20.0
@@ -80,8 +79,11 @@ def _state_at_end(settings: Settings) -> int:
     def reached(progress: QueryProgress | None) -> bool:
         return progress is not None and all(progress.end_offsets.get(name, 0) >= end for name, end in ends.items())
 
-    retrying = Retrying(
-        retry=retry_if_not_result(reached), wait=wait_fixed(0.5), stop=stop_after_delay(PATIENCE_SECONDS)
+    progress = wait_until(
+        lambda: newest_progress(settings, "kpis"), seconds=PATIENCE_SECONDS, interval=0.5, holds=reached
     )
-    progress = retrying(newest_progress, settings, "kpis")
-    return progress.state_rows if progress else 0
+    if progress is None or not reached(progress):
+        raise StreamError(
+            f"after {PATIENCE_SECONDS:.0f} s the kpis query has not reached the end of its topic", cure="rtlib status"
+        )
+    return progress.state_rows

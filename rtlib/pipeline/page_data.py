@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
@@ -23,11 +23,6 @@ from rtlib.warehouse.plan_store import read_backtests, read_forecasts, read_staf
 from rtlib.warehouse.reads import counts, rejected_reasons
 from rtlib.warehouse.windows import compare_windows
 
-if TYPE_CHECKING:
-    from snowflake.connector import SnowflakeConnection
-
-Result = TypeVar("Result")
-Parameters = ParamSpec("Parameters")
 BACK, AHEAD = timedelta(days=2), timedelta(days=2)
 
 
@@ -103,18 +98,18 @@ class PageData:
     def plan(self) -> PlanData:
         """Load, forecast and plan."""
         name, role = self._domain.name, self._domain.staffing
-        forecast = [row for row in self._run(read_forecasts, name) if row["site"] == EVERYWHERE]
+        forecast = [row for row in self._warehouse.run(read_forecasts, name) if row["site"] == EVERYWHERE]
         begin = min((row["interval_start"] for row in forecast), default=None)
-        scores = [row for row in self._run(read_backtests, name) if row["site"] == EVERYWHERE]
+        scores = [row for row in self._warehouse.run(read_backtests, name) if row["site"] == EVERYWHERE]
         return PlanData(
             role=role.title,
-            load=_load(self._run(interval_load, name), begin),
+            load=_load(self._warehouse.run(interval_load, name), begin),
             forecast=tuple(
                 (_utc(row["interval_start"]), row["mean"], row["lower_80"], row["upper_80"])
                 for row in forecast
                 if begin and row["interval_start"] < begin + AHEAD
             ),
-            staff=_staff(self._run(read_staffing, name), begin),
+            staff=_staff(self._warehouse.run(read_staffing, name), begin),
             scores=tuple((row["model"], row["wape"], row["coverage_80"], bool(row["is_champion"])) for row in scores),
             why=next((str(row["why"] or "") for row in scores if row["is_champion"]), ""),
         )
@@ -122,10 +117,10 @@ class PageData:
     def quality(self) -> Quality:
         """Counts, reasons, reconciliation and dbt's tests."""
         name, settings = self._domain.name, self._settings
-        held = self._run(counts, name)
+        held = self._warehouse.run(counts, name)
         # As in dbt: the watermark, and as much again for records on their way.
         open_for = timedelta(seconds=settings.window_seconds + 2 * settings.watermark_seconds)
-        closed = self._run(
+        closed = self._warehouse.run(
             lambda connection: compare_windows(
                 connection, name, window_seconds=settings.window_seconds, before=datetime.now(UTC) - open_for
             )
@@ -135,7 +130,7 @@ class PageData:
             events=held.raw_events,
             duplicates=held.duplicates,
             rejected=held.rejected,
-            reasons=self._run(rejected_reasons, name),
+            reasons=self._warehouse.run(rejected_reasons, name),
             windows=closed.windows,
             late=len(closed.different) - len(different),
             not_measured=sum(not window.measured for window in different),
@@ -146,36 +141,32 @@ class PageData:
 
     def alerts(self) -> list[dict[str, Any]]:
         """The latest messages, the newest first."""
-        return self._run(alert_outbox.recent, self._domain.name)
+        return self._warehouse.run(alert_outbox.recent, self._domain.name)
 
     def acknowledge(self, key: str) -> None:
         """Mark an alert as acknowledged."""
-        self._run(alert_outbox.acknowledge, key)
+        self._warehouse.run(alert_outbox.acknowledge, key)
 
     def mute(self, site: str, rule: str, *, hours: float) -> None:
         """Send no cards for this rule at this site for ``hours`` hours."""
         until = datetime.now(UTC) + timedelta(hours=hours)
-        self._run(lambda connection: alert_outbox.mute(connection, self._domain.name, site, rule, until=until))
+        self._warehouse.run(alert_outbox.mute, self._domain.name, site, rule, until=until)
 
     def mutes(self) -> list[dict[str, Any]]:
         """The active mutes: ``site``, ``rule``, ``title`` and ``until``."""
-        return self._run(alert_outbox.mutes, self._domain.name)
+        return self._warehouse.run(alert_outbox.mutes, self._domain.name)
 
     def unmute(self, site: str, rule: str) -> None:
         """End the mute of this rule at this site."""
-        self._run(alert_outbox.unmute, self._domain.name, site, rule)
+        self._warehouse.run(alert_outbox.unmute, self._domain.name, site, rule)
 
     def send_again(self, key: str) -> None:
         """Send the card of an undelivered alert again."""
-        self._run(alert_outbox.send_again, key)
+        self._warehouse.run(alert_outbox.send_again, key)
 
     def choices(self, kind: str) -> list[tuple[str, str]]:
         """(title, name) of the subjects that a page can explain."""
         return choices(self._domain, kind)
-
-    def _run(self, work: Callable[Concatenate[SnowflakeConnection, Parameters], Result],
-             *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:  # fmt: skip
-        return self._warehouse.run(lambda connection: work(connection, *args, **kwargs))
 
 
 def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float | None], ...]:

@@ -9,6 +9,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -261,12 +262,9 @@ def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: L
 def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledger) -> None:
     settings = stack.settings
     domain = load_domain(settings.domain)
-    connection = connect(settings)
-    try:
+    with closing(connect(settings)) as connection:
         rows = latest_kpis(connection, domain.name, minutes=60)
         compared = compare_windows(connection, domain.name, window_seconds=settings.window_seconds)
-    finally:
-        connection.close()
     incomplete = {(one.site, one.window_start) for one in compared.different}
     complete = [row for row in rows if (row.site, row.window_start) not in incomplete]
     by_window = archived_events(settings)

@@ -11,7 +11,7 @@ import socket
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -201,11 +201,8 @@ def by_window(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
 
 
 def live_kpis(settings: Settings) -> list[Kpi]:
-    connection = connect(settings)
-    try:
+    with closing(connect(settings)) as connection:
         return latest_kpis(connection, settings.domain, minutes=60)
-    finally:
-        connection.close()
 
 
 def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_recomputation(shared: Stack) -> None:

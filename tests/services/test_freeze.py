@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from tenacity import Retrying, retry, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
 from rtlib.errors import ServiceError
 from rtlib.services import freeze
 from rtlib.services.freeze import resumed_at_end
+from rtlib.wait import wait_until
 
 FREEZER = """
 import sys, time, psutil
@@ -50,8 +51,7 @@ def test_freezing_a_part_freezes_its_children(monkeypatch: pytest.MonkeyPatch) -
     with subprocess.Popen((sys.executable, "-c", parent)) as started:
         part = psutil.Process(started.pid)
         try:
-            until_there = Retrying(retry=retry_if_result(lambda children: not children), wait=wait_fixed(0.05))
-            tree = [part, *until_there.copy(stop=stop_after_delay(20))(part.children)]
+            tree = [part, *wait_until(part.children, seconds=20, interval=0.05)]
             monkeypatch.setattr(freeze, "process_of", lambda settings, name: part)
             with freeze.frozen(Settings(), "stream"):
                 assert all(until_it_is(process, stopped=True) for process in tree)

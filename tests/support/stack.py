@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,8 +166,5 @@ def running_supervisor(*programs: Program) -> Iterator[Settings]:
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
     """Query the stack's warehouse."""
-    connection = connect(settings)
-    try:
+    with closing(connect(settings)) as connection:
         return query(connection, sql)
-    finally:
-        connection.close()

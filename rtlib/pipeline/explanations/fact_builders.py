@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from rtlib import formatting
 from rtlib.config import Settings
@@ -18,6 +19,12 @@ from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.plan_store import read_backtests
 from rtlib.warehouse.reads import latest_kpis
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 KINDS = ("kpi", "alert", "forecast")
 
@@ -64,7 +71,7 @@ def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:
     if spec is None:
         names = ", ".join(f"kpi:{kpi.name}" for kpi in domain.kpis)
         raise ConfigError(f"{domain.name} has no KPI called {name!r}", cure=f"use one of: {names}")
-    rows = _ask(settings, lambda connection: latest_kpis(connection, domain.name, minutes=1))
+    rows = _query(settings, latest_kpis, domain.name, minutes=1)
     value = together(spec, rows)
     if value is None:
         raise ConfigError(f"nothing was measured for {spec.title} yet", cure="rtlib status; the stack must be running")
@@ -103,7 +110,7 @@ def _worst(spec: KpiSpec, rows: list[Kpi]) -> Kpi:
 
 
 def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
-    rows = _ask(settings, lambda connection: alert_outbox.recent(connection, domain.name, limit=200))
+    rows = _query(settings, alert_outbox.recent, domain.name, limit=200)
     row = next((row for row in rows if key in ("newest", row["alert_key"])), None)
     if row is None:
         raise ConfigError("there is no such alert", cure="rtlib explain alert:newest, once there is one")
@@ -133,7 +140,7 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
 
 
 def _forecast(settings: Settings, domain: Domain, site: str) -> Subject:
-    backtests = _ask(settings, lambda connection: read_backtests(connection, domain.name))
+    backtests = _query(settings, read_backtests, domain.name)
     rows = [row for row in backtests if row["site"] == site]
     champion = next((row for row in rows if row["is_champion"]), None)
     if champion is None:
@@ -160,9 +167,11 @@ def _facts(
     return Facts(title, plain, status, reason, numbers, "", False, sources, (), "")
 
 
-def _ask(settings: Settings, work: Callable[[Any], Any]) -> Any:
-    warehouse = Warehouse(settings, ride_out_seconds=2)
-    try:
-        return warehouse.run(work)
-    finally:
-        warehouse.close()
+def _query(
+    settings: Settings,
+    read: Callable[Concatenate[SnowflakeConnection, P], Result],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Result:
+    with closing(Warehouse(settings, ride_out_seconds=2)) as warehouse:
+        return warehouse.run(read, *args, **kwargs)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Literal
-
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError, RtlibError, ServiceError
 from rtlib.pipeline.telemetry.progress_topic import ProgressReader
 from rtlib.run_state import load_options, save_options
+from rtlib.wait import wait_until
 
 log = logging.getLogger(__name__)
 Trigger = Literal["real-time", "micro-batch"]
@@ -73,19 +73,12 @@ def switch(settings: Settings, trigger: Trigger) -> None:
     """
     since = datetime.now(UTC)
     choose(settings, trigger)
-    reader = ProgressReader(settings)
-    retrying = Retrying(
-        retry=retry_if_result(lambda running: not running), wait=wait_fixed(0.3), stop=stop_after_delay(SWITCH_SECONDS)
-    )
-    try:
-        retrying(_runs_with, reader, trigger, since)
-    except RetryError as error:
-        raise ServiceError(
-            f"the kpis query did not restart with the trigger {trigger} within {SWITCH_SECONDS:.0f} s",
-            cure="rtlib logs stream",
-        ) from error
-    finally:
-        reader.close()
+    with closing(ProgressReader(settings)) as reader:
+        if not wait_until(lambda: _runs_with(reader, trigger, since), seconds=SWITCH_SECONDS, interval=0.3):
+            raise ServiceError(
+                f"the kpis query did not restart with the trigger {trigger} within {SWITCH_SECONDS:.0f} s",
+                cure="rtlib logs stream",
+            )
 
 
 def _runs_with(reader: ProgressReader, trigger: Trigger, since: datetime) -> bool:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from rtlib.alerts import Alert, EvaluatorState, RuleEvaluator, card, rules_of
@@ -76,7 +75,7 @@ class AlertService:
     def __init__(self, settings: Settings, wake: threading.Event) -> None:
         self._settings, self._domain, self._wake = settings, load_domain(settings.domain), wake
         self._warehouse = Warehouse(settings)
-        saved = self._warehouse.run(partial(alert_outbox.memory, domain=settings.domain))
+        saved = self._warehouse.run(alert_outbox.memory, settings.domain)
         self.state = EvaluatorState.from_json(saved) if saved else EvaluatorState()
         self._evaluator = RuleEvaluator(settings.domain, rules_of(self._domain), self.state)
         self._reader = _reader(settings, self.state.until)
@@ -96,7 +95,7 @@ class AlertService:
     def numbers(self) -> dict[str, float]:
         """The figures of the heartbeat: active alerts, refused records, and the outbox by state."""
         if time.monotonic() - self._counted_at > COUNT_SECONDS:
-            self._outbox = self._warehouse.run(partial(alert_outbox.counts, domain=self._domain.name))
+            self._outbox = self._warehouse.run(alert_outbox.counts, self._domain.name)
             self._counted_at = time.monotonic()
         active = sum(state.raised_at is not None for state in self.state.states.values())
         return {**self._outbox, "up": active, "skipped": self._refused.count}
@@ -133,8 +132,8 @@ class AlertService:
             return []
         self._next_plan = now + timedelta(seconds=PLAN_SECONDS)
         name, kinds = self._domain.name, self._domain.staffing.kinds
-        load = self._warehouse.run(partial(load_of_forecast, domain=name, kinds=kinds, now=now))
-        short = self._warehouse.run(partial(shortage, domain=name, now=now))
+        load = self._warehouse.run(load_of_forecast, name, kinds=kinds, now=now)
+        short = self._warehouse.run(shortage, name, now=now)
         worst = {"people_short": short.people, "interval": _minute(short.interval) if short.interval else ""}
         busy = {"events": load.events, "upper_80": load.upper_80, "interval": _minute(load.interval)} if load else {}
         return [
@@ -144,14 +143,14 @@ class AlertService:
 
     def _save(self, alerts: list[Alert]) -> None:
         rows, state = list(self._rows(alerts)), self.state.to_json()
-        self._warehouse.run(lambda connection: alert_outbox.record(connection, self._domain.name, rows, state))
+        self._warehouse.run(alert_outbox.record, self._domain.name, rows, state)
         if rows:
             self._wake.set()
 
     def _rows(self, alerts: list[Alert]) -> Iterator[dict[str, Any]]:
         if not alerts:
             return
-        plan = self._warehouse.run(partial(shortage, domain=self._domain.name, now=datetime.now(UTC)))
+        plan = self._warehouse.run(shortage, self._domain.name, now=datetime.now(UTC))
         for alert in alerts:
             site = site_title(self._domain, alert.site)
             link = f"{self._settings.app_link}?node={NODES.get(alert.rule.measure, 'kpis')}"

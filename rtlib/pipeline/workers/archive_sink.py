@@ -78,7 +78,7 @@ class ArchiveSink:
                 offsets_from=batch.offsets_from,
                 offsets_to=batch.offsets_to,
             )
-            retrying(self._warehouse.run, lambda connection: apply_batch(connection, content))
+            retrying(self._warehouse.run, apply_batch, content)
             for rows in by_bytes(batch.rejected):
                 retrying(self._publish, rows, fetch)
             self._applied = identity

@@ -47,7 +47,7 @@ def deliver(settings: Settings, warehouse: Warehouse, teams: Teams, stop: thread
         The number of cards accepted: their recoveries may be sent now.
     """
     accepted = 0
-    for row in warehouse.run(partial(alert_outbox.pending, domain=settings.domain)):
+    for row in warehouse.run(alert_outbox.pending, settings.domain):
         if stop.is_set():
             return accepted
         delivery = teams.post(message(json.loads(row["card"])), attempts=int(row["attempts"]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rtlib.broker.kpi_records import newest_kpis
@@ -83,7 +82,7 @@ class Loader:
         if kpis or batches or refused or unreadable:
             self.refused.add([*refused, *unreadable])
             self._publisher.publish(refused)
-            self._warehouse.run(partial(_load, domain=self._settings.domain, kpis=kpis, batches=batches))
+            self._warehouse.run(_load, domain=self._settings.domain, kpis=kpis, batches=batches)
             self._reader.commit()
             self._merged += len(kpis)
         return len(records)

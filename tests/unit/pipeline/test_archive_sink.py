@@ -30,7 +30,7 @@ class Warehouse:
     def __init__(self, settings: Settings) -> None:
         self.loaded = 0
 
-    def run(self, work: Callable[[Any], Any]) -> None:
+    def run(self, work: Callable[..., Any], *args: Any) -> None:
         self.loaded += 1
 
     def close(self) -> None: ...
