@@ -16,11 +16,11 @@ from rtlib.alerts.rules import QUIET, Alert, Change, Rule, State, rules_of, step
 from rtlib.alerts.teams import Delivery, Teams
 
 __all__ = [
-    "QUIET",
     "Alert",
     "Change",
     "Delivery",
     "EvaluatorState",
+    "QUIET",
     "Rule",
     "RuleEvaluator",
     "State",

@@ -13,14 +13,14 @@ from rtlib.bi.project import VARIANTS, build, outdated
 from rtlib.bi.spec import MEASURES, PAGES, TABLES, Column, Measure, Page, Table, Visual, with_columns
 
 __all__ = [
-    "MEASURES",
-    "PAGES",
-    "TABLES",
-    "VARIANTS",
     "Column",
+    "MEASURES",
     "Measure",
+    "PAGES",
     "Page",
+    "TABLES",
     "Table",
+    "VARIANTS",
     "Visual",
     "build",
     "outdated",

@@ -11,4 +11,4 @@ soak_table  several soaks as a table
 from rtlib.faults.catalog import MENU, Fault, Plan, plan
 from rtlib.faults.runner import Report, button, run
 
-__all__ = ["MENU", "Fault", "Plan", "Report", "button", "plan", "run"]
+__all__ = ["Fault", "MENU", "Plan", "Report", "button", "plan", "run"]

@@ -11,14 +11,14 @@ from rtlib.forecast.run import ForecastResult, forecast_all
 
 __all__ = [
     "BASELINE",
-    "ENSEMBLE",
-    "LEVELS",
-    "MODELS",
-    "PLAIN",
     "Backtest",
+    "ENSEMBLE",
     "ForecastResult",
     "Grid",
+    "LEVELS",
+    "MODELS",
     "Model",
+    "PLAIN",
     "Score",
     "choose",
     "explain",
