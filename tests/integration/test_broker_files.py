@@ -106,7 +106,7 @@ def killed() -> Iterator[Settings]:
     with state_folder() as home:
         settings = Settings(home=home, part="test")
         # Not the usual ports: a stack that starts meanwhile would take this broker for its own.
-        ports.write(home, dict(zip(("kafka", "kafka_controller"), random.sample(ports.OTHERS, 2), strict=True)))
+        ports.write(home, dict(zip(("kafka", "kafka_controller"), random.sample(ports.ALTERNATIVES, 2), strict=True)))
         with running_broker(settings):
             fill(settings)
         yield settings
