@@ -50,18 +50,18 @@ def service(settings: Settings, **variables: str) -> Iterator[subprocess.Popen[b
 def notify(settings: Settings, kpi: str, values: list[float], *, first: datetime) -> None:
     """Write a KPI record of the domain's first site for each minute, as Spark does."""
     domain = load_domain(settings.domain)
-    site, names = domain.sites[0].id, [one.name for one in domain.kpis]
+    site, names = domain.sites[0].id, [kpi.name for kpi in domain.kpis]
     producer = KafkaProducer(**client_options(settings))
     for minute, value in enumerate(values):
         begin = first + timedelta(minutes=minute)
-        told = {
+        kpis = {
             "domain": settings.domain, "site": site, "window_start": begin.isoformat(),
             "window_end": (begin + timedelta(minutes=1)).isoformat(),
             "measures": {name: value if name == kpi else None for name in names}, "events": 100, "late": 0,
             "first_event_at": begin.isoformat(), "last_event_at": (begin + timedelta(seconds=59)).isoformat(),
         }  # fmt: skip
         producer.send(
-            settings.topic("kpis"), key=f"{begin:%Y-%m-%dT%H:%M:%SZ}|{site}".encode(), value=json.dumps(told).encode()
+            settings.topic("kpis"), key=f"{begin:%Y-%m-%dT%H:%M:%SZ}|{site}".encode(), value=json.dumps(kpis).encode()
         )
     producer.close()
 
@@ -69,8 +69,8 @@ def notify(settings: Settings, kpi: str, values: list[float], *, first: datetime
 def cards(settings: Settings) -> list[str]:
     """The titles of this domain's cards that the receiver took."""
     address = receiver_address(settings)
-    titles = [one["body"][0] for one in requests.get(address.cards, headers=address.headers(), timeout=5).json()]
-    return [one["text"] for one in titles if one["id"].startswith(settings.domain)]
+    titles = [card["body"][0] for card in requests.get(address.cards, headers=address.headers(), timeout=5).json()]
+    return [title["text"] for title in titles if title["id"].startswith(settings.domain)]
 
 
 def outbox(settings: Settings) -> list[dict[str, Any]]:
@@ -91,11 +91,11 @@ def test_a_surge_is_one_card_and_one_recovery_though_the_service_is_killed_in_be
     with service(settings):
         notify(settings, "latency", [BAD, CALM, CALM, CALM], first=first + timedelta(minutes=4))
         until(lambda: len(cards(settings)) > 1, seconds=60)
-        until(lambda: all(one["status"] == "delivered" for one in outbox(settings)), seconds=30)
+        until(lambda: all(row["status"] == "delivered" for row in outbox(settings)), seconds=30)
     raised, over = cards(settings)
     assert raised.startswith("Act now: Mean latency")
     assert over.startswith("Over: Mean latency")
-    assert [one["change"] for one in outbox(settings)] == ["raised", "recovered"]
+    assert [row["change"] for row in outbox(settings)] == ["raised", "recovered"]
 
 
 def test_where_nobody_takes_the_card_it_is_kept_with_the_reason(stack: Stack) -> None:
@@ -104,6 +104,6 @@ def test_where_nobody_takes_the_card_it_is_kept_with_the_reason(stack: Stack) ->
     nowhere = receiver_address(settings).cards  # takes no POST
     with service(settings, RTLIB_TEAMS_WEBHOOK_URL=nowhere):
         notify(settings, "page_load", [BAD] * 4, first=first)
-        until(lambda: any(one["status"] == "undelivered" for one in outbox(settings)), seconds=60)
-    (told,) = outbox(settings)
-    assert (told["change"], told["reason"], int(told["attempts"])) == ("raised", "HTTP 401", 1)
+        until(lambda: any(row["status"] == "undelivered" for row in outbox(settings)), seconds=60)
+    (undelivered,) = outbox(settings)
+    assert (undelivered["change"], undelivered["reason"], int(undelivered["attempts"])) == ("raised", "HTTP 401", 1)

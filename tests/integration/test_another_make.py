@@ -27,7 +27,7 @@ def test_a_client_of_another_make_reads_every_event_that_was_not_broken(settings
     assert good >= 500
 
     def archived() -> bool:
-        reached = {one["p"]: one["o"] for one in ask(settings, ARCHIVED)}
+        reached = {row["p"]: row["o"] for row in ask(settings, ARCHIVED)}
         return all(reached.get(partition, 0) >= end for partition, end in ends.items() if end)
 
     until(archived, seconds=60)
@@ -59,8 +59,8 @@ def read_by_another_make(settings: Settings, topic: str, ends: dict[int, int]) -
             continue
         left -= 1
         try:
-            told = deserialize(message.value(), SerializationContext(topic, MessageField.VALUE))
-            assert message.key().decode() == told["site"]
+            event = deserialize(message.value(), SerializationContext(topic, MessageField.VALUE))
+            assert message.key().decode() == event["site"]
             good += 1
         except (SerializationError, ValueError):
             misfits.add((message.partition(), message.offset()))

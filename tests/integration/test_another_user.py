@@ -60,7 +60,7 @@ print(json.dumps(had))
 
 def as_nobody(program: str, *words: str, stdin: str = "") -> Any:
     """Run a Python program as ``nobody`` and return the JSON it prints."""
-    python = next((one for one in PYTHONS if Path(one).exists()), None) or shutil.which("python3", path="/usr/bin")
+    python = next((path for path in PYTHONS if Path(path).exists()), None) or shutil.which("python3", path="/usr/bin")
     if os.geteuid() != 0 or python is None:
         pytest.skip("another user cannot be made here: the tests do not run as root, or there is no Python for all")
     nobody = pwd.getpwnam("nobody")

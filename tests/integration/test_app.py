@@ -66,13 +66,13 @@ class App:
 def app(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     browser_path = find_browser()
     assert browser_path is not None, "no browser: make test runs 'rtlib doctor --browser --install' first"
-    said = tmp_path_factory.mktemp("app") / "said.log"
-    with said.open("w") as out:
+    log = tmp_path_factory.mktemp("app") / "said.log"
+    with log.open("w") as out:
         served = subprocess.Popen(
             [str(RTLIB), "app", "--no-browser"], stdout=out, stderr=out, env=clean_environment(stack.home)
         )
     try:
-        url = _address(served, said)
+        url = _address(served, log)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(browser_path), args=list(QUIET))
             page = browser.new_page(viewport={"width": 1280, "height": 720})
@@ -94,23 +94,23 @@ def test_the_graph_shows_every_part_with_its_status(app: App) -> None:
         timeout=60_000,
     )
     kinds = {
-        one: set(node["classes"]) & {status.value for status in Status}
-        for one, node in app.nodes().items()
-        if ":" not in one and not one.startswith("_")  # notes on nodes, and the lanes behind them
+        node_id: set(node["classes"]) & {status.value for status in Status}
+        for node_id, node in app.nodes().items()
+        if ":" not in node_id and not node_id.startswith("_")  # notes on nodes, and the lanes behind them
     }
-    assert set(kinds) == {one.id for one in ARCHITECTURE_COMPONENTS_LIST}
-    assert {one: sorted(kind) for one, kind in kinds.items() if kind - {"healthy", "idle", "degraded"}} == {}
+    assert set(kinds) == {part.id for part in ARCHITECTURE_COMPONENTS_LIST}
+    assert {node_id: sorted(kind) for node_id, kind in kinds.items() if kind - {"healthy", "idle", "degraded"}} == {}
     assert kinds["powerbi"] == {"idle"}  # nobody has built the report in this stack yet
     app.page.wait_for_function(f"() => /[0-9] records.s/.test(({PLACES})().events.label)", timeout=15_000)
 
 
 @pytest.mark.parametrize("node", ["events", "kpis", "speed", "dwh"])
 def test_a_click_opens_a_panel_with_live_numbers_lineage_and_plain_english(app: App, node: str) -> None:
-    told = app.click(node)
-    assert "Live numbers".upper() in told.upper()
-    assert "Lineage".upper() in told.upper()
-    assert re.search(r"Right now it .*\d", told), told
-    assert "ago" in told or "just now" in told
+    panel = app.click(node)
+    assert "Live numbers".upper() in panel.upper()
+    assert "Lineage".upper() in panel.upper()
+    assert re.search(r"Right now it .*\d", panel), panel
+    assert "ago" in panel or "just now" in panel
 
 
 def test_the_numbers_of_a_part_differ_between_two_moments(app: App) -> None:
@@ -128,7 +128,7 @@ def test_a_click_lights_up_the_lineage_and_dims_the_rest(app: App) -> None:
     app.click("kpis")
     app.page.wait_for_function(f"() => ({PLACES})().dwh.classes.includes('dim')", timeout=10_000)
     nodes = app.nodes()
-    assert all("dim" not in nodes[one]["classes"] for one in ("simulator", "events", "kpis", "loader", "speed"))
+    assert all("dim" not in nodes[node_id]["classes"] for node_id in ("simulator", "events", "kpis", "loader", "speed"))
 
 
 def test_the_kpi_cards_carry_units_and_ages(app: App) -> None:
@@ -180,13 +180,13 @@ def _outside(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
 
 
-def _address(served: subprocess.Popen[bytes], said: Path) -> str:
+def _address(served: subprocess.Popen[bytes], log: Path) -> str:
     """The app's address with its token, as the command prints it."""
     from tenacity import retry, stop_after_delay, wait_fixed
 
     @retry(wait=wait_fixed(0.3), stop=stop_after_delay(90), reraise=True)
     def read() -> str:
-        text = said.read_text()
+        text = log.read_text()
         assert served.poll() is None, text
         found = re.search(r"the app is at (\S+)", text)
         assert found is not None, text

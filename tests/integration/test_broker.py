@@ -34,6 +34,7 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError, SchemaRefused, ServiceError
 from rtlib.records import Event, Rejected
+from support.stack import until
 
 pytestmark = pytest.mark.integration
 DOMAIN = load_domain("curbside")
@@ -345,6 +346,7 @@ def test_the_close_reports_undelivered_records_and_leaves_no_thread(own: Setting
     producer.send(event(1))
     producer.flush(30)
     delete_topics(own, own.topic("events"))  # the broker answers "try again", as it would while it elects a leader
+    until(lambda: own.topic("events") not in topics(own), seconds=30)
     producer.send(event(2))
     with pytest.raises(ServiceError, match="does not answer"):
         producer.flush(0.5)

@@ -118,8 +118,8 @@ def fill(settings: Settings) -> None:
     segments = {"segment.bytes": str(SEGMENT_BYTES)}
     admin = AdminClient(address)
     made = admin.create_topics([NewTopic(topic, 1, 1, config=segments) for topic in PARTITIONS])
-    for one in made.values():
-        one.result(30)
+    for future in made.values():
+        future.result(30)
     log = newest_segment(settings.home / "kafka" / "data" / f"{METADATA}-0")
     size = log.stat().st_size
     producer = Producer({**address, "linger.ms": 20})
@@ -146,7 +146,9 @@ def test_a_broker_starts_on_torn_files_keeps_every_whole_record_and_gives_no_off
         for topic in (topic for topic, count in lost.items() if count):
             take_offsets(settings, topic, {0: lost[topic]})
         assert all(end_offsets(settings, topic)[0] >= RECORDS for topic in PARTITIONS)
-        found = {topic: [int.from_bytes(one.value, "big") for one in contents(settings, topic)] for topic in PARTITIONS}
+        found = {
+            topic: [int.from_bytes(record.value, "big") for record in contents(settings, topic)] for topic in PARTITIONS
+        }
     assert {topic: numbers == list(range(len(numbers))) for topic, numbers in found.items()} == dict.fromkeys(
         found, True
     )

@@ -60,8 +60,8 @@ def attack(settings: Settings, records: Sequence[bytes]) -> EventProducer:
 
 def rejected(settings: Settings) -> dict[bytes, str]:
     """The reason of each rejected payload."""
-    told = [from_record(one.value, one.headers) for one in contents(settings, settings.topic("rejected"))]
-    return {one.payload: one.reason for one in told}
+    records = [from_record(record.value, record.headers) for record in contents(settings, settings.topic("rejected"))]
+    return {record.payload: record.reason for record in records}
 
 
 def test_every_hostile_record_ends_in_the_rejected_topic_with_its_reason(stack: Stack, settings: Settings) -> None:
@@ -101,9 +101,9 @@ def test_large_records_come_whole_through_the_archive_though_its_memory_would_no
     attack(settings, records)
     until(lambda: set(records) <= set(rejected(settings)), seconds=120)
     there = rejected(settings)
-    assert {there[one] for one in records} == {TOO_LARGE}
+    assert {there[record] for record in records} == {TOO_LARGE}
     rows = ask(settings, f"select payload from RAW.REJECTED where reason = '{TOO_LARGE}'")
-    assert {one[:HEAD_BYTES] for one in records} <= {base64.b64decode(row["payload"]) for row in rows}
+    assert {record[:HEAD_BYTES] for record in records} <= {base64.b64decode(row["payload"]) for row in rows}
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
@@ -129,12 +129,12 @@ def test_whatever_bytes_come_each_is_counted_and_the_pipeline_goes_on(
     schema = load_domain(settings.domain).schema
     schema_id, judge = register(settings, events_subject(settings), schema), compile_schema(schema)
     drawn = data.draw(st.lists(hostile.drawn(a_good_event(settings), schema_id), min_size=100, max_size=200))
-    records = [one for one in drawn if not hostile.fits(one, judge, schema_id)]
+    records = [record for record in drawn if not hostile.fits(record, judge, schema_id)]
     attack(settings, records)
     wanted = Counter(records)
     until(lambda: set(wanted) <= set(rejected(settings)), seconds=60)
     there = rejected(settings)
-    assert all(there[one] for one in wanted)
+    assert all(there[record] for record in wanted)
 
 
 def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_and_shown_by_its_readers(
@@ -146,9 +146,9 @@ def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_
     good = {
         "domain": domain.name, "site": site, "window_start": begin.isoformat(), "events": 1, "late": 0,
         "window_end": (begin + timedelta(minutes=1)).isoformat(), "first_event_at": begin.isoformat(),
-        "last_event_at": begin.isoformat(), "measures": {one.name: None for one in domain.kpis},
+        "last_event_at": begin.isoformat(), "measures": {kpi.name: None for kpi in domain.kpis},
     }  # fmt: skip
-    huge = {**good, "measures": {one.name: 9e99 for one in domain.kpis}}
+    huge = {**good, "measures": {kpi.name: 9e99 for kpi in domain.kpis}}
     nowhere = {**good, "site": "atlantis"}
     deep = b'{"measures":' + b"[" * 7_000 + b"}"
     forged = {
@@ -163,8 +163,13 @@ def test_a_kpi_record_that_no_domain_produces_is_published_once_with_its_reason_
         producer.close()
 
     def published() -> dict[str, list[bytes]]:
-        told = [from_record(one.value, one.headers) for one in contents(settings, settings.topic("rejected"))]
-        return {name: [one.payload for one in told if one.topic == kpis and one.field == name] for name in forged}
+        records = [
+            from_record(record.value, record.headers) for record in contents(settings, settings.topic("rejected"))
+        ]
+        return {
+            name: [record.payload for record in records if record.topic == kpis and record.field == name]
+            for name in forged
+        }
 
     until(lambda: all(published().values()), seconds=60)
     assert published() == {name: [value] for name, (_, value) in forged.items()}

@@ -34,9 +34,9 @@ class Target:
 def cards(settings: Settings) -> Any:
     address = receiver_address(settings)
     return [
-        one
-        for one in requests.get(address.cards, headers=address.headers(), timeout=10).json()
-        if "of-a-stranger" in json.dumps(one)
+        card
+        for card in requests.get(address.cards, headers=address.headers(), timeout=10).json()
+        if "of-a-stranger" in json.dumps(card)
     ]
 
 
@@ -81,15 +81,17 @@ def test_no_secret_is_on_a_command_line_in_a_variable_or_in_a_log(stack: Stack) 
     drawn = json.loads((settings.home / "secrets.json").read_text())
     hidden = [*drawn.values(), address.headers()["Authorization"].removeprefix("Bearer ")]
     stack.rtlib("status")  # asks each part something
-    shown = {f"logs of {one.name}": one.read_text(errors="replace") for one in (settings.home / "logs").glob("*.log")}
+    shown = {
+        f"logs of {path.name}": path.read_text(errors="replace") for path in (settings.home / "logs").glob("*.log")
+    }
     shown["the supervisor's configuration"] = (settings.home / "run" / "supervisord.conf").read_text()
     for name, found in processes.processes_of(settings.home):
         shown[f"the command of {name}"] = " ".join(found.cmdline())
         shown[f"the environment of {name}"] = json.dumps(found.environ())
-    assert {where for where, text in shown.items() if any(one in text for one in hidden)} == set()
+    assert {where for where, text in shown.items() if any(secret in text for secret in hidden)} == set()
 
 
 def test_the_receiver_s_cards_are_the_owner_s_alone(stack: Stack) -> None:
     folder = stack.settings.home / "receiver"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {one.name for one in folder.iterdir() if one.stat().st_mode & 0o077} == set()
+    assert {path.name for path in folder.iterdir() if path.stat().st_mode & 0o077} == set()

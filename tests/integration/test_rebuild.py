@@ -26,12 +26,12 @@ def ledger(stack: Stack) -> dict[str, int]:
     """The counts of the ledger, which must reconcile."""
     done = stack.rtlib("ledger", "--json", timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    return {name: told[name] for name in COUNTS}
+    report = json.loads(done.stdout)
+    return {name: report[name] for name in COUNTS}
 
 
 def part(stack: Stack, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in stack.status()["parts"] if one["name"] == name)
+    found: dict[str, Any] = next(part for part in stack.status()["parts"] if part["name"] == name)
     return found
 
 
@@ -55,9 +55,9 @@ def test_a_warehouse_whose_file_was_cut_short_is_named_and_made_anew(stack: Stac
         assert done.returncode == 0, done.stderr
         assert part(stack, "warehouse")["pid"] != refusing["pid"]
         assert ledger(stack) == before
-        told = json.loads(done.stdout)
-        rows = {one["table"]: one["after"] for one in told["tables"]}
+        report = json.loads(done.stdout)
+        rows = {table["table"]: table["after"] for table in report["tables"]}
         assert rows["RAW.EVENTS"] > before["archived"]  # history came back too
-        assert (Path(told["kept"]) / "RTLIB.db").is_file()
+        assert (Path(report["kept"]) / "RTLIB.db").is_file()
     finally:
         supervisor.start_part(settings, "simulator")

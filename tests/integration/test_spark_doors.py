@@ -19,18 +19,20 @@ LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 def servers(process: psutil.Process) -> dict[int, str]:
     """Port to address of each TCP server of a process; none of one that has just ended."""
     try:
-        found = [one.laddr for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+        found = [
+            connection.laddr for connection in process.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
+        ]
     except psutil.NoSuchProcess:
         return {}
-    return {one.port: one.ip for one in found}
+    return {address.port: address.ip for address in found}
 
 
 def spark_java(stack: Stack) -> psutil.Process:
     """Spark's Java, while it runs real-time mode: one server for each writer of its shuffles."""
 
     def found() -> psutil.Process | None:
-        parts = [one for part, one in processes.processes_of(stack.home) if part == "stream"]
-        return next((one for one in parts if len(servers(one)) >= 7), None)
+        parts = [process for part, process in processes.processes_of(stack.home) if part == "stream"]
+        return next((process for process in parts if len(servers(process)) >= 7), None)
 
     java = until(found, seconds=120)
     assert java is not None
@@ -46,7 +48,7 @@ def test_nothing_of_the_stack_listens_beyond_this_machine_while_real_time_mode_r
 
 def test_no_server_of_spark_serves_a_stranger(stack: Stack) -> None:
     java = spark_java(stack)
-    jar = next(one.name for one in (stack.home / "jars").glob("commons-pool2-*.jar"))
+    jar = next(path.name for path in (stack.home / "jars").glob("commons-pool2-*.jar"))
     asked = (stranger.stream_request(f"/jars/{jar}"), stranger.reader_of_the_shuffle(0))
     answers = {port: [_answer(port, message) for message in asked] for port in servers(java)}
     # Only py4j's gateway waits for more: its protocol has lines, and it hangs up on the first without the token.
@@ -62,6 +64,6 @@ def _answer(port: int, message: bytes) -> object:
 
 def test_sparks_files_are_their_owners_alone(stack: Stack) -> None:
     folders = [stack.home / name for name in ("checkpoints", "spark-local", "spark-warehouse")]
-    present = [one for one in folders if one.exists()]
+    present = [folder for folder in folders if folder.exists()]
     assert len(present) >= 2
     assert not [str(path) for folder in present for path in private.exposed(Path(folder))]

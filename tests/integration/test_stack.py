@@ -56,7 +56,7 @@ def records(settings: Settings, name: str) -> list[Any]:
 
         def complete() -> bool:
             found.extend(record for batch in reader.poll(timeout_ms=1000).values() for record in batch)
-            here = {one.partition: reader.position(one) for one in reader.assignment()}
+            here = {partition.partition: reader.position(partition) for partition in reader.assignment()}
             return bool(here) and all(here.get(partition, 0) >= end for partition, end in ends.items())
 
         until(complete, seconds=60)
@@ -77,11 +77,11 @@ def newest_beats(settings: Settings) -> dict[str, datetime]:
 
 
 def test_every_part_is_healthy_and_the_whole_takes_at_most_3_gb(stack: Stack) -> None:
-    told = stack.status()
-    assert told["running"] and told["healthy"], told
-    assert {part["name"] for part in told["parts"]} == PARTS
-    assert all(part["healthy"] and part["pid"] > 0 and part["resident_mb"] > 10 for part in told["parts"])
-    assert 300 < told["resident_mb"] <= MEMORY_MB
+    report = stack.status()
+    assert report["running"] and report["healthy"], report
+    assert {part["name"] for part in report["parts"]} == PARTS
+    assert all(part["healthy"] and part["pid"] > 0 and part["resident_mb"] > 10 for part in report["parts"])
+    assert 300 < report["resident_mb"] <= MEMORY_MB
     shown = stack.rtlib("status")
     assert shown.returncode == 0
     assert "resident memory of the whole stack: " in shown.stdout
@@ -108,22 +108,22 @@ def test_another_domain_is_refused_while_the_stack_runs(stack: Stack) -> None:
 def test_the_progress_topic_tells_of_both_queries(settings: Settings) -> None:
     reader = ProgressReader(settings)
 
-    def told() -> dict[str, list[QueryProgress]] | None:
+    def complete_progress() -> dict[str, list[QueryProgress]] | None:
         reader.catch_up()
         kpis, archive = reader.progress.get("kpis", []), reader.progress.get("archive", [])
-        watermarks = {one.watermark for one in kpis if one.watermark and one.watermark.year > 2000}
-        dropped = any(one.dropped_late > 0 for one in kpis)
+        watermarks = {batch.watermark for batch in kpis if batch.watermark and batch.watermark.year > 2000}
+        dropped = any(batch.dropped_late > 0 for batch in kpis)
         return dict(reader.progress) if len(watermarks) > 1 and dropped and len(archive) > 2 else None
 
     try:
-        progress = until(told, seconds=90)
+        progress = until(complete_progress, seconds=90)
     finally:
         reader.close()
     kpis, archive = progress["kpis"], progress["archive"]
     assert kpis[-1].state_rows > 0
-    assert max(one.processed_rate for one in kpis) > 0
-    assert max(one.processed_rate for one in archive) > 0
-    marks = [one.watermark for one in kpis if one.watermark]
+    assert max(batch.processed_rate for batch in kpis) > 0
+    assert max(batch.processed_rate for batch in archive) > 0
+    marks = [batch.watermark for batch in kpis if batch.watermark]
     assert marks == sorted(marks)
     assert datetime.now(UTC) - marks[-1] > timedelta(seconds=settings.watermark_seconds)
     batches = [progress.batch_id for progress in archive]  # 0 again only where the checkpoint was made anew
@@ -159,7 +159,9 @@ def test_a_part_that_is_killed_comes_back_by_itself(stack: Stack, settings: Sett
 
 def test_the_streaming_application_whose_jvm_is_killed_comes_back_by_itself(stack: Stack, settings: Settings) -> None:
     before = stack.pids()["stream"]
-    jvms = [one for name, one in processes.processes_of(stack.home) if name == "stream" and one.name() == "java"]
+    jvms = [
+        process for name, process in processes.processes_of(stack.home) if name == "stream" and process.name() == "java"
+    ]
     assert len(jvms) == 1
     killed_at = datetime.now(UTC)
     jvms[0].kill()
@@ -195,10 +197,12 @@ def test_the_ledger_says_what_waits_where_while_the_archive_is_down_and_reconcil
         until(lambda: sum(end_offsets(settings, settings.topic("events")).values()) > before + 100, seconds=60)
         supervisor.stop_part(settings, "simulator")
         shown = CliRunner().invoke(cli.app, ["ledger", "--json"])
-        told = json.loads(shown.stdout)
-        assert (shown.exit_code, told["verdict"], told["lost"], told["doubled"]) == (9, "not final yet", 0, 0), told
-        waiting = [one["count"] for one in told["in_flight_at"] if one["part"] == "archive"]
-        assert sum(waiting) == told["in_flight"] > 100
+        report = json.loads(shown.stdout)
+        assert (shown.exit_code, report["verdict"], report["lost"], report["doubled"]) == (9, "not final yet", 0, 0), (
+            report
+        )
+        waiting = [part["count"] for part in report["in_flight_at"] if part["part"] == "archive"]
+        assert sum(waiting) == report["in_flight"] > 100
         supervisor.start_part(settings, "stream")
         assert patient(settings, notify=lines.append, patience=180), lines
         shown = CliRunner().invoke(cli.app, ["ledger"])
@@ -238,25 +242,27 @@ def test_nothing_is_lost_and_nothing_doubled_whatever_was_killed(settled: Ledger
 
 def test_a_rejected_record_keeps_its_bytes_and_says_why(stack: Stack, settled: Ledger) -> None:
     settings = stack.settings
-    sent = {(one.partition, one.offset): one.value for one in records(settings, "events")}
+    sent = {(record.partition, record.offset): record.value for record in records(settings, "events")}
     published: dict[Place, Rejected] = {}
     for record in records(settings, "rejected"):
         assert [name for name, _ in record.headers] == list(HEADERS)
-        told = from_record(record.value, record.headers)
-        assert told.reason and told.topic in (settings.topic("events"), settings.topic("kpis"))
-        if told.topic == settings.topic("kpis"):  # refused by the loader, and no event
+        rejected = from_record(record.value, record.headers)
+        assert rejected.reason and rejected.topic in (settings.topic("events"), settings.topic("kpis"))
+        if rejected.topic == settings.topic("kpis"):  # refused by the loader, and no event
             continue
-        if told.offset >= 0:  # what a producer refused never had a place among the events, and is in this topic alone
-            published[told.partition, told.offset] = told
+        if (
+            rejected.offset >= 0
+        ):  # what a producer refused never had a place among the events, and is in this topic alone
+            published[rejected.partition, rejected.offset] = rejected
     rows = ask(settings, "select kafka_partition as p, kafka_offset as o, payload, reason, field from RAW.REJECTED")
     held = {(int(row["p"]), int(row["o"])): row for row in rows}
     assert not set(published) ^ set(held)
     assert len(rows) == len(held) == settled.rejected
-    for place, told in published.items():
-        assert told.payload == sent[place]
-        kept = len(told.payload) if len(told.payload) <= MAX_EVENT_BYTES else HEAD_BYTES
+    for place, rejected in published.items():
+        assert rejected.payload == sent[place]
+        kept = len(rejected.payload) if len(rejected.payload) <= MAX_EVENT_BYTES else HEAD_BYTES
         assert base64.b64decode(held[place]["payload"]) == sent[place][:kept]
-        assert (told.reason, told.field) == (held[place]["reason"], held[place]["field"])
+        assert (rejected.reason, rejected.field) == (held[place]["reason"], held[place]["field"])
 
 
 def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledger) -> None:
@@ -265,15 +271,15 @@ def test_the_live_kpis_equal_an_exact_recomputation(stack: Stack, settled: Ledge
     with closing(connect(settings)) as connection:
         rows = latest_kpis(connection, domain.name, minutes=60)
         compared = compare_windows(connection, domain.name, window_seconds=settings.window_seconds)
-    incomplete = {(one.site, one.window_start) for one in compared.different}
+    incomplete = {(window.site, window.window_start) for window in compared.different}
     complete = [row for row in rows if (row.site, row.window_start) not in incomplete]
     by_window = archived_events(settings)
     assert len(complete) >= len(domain.sites)
     for row in complete:
         happened = by_window[row.site, row.window_start]
         assert row.events == len(happened)
-        assert row.first_event_at == min(one.occurred_at for one in happened)
-        assert row.last_event_at == max(one.occurred_at for one in happened)
+        assert row.first_event_at == min(event.occurred_at for event in happened)
+        assert row.last_event_at == max(event.occurred_at for event in happened)
         exact = measures(domain, happened)
         assert set(row.measures) == set(exact)
         for name, value in exact.items():  # approx compares numbers alone

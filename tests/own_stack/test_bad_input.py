@@ -55,7 +55,9 @@ def refused(
 def written(home: Path) -> list[str]:
     """The files that a start left in the state folder, besides finished downloads and locks."""
     files = [path.relative_to(home) for path in home.rglob("*") if path.is_file()]
-    return [str(one) for one in files if one.suffix != ".lock" and (one.parts[0] != "jars" or one.suffix == ".part")]
+    return [
+        str(path) for path in files if path.suffix != ".lock" and (path.parts[0] != "jars" or path.suffix == ".part")
+    ]
 
 
 # Written anew by each start, and by themselves they change nothing.
@@ -63,25 +65,25 @@ USELESS_ALONE = {"ports.json", "secrets.json", "kafka/server.properties"}
 
 
 def test_an_unknown_domain_is_refused_and_the_known_ones_are_named(home: Path) -> None:
-    code, said = refused(home, "up", "--domain", "nope")
+    code, output = refused(home, "up", "--domain", "nope")
     assert code == 2
-    assert "nope" in said
-    assert all(name in said for name in ("curbside", "ecommerce", "gaming", "iot"))
+    assert "nope" in output
+    assert all(name in output for name in ("curbside", "ecommerce", "gaming", "iot"))
     assert not home.exists()
 
 
 def test_a_negative_rate_is_refused_by_its_name(home: Path) -> None:
-    code, said = refused(home, "up", RTLIB_RATE="-1")
+    code, output = refused(home, "up", RTLIB_RATE="-1")
     assert code == 2
-    assert "RTLIB_RATE" in said and "greater than 0" in said and "-1" in said
+    assert "RTLIB_RATE" in output and "greater than 0" in output and "-1" in output
     assert not home.exists()
 
 
 def test_an_unknown_setting_is_refused_and_the_nearest_is_named(home: Path) -> None:
-    code, said = refused(home, "up", RTLIB_RAET="5")
+    code, output = refused(home, "up", RTLIB_RAET="5")
     assert code == 2
-    assert "RTLIB_RAET is not a setting" in said
-    assert "did you mean RTLIB_RATE?" in said
+    assert "RTLIB_RAET is not a setting" in output
+    assert "did you mean RTLIB_RATE?" in output
     assert not home.exists()
 
 
@@ -90,20 +92,20 @@ def test_a_busy_port_that_was_asked_for_is_refused_with_its_holder(home_with_jar
         held.bind(("127.0.0.1", 0))
         held.listen()
         port = held.getsockname()[1]
-        code, said = refused(home_with_jars, "up", RTLIB_KAFKA_PORT=str(port))
+        code, output = refused(home_with_jars, "up", RTLIB_KAFKA_PORT=str(port))
     assert code == 3
-    assert f"port {port} for kafka is busy" in said
-    assert f"process {os.getpid()}" in said
-    assert "RTLIB_KAFKA_PORT" in said
+    assert f"port {port} for kafka is busy" in output
+    assert f"process {os.getpid()}" in output
+    assert "RTLIB_KAFKA_PORT" in output
 
 
 def test_without_java_the_message_names_the_folder_and_the_cure(home: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    code, said = refused(home, "up", PATH=str(empty), JAVA_HOME=str(empty), RTLIB_JAVA_HOME=str(empty))
+    code, output = refused(home, "up", PATH=str(empty), JAVA_HOME=str(empty), RTLIB_JAVA_HOME=str(empty))
     assert code == 3
-    assert f"RTLIB_JAVA_HOME is {empty}" in said
-    assert "bin/java" in said
+    assert f"RTLIB_JAVA_HOME is {empty}" in output
+    assert "bin/java" in output
 
 
 def test_a_damaged_jar_that_cannot_be_fetched_again_is_named(home_with_jars: Path) -> None:
@@ -111,12 +113,12 @@ def test_a_damaged_jar_that_cannot_be_fetched_again_is_named(home_with_jars: Pat
     size = jar.stat().st_size
     jar.unlink()  # it is a link to the project's own
     jar.write_bytes(b"\0" * size)
-    code, said = refused(home_with_jars, "up", seconds=60, RTLIB_MAVEN_URL="http://127.0.0.1:9")
+    code, output = refused(home_with_jars, "up", seconds=60, RTLIB_MAVEN_URL="http://127.0.0.1:9")
     assert code == 4
-    assert jar.name in said
-    assert "is damaged" in said
-    assert "Connection refused" in said
-    assert "RTLIB_MAVEN_URL" in said
+    assert jar.name in output
+    assert "is damaged" in output
+    assert "Connection refused" in output
+    assert "RTLIB_MAVEN_URL" in output
 
 
 @contextmanager
@@ -138,10 +140,10 @@ def small_disk(folder: Path, megabytes: float) -> Iterator[None]:
 
 def test_a_disk_too_small_for_the_java_files_is_refused_before_they_are_fetched(home: Path) -> None:
     with small_disk(home, 2):
-        code, said = refused(home, "up", RTLIB_MAVEN_URL="http://127.0.0.1:9")
+        code, output = refused(home, "up", RTLIB_MAVEN_URL="http://127.0.0.1:9")
     assert code == 3
-    assert f"the disk of {home / 'jars'} is full" in said
-    assert "RTLIB_HOME" in said
+    assert f"the disk of {home / 'jars'} is full" in output
+    assert "RTLIB_HOME" in output
 
 
 def test_a_disk_that_is_full_once_the_java_files_are_here_is_refused(home: Path, tmp_path: Path) -> None:
@@ -153,9 +155,9 @@ def test_a_disk_that_is_full_once_the_java_files_are_here_is_refused(home: Path,
     with small_disk(home, 0.024):
         (home / "jars").symlink_to(jars / "jars")
         (home / "filler").write_bytes(b"x" * 8192)
-        code, said = refused(home, "up", "--domain", "iot", allowed=USELESS_ALONE | {"filler"})
+        code, output = refused(home, "up", "--domain", "iot", allowed=USELESS_ALONE | {"filler"})
         (home / "filler").write_bytes(b"x" * 12288)  # and not even that much is left now
-        code_when_fuller, said_when_fuller = refused(home, "up", allowed=USELESS_ALONE | {"filler"})
+        code_when_fuller, output_when_fuller = refused(home, "up", allowed=USELESS_ALONE | {"filler"})
     assert code == code_when_fuller == 3
-    assert f"the disk of {home / 'kafka'} is full" in said
-    assert "No space left on device" in said_when_fuller
+    assert f"the disk of {home / 'kafka'} is full" in output
+    assert "No space left on device" in output_when_fuller

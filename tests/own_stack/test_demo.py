@@ -15,10 +15,10 @@ def test_a_headless_demo_reconciles_and_leaves_nothing_behind() -> None:
     with state_folder() as home:
         done = run_rtlib(home, "demo", "--headless", "--seconds", "20", "--json", timeout=300)
         assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
-        assert told["reconciles"] is True
-        assert told["differences"] == []
-        assert told["records_sent"] == told["records_in_kafka"] > 200
-        assert told["kpi_rows"] > 0
-        assert told["archived"] == told["events_sent"] > 200
+        report = json.loads(done.stdout)
+        assert report["reconciles"] is True
+        assert report["differences"] == []
+        assert report["records_sent"] == report["records_in_kafka"] > 200
+        assert report["kpi_rows"] > 0
+        assert report["archived"] == report["events_sent"] > 200
         assert running_for(home) == []

@@ -48,7 +48,7 @@ CREATE_TOPICS, SASL_HANDSHAKE, SASL_AUTHENTICATE, NOT_SIGNED_IN = 19, 17, 36, 58
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Stack]:
-    """A stack that was started for a machine with other users; other terminals are not told so."""
+    """A stack started for a machine with other users; other terminals have no setting for it."""
     with running_stack("--rate", "300", "--domain", "iot", environment={"RTLIB_SHARED": "1", **STORM}) as running:
         yield running
 
@@ -165,7 +165,7 @@ def holds(path: Path, secrets: list[bytes]) -> bool:
     return any(secret in content for secret in secrets)
 
 
-def test_the_owner_writes_reads_and_reconciles_in_a_terminal_that_was_told_nothing(
+def test_the_owner_writes_reads_and_reconciles_in_a_terminal_without_settings(
     shared: Stack, owner: Settings, diary: str
 ) -> None:
     assert owner.shared
@@ -207,7 +207,7 @@ def live_kpis(settings: Settings) -> list[Kpi]:
 
 def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_recomputation(shared: Stack) -> None:
     settings = load_settings(home=shared.home)
-    until(lambda: sum(one.tally.events for one in runs(settings)) > 6_000, seconds=90)
+    until(lambda: sum(run.tally.events for run in runs(settings)) > 6_000, seconds=90)
     with simulator_stopped(settings):
         until(lambda: is_settled(settings), seconds=90)
         taken, rows, exact = take(settings), live_kpis(settings), by_window(settings)
@@ -216,9 +216,9 @@ def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_r
     assert taken.duplicates_removed == taken.duplicates_sent > 0.14 * taken.events_sent
     assert taken.rejected / taken.events_sent == pytest.approx(0.05, abs=0.01)
     assert taken.late_dropped == 0
-    assert {(one.site, one.window_start) for one in rows} == set(exact)
+    assert {(row.site, row.window_start) for row in rows} == set(exact)
     for row in rows:
         events = exact[row.site, row.window_start]
-        assert (row.events, row.last_event_at) == (len(events), max(one.occurred_at for one in events))
+        assert (row.events, row.last_event_at) == (len(events), max(event.occurred_at for event in events))
         for name, value in measures(load_domain("iot"), events).items():
             assert row.measures[name] == (None if value is None else pytest.approx(value, rel=1e-9)), (row.key, name)

@@ -20,38 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Files that are still to be rewritten. Remove an entry once it has no violations; the set ends empty.
-PENDING: set[str] = {
-    "tests/integration/test_alerting.py",
-    "tests/integration/test_another_make.py",
-    "tests/integration/test_another_user.py",
-    "tests/integration/test_app.py",
-    "tests/integration/test_broker_files.py",
-    "tests/integration/test_hostile.py",
-    "tests/integration/test_listeners.py",
-    "tests/integration/test_rebuild.py",
-    "tests/integration/test_spark_doors.py",
-    "tests/integration/test_stack.py",
-    "tests/own_stack/test_bad_input.py",
-    "tests/own_stack/test_demo.py",
-    "tests/own_stack/test_shared.py",
-    "tests/own_stack/test_soak.py",
-    "tests/services/test_stack.py",
-    "tests/spark/test_suspension.py",
-    "tests/support/adversarial_answers.py",
-    "tests/support/hostile.py",
-    "tests/support/live_rows.py",
-    "tests/support/warehouse_file.py",
-    "tests/support/warehouse_rows.py",
-    "tests/unit/explain/test_gemini.py",
-    "tests/unit/services/test_registry.py",
-    "tests/unit/widgets/test_drawers.py",
-    "tests/warehouse/test_door.py",
-    "tests/warehouse/test_file.py",
-    "tests/warehouse/test_salvage.py",
-    "tests/warehouse/test_server.py",
-    "tests/warehouse/test_subjects.py",
-}
+QUOTED = {"tests/support/adversarial_answers.py"}  # answers of a model, word for word
 
 CODE = ("rtlib/**/*.py", "scripts/*.py", "tests/**/*.py", "notebooks/py/*.py")
 DOCUMENTS = (
@@ -176,12 +145,8 @@ def violations_in(path: Path) -> list[Violation]:
 def files() -> dict[str, Path]:
     """The files that are checked, by their path in the project; this one quotes the banned words."""
     paths = {path for pattern in (*CODE, *DOCUMENTS) for path in ROOT.glob(pattern) if path != Path(__file__)}
-    return {path.relative_to(ROOT).as_posix(): path for path in sorted(paths)}
-
-
-def is_pending(file: str, entries: set[str]) -> bool:
-    """True if the file, or a folder that contains it, is an entry."""
-    return any(str(folder) in entries for folder in (Path(file), *Path(file).parents))
+    named = {path.relative_to(ROOT).as_posix(): path for path in sorted(paths)}
+    return {file: path for file, path in named.items() if file not in QUOTED}
 
 
 def room(file: str) -> str:
@@ -195,14 +160,7 @@ def room(file: str) -> str:
 
 
 def test_names_comments_messages_and_documents_are_plain_english() -> None:
-    checked = [path for file, path in files().items() if not is_pending(file, PENDING)]
-    assert "\n".join(str(violation) for path in checked for violation in violations_in(path)) == ""
-
-
-def test_each_pending_entry_still_has_violations() -> None:
-    by_entry = {entry: (path for file, path in files().items() if is_pending(file, {entry})) for entry in PENDING}
-    clean = [entry for entry, paths in by_entry.items() if not any(map(violations_in, paths))]
-    assert sorted(clean) == [], "remove these entries from PENDING"
+    assert "\n".join(str(violation) for path in files().values() for violation in violations_in(path)) == ""
 
 
 # --- the check itself -----------------------------------------------------------------------------------------------
@@ -269,12 +227,6 @@ def test_plain_code_is_accepted(source: str) -> None:
 )
 def test_a_banned_word_in_a_document_is_found_in_its_line(text: str, lines: list[int]) -> None:
     assert sorted(violation.line for violation in prose_violations("a.md", text)) == lines
-
-
-def test_a_folder_and_a_file_can_be_pending() -> None:
-    assert is_pending("rtlib/broker/topics.py", {"rtlib/broker"})
-    assert is_pending("README.md", {"README.md"})
-    assert not is_pending("rtlib/broker/topics.py", {"rtlib/bro", "README.md"})
 
 
 if __name__ == "__main__":

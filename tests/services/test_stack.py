@@ -111,8 +111,8 @@ def test_a_registry_whose_store_is_damaged_is_not_waited_for_and_its_cure_is_in_
     with running_supervisor(STORE_TORN) as settings:
         with pytest.raises(RegistryDamaged, match=r"store\.mv\.db is damaged") as damaged:
             stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 10_000, notify=lambda line: None)
-        told = until(lambda: restarts.loops(settings) and status(settings, checks={"registry": refuses}), seconds=60)
-    assert told.parts[0].detail == f"{damaged.value.what}; cure: {damaged.value.cure}"
+        report = until(lambda: restarts.loops(settings) and status(settings, checks={"registry": refuses}), seconds=60)
+    assert report.parts[0].detail == f"{damaged.value.what}; cure: {damaged.value.cure}"
 
 
 def test_an_earlier_damage_in_the_log_does_not_end_a_start() -> None:

@@ -39,9 +39,9 @@ def test_a_spark_that_was_suspended_keeps_its_executor_and_works_on(tmp_path: Pa
     java = ensure_java(Settings(home=tmp_path)).path.parent.parent
     variables = {**os.environ, "JAVA_HOME": str(java), "PYSPARK_SUBMIT_ARGS": f"{options} pyspark-shell"}
     log = tmp_path / "log"
-    with log.open("w") as said, subprocess.Popen(
+    with log.open("w") as output, subprocess.Popen(
         (sys.executable, "-c", APPLICATION, str(tmp_path)),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=variables,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True, env=variables,
     ) as application:  # fmt: skip
         assert application.stdin is not None
         assert application.stdout is not None

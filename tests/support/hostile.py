@@ -24,7 +24,7 @@ def _with_floats(event: Mapping[str, Any], changed: Callable[..., bytes]) -> dic
     """The event with a decimal point in each integer among its attributes, of which some events have none."""
     inner = event["attributes"]
     whole = [name for name, value in inner.items() if type(value) is int]
-    return {f"{one} with a decimal point": changed(attributes={**inner, one: float(inner[one])}) for one in whole}
+    return {f"{name} with a decimal point": changed(attributes={**inner, name: float(inner[name])}) for name in whole}
 
 
 def by_hand(event: Mapping[str, Any], schema_id: int) -> dict[str, bytes]:
@@ -55,8 +55,14 @@ def by_hand(event: Mapping[str, Any], schema_id: int) -> dict[str, bytes]:
         "an integer with a decimal point": changed(sequence=7.0),
         "an integer with an exponent": framed(re.sub(rb'"sequence":\d+', b'"sequence":1e2', good)),
         **_with_floats(event, changed),
-        **{f"an identifier and {ascii(one)}": changed(event_id=event["event_id"] + one) for one in LINE_BREAKS},
-        **{f"a time and {ascii(one)}": changed(occurred_at=event["occurred_at"] + one) for one in LINE_BREAKS},
+        **{
+            f"an identifier and {ascii(line_break)}": changed(event_id=event["event_id"] + line_break)
+            for line_break in LINE_BREAKS
+        },
+        **{
+            f"a time and {ascii(line_break)}": changed(occurred_at=event["occurred_at"] + line_break)
+            for line_break in LINE_BREAKS
+        },
         "an integer beyond 64 bits": changed(sequence=10**40),
         "the year 9999": changed(occurred_at="9999-12-31T23:59:59.999999Z"),
         "the year 10000": changed(occurred_at="10000-01-01T00:00:00.000000Z"),
@@ -104,8 +110,8 @@ def fits(record: bytes, validate: Any, schema_id: int) -> bool:
     from rtlib.broker.serde import decode
 
     try:
-        told = decode(record)
-        validate(told)
+        event = decode(record)
+        validate(event)
         return unframe(record)[0] == schema_id
     except EventRefused:
         return False

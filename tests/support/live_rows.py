@@ -28,7 +28,7 @@ class Stream:
     """A stretch of a live stream, as each path would have left it.
 
     ``windows`` holds all events by site and window, whether the stream dropped them or not; ``batches`` is what the
-    stream told of each batch.
+    stream reported for each batch.
     """
 
     batch: Batch
@@ -43,12 +43,12 @@ def stream(domain: Domain, *, start: datetime, minutes: int = 15, rate: float = 
     flaws = {"too_late_share": 0.02, "late_share": 0.05, "duplicate_share": 0.02, "malformed_share": 0.02}
     world = Simulator(domain, seed=seed, start=start, rate=rate, shaped=False, **flaws)
     end = start + timedelta(minutes=minutes)
-    sent = list(takewhile(lambda one: one.send_at < end, world.records()))
+    sent = list(takewhile(lambda record: record.send_at < end, world.records()))
     counted, dropped, batches = _streamed(sent)
     windows: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
-    for event in {one.event.event_id: one.event for one in sent if one.event}.values():
+    for event in {record.event.event_id: record.event for record in sent if record.event}.values():
         windows[event.site, _window(event)].append(event)
-    kpis = tuple(_kpi(domain, site, begin, told, end) for (site, begin), told in counted.items())
+    kpis = tuple(_kpi(domain, site, begin, records, end) for (site, begin), records in counted.items())
     return Stream(_batch(domain, sent), kpis, batches, dict(windows), dropped)
 
 
@@ -61,23 +61,23 @@ def _streamed(
     newest = datetime.min.replace(tzinfo=UTC)
     began: list[tuple[datetime, int, datetime | None]] = []  # each batch: when, its first record, its watermark
     dropped, moves_at = 0, sent[0].send_at
-    for place, one in enumerate(sent):
-        if one.send_at >= moves_at:
-            began.append((one.send_at, place, newest - MINUTE if seen else None))
-            moves_at = one.send_at + MINUTE / 12
-        if one.event is None or one.event.event_id in seen:
+    for place, record in enumerate(sent):
+        if record.send_at >= moves_at:
+            began.append((record.send_at, place, newest - MINUTE if seen else None))
+            moves_at = record.send_at + MINUTE / 12
+        if record.event is None or record.event.event_id in seen:
             continue
-        seen.add(one.event.event_id)
-        newest = max(newest, one.event.occurred_at)
+        seen.add(record.event.event_id)
+        newest = max(newest, record.event.occurred_at)
         drops_by = began[-2][2] if len(began) > 1 else None  # Spark drops by the watermark of the batch before
-        if drops_by and one.event.occurred_at <= drops_by:
+        if drops_by and record.event.occurred_at <= drops_by:
             dropped += 1
         else:
-            counted[one.event.site, _window(one.event)].append(one)
-    return counted, dropped, tuple(_told(began, len(sent)))
+            counted[record.event.site, _window(record.event)].append(record)
+    return counted, dropped, tuple(_progress(began, len(sent)))
 
 
-def _told(began: list[tuple[datetime, int, datetime | None]], end: int) -> Iterator[QueryProgress]:
+def _progress(began: list[tuple[datetime, int, datetime | None]], end: int) -> Iterator[QueryProgress]:
     """Progress as Spark tells it."""
     ends = [*(first for _, first, _ in began[1:]), end]
     for number, ((at, first, watermark), last) in enumerate(zip(began, ends, strict=True)):
@@ -100,8 +100,8 @@ def _window(event: Event) -> datetime:
     return event.occurred_at.replace(second=0, microsecond=0)
 
 
-def _kpi(domain: Domain, site: str, begin: datetime, told: list[SimulatedRecord], end: datetime) -> Kpi:
-    events = [one.event for one in told if one.event]
+def _kpi(domain: Domain, site: str, begin: datetime, records: list[SimulatedRecord], end: datetime) -> Kpi:
+    events = [record.event for record in records if record.event]
     moments = [event.occurred_at for event in events]
     return Kpi(
         domain=domain.name,
@@ -110,7 +110,7 @@ def _kpi(domain: Domain, site: str, begin: datetime, told: list[SimulatedRecord]
         window_end=begin + MINUTE,
         measures=measures(domain, events),
         events=len(events),
-        late=sum(one.send_at >= begin + MINUTE for one in told),
+        late=sum(record.send_at >= begin + MINUTE for record in records),
         first_event_at=min(moments),
         last_event_at=max(moments),
         emitted_at=end,
@@ -118,15 +118,15 @@ def _kpi(domain: Domain, site: str, begin: datetime, told: list[SimulatedRecord]
 
 
 def _batch(domain: Domain, sent: list[SimulatedRecord]) -> Batch:
-    good = [_row(one, place) for place, one in enumerate(sent) if one.event]
+    good = [_row(record, place) for place, record in enumerate(sent) if record.event]
     bad = [
         {
-            **{"payload": FRAME + one.payload, "reason": "does not fit", "field": "value"},
+            **{"payload": FRAME + record.payload, "reason": "does not fit", "field": "value"},
             **_place(domain.name, place),
-            "received_at": pd.Timestamp(one.send_at),
+            "received_at": pd.Timestamp(record.send_at),
         }
-        for place, one in enumerate(sent)
-        if one.event is None
+        for place, record in enumerate(sent)
+        if record.event is None
     ]
     return Batch(
         query="archive",
@@ -139,15 +139,15 @@ def _batch(domain: Domain, sent: list[SimulatedRecord]) -> Batch:
     )
 
 
-def _row(one: SimulatedRecord, place: int) -> dict[str, Any]:
-    assert one.event
-    told = one.event.to_json()
+def _row(record: SimulatedRecord, place: int) -> dict[str, Any]:
+    assert record.event
+    event = record.event.to_json()
     return {
-        **told,
-        "occurred_at": pd.Timestamp(one.event.occurred_at),
-        "attributes": json.dumps(told["attributes"]),
-        **_place(one.event.domain, place),
-        "received_at": pd.Timestamp(one.send_at),
+        **event,
+        "occurred_at": pd.Timestamp(record.event.occurred_at),
+        "attributes": json.dumps(event["attributes"]),
+        **_place(record.event.domain, place),
+        "received_at": pd.Timestamp(record.send_at),
     }
 
 

@@ -30,7 +30,7 @@ def overwritten(at: Callable[[int], int], *, log: bool = False) -> Callable[[Pat
             opened_file.seek(at(victim.stat().st_size))
             before = opened_file.read(8)
             opened_file.seek(at(victim.stat().st_size))
-            opened_file.write(bytes(255 - one for one in before))
+            opened_file.write(bytes(255 - byte for byte in before))
 
     return harm
 

@@ -70,7 +70,7 @@ def batch(*rows: dict[str, Any], number: int = 0, rejected: tuple[dict[str, Any]
 
 
 def kpi(site: str = "site-0", minute: int = 0, *, events: int = 1, emitted: float = 0, **more: Any) -> Kpi:
-    """A KPI of one minute from noon on, emitted so many seconds after noon."""
+    """A KPI of one minute from noon on, emitted the given number of seconds after noon."""
     start = NOON + timedelta(minutes=minute)
     given: dict[str, Any] = {"measures": {"orders": float(events)}, "domain": "curbside", "late": 0, **more}
     return Kpi(

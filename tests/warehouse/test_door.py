@@ -75,7 +75,7 @@ class Attacker:
         return {
             str(path): (path.stat().st_mtime, path.read_bytes())
             for path in files
-            if not any(path.is_relative_to(one) for one in own) and path.name not in {"RTLIB.db", "RTLIB.db.wal"}
+            if not any(path.is_relative_to(folder) for folder in own) and path.name not in {"RTLIB.db", "RTLIB.db.wal"}
         }
 
 
@@ -83,10 +83,10 @@ class Attacker:
 def attacker(warehouse_server: WarehouseServer, tmp_path: Path) -> Iterator[Attacker]:
     """An attacker who must have changed nothing in the end, with the server still answering."""
     (tmp_path / "key").write_text(TREASURE)
-    one = Attacker(warehouse_server, tmp_path)
-    before = one.found_outside()
-    yield one
-    assert one.found_outside() == before
+    attacker = Attacker(warehouse_server, tmp_path)
+    before = attacker.found_outside()
+    yield attacker
+    assert attacker.found_outside() == before
     connection = warehouse_server.connect()
     assert query(connection, "select 1 as one") == [{"one": 1}]
     connection.close()
@@ -348,8 +348,8 @@ def test_a_question_larger_than_the_memory_still_spills(warehouse: SnowflakeConn
 )
 def test_an_upload_to_an_address_that_was_given_to_nobody_is_refused(attacker: Attacker, path: str) -> None:
     token = attacker.session()
-    for one in ("", token):
-        status, _ = attacker.ask(f"/fs_bucket/{path}", b"x", method="PUT", token=one)
+    for secret in ("", token):
+        status, _ = attacker.ask(f"/fs_bucket/{path}", b"x", method="PUT", token=secret)
         assert status in (403, 404)
     assert list((attacker.server.home / "warehouse" / "stages").rglob("f")) == []
 

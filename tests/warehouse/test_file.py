@@ -171,7 +171,7 @@ def test_every_column_is_read_and_not_only_counted(killed: Path, tmp_path: Path)
     folder = copied(killed, tmp_path / "copy", page_of_events)
     connection = attached(folder / "RTLIB.db")
     assert connection.execute("select count(*) from R.RAW.EVENTS").fetchone() == (ROWS + 1_000,)
-    assert [one.table for one in unreadable_tables(connection, "R")] == ["RAW.EVENTS"]
+    assert [table.table for table in unreadable_tables(connection, "R")] == ["RAW.EVENTS"]
 
 
 def filled(server: WarehouseServer) -> None:

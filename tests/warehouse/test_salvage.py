@@ -102,7 +102,7 @@ def test_a_second_rebuild_keeps_the_newer_old_file_alone(tmp_path: Path) -> None
     assert first.kept is not None
     first.kept.rename(first.kept.with_name("2026-01-01T000000Z"))
     second = replace_file(home, WANTED)
-    assert [one.name for one in (home / "warehouse-damaged").iterdir()] == [second.kept.name if second.kept else ""]
+    assert [path.name for path in (home / "warehouse-damaged").iterdir()] == [second.kept.name if second.kept else ""]
     assert second.carried["OPS.ALERTS"] == 29_901
 
 

@@ -65,7 +65,9 @@ def test_a_second_process_on_the_same_files_does_not_start(own_warehouse: Callab
 
 def test_it_listens_on_this_machine_alone(warehouse_server: WarehouseServer) -> None:
     process = psutil.Process(warehouse_server.process.pid)
-    listening = {one.laddr.ip for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    listening = {
+        connection.laddr.ip for connection in process.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
+    }
     assert listening == {"127.0.0.1"}
 
 

@@ -335,7 +335,7 @@ def test_an_answer_is_kept_while_its_facts_read_the_same(gemini: Gemini, tmp_pat
     assert "just now" not in json.dumps(gemini.requests)
 
 
-def test_without_a_key_no_model_is_asked_and_a_question_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_a_key_no_model_is_called_and_a_question_names_what_is_missing(tmp_path: Path) -> None:
     shown = explained(load_settings(home=tmp_path), a_graph(), "events", level=Level.NEWCOMER, question="Why?")
     assert shown.source == "facts"
     assert "RTLIB_GEMINI_API_KEY" in shown.why

@@ -1,6 +1,6 @@
 """What the registry is given before it starts, and what its log says of a damaged store.
 
-Whom it answers is asked of the real one, in tests/integration.
+Its access rules are tested on a running registry, in tests/integration.
 """
 
 from __future__ import annotations

@@ -47,14 +47,14 @@ def test_a_part_without_anything_to_open_has_no_button_and_its_drawer_closes() -
 
 
 def test_opening_one_drawer_closes_the_other() -> None:
-    one, two = Box("events"), Box("events")
-    drawers = Drawers({"Break it…": one, "Explain…": two})
+    first_box, second_box = Box("events"), Box("events")
+    drawers = Drawers({"Break it…": first_box, "Explain…": second_box})
     drawers.show("events")
     first, second = drawers.buttons.children
     first.value = True
     second.value = True
-    assert not one.is_open
-    assert two.is_open
+    assert not first_box.is_open
+    assert second_box.is_open
     assert not first.value
 
 
