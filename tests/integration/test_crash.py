@@ -23,7 +23,7 @@ def test_after_a_crash_of_the_terminal_down_still_ends_everything(stack: Stack) 
     assert {"broker", "registry", "warehouse", "stream", "loader"} <= set(running_for(stack.home))
     down = stack.rtlib("down")
     assert down.returncode == 0, down.stderr
-    assert "ended what was left over" in down.stderr
+    assert "ended leftover processes" in down.stderr
     assert running_for(stack.home) == []
     assert [name for name, port in chosen.items() if name != "app" and not ports.is_free(port)] == []
     again = stack.rtlib("down", "--json")
