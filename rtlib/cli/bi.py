@@ -73,7 +73,10 @@ def validate(
 def export(
     to: Annotated[Path, typer.Option("--to", help="Target folder.")] = Path("export"), as_json: Json = False
 ) -> None:
-    """Write the rows of the report's tables to Parquet files, and a report that reads them without Snowflake."""
+    """Write the rows of the report to Parquet files.
+
+    Beside them it writes a report that reads these files, without Snowflake.
+    """
     from rtlib.pipeline import power_bi as reports
 
     rows = {}

@@ -67,7 +67,9 @@ def forecast_load(
     days: Annotated[int, typer.Option("--days", min=1, max=14, help="Number of days ahead.")] = 7,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Number of parallel processes.")] = 2,
 ) -> None:
-    """Forecast the load of every site from the dbt mart interval_load, and store the forecasts.
+    """Forecast the load of every site and store it.
+
+    The load comes from the dbt mart interval_load.
 
     Each model is tried on earlier days, and the best is chosen; the reason is printed. Run 'rtlib dbt build' first: a
     mart that lacks finished days is refused.
@@ -89,7 +91,10 @@ def forecast_load(
 
 @staffing.command()
 def plan(as_json: Json = False, domain: DomainName = None) -> None:
-    """Plan people and shifts for the days that are forecast, and store the plan in the warehouse."""
+    """Plan staff and shifts for the forecast days.
+
+    The plan is stored in the warehouse.
+    """
     from rtlib.pipeline.planning import staff_plan
 
     planned = staff_plan.plan(_settings(domain))

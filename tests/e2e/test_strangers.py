@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -353,6 +354,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, in
         process.wait(timeout=30)
 
 
+def command_lines(pid: int) -> dict[psutil.Process, list[str]]:
+    """The command line of a process and of its descendants; processes that end meanwhile are left out."""
+    found = {}
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            found[process] = process.cmdline()
+    return found
+
+
 def test_the_lessons_server_answers_only_its_owner_and_its_kernels_listen_on_no_port(
     lab: tuple[str, str, int],
 ) -> None:
@@ -373,9 +383,9 @@ def test_the_lessons_server_answers_only_its_owner_and_its_kernels_listen_on_no_
     signed_in = {"Authorization": f"token {token}"}
     assert requests.get(f"{url}/api/kernels", headers=signed_in, timeout=30).json() == []
     requests.post(f"{url}/api/kernels", data="{}", headers=signed_in, timeout=30).raise_for_status()
-    servers = psutil.Process(pid).children(recursive=True)
-    (kernel,) = [process for process in servers if "ipykernel_launcher" in process.cmdline()]
-    info = json.loads(Path(kernel.cmdline()[-1]).read_text())
+    commands = command_lines(pid)
+    (kernel,) = [process for process, words in commands.items() if "ipykernel_launcher" in words]
+    info = json.loads(Path(commands[kernel][-1]).read_text())
     assert info["transport"] == "ipc"
     assert Path(info["ip"]).parent.stat().st_mode & 0o777 == 0o700
-    assert not any(token in " ".join(process.cmdline()) for process in [psutil.Process(pid), *servers])
+    assert not any(token in " ".join(words) for words in commands.values())
