@@ -119,8 +119,9 @@ def put_mart(connection: SnowflakeConnection, counts: Mapping[tuple[str, datetim
         "create or replace table MARTS.INTERVAL_LOAD "
         "(domain varchar, site varchar, interval_start timestamp_ntz, events number(19, 0))",
     )
-    values = ", ".join(f"('curbside', '{site}', '{start}', {events})" for (site, start), events in counts.items())
-    execute(connection, f"insert into MARTS.INTERVAL_LOAD values {values}")
+    rows = [f"('curbside', '{site}', '{start}', {events})" for (site, start), events in counts.items()]
+    for first in range(0, len(rows), 500):  # a statement of thousands of rows takes too long to parse
+        execute(connection, f"insert into MARTS.INTERVAL_LOAD values {', '.join(rows[first : first + 500])}")
 
 
 def test_without_history_the_error_of_a_forecast_says_how_to_load_some(
