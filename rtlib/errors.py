@@ -6,6 +6,7 @@ RtlibError
 ├── DownloadError      a jar could not be fetched, or differs from the lock
 ├── ServiceError       a part of the local stack did not start, stop or answer
 │   ├── SupervisorSilent  the supervisor itself does not answer
+│   ├── SupervisorStopping  the supervisor is shutting down
 │   └── RegistryDamaged   its store cannot be read as it was written
 ├── SchemaRefused      the registry refused a schema as incompatible
 ├── EventRefused       an event does not fit its schema
@@ -65,6 +66,10 @@ class ServiceError(RtlibError):
 
 class SupervisorSilent(ServiceError):
     """You meet it when the supervisor runs but does not answer, for example because it is suspended."""
+
+
+class SupervisorStopping(ServiceError):
+    """You meet it when a command needs the stack while another command stops it."""
 
 
 class RegistryDamaged(ServiceError):

@@ -93,16 +93,18 @@ def run(settings: Settings, name: str, *, seed: int, notify: Notify, stop: threa
     notify(f"{done}; watching")
     afresh = chosen.fault.method == "checkpoint"
     recovery, ends, hindrance = _recovery(settings, since=ended_at, afresh=afresh, notify=notify, stop=stop)
-    after, unseen = None, None
-    if recovery is not None:
+    if recovery is None:
+        happened, unseen = _no_recovery(hindrance), None
+    else:
         after, unseen = _effect(settings, chosen, before, ends=ends, stop=stop)
+        happened = _summary(before, after, recovery, unseen)
     return Report(
         name=name,
         seed=seed,
         details=dict(chosen.details),
         expected=chosen.fault.expect,
         done=done,
-        happened=_no_recovery(hindrance) if after is None else _summary(before, after, recovery, unseen),
+        happened=happened,
         began_at=before.at,
         lasted_seconds=round(ended - began, 1),
         recovery_seconds=recovery,
@@ -202,7 +204,7 @@ def _no_recovery(hindrance: str | None) -> str:
     return f"After {PATIENCE_SECONDS:.0f} s it had not recovered: {reason}. rtlib status shows the state of each part."
 
 
-def _summary(before: Snapshot, after: Snapshot, recovery: float | None, unseen: str | None) -> str:
+def _summary(before: Snapshot, after: Snapshot, recovery: float, unseen: str | None) -> str:
     accepted = sum(after.events.values()) - sum(before.events.values())
     archived = after.counts.live_events - before.counts.live_events
     removed = after.counts.duplicates - before.counts.duplicates

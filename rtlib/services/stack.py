@@ -8,7 +8,15 @@ from collections.abc import Callable, Collection, Mapping
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
-from rtlib.errors import CheckpointTorn, RegistryDamaged, RtlibError, ServiceError, SupervisorSilent, WarehouseDamaged
+from rtlib.errors import (
+    CheckpointTorn,
+    RegistryDamaged,
+    RtlibError,
+    ServiceError,
+    SupervisorSilent,
+    SupervisorStopping,
+    WarehouseDamaged,
+)
 from rtlib.notify import Notify
 from rtlib.run_state import clear_run_state
 from rtlib.services import jars, java, ports, processes, restarts, state_folder, supervisor
@@ -17,6 +25,7 @@ from rtlib.services.parts import PARTS
 from rtlib.services.status import HealthCheck, known_damage
 
 MAX_STARTS = 5  # a part that has ended this often will not stay up
+LASTING = (WarehouseDamaged, RegistryDamaged, CheckpointTorn, SupervisorStopping)  # waiting would not end these
 ENDED = ("BACKOFF", "EXITED", "FATAL")  # states of a part without a process
 SERVERS = tuple(part.name for part in PARTS if part.server)
 
@@ -116,6 +125,7 @@ def wait_healthy(settings: Settings, name: str, check: HealthCheck, *, until: fl
             log.
         WarehouseDamaged: The warehouse's file cannot be read; waiting would not change that.
         RegistryDamaged: The registry has ended because of its store.
+        SupervisorStopping: Another command stops the stack.
         CheckpointTorn: The part runs, but a query is stopped until its checkpoint has been rebuilt.
     """
     began, starts = time.monotonic(), set[float]()
@@ -147,7 +157,7 @@ def wait_healthy(settings: Settings, name: str, check: HealthCheck, *, until: fl
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, RtlibError) and not isinstance(error, WarehouseDamaged | RegistryDamaged | CheckpointTorn)
+    return isinstance(error, RtlibError) and not isinstance(error, LASTING)
 
 
 def _not_healthy(settings: Settings, name: str, reason: str, *, ends: int) -> ServiceError:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -16,7 +16,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from rtlib import private
 from rtlib.config import Settings
-from rtlib.errors import ServiceError, SupervisorSilent
+from rtlib.errors import ServiceError, SupervisorSilent, SupervisorStopping
 from rtlib.run_state import is_running, socket_path
 
 # Timeouts of a call. The supervisor answers a question at once unless it is suspended; it answers a start or a stop
@@ -114,16 +114,11 @@ def states(settings: Settings) -> dict[str, PartState]:
     """The state of each part; empty when no supervisor runs.
 
     Raises:
-        ServiceError: It is shutting down.
+        SupervisorStopping: It is shutting down.
         SupervisorSilent: It runs but does not answer.
     """
     with _supervisor(settings) as calls:
-        try:
-            processes: list[dict[str, Any]] = calls.getAllProcessInfo() if calls else []
-        except Fault as fault:
-            if fault.faultString != SHUTTING_DOWN:
-                raise
-            raise ServiceError("the stack is shutting down", cure="rtlib down, then rtlib up") from fault
+        processes: list[dict[str, Any]] = calls.getAllProcessInfo() if calls else []
     return {
         info["name"]: PartState(info["name"], info["statename"], info["pid"], info["start"], info["spawnerr"])
         for info in processes
@@ -132,13 +127,11 @@ def states(settings: Settings) -> dict[str, PartState]:
 
 def supervisor_pid(settings: Settings) -> int | None:
     """The process id of the running supervisor, also while it shuts down, or None."""
-    with _supervisor(settings) as calls:
-        try:
+    try:
+        with _supervisor(settings) as calls:
             return int(calls.getPID()) if calls else None
-        except Fault as fault:
-            if fault.faultString != SHUTTING_DOWN:
-                raise
-            return int((settings.home / "run" / "supervisord.pid").read_text())
+    except SupervisorStopping:
+        return int((settings.home / "run" / "supervisord.pid").read_text())
 
 
 def start_part(settings: Settings, name: str, *, wait: bool = True) -> None:
@@ -166,18 +159,14 @@ def stop_part(settings: Settings, name: str) -> None:
 
 
 def shut_down(settings: Settings) -> None:
-    """Tell the supervisor to stop every part and to exit; the caller waits for it.
+    """Tell the supervisor to stop every part and to exit, unless it does so already; the caller waits for it.
 
     Raises:
         SupervisorSilent: It does not answer.
     """
-    with _supervisor(settings) as calls:
-        try:
-            if calls:
-                calls.shutdown()
-        except Fault as fault:
-            if fault.faultString != SHUTTING_DOWN:
-                raise
+    with suppress(SupervisorStopping), _supervisor(settings) as calls:
+        if calls:
+            calls.shutdown()
 
 
 def _call(settings: Settings, method: str, name: str, *arguments: bool, harmless: str) -> None:
@@ -201,7 +190,13 @@ def _full_name(calls: Any, name: str) -> str:
 
 @contextmanager
 def _supervisor(settings: Settings, *, seconds: float = QUERY_SECONDS) -> Iterator[Any]:
-    """The supervisor's remote calls, or None when none listens on the socket of this state folder."""
+    """The supervisor's remote calls, or None when none listens on the socket of this state folder.
+
+    Raises:
+        SupervisorStopping: It refuses the call, because it is shutting down.
+        SupervisorSilent: It does not answer in time.
+        ServiceError: It stopped answering.
+    """
     path = socket_path(settings.home)
     if not is_running(settings.home):
         yield None
@@ -209,6 +204,10 @@ def _supervisor(settings: Settings, *, seconds: float = QUERY_SECONDS) -> Iterat
     transport = _transport(path, seconds)
     try:
         yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    except Fault as fault:
+        if fault.faultString != SHUTTING_DOWN:
+            raise
+        raise SupervisorStopping("the stack is shutting down", cure="rtlib down, then rtlib up") from fault
     except TimeoutError as error:
         raise SupervisorSilent(
             f"the supervisor has not answered for {seconds:.0f} s; it may be suspended, or the machine very busy",

@@ -16,18 +16,11 @@ from playwright.sync_api import Page, sync_playwright
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.records import Status
 from rtlib.services.browser import find_browser
+from support.app_page import QUIET
 from support.stack import RTLIB, Stack, clean_environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e]
 
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # Cytoscape keeps its instance on the element it draws in.
 PLACES = """() => {
   const box = [...document.querySelectorAll('*')].find(one => one._cyreg && one._cyreg.cy);

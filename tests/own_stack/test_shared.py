@@ -27,7 +27,7 @@ from rtlib.config import Settings, load_settings
 from rtlib.domains import load_domain
 from rtlib.domains.measures import measures
 from rtlib.ledger import take
-from rtlib.pipeline.audit.backlog import is_settled
+from rtlib.pipeline.audit.backlog import outstanding
 from rtlib.pipeline.audit.tallies import runs
 from rtlib.records import Event, Kpi
 from rtlib.run_state import read_secret
@@ -209,7 +209,7 @@ def test_in_a_storm_of_duplicates_and_broken_records_every_kpi_equals_an_exact_r
     settings = load_settings(home=shared.home)
     until(lambda: sum(run.tally.events for run in runs(settings)) > 6_000, seconds=90)
     with simulator_stopped(settings):
-        until(lambda: is_settled(settings), seconds=90)
+        until(lambda: outstanding(settings) is None, seconds=90)
         taken, rows, exact = take(settings), live_kpis(settings), by_window(settings)
     assert taken.reconciles, taken.differences
     # A duplicate comes some seconds after its original: those of the last seconds were never sent.

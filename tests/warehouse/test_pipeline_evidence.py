@@ -21,7 +21,7 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.ledger import Verdict
 from rtlib.pipeline.audit import backlog, evidence, in_flight, topic_counts
-from rtlib.pipeline.audit.backlog import is_sending, is_settled, outstanding
+from rtlib.pipeline.audit.backlog import is_sending, outstanding
 from rtlib.pipeline.audit.tallies import Run, write_run
 from rtlib.records import Event, Kpi, QueryProgress
 from rtlib.simulator import SimulatedRecord, Simulator, TallyKeeper
@@ -213,7 +213,7 @@ def test_a_run_that_arrived_completely_reconciles(arrived: World) -> None:
     assert taken.duplicates_removed == taken.duplicates_sent > 0
     assert taken.rejected == taken.malformed_sent > 0
     assert (taken.read_again, taken.expired) == (0, 0)
-    assert is_settled(arrived.settings)
+    assert outstanding(arrived.settings) is None
 
 
 def test_a_lost_and_a_doubled_event_are_named_although_all_counts_are_right(arrived: World) -> None:
@@ -259,7 +259,7 @@ def test_windows_with_missing_counts_are_outstanding(world: World) -> None:
     world.archive(world.log, 0)
     world.count([record for record in world.log if record.sent.event is not world.an_event(50)])
     assert outstanding(world.settings) == "1 window that SPEED and RAW count differently, by 1 event"
-    assert not is_settled(world.settings)
+    assert outstanding(world.settings) is not None
 
 
 def test_a_window_is_in_flight_until_the_kpi_query_reaches_it_and_differs_from_then_on(
@@ -301,7 +301,7 @@ def test_transaction_markers_in_the_kpi_topic_are_not_outstanding(arrived: World
 
 def test_transaction_markers_after_the_last_record_are_not_outstanding(arrived: World) -> None:
     arrived.markers = {0: 1, 2: 7}
-    assert is_settled(arrived.settings)
+    assert outstanding(arrived.settings) is None
     assert ledger.take(arrived.settings).reconciles
 
 

@@ -16,16 +16,6 @@ from rtlib.warehouse.connection import connect
 from rtlib.warehouse.windows import WindowComparison, compare_windows
 
 
-def is_settled(settings: Settings) -> bool:
-    """True if everything in Kafka has arrived: each record archived, each window explained.
-
-    Raises:
-        ServiceError: The broker does not answer.
-        WarehouseError: The warehouse does not answer.
-    """
-    return outstanding(settings) is None
-
-
 def outstanding(settings: Settings) -> str | None:
     """What is in Kafka and has not arrived, in a few words; None once everything has.
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from rtlib.broker.errors import broker_errors
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
 from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
-from rtlib.pipeline.telemetry.progress_topic import ProgressReader
+from rtlib.pipeline.telemetry.progress_topic import read_progress
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
 from rtlib.services import supervisor
@@ -105,9 +104,8 @@ def _heartbeats(settings: Settings, part: str) -> Mapping[str, Heartbeat]:
     """The newest heartbeat of each name, without those of an earlier process of this part."""
     state = supervisor.states(settings).get(part)
     since = state.started_at if state else 0.0
-    with broker_errors(settings), closing(ProgressReader(settings, tail=HEARTBEAT_RECORDS)) as reader:
-        reader.catch_up()
-        return {name: heartbeat for name, heartbeat in reader.heartbeats.items() if heartbeat.at.timestamp() >= since}
+    heartbeats = read_progress(settings, tail=HEARTBEAT_RECORDS).heartbeats
+    return {name: heartbeat for name, heartbeat in heartbeats.items() if heartbeat.at.timestamp() >= since}
 
 
 def _fresh(heartbeat: Heartbeat | None, name: str) -> Heartbeat:

@@ -13,7 +13,7 @@ from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline.monitoring import health
-from rtlib.pipeline.telemetry.progress_topic import ProgressReader
+from rtlib.pipeline.telemetry.progress_topic import ProgressReader, read_progress
 from rtlib.records import QueryProgress
 from rtlib.services.parts import PARTS, consumer_group
 from rtlib.streaming.queries import QUERIES
@@ -22,6 +22,7 @@ from rtlib.warehouse import audit
 from rtlib.warehouse.connection import connect
 
 REQUIRED = tuple(part for part in PARTS if part.recovers)
+HEARTBEATS = tuple(name for part in REQUIRED for name in part.heartbeats)
 LOADER_SECONDS = 60.0  # for the loader to merge what the KPI topic holds
 LOADER_LAG = 200  # KPI records: some are always in flight, at a high rate those of a few seconds' events
 ARCHIVE_SECONDS = 6.0  # the archive is always behind by the records of about two micro-batches
@@ -43,13 +44,13 @@ def obstacle(
         afresh: Both queries started from scratch, so progress reported before ``since`` does not count.
     """
     checks = health.checks()
-    for part in (required.name for required in REQUIRED):
+    for part in REQUIRED:
         try:
-            checks[part](settings)
+            checks[part.name](settings)
         except RtlibError as error:
-            return f"{part}: {str(error).splitlines()[0]}"
+            return f"{part.name}: {str(error).splitlines()[0]}"
     try:
-        reader = _progress(settings)
+        reader = read_progress(settings)
         newest = end_offsets(settings, settings.topic("events"))
         progress = {
             name: batches[-1] for name, batches in reader.progress.items() if not afresh or batches[-1].at > since
@@ -63,14 +64,8 @@ def obstacle(
         return str(error).splitlines()[0]
 
 
-def _progress(settings: Settings) -> ProgressReader:
-    with broker_errors(settings), closing(ProgressReader(settings)) as reader:
-        reader.catch_up()
-    return reader
-
-
 def _silent(reader: ProgressReader, since: datetime, *, max_lag: float) -> str | None:
-    for name in (name for part in REQUIRED for name in part.heartbeats):
+    for name in HEARTBEATS:
         heartbeat = reader.heartbeats.get(name)
         if heartbeat is None or heartbeat.at <= since:
             return f"no heartbeat of {name} yet"
@@ -132,7 +127,7 @@ def last_batches(settings: Settings) -> dict[str, datetime]:
     Raises:
         ServiceError: The broker does not answer.
     """
-    return {name: batches[-1].at for name, batches in _progress(settings).progress.items()}
+    return {name: batches[-1].at for name, batches in read_progress(settings).progress.items()}
 
 
 def wait_for_newer_batches(settings: Settings, known: Mapping[str, datetime], *, seconds: float = 60) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
 from rtlib.broker.consumer import consumer
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.plain_producer import plain_producer
 from rtlib.broker.serde import (
     HEARTBEAT_PREFIX,
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 # more after that. Progress may be repeated, so idempotence is off; a single request at a time keeps the order.
 PROGRESS_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 MAX_BATCHES = 120  # kept of each query
+TAIL_RECORDS = 400  # enough for a heartbeat of each part and some batches
 SOURCES = frozenset(HEARTBEATS)  # accepted names: any client may write to the topic, under any name
 
 
@@ -88,10 +91,10 @@ class ProgressReader:
 
     Args:
         settings: Which domain.
-        tail: How many records before the end to begin; enough for a heartbeat of each part and some batches.
+        tail: How many records before the end to begin.
     """
 
-    def __init__(self, settings: Settings, *, tail: int = 400) -> None:
+    def __init__(self, settings: Settings, *, tail: int = TAIL_RECORDS) -> None:
         from kafka import TopicPartition
 
         self._partition = TopicPartition(settings.topic("progress"), 0)
@@ -129,16 +132,22 @@ class ProgressReader:
             return
 
 
+def read_progress(settings: Settings, *, tail: int = TAIL_RECORDS) -> ProgressReader:
+    """What the end of the topic holds now: a reader that has caught up and is closed.
+
+    Raises:
+        ServiceError: The broker does not answer.
+    """
+    with broker_errors(settings), closing(ProgressReader(settings, tail=tail)) as reader:
+        reader.catch_up()
+    return reader
+
+
 def newest_progress(settings: Settings, query: str) -> QueryProgress | None:
     """The progress of a query's newest batch; None before the first batch.
 
     Raises:
-        KafkaError: The broker does not answer.
+        ServiceError: The broker does not answer.
     """
-    reader = ProgressReader(settings)
-    try:
-        reader.catch_up()
-    finally:
-        reader.close()
-    batches = reader.progress.get(query)
+    batches = read_progress(settings).progress.get(query)
     return batches[-1] if batches else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,17 +26,9 @@ def broker_holds(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a broker hold these heartbeats, beside processes started at that time."""
 
     def hold(*sent: Heartbeat, started_at: datetime) -> None:
-        class Reader:
-            heartbeats = {heartbeat.part: heartbeat for heartbeat in sent}
-
-            def __init__(self, settings: Settings, *, tail: int) -> None: ...
-
-            def catch_up(self) -> None: ...
-
-            def close(self) -> None: ...
-
+        reader = SimpleNamespace(heartbeats={heartbeat.part: heartbeat for heartbeat in sent})
         running = {name: PartState(name, "RUNNING", 1, started_at.timestamp(), "") for name in ("stream", "loader")}
-        monkeypatch.setattr(health, "ProgressReader", Reader)
+        monkeypatch.setattr(health, "read_progress", lambda settings, *, tail: reader)
         monkeypatch.setattr(health.supervisor, "states", lambda settings: running)
 
     return hold
