@@ -128,7 +128,7 @@ def route(start: Place, end: Place) -> dict[str, Any]:
     if x2 < x1:
         return {"source_endpoint": "180deg", "target_endpoint": "90deg", **_bent(start, end, [(x1, y2)])}
     sides = {"source_endpoint": "90deg", "target_endpoint": "270deg"}
-    if x2 - x1 > 2 * COLUMN and y1 != y2:
+    if x2 - x1 > COLUMN and y1 != y2:
         lane = y1 + (ROW if y2 > y1 else -ROW) / 2
         out, back = x1 + COLUMN / 2, x2 - COLUMN / 2
         return {**sides, **_bent(start, end, [(out, y1), (out, lane), (back, lane), (back, y2)])}

@@ -100,3 +100,13 @@ def test_a_bent_edge_has_its_control_points_at_the_right_distance() -> None:
     assert bent["control_point_weights"] == [0.25, 0.75]
     assert bent["control_point_distances"] == [-35.36, 35.36]
     assert "curve_style" not in canvas.route((0, 0), (100, 0))
+
+
+def test_an_edge_that_passes_a_column_runs_between_two_rows() -> None:
+    """All of its middle control points are in the lane: half a row below the start, in the column that it passes."""
+    start, end = (0.0, 0.0), (2.0 * canvas.COLUMN, float(canvas.ROW))
+    bent = canvas.route(start, end)
+    expected = canvas._bent(start, end, [(canvas.COLUMN / 2, 0), (canvas.COLUMN / 2, canvas.ROW / 2),
+        (1.5 * canvas.COLUMN, canvas.ROW / 2), (1.5 * canvas.COLUMN, canvas.ROW)])  # fmt: skip
+    assert bent["control_point_distances"] == expected["control_point_distances"]
+    assert bent["control_point_weights"] == expected["control_point_weights"]
