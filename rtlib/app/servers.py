@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import requests
@@ -65,12 +66,16 @@ def serve_lab(settings: Settings, *, browser: bool) -> None:
     from jupyter_core.paths import jupyter_runtime_dir
 
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={notebooks()}"]
-    with interrupt_on_signal():
+    with interrupt_on_signal(), TemporaryDirectory(prefix="rtlib-", dir=voila.kernel_root()) as short:  # mode 0700
         command += [] if browser else ["--no-browser"]
         # Jupyter refuses to run as root, the usual user of a container; it listens on loopback only, with a token.
         command += ["--allow-root"] if os.geteuid() == 0 else []
-        command += voila.kernel_sockets(Path(jupyter_runtime_dir()))
-        server = subprocess.Popen(command, cwd=notebooks(), env=_environment(settings))
+        # Jupyter's own folder is below the home folder, whose name may be too long for the path of a socket.
+        default = Path(jupyter_runtime_dir())
+        runtime = default if voila.sockets_fit(default) else Path(short)
+        command += voila.kernel_sockets(runtime)
+        environment = {**_environment(settings), "JUPYTER_RUNTIME_DIR": str(runtime)}
+        server = subprocess.Popen(command, cwd=notebooks(), env=environment)
         try:
             server.wait()
         except KeyboardInterrupt:

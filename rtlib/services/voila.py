@@ -44,8 +44,10 @@ def command(notebook: Path, *, port: int, closed: bool = False, cull_seconds: in
             The token is never on the command line, which every user of the machine can read.
         cull_seconds: How long a kernel survives after its page was closed, in seconds.
     """
+    root = kernel_root()
     options = {
         "Voila.ip": "127.0.0.1",
+        "Voila.connection_dir_root": str(root),
         "Voila.log_level": "ERROR",  # includes tracebacks of a notebook, which a developer sees here
         "VoilaConfiguration.template": TEMPLATE,
         "VoilaConfiguration.allow_template_override": "NO",
@@ -59,7 +61,7 @@ def command(notebook: Path, *, port: int, closed: bool = False, cull_seconds: in
     return [
         *(sys.executable, "-W", "ignore", "-m", "voila", str(notebook), f"--port={port}", "--no-browser"),
         *(["--token"] if closed else []),
-        *kernel_sockets(Path(tempfile.gettempdir()) / VOILA_FOLDER),
+        *kernel_sockets(root / VOILA_FOLDER),
         *(f"--{name}={value}" for name, value in options.items()),
         *(f"--MappingKernelManager.untracked_message_types={kind}" for kind in UNTRACKED_MESSAGES),
     ]
@@ -74,8 +76,21 @@ def kernel_sockets(folder: Path) -> list[str]:
     Args:
         folder: Where the server keeps its kernels' connection files.
     """
-    fits = os.name == "posix" and len(os.fsencode(folder / KERNEL_SOCKET)) <= SOCKET_PATH_LIMIT
-    return ["--KernelManager.transport=ipc"] if fits else []
+    return ["--KernelManager.transport=ipc"] if os.name == "posix" and sockets_fit(folder) else []
+
+
+def sockets_fit(folder: Path) -> bool:
+    """Whether the path of a kernel's socket in this folder is short enough for the system."""
+    return len(os.fsencode(folder / KERNEL_SOCKET)) <= SOCKET_PATH_LIMIT
+
+
+def kernel_root() -> Path:
+    """Where to make a private folder for kernels: the temporary folder, or ``/tmp`` if sockets there do not fit.
+
+    On macOS the temporary folder's path alone takes half of what a socket's path may have.
+    """
+    root, short = Path(tempfile.gettempdir()), Path("/tmp")
+    return short if not sockets_fit(root / VOILA_FOLDER) and short.is_dir() else root
 
 
 def write_config(folder: Path, *, token: SecretStr, host: str | None) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -334,24 +335,27 @@ def test_a_kernel_listens_on_no_port_that_other_users_can_read(owner: BrowserCon
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, int]]:
-    """JupyterLab as ``rtlib lab`` starts it: its address, its token, and its process."""
+    """JupyterLab as ``rtlib lab`` starts it: its address, its token, and its process.
+
+    Its runtime folder has a name too long for sockets, as below a long home folder, so its kernels use a short one.
+    """
     folder = tmp_path_factory.mktemp("lab")
-    runtime = folder / "run"
-    variables = {**environment(folder), "JUPYTER_RUNTIME_DIR": str(runtime), "RTLIB_HOME": str(folder / "home")}
-    with (folder / "lab.log").open("w") as out:
+    long = {"JUPYTER_RUNTIME_DIR": str(folder / ("runtime-" * 12)), "RTLIB_HOME": str(folder / "home")}
+    with (folder / "lab.log").open("w") as out, TemporaryDirectory(dir="/tmp") as short:
+        variables = {**environment(folder), **long, "TMPDIR": short}
         command = [sys.executable, "-m", "rtlib", "lab", "--no-browser"]
         process = subprocess.Popen(command, stdout=out, stderr=out, env=variables)
 
-    @retry(retry=retry_if_result(lambda files: not files), wait=wait_fixed(0.2), stop=stop_after_delay(90))
-    def started() -> list[Path]:
-        return list(runtime.glob("jpserver-*.json"))
+        @retry(retry=retry_if_result(lambda files: not files), wait=wait_fixed(0.2), stop=stop_after_delay(90))
+        def started() -> list[Path]:
+            return list(Path(short).glob("rtlib-*/jpserver-*.json"))
 
-    try:
-        server = json.loads(started()[0].read_text())
-        yield server["url"].rstrip("/"), server["token"], process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+        try:
+            server = json.loads(started()[0].read_text())
+            yield server["url"].rstrip("/"), server["token"], process.pid
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def command_lines(pid: int) -> dict[psutil.Process, list[str]]:

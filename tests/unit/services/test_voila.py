@@ -91,6 +91,15 @@ def test_kernels_use_sockets_if_their_paths_fit(tmp_path: Path) -> None:
     assert voila.kernel_sockets(tmp_path / ("a" * 100)) == []
 
 
+def test_kernels_move_to_a_short_folder_if_the_temporary_one_is_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / ("a" * 100)))
+    command = voila.command(Path("app.ipynb"), port=1)
+    assert "--Voila.connection_dir_root=/tmp" in command
+    assert "--KernelManager.transport=ipc" in command
+
+
 @pytest.mark.parametrize("release", ["6.8.0-generic", "5.15.167.4-microsoft-standard-WSL2"])
 def test_a_browser_is_opened_with_a_private_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str) -> None:
     opened: list[str] = []
