@@ -97,19 +97,17 @@ def _doors(settings: Settings) -> Iterator[Check]:
         except requests.RequestException:
             yield Check(f"door {name}", None, "not running, or running elsewhere")
             continue
-        accepted = [f"{kind} ({answer.status_code})" for kind, answer in answers.items() if not _refuses(answer)]
+        accepted = [
+            f"{kind} ({answer.status_code})"
+            for kind, answer in answers.items()
+            if answer.status_code not in REFUSED_STATUS
+        ]
         if accepted:
             yield Check(
                 f"door {name}", False, f"accepts a request {_shortened(accepted)}", "report it: docs/security.md"
             )
         else:
             yield Check(f"door {name}", True, f"refuses a request {', '.join(answers)}")
-
-
-def _refuses(answer: requests.Response) -> bool:
-    """True for a refusal and for a redirect to the sign-in page, the app's answer."""
-    to_sign_in = answer.status_code == 302 and "/login" in answer.headers.get("Location", "")
-    return answer.status_code in REFUSED_STATUS or to_sign_in
 
 
 def _broker(settings: Settings) -> Check:

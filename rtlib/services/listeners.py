@@ -46,7 +46,10 @@ LISTENERS = (
     Listener("warehouse", "HTTP", "the parts, lessons, dbt", "403", "403", "a sign-in with the secret `warehouse`"),
     Listener("receiver", "HTTP", "`alerts`, the owner's browser", "403", "403",
              "to send: the secret `receiver` in the path; to read: a key made of it, in the path, cookie or header"),
-    Listener("app", "HTTP", "the owner's browser", "403", "403", "a token made at each start, then a cookie"),
+    Listener(
+        "app", "HTTP", "the owner's browser", "403", "403",
+        "a token made at each start, then a cookie; without them 401 and the way to the sign-in page",
+    ),
     Listener("lab", "HTTP", "the owner's browser", "403", "403 or 404", "a token that Jupyter makes, then a cookie"),
     Listener("kernels of app and lab", "ZeroMQ on unix sockets; on ports where a socket's path would be too long",
              "the app's or lab's server", NONE, NONE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -12,12 +13,14 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from tornado.web import HTTPError
 
 TOKEN = re.compile(r"""token=[^&\s'"]*""")
+# A browser goes on to the sign-in page; whatever is not a browser gets the refusal.
+REFUSAL = '<!doctype html><meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Sign in</a>'
 
 
 class AppSignIn(IdentityProvider):
-    """Redirects the first visit to the same page without its token.
+    """Redirects the first visit to the same page without its token; answers 401 to a visit without a valid token.
 
-    Otherwise the token would stay in the address bar, the history, and the environment of the visitor's kernel.
+    With the token, it would stay in the address bar, the history, and the environment of the visitor's kernel.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -44,7 +47,20 @@ class AppSignIn(IdentityProvider):
         user = await self._get_user(handler)
         if user and request.method == "GET" and "token" in request.query_arguments:
             handler.redirect(without_token(request.uri))
+        elif not user and request.method == "GET" and is_page(request.path):
+            handler.set_status(401)
+            handler.finish(refusal(handler.get_login_url(), request.uri))
         return user
+
+
+def is_page(path: str) -> bool:
+    """True for the pages that Voilà shows; other addresses refuse a stranger on their own."""
+    return path == "/" or path.startswith("/voila/render")
+
+
+def refusal(login: str, address: str) -> str:
+    """The page for a visitor without a valid token: it leads to the sign-in page, and from there to the address."""
+    return REFUSAL.format(address=escape(f"{login}?{urlencode({'next': without_token(address)})}"))
 
 
 def without_tokens(record: logging.LogRecord) -> bool:

@@ -309,7 +309,9 @@ def test_the_cookies_of_the_app_and_of_the_cards_have_names_of_their_own(owner: 
     [
         ("/api/kernels/{kernel}", {}, 403),
         ("/voila/files/picture.svg", {}, 403),
-        ("/?token=another", {}, 302),  # to the page where a person types the token
+        ("/", {}, 401),
+        ("/?token=another", {}, 401),
+        ("/voila/render/app.ipynb", {}, 401),
         ("/?token={token}", {"Host": EVIL}, 403),
         ("/?token={token}", {"Origin": "http://127.0.0.1:1"}, 403),
         ("/?token={token}", {"Origin": "null"}, 403),
@@ -324,6 +326,15 @@ def test_the_app_answers_only_its_owner(
     answer = requests.get(url, headers=headers, timeout=10, allow_redirects=False)
     assert answer.status_code == status
     assert app.kernels() == before
+
+
+def test_a_person_without_the_token_is_led_to_the_sign_in_page(owner: BrowserContext, app: App) -> None:
+    assert owner.browser
+    with owner.browser.new_context() as stranger:
+        page = stranger.new_page()
+        page.goto(f"{app.url}/?node=kafka&token=wrong")
+        page.wait_for_url("**/login?next=%2F%3Fnode%3Dkafka")
+        page.locator("input[type=password]").wait_for()
 
 
 def test_a_kernel_listens_on_no_port_that_other_users_can_read(owner: BrowserContext, app: App) -> None:
