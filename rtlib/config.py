@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     future_seconds: int = Field(60, ge=1, description="an event further ahead of Kafka's clock than this is rejected")
     trigger: Literal["real-time", "micro-batch"] = Field("real-time", description="how the kpis query runs")
     real_time_interval_seconds: int = Field(15, ge=5, description="checkpoint interval of real-time mode")
-    archive_interval_seconds: float = Field(2.0, gt=0, description="micro-batch interval of the archive query")
+    archive_interval_seconds: float = Field(4.0, gt=0, description="micro-batch interval of the archive query")
     spark_master: SparkMaster = Field("local[12]", description="where Spark runs")
 
     kafka_port: Port | None = Field(None, description="local Kafka's port; unset means the usual one or a free one")

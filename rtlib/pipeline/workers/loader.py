@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 log = logging.getLogger(__name__)
-# Under load a newer record of the same key soon supersedes most records. The more records a poll returned, the longer
-# the loader pauses, so that a single MERGE serves several polls and the machine is left to the queries.
-MAX_PAUSE_SECONDS, RECORDS_PER_PAUSE_SECOND = 1.0, 2_000
+# A newer record of the same key soon supersedes most records, and a MERGE costs the same for one as for a hundred.
+# So the loader pauses after each poll, longer the more records it returned: a single MERGE serves several polls, and
+# the machine is left to the queries.
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS, RECORDS_PER_PAUSE_SECOND = 0.25, 1.0, 2_000
 POLL_SECONDS = 0.1
 MAX_RECORDS = 40_000  # in a poll: the records of several seconds; less, and a pause would let the loader fall behind
-MIN_BYTES, MAX_WAIT_MS = 64 * 1024, 20  # of a fetch: the broker answers once it has the bytes, or after the time
+MIN_BYTES, MAX_WAIT_MS = 64 * 1024, 100  # of a fetch: the broker answers once it has the bytes, or after the time
 
 
 def run_loader(settings: Settings, stop: threading.Event) -> None:
@@ -43,13 +44,18 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             count = loader.step()
-            stop.wait(min(MAX_PAUSE_SECONDS, count / RECORDS_PER_PAUSE_SECOND))
+            stop.wait(pause_after(count))
             if heartbeat.due():
                 numbers = loader.numbers()
                 heartbeat.emit(f"{numbers['lag']:,} KPI records behind{loader.refused.summary}", numbers)
     finally:
         heartbeat.close()
         loader.close()
+
+
+def pause_after(records: int) -> float:
+    """Seconds to wait after a poll of this size."""
+    return min(MAX_PAUSE_SECONDS, max(MIN_PAUSE_SECONDS, records / RECORDS_PER_PAUSE_SECOND))
 
 
 class Loader:
