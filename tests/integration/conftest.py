@@ -9,7 +9,7 @@ import pytest
 from rtlib.config import Settings
 from support.stack import Stack, running_stack
 
-RATE = 50  # events a second, so that windows and rejections fill within seconds
+RATE = 20  # events a second: windows and rejections fill within seconds, and the machine is left to the tests
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,16 +36,15 @@ def test_the_kafka_lesson_can_run_again_and_leaves_no_topic_or_subject(
 ) -> None:
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))  # the kernel inherits it
     before = topics(settings), subjects(settings)
-    for orders in (9, 30):
-        done = papermill.execute_notebook(
-            FOLDER / "01_kafka.ipynb", tmp_path / "done.ipynb", parameters={"orders": orders}, kernel_name="python3",
-            cwd=tmp_path, progress_bar=False, execution_timeout=180,
-        )  # fmt: skip
-        text = printed(done)
-        assert text.count(f"{orders + 1} (no guess yet)") == 2  # read by the second group, and by the replay
-        assert "refused {'site': 'oakland'} 'order' is a required property" in text
-        assert 'order: type was "integer" and would be "string"' in text
-        assert "the same bytes" in text
+    done = papermill.execute_notebook(
+        FOLDER / "01_kafka.ipynb", tmp_path / "done.ipynb", parameters={"orders": 9}, kernel_name="python3",
+        cwd=tmp_path, progress_bar=False, execution_timeout=180,
+    )  # fmt: skip
+    text = printed(done)
+    assert text.count("10 (no guess yet)") == 2  # read by the second group, and by the replay
+    assert "refused {'site': 'oakland'} 'order' is a required property" in text
+    assert 'order: type was "integer" and would be "string"' in text
+    assert "the same bytes" in text
     assert (topics(settings), subjects(settings)) == before
 
 
