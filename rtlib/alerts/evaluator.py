@@ -12,7 +12,6 @@ from rtlib.domains import ALL_SITES
 from rtlib.records import Kpi
 
 GRACE = timedelta(seconds=5)  # events arrive a few seconds out of order; later ones change no alert
-EVERYWHERE = ALL_SITES  # the site of a measure of the whole domain
 UNMEASURED = "unmeasured_since"  # in the evidence of an alert that ended because its values stopped
 
 
@@ -82,8 +81,8 @@ class RuleEvaluator:
         alerts: list[Alert] = []
         for end in sorted(end for end in self._waiting if end + GRACE <= now):
             rows = self._waiting.pop(end)
-            self._sites |= rows.keys() - {EVERYWHERE}
-            for site in sorted(self._sites - {EVERYWHERE}):
+            self._sites |= rows.keys() - {ALL_SITES}
+            for site in sorted(self._sites - {ALL_SITES}):
                 alerts += self._window(site, end, rows.get(site))
             self.memory.until = end
         return alerts
@@ -100,7 +99,7 @@ class RuleEvaluator:
             evidence: The data behind the value.
         """
         rules = [rule for rule in self._rules if rule.measure == measure]
-        steps = [self._step(rule, EVERYWHERE, at, value, evidence) for rule in rules]
+        steps = [self._step(rule, ALL_SITES, at, value, evidence) for rule in rules]
         return [alert for alert in steps if alert]
 
     def _window(self, site: str, end: datetime, row: Kpi | None) -> list[Alert]:

@@ -21,7 +21,7 @@ from rtlib.errors import RtlibError
 
 log = logging.getLogger(__name__)
 MAX_ROWS = 60_000  # some 30 MB of usual events
-BATCH_BYTES = {"laptop": 128 * 1024 * 1024, "small": 64 * 1024 * 1024}
+BATCH_BYTES = {"laptop": 128 * 1024 * 1024, "small": 32 * 1024 * 1024}
 STEP = 4  # the limit shrinks by this factor: each change restarts the query
 MIN_ROWS = 14
 LOOK_SECONDS = 1.0
