@@ -38,9 +38,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def place_in_group(item: pytest.Item) -> int:
-    """-1 for tests that need a stack as it was started, 1 for those that end it."""
+    """Below 0 for tests that need a stack as it was started, above for those that leave forged records or end it."""
     marker = item.get_closest_marker("stack_order")
-    return {"fresh": -1, "ends": 1}[marker.args[0]] if marker else 0
+    return {"fresh": -1, "forges": 1, "ends": 2}[marker.args[0]] if marker else 0
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -37,7 +37,8 @@ from rtlib.streaming.queries import HEAD_BYTES
 from support import hostile
 from support.stack import Stack, ask, until
 
-pytestmark = pytest.mark.integration
+# A KPI record that no lesson can parse stays in its topic.
+pytestmark = [pytest.mark.integration, pytest.mark.stack_order("forges")]
 
 
 def a_good_event(settings: Settings) -> dict[str, Any]:
