@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
-DRIVER_MEMORY = {"laptop": "1g", "small": "384m"}
+DRIVER_MEMORY = {"laptop": "1g", "small": "512m"}
 # Java optimises code that ran often, on the cores that the whole stack shares. With its default thresholds that takes
 # half a core for minutes, mostly for code that plans a query once; with twenty times these, only code that runs for
 # each event is optimised.
