@@ -134,6 +134,7 @@ def start_archive(
     *,
     apply: Callable[[ArchiveBatch], None],
     schema_ids: Collection[int] | None = None,
+    catching_up: bool = False,
 ) -> StreamingQuery:
     """Start the archive query: every record, validated, handed over batch by batch.
 
@@ -143,11 +144,14 @@ def start_archive(
         settings: The interval and the checkpoint folder.
         apply: Writes a batch to the warehouse; must skip a batch that it has applied before.
         schema_ids: The schema ids allowed in a record's frame; None allows all.
+        catching_up: Start each batch as soon as the batch before it has ended, instead of at the interval.
 
     Raises:
         CheckpointTorn: Its checkpoint is damaged beyond repair.
     """
     from pyspark.sql import functions as F
+
+    interval = 0 if catching_up else settings.archive_interval_seconds
 
     def hand_over(batch: DataFrame, batch_id: int) -> None:
         rows = batch.toPandas()
@@ -167,7 +171,7 @@ def start_archive(
         .writeStream.queryName(ARCHIVE)
         .foreachBatch(hand_over)
         .option("checkpointLocation", checkpoint(settings, ARCHIVE))
-        .trigger(processingTime=f"{settings.archive_interval_seconds} seconds")
+        .trigger(processingTime=f"{interval} seconds")
         .start()
     )
 

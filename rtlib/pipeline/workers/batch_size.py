@@ -22,7 +22,7 @@ from rtlib.errors import RtlibError
 log = logging.getLogger(__name__)
 MAX_ROWS = 60_000  # some 30 MB of usual events
 BATCH_BYTES = {"laptop": 128 * 1024 * 1024, "small": 32 * 1024 * 1024}
-STEP = 4  # the limit shrinks by this factor: each change restarts the query
+STEP = 2  # the limit shrinks by this factor: each change restarts the query
 MIN_ROWS = 14
 LOOK_SECONDS = 1.0
 SAMPLES = 600
@@ -59,6 +59,11 @@ class BatchSize:
         self.rows = MAX_ROWS
         self._sample()
         self.rows = self._fitting()
+
+    @property
+    def is_reduced(self) -> bool:
+        """True while large records are waiting, which take many batches."""
+        return self.rows < MAX_ROWS
 
     def begin(self) -> None:
         """Mark the begin of a batch: the query does not restart before the batch has ended."""

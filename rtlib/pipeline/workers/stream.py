@@ -77,7 +77,12 @@ class Application:
     def _start_archive(self) -> StreamingQuery:
         source = queries.records(self._spark, self._settings, kafka=self._kafka, per_trigger=self._size.rows)
         return queries.start_archive(
-            source, self._domain, self._settings, apply=self._archive, schema_ids=self._schemas.known
+            source,
+            self._domain,
+            self._settings,
+            apply=self._archive,
+            schema_ids=self._schemas.known,
+            catching_up=self._size.is_reduced,
         )
 
     def _archive(self, batch: queries.ArchiveBatch) -> None:

@@ -66,8 +66,10 @@ def test_a_sudden_flood_of_large_records_makes_batches_small_until_it_is_archive
     topic.add(10_000, USUAL)
     size = sized(topic, tmp_path)
     size.end({"0": 10_000})
+    assert not size.is_reduced
     topic.add(400, LARGE)
     assert size.changed()
+    assert size.is_reduced
     assert 1 < size.rows * LARGE <= MAX_BYTES
     assert not size.changed()
     size.end({"0": 10_390})
