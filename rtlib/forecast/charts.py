@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtlib.forecast.grid import Grid, Numbers, moments
+from rtlib.forecast.grid import Grid, Numbers
+from rtlib.forecast.instants import Instants
 from rtlib.forecast.intervals import LEVELS
 from rtlib.forecast.run import ForecastResult
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
 INK, BLUE, ORANGE, PALE = "#333333", "#0072B2", "#D55E00", "rgba(0, 114, 178, 0.18)"
@@ -47,11 +49,12 @@ def backtest_chart(result: ForecastResult, model: str, index: int) -> go.Figure:
     """A model's forecast at one origin with its 80 % interval, and the values that followed."""
     backtest = result.backtest
     days = result.grid.days[backtest.origins[index] :][: backtest.horizon]
-    ds = moments(days, result.grid.slots)
-    figure = _fan(result.grid, ds, backtest.points[model][index], backtest.bands(model)[index])
+    at = result.grid.instants(days)
+    figure = _fan(result.grid, at, backtest.points[model][index], backtest.bands(model)[index])
     figure.add_scatter(
-        x=ds, y=backtest.actual[index].ravel(), mode="markers", marker={"color": ORANGE, "size": 5}, name="actual"
-    )
+        x=_local(result.grid, at), y=at.of(backtest.actual[index]), mode="markers",
+        marker={"color": ORANGE, "size": 5}, name="actual",
+    )  # fmt: skip
     return figure.update_layout(**LAYOUT, title=f"{model}, forecast of {days[0]:%A %d %B %Y}")
 
 
@@ -59,23 +62,32 @@ def future_chart(result: ForecastResult, *, model: str = "") -> go.Figure:
     """The last two weeks and the days to come, by a model or by the champion."""
     grid, name = result.grid, model or result.champion
     recent = slice(-14, None)
-    figure = _fan(grid, moments(result.days, grid.slots), result.points[name], result.bands[name])
+    figure = _fan(grid, grid.instants(result.days), result.points[name], result.bands[name])
+    past = grid.instants(grid.days[recent])
     figure.add_scatter(
-        x=moments(grid.days[recent], grid.slots), y=grid.values[recent].ravel(), line={"color": INK, "width": 1},
-        name="known",
-    )  # fmt: skip
+        x=_local(grid, past), y=past.of(grid.values[recent]), line={"color": INK, "width": 1}, name="known"
+    )
     return figure.update_layout(**LAYOUT, title=f"{grid.unique_id}, forecast by {name}")
 
 
-def _fan(grid: Grid, ds: object, points: Numbers, bands: Numbers) -> go.Figure:
+def _fan(grid: Grid, at: Instants, points: Numbers, bands: Numbers) -> go.Figure:
     import plotly.graph_objects as go
 
-    low, high = (bands[..., int(np.argmin(np.abs(LEVELS - level)))].ravel() for level in (0.1, 0.9))
+    ds = _local(grid, at)
+    low, high = (at.of(bands[..., int(np.argmin(np.abs(LEVELS - level)))]) for level in (0.1, 0.9))
     figure = go.Figure()
     figure.add_scatter(x=ds, y=high, line={"width": 0}, showlegend=False, hoverinfo="skip")
     figure.add_scatter(x=ds, y=low, line={"width": 0}, fill="tonexty", fillcolor=PALE, name="80 % interval")
-    figure.add_scatter(x=ds, y=points.ravel(), line={"color": BLUE, "width": 2}, name="forecast")
+    figure.add_scatter(x=ds, y=at.of(points), line={"color": BLUE, "width": 2}, name="forecast")
+    figure.update_xaxes(title=f"time in {grid.time_zone}" if grid.time_zone else None)
     return figure.update_yaxes(title=f"count in {grid.interval_minutes} minutes", rangemode="tozero")
+
+
+def _local(grid: Grid, at: Instants) -> pd.DatetimeIndex:
+    """The moments as the clock of the series shows them: a chart has no time zones."""
+    if not grid.time_zone:
+        return at.moments
+    return at.moments.tz_localize("UTC").tz_convert(grid.time_zone).tz_localize(None)
 
 
 def _clock(grid: Grid) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtlib.errors import ConfigError
+from rtlib.forecast.instants import Instants, instants
 from rtlib.forecast.table import checked
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ MOST_CELLS = 20_000_000  # days × slots of a series; 160 MB
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """The past of one series.
+    """The past of one series, by the days and slots of its own clock.
+
+    When the clock goes forward, the skipped slots of that day are missing. When it goes back, the cell of a repeated
+    slot holds the mean of its two counts; the sum would look like a rush hour. So a row is a day of 24 hours, whatever
+    the clock did, and ``instants`` returns to the moments.
 
     Attributes:
         unique_id: Name of the series.
@@ -34,6 +39,9 @@ class Grid:
         values: Counts, one row for each day and one column for each slot; NaN if missing.
         holidays: Holidays on which the series is open, past and to come, with the share of the series that has the
             holiday: 1, or less for the sum of sites in several countries.
+        time_zone: IANA name of the time zone of the days; None if the moments have none, which counts as UTC.
+        phase: Minutes after a multiple of the interval at which intervals begin in UTC, for a series in even steps that
+            the local clock does not show as multiples of the interval before and after a change; otherwise None.
     """
 
     unique_id: str
@@ -42,10 +50,18 @@ class Grid:
     days: tuple[date, ...]
     values: Numbers
     holidays: Mapping[date, float] = field(default_factory=dict)
+    time_zone: str | None = None
+    phase: int | None = None
 
     def until(self, days: int) -> Grid:
         """The grid as it was known after ``days`` days."""
         return replace(self, days=self.days[:days], values=self.values[:days])
+
+    def instants(self, days: Sequence[date]) -> Instants:
+        """The moments at which the slots of these days begin: past days, or those that are forecast."""
+        return instants(
+            days, self.slots, interval_minutes=self.interval_minutes, time_zone=self.time_zone, phase=self.phase
+        )
 
     def filled(self) -> Numbers:
         """The values, with missing values estimated by the mean of the slot at the level of the day."""
@@ -83,15 +99,16 @@ def grids(
         (14, 24)
 
     Args:
-        frame: Columns ``unique_id``, ``ds`` (begin of an interval: a moment without a time zone, or with a time zone,
-            which is converted to UTC; or text in ISO 8601) and ``y`` (0 or more).
+        frame: Columns ``unique_id``, ``ds`` (begin of an interval on the clock of its time zone; a moment without a
+            time zone counts as UTC; or text in ISO 8601) and ``y`` (0 or more). A series whose moments have several
+            time zones is laid out in UTC.
         interval_minutes: Length of an interval; divides a day.
         holidays: Holidays by ``unique_id``, past and to come, each with the share of the series that has it.
 
     Raises:
         ConfigError: A column is missing, a row has no series, a series has no value, two rows describe the same
-            interval, a value is negative or not a number, a moment does not begin an interval or has an impossible
-            year, or a series is too short, too large or has a gap of more than a year.
+            interval, a value is negative or not a number, a moment does not begin an interval, has an impossible year
+            or a time zone without a name, or a series is too short, too large or has a gap of more than a year.
     """
     rows = checked(frame, interval_minutes)
     made = (_grid(str(name), part, interval_minutes) for name, part in rows.groupby("unique_id", sort=True))
@@ -100,9 +117,19 @@ def grids(
 
 def _grid(name: str, rows: pd.DataFrame, interval_minutes: int) -> Grid:
     _check_extent(name, sorted(rows["day"].unique()), rows["slot"].nunique())
-    table = rows.pivot(index="day", columns="slot", values="y").sort_index()
+    cells = rows.groupby(["day", "slot"], as_index=False)["y"].mean()
+    table = cells.pivot(index="day", columns="slot", values="y").sort_index()
     slots, days = tuple(int(slot) for slot in table.columns), tuple(table.index)
-    return Grid(name, interval_minutes, slots, days, table.to_numpy(dtype=float))
+    time_zone, phase = rows["time_zone"].iloc[0], rows["phase"].iloc[0]
+    return Grid(
+        name,
+        interval_minutes,
+        slots,
+        days,
+        table.to_numpy(dtype=float),
+        time_zone=time_zone,
+        phase=None if np.isnan(phase) else int(phase),
+    )
 
 
 def _check_extent(name: str, days: Sequence[date], slots: int) -> None:
@@ -122,11 +149,3 @@ def _check_extent(name: str, days: Sequence[date], slots: int) -> None:
             f"series {name!r} has no value between {before} and {after}",
             cure="correct the years, or leave out the rows before the gap",
         )
-
-
-def moments(days: Sequence[date], slots: Sequence[int]) -> pd.DatetimeIndex:
-    """Begin of each slot of each day, day by day."""
-    import pandas as pd
-
-    starts = np.array(days, dtype="datetime64[m]")[:, None] + np.array(slots)[None, :]
-    return pd.DatetimeIndex(starts.ravel().astype("datetime64[us]"))

@@ -16,7 +16,7 @@ from rtlib.errors import ConfigError
 from rtlib.forecast.backtest import Backtest, default_origins, ensemble, predict_at
 from rtlib.forecast.base import Model
 from rtlib.forecast.champion import choose, explain
-from rtlib.forecast.grid import Grid, Numbers, moments
+from rtlib.forecast.grid import Grid, Numbers
 from rtlib.forecast.intervals import LEVELS, quantiles
 from rtlib.forecast.metrics import Score
 from rtlib.forecast.models import ENSEMBLE, MODELS
@@ -55,18 +55,24 @@ class ForecastResult:
     why: str
 
     def table(self) -> pd.DataFrame:
-        """One row for each model and slot: ``unique_id, ds, model, mean, is_champion``, and ``q05`` … ``q95``."""
+        """One row for each model and moment: ``unique_id, ds, model, mean, is_champion``, and ``q05`` … ``q95``.
+
+        ``ds`` has the time zone of the series. A slot that the clock skips has no row; a slot that it repeats has two.
+        """
         import pandas as pd
 
-        ds = moments(self.days, self.grid.slots)
+        at = self.grid.instants(self.days)
+        ds = at.moments
+        if self.grid.time_zone:
+            ds = ds.tz_localize("UTC").tz_convert(self.grid.time_zone)
         names = [f"q{round(100 * level):02d}" for level in LEVELS]
         parts = []
         for model, points in self.points.items():
-            part = pd.DataFrame(self.bands[model].reshape(len(ds), -1), columns=names)
+            part = pd.DataFrame(at.of(self.bands[model]), columns=names)
             part.insert(0, "unique_id", self.grid.unique_id)
             part.insert(1, "ds", ds)
             part.insert(2, "model", model)
-            part.insert(3, "mean", points.ravel())
+            part.insert(3, "mean", at.of(points))
             part.insert(4, "is_champion", model == self.champion)
             parts.append(part)
         return pd.concat(parts, ignore_index=True)

@@ -6,6 +6,7 @@ missing ``y``, which means that nothing was counted; a series without any value 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtlib.errors import ConfigError
+from rtlib.forecast.clock import zone_name
+from rtlib.forecast.layout import laid_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +35,8 @@ def checked(frame: Any, interval_minutes: Any) -> pd.DataFrame:
         interval_minutes: Length of an interval.
 
     Returns:
-        The rows with a value: ``unique_id`` as text, ``ds`` in UTC without a time zone, ``y``, ``day`` and ``slot``.
+        The rows with a value: ``unique_id`` as text, ``ds`` in UTC without a time zone, ``y``, and the columns of
+        ``laid_out``.
 
     Raises:
         ConfigError: A row cannot be used; with its series, its value and the cure.
@@ -40,7 +44,10 @@ def checked(frame: Any, interval_minutes: Any) -> pd.DataFrame:
     import pandas as pd
 
     _check_form(frame, interval_minutes)
-    rows = pd.DataFrame({"unique_id": _names(frame), "ds": _moments(frame), "y": _counts(frame)}).reset_index(drop=True)
+    names = _names(frame)
+    moments, zones = _moments(frame)
+    rows = pd.DataFrame({"unique_id": names, "ds": moments, "y": _counts(frame), "time_zone": zones})
+    rows = rows.reset_index(drop=True)
     years = rows["ds"].dt.year
     far = ~years.between(YEARS[0], YEARS[-1])
     _refuse(rows, far, f"is not between {YEARS[0]} and {YEARS[-1]}", "correct the year, or leave the row out")
@@ -49,10 +56,10 @@ def checked(frame: Any, interval_minutes: Any) -> pd.DataFrame:
     _refuse(rows, rows.duplicated(["unique_id", "ds"]), "is there twice", "add up the rows of an interval first")
     _refuse(rows, ~np.isfinite(rows["y"]) | (rows["y"] < 0), "is negative or infinite", "counts are 0 or more")
     _refuse(rows, rows["y"] > MOST, "is too large for a count", f"counts are at most {MOST:g}")
-    minutes = (rows["ds"] - rows["ds"].dt.normalize()) / pd.Timedelta(minutes=1)
-    off = minutes % interval_minutes != 0
-    _refuse(rows, off, f"does not begin an interval of {interval_minutes} minutes", "round ds down to its interval")
-    return rows.assign(day=rows["ds"].dt.date, slot=minutes.astype(int))
+    rows = laid_out(rows, interval_minutes)
+    off = f"does not begin an interval of {interval_minutes} minutes"
+    _refuse(rows, ~rows["begins"], off, "round ds down to its interval")
+    return rows
 
 
 def _check_form(frame: Any, interval_minutes: Any) -> None:
@@ -102,21 +109,33 @@ def _counts(frame: pd.DataFrame) -> pd.Series:
     return pd.Series([np.nan if _is_missing(value) else float(value) for value in values], index=frame.index)
 
 
-def _moments(frame: pd.DataFrame) -> pd.Series:
-    """Moments in UTC without a time zone; text in ISO 8601 and dates are parsed, numbers are refused."""
+def _moments(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Moments in UTC without a time zone, and the name of the time zone of each, None without one.
+
+    Text in ISO 8601 and dates are parsed, numbers are refused.
+    """
     import pandas as pd
 
     ds = frame["ds"]
-    if not pd.api.types.is_datetime64_any_dtype(ds):
-        ds = pd.Series([_moment(frame, index, value) for index, value in enumerate(ds)], index=frame.index)
-        _refuse_mixture(frame, ds)
-        ds = pd.to_datetime(pd.Series([moment.isoformat() for moment in ds]), utc=True, format="ISO8601").set_axis(
-            frame.index
-        )
+    if pd.api.types.is_datetime64_any_dtype(ds):
+        zones = [zone_name(ds.dt.tz)] * len(ds)
+    else:
+        given = [_moment(frame, index, value) for index, value in enumerate(ds)]
+        _refuse_mixture(frame, given)
+        zones = _zone_names(given)
+        ds = pd.to_datetime(pd.Series([moment.isoformat() for moment in given]), utc=True, format="ISO8601")
+        ds = ds.set_axis(frame.index)
     if ds.isna().any():
         index = int(np.argmax(ds.isna()))
         raise ConfigError(f"{_where(frame, index)}: ds is missing", cure="give the moment, or leave the row out")
-    return ds.dt.tz_convert("UTC").dt.tz_localize(None) if ds.dt.tz is not None else ds
+    ds = ds.dt.tz_convert("UTC").dt.tz_localize(None) if ds.dt.tz is not None else ds
+    return ds, pd.Series(zones, index=frame.index, dtype=object)
+
+
+def _zone_names(moments: Sequence[pd.Timestamp]) -> list[str | None]:
+    places = {id(moment.tzinfo): moment.tzinfo for moment in moments}  # some time zones cannot be hashed
+    names = {key: zone_name(place) for key, place in places.items()}
+    return [names[id(moment.tzinfo)] for moment in moments]
 
 
 def _moment(frame: pd.DataFrame, index: int, value: object) -> Any:
@@ -137,13 +156,13 @@ def _moment(frame: pd.DataFrame, index: int, value: object) -> Any:
     return moment
 
 
-def _refuse_mixture(frame: pd.DataFrame, moments: pd.Series) -> None:
+def _refuse_mixture(frame: pd.DataFrame, moments: Sequence[pd.Timestamp]) -> None:
     """Several time zones are fine; a moment without a time zone among others with one is ambiguous."""
     naive = [moment.tzinfo is None for moment in moments]
     if any(naive) and not all(naive):
         index = naive.index(True)
         raise ConfigError(
-            f"{_where(frame, index)}: ds = {moments.iloc[index]} has no time zone, and others have one",
+            f"{_where(frame, index)}: ds = {moments[index]} has no time zone, and others have one",
             cure="give all of them a time zone (tz_localize), or none",
         )
 
@@ -162,7 +181,8 @@ def _refuse_empty_series(rows: pd.DataFrame) -> None:
 def _refuse(rows: pd.DataFrame, wrong: pd.Series, what: str, cure: str) -> None:
     if wrong.any():
         row = rows[wrong].iloc[0]
-        raise ConfigError(f"series {row['unique_id']!r}, {row['ds']}: y = {row['y']:g} {what}", cure=cure)
+        ds = row["ds"].tz_localize("UTC").tz_convert(row["time_zone"]) if row["time_zone"] else row["ds"]
+        raise ConfigError(f"series {row['unique_id']!r}, {ds}: y = {row['y']:g} {what}", cure=cure)
 
 
 def _is_missing(value: object) -> bool:

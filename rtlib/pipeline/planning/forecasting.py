@@ -12,7 +12,7 @@ import numpy as np
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.forecast import LEVELS, ForecastResult, forecast_all
-from rtlib.forecast.grid import Numbers, moments
+from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import TaskProgress
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import measured_load, series_of
@@ -58,7 +58,8 @@ def forecast(
 
 
 def _forecast_rows(result: ForecastResult, made_at: datetime) -> list[dict[str, Any]]:
-    starts = moments(result.days, result.grid.slots).to_pydatetime()
+    at = result.grid.instants(result.days)
+    starts = at.moments.to_pydatetime()
     return [
         {
             "site": result.grid.unique_id,
@@ -74,7 +75,7 @@ def _forecast_rows(result: ForecastResult, made_at: datetime) -> list[dict[str, 
             "is_champion": model == result.champion,
         }
         for model, points in result.points.items()
-        for start, mean, bands in zip(starts, points.ravel(), result.bands[model].reshape(len(starts), -1), strict=True)
+        for start, mean, bands in zip(starts, at.of(points), at.of(result.bands[model]), strict=True)
     ]
 
 

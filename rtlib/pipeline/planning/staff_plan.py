@@ -15,7 +15,7 @@ from rtlib.config import Settings
 from rtlib.domains import Domain, Staffing, load_domain
 from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS
-from rtlib.forecast.grid import moments
+from rtlib.forecast.instants import moments
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES
 from rtlib.staffing import (

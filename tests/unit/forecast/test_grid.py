@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rtlib.errors import ConfigError
 from rtlib.forecast import grids
 from rtlib.forecast.calendar import features
-from rtlib.forecast.grid import moments
+from rtlib.forecast.instants import moments
 from rtlib.forecast.profile import profiles
 from support.forecast_series import MONDAY, a_frame, a_grid
 
@@ -35,12 +35,6 @@ def test_the_order_of_rows_does_not_matter() -> None:
     frame = a_frame()
     shuffled = grids(frame.sample(frac=1, random_state=1), interval_minutes=30)[0]
     assert np.array_equal(shuffled.values, grids(frame, interval_minutes=30)[0].values)
-
-
-def test_moments_with_a_time_zone_are_converted_to_utc() -> None:
-    frame = a_frame()
-    frame["ds"] = frame["ds"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
-    assert grids(frame, interval_minutes=30)[0].days[0] == MONDAY
 
 
 def test_a_missing_interval_stays_missing_and_is_filled_at_the_level_of_its_day() -> None:
@@ -183,7 +177,7 @@ def test_input_that_pandas_would_drop_or_crash_on_is_refused_in_one_sentence(fra
         a_frame().assign(ds=lambda rows: rows["ds"].map(lambda at: at.isoformat())),
         a_frame().assign(ds=lambda rows: rows["ds"].astype(object)),
         a_frame().astype({"ds": "datetime64[s]"}),
-        a_frame().assign(ds=lambda rows: rows["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata")),
+        a_frame().assign(ds=lambda rows: rows["ds"].dt.tz_localize("UTC")),
         a_frame().assign(
             ds=lambda rows: [
                 at.tz_localize("UTC").tz_convert(("Asia/Tokyo", "UTC")[index % 2])
