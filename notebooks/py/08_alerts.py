@@ -110,11 +110,13 @@ import pandas as pd
 pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 
 # %% [markdown]
-# Two of these measures are not KPIs. `people_short` is the number of people that the staffing plan lacks in the next
-# two hours. `load_of_forecast` compares the load of the last half hour with the upper bound of its forecast. It has no
-# value until the live stream is more than a day old. Before that, the forecast is based on loaded history, which has
-# hundreds of times fewer events than the live stream, so every half hour would raise an alarm. An alert that compares
-# two different things is worse than no alert. But silence does not prove that all is well, so print its current value:
+# Two of these measures are not KPIs. `people_short` is the number of people by which the need, as now forecast, exceeds
+# the staffing plan in the next two hours. A gap that the plan accepted to save cost does not count: to call people for
+# it would undo the plan. `load_of_forecast` compares the load of the last half hour with the upper bound of its
+# forecast. It has no value until the live stream is more than a day old. Before that, the forecast is based on loaded
+# history, which has hundreds of times fewer events than the live stream, so every half hour would raise an alarm. An
+# alert that compares two different things is worse than no alert. But silence does not prove that all is well, so print
+# its current value:
 
 # %%
 from datetime import UTC, datetime

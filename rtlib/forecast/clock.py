@@ -40,7 +40,7 @@ class Clock:
         """The first moment (UTC) at which the clock shows this time; for a skipped time, the moment of the change."""
         period = np.searchsorted(self.changes + self.offsets[:-1], wall, side="right")
         begins = np.concatenate([[np.iinfo(np.int64).min], self.changes])
-        return np.maximum(wall - self.offsets[period], begins[period])
+        return np.asarray(np.maximum(wall - self.offsets[period], begins[period]), dtype=np.int64)
 
     def last(self, wall: Seconds) -> Seconds:
         """The last moment (UTC) at which the clock shows this time: later than ``first`` if it is repeated."""

@@ -76,8 +76,10 @@ def _with_phases(rows: pd.DataFrame, place: Clock, interval_minutes: int) -> pd.
     """Accept the series that continue in even steps, one of which the clock shows as a multiple of the interval."""
     import pandas as pd
 
-    possible = set((-place.offsets % (interval_minutes * MINUTE)).tolist())
-    steps = (rows["ds"] - pd.Timestamp(0)) % pd.Timedelta(minutes=interval_minutes) / pd.Timedelta(seconds=1)
+    length = interval_minutes * MINUTE
+    possible = set((-place.offsets % length).tolist())
+    utc = rows["ds"].to_numpy(dtype="datetime64[us]").astype(np.int64)
+    steps = pd.Series(utc % (length * 1_000_000) / 1_000_000, index=rows.index)
     for name in rows.loc[~rows["begins"], "unique_id"].unique():
         own = rows["unique_id"] == name
         (phase, *others) = steps[own].unique()

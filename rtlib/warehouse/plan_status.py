@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """The interval in which a plan lacks most people; ``people`` is None if nothing is planned."""
+    """The interval in which most people are missing, of one kind of gap; ``people`` is None if nothing is planned."""
 
     people: float | None
     interval: datetime | None
@@ -39,9 +39,10 @@ class Outcome:
         next_day: Events expected in the intervals that end within a day from now; None if no interval lies ahead.
         planned_at: Time of the newest plan (UTC).
         planned_until: End of the plan (UTC).
-        needed_now: People needed in the current interval, over all sites; None outside the plan.
-        next_peak: Largest number of people needed in any interval from now on.
-        gap: The interval with the largest shortage from now on.
+        needed_now: People needed in the current interval by the newest forecast, over all sites; None outside the plan.
+        next_peak: Largest number of people needed in any interval from now on, by the newest forecast.
+        beyond: The interval from now on in which the need has grown most beyond what the plan knew.
+        accepted: The interval from now on in which the plan accepts the largest gap.
     """
 
     forecast_at: datetime | None
@@ -55,7 +56,8 @@ class Outcome:
     planned_until: datetime | None
     needed_now: float | None
     next_peak: float | None
-    gap: Shortage
+    beyond: Shortage
+    accepted: Shortage
 
 
 def outcome(connection: SnowflakeConnection, domain: str, *, now: datetime) -> Outcome:
@@ -84,7 +86,8 @@ def outcome(connection: SnowflakeConnection, domain: str, *, now: datetime) -> O
         planned_until=planned_until,
         needed_now=plan["needed_now"],
         next_peak=plan["next_peak"],
-        gap=shortage(connection, domain, now=now, until=planned_until or now),
+        beyond=shortage(connection, domain, now=now, until=planned_until or now),
+        accepted=_largest(connection, domain, _ACCEPTED, now=now, until=planned_until or now),
     )
 
 
@@ -117,7 +120,7 @@ from (
         interval_start,
         max(made_at) as made_at,
         max(dateadd(minute, interval_minutes, interval_start)) as ends,
-        sum(required) as required,
+        sum(coalesce(needed, required)) as required,
         max(cast(? as timestamp_ntz)) as now
     from OPS.STAFFING
     where domain = ?
@@ -137,20 +140,30 @@ def _moment(moment: datetime | None) -> datetime | None:
 
 
 def shortage(connection: SnowflakeConnection, domain: str, *, now: datetime, until: datetime | None = None) -> Shortage:
-    """The largest shortage of people over all sites, until a moment or in the next two hours.
+    """The largest need beyond the plan over all sites, until a moment or in the next two hours.
+
+    A plan weighs costs: it may have fewer people than an interval requires. That gap is its choice. People are short
+    where the newest forecast needs more than both the people on the plan and the people that the plan knew to be
+    required.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
     """
-    rows = query(connection, _SHORTAGE, (domain, moment_text(now), moment_text(until or now + _SOON)))
+    return _largest(connection, domain, _BEYOND, now=now, until=until or now + _SOON)
+
+
+def _largest(connection: SnowflakeConnection, domain: str, gap: str, *, now: datetime, until: datetime) -> Shortage:
+    rows = query(connection, _SHORTAGE.format(gap=gap), (domain, moment_text(now), moment_text(until)))
     if not rows:
         return Shortage(None, None)
     return Shortage(float(rows[0]["people"]), _moment(rows[0]["interval_start"]))
 
 
 _SOON = timedelta(hours=2)
+_BEYOND = "coalesce(needed, required) - greatest(required, planned)"  # a plan from before knows no newer need
+_ACCEPTED = "required - planned"
 _SHORTAGE = """
-select interval_start, sum(greatest(required - planned, 0)) as people
+select interval_start, sum(greatest({gap}, 0)) as people
 from OPS.STAFFING
 where domain = ?
     and dateadd(minute, interval_minutes, interval_start) > cast(? as timestamp_ntz)

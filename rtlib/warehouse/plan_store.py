@@ -30,13 +30,19 @@ STAFFING = {
     **_KEY, "interval_start": "timestamp_ntz", "interval_minutes": "number(10, 0)", "role": "varchar",
     "quantile": "float", "contacts": "float", "required": "number(10, 0)", "planned": "number(10, 0)",
     "service_level": "float", "cost": "float", "currency": "varchar", "made_at": "timestamp_ntz",
+    "needed": "number(10, 0)", "assumptions": "variant",
 }  # fmt: skip
+NEEDS = {**_KEY, "interval_start": "timestamp_ntz", "needed": "number(10, 0)"}
 
 
 def write_forecasts(
-    connection: SnowflakeConnection, domain: str, forecasts: Sequence[Row], backtests: Sequence[Row]
+    connection: SnowflakeConnection,
+    domain: str,
+    forecasts: Sequence[Row],
+    backtests: Sequence[Row],
+    needs: Sequence[Row] = (),
 ) -> None:
-    """Write the forecasts and backtests of a domain in one transaction.
+    """Write the forecasts and backtests of a domain, and what the plan needs by them, in one transaction.
 
     Earlier forecasts of intervals before the new ones are kept, so that they can be compared with the actual load;
     later ones and all backtests are replaced. Writing the same rows again changes only ``made_at``.
@@ -47,15 +53,18 @@ def write_forecasts(
         forecasts: Rows with the columns ``FORECASTS`` without ``domain``; ``quantiles`` maps levels to counts or is
             None.
         backtests: Rows with the columns ``BACKTESTS`` without ``domain``; NaN is stored as NULL.
+        needs: Rows with the columns ``NEEDS`` without ``domain``, for intervals that are planned.
 
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.
     """
     first = moment_text(min(row["interval_start"] for row in forecasts))
     forecast_rows, backtest_rows = _frame(domain, forecasts, FORECASTS), _frame(domain, backtests, BACKTESTS)
+    need_rows = _frame(domain, needs, NEEDS)
     with (
         staged(connection, forecast_rows, FORECASTS, kind="forecasts") as forecasts_table,
         staged(connection, backtest_rows, BACKTESTS, kind="backtests") as backtests_table,
+        staged(connection, need_rows, NEEDS, kind="needs") as needs_table,
         transaction(connection),
     ):
         execute(
@@ -66,6 +75,17 @@ def write_forecasts(
         execute(connection, "delete from ML.BACKTESTS where domain = ?", (domain,))
         _insert(connection, "ML.FORECASTS", FORECASTS, forecasts_table, forecast_rows)
         _insert(connection, "ML.BACKTESTS", BACKTESTS, backtests_table, backtest_rows)
+        if needs:
+            execute(connection, _RENEW.format(table=needs_table))
+
+
+_RENEW = """
+merge into OPS.STAFFING t using (
+    select n.domain, n.site, n.interval_start::timestamp_ntz as interval_start, n.needed from {table} n
+) s
+on t.domain = s.domain and t.site = s.site and t.interval_start = s.interval_start
+when matched then update set needed = s.needed
+"""
 
 
 def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
@@ -102,7 +122,8 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
     Args:
         connection: An open connection.
         domain: Name of the domain.
-        rows: Rows with the columns ``STAFFING`` without ``domain``.
+        rows: Rows with the columns ``STAFFING`` without ``domain``; ``assumptions`` maps fields of the role to the
+            figures that replaced them, or is None.
 
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.

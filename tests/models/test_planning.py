@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,13 +14,15 @@ from typer.testing import CliRunner
 
 from rtlib import cli
 from rtlib.config import Settings
-from rtlib.domains import load_domain
+from rtlib.domains import Staffing, load_domain
 from rtlib.errors import ConfigError, WarehouseError
-from rtlib.forecast import forecast_all
+from rtlib.forecast import LEVELS, forecast_all
 from rtlib.forecast.baseline import FOUR_WEEK_MEAN
 from rtlib.pipeline import dbt
 from rtlib.pipeline.page_data import PageData
 from rtlib.pipeline.planning import demand, forecasting, staff_plan
+from rtlib.pipeline.planning.plan_needs import needs
+from rtlib.pipeline.planning.staff_plan import PlannedDay
 from rtlib.simulator import history
 from rtlib.simulator.interval_counts import simulated_load
 from rtlib.warehouse import load_mart, plan_store
@@ -62,7 +66,7 @@ def a_plan(hours: float = 0, **changed: Any) -> dict[str, Any]:
     row = {
         "site": "a", "interval_start": START + timedelta(hours=hours), "interval_minutes": 30, "role": "Runner",
         "quantile": 0.6, "contacts": 3.5, "required": 3, "planned": 4, "service_level": 0.9, "cost": 52.0,
-        "currency": "USD", "made_at": MADE,
+        "currency": "USD", "made_at": MADE, "needed": 3, "assumptions": None,
     }  # fmt: skip
     return {**row, **changed}
 
@@ -104,6 +108,48 @@ def test_a_plan_is_replaced_from_its_first_interval_on(empty: SnowflakeConnectio
     plan_store.write_staffing(empty, "iot", [a_plan(hour) for hour in range(4)])
     plan_store.write_staffing(empty, "iot", [a_plan(hour, planned=9) for hour in (2, 3)])
     assert [row["planned"] for row in plan_store.read_staffing(empty, "iot")] == [4, 4, 9, 9]
+
+
+def test_a_new_forecast_changes_the_need_beside_the_plan_and_nothing_else_of_it(empty: SnowflakeConnection) -> None:
+    plan_store.write_staffing(empty, "iot", [a_plan(hour, assumptions={"least": 2}) for hour in range(3)])
+    plan_store.write_staffing(empty, "gaming", [a_plan(1)])
+    before = plan_store.read_staffing(empty, "iot")
+    renewed = [{"site": "a", "interval_start": START + timedelta(hours=1), "needed": 9}]
+    plan_store.write_forecasts(empty, "iot", [a_forecast()], [a_backtest()], renewed)
+    after = plan_store.read_staffing(empty, "iot")
+    assert [row["needed"] for row in after] == [3, 9, 3]
+    assert [{**row, "needed": 0} for row in after] == [{**row, "needed": 0} for row in before]
+    assert [row["needed"] for row in plan_store.read_staffing(empty, "gaming")] == [3]
+
+
+def made(plan: list[PlannedDay], role: Staffing, **changes: float) -> list[dict[str, Any]]:
+    """The rows of a plan, as they come back from the warehouse."""
+    rows = [row for day in plan for row in staff_plan.rows_of(role, day, MADE, changes)]
+    return [{**row, "assumptions": json.dumps(row["assumptions"]) if row["assumptions"] else None} for row in rows]
+
+
+@pytest.mark.parametrize("changes", [{}, {"service_level": 0.5, "least": 2}])
+def test_the_need_of_an_unchanged_forecast_is_what_the_plan_required(changes: dict[str, Any]) -> None:
+    role = load_domain("curbside").staffing
+    levels = LEVELS.tolist()
+    # A single busy half-hour, for which a whole shift costs more than the gap.
+    counts = {level: [round((2 + 6 * level) * (10 if slot == 25 else 1), 4) for slot in range(48)] for level in levels}
+    changed = dataclasses.replace(role, **changes)
+    day = staff_plan.planned_day(changed, "a", START.date(), expected=counts[levels[9]], quantiles=counts)
+    plan = made([day], changed, **changes)
+    assert any(row["required"] > row["planned"] for row in plan), "without an accepted gap, this test shows nothing"
+
+    def forecast_of(factor: float) -> list[dict[str, Any]]:
+        quantiles = [{f"{level:.2f}": factor * counts[level][slot] for level in levels} for slot in range(48)]
+        return [a_forecast(slot / 2, quantiles=at) for slot, at in enumerate(quantiles)]
+
+    required = [row["required"] for row in plan]
+    assert [row["needed"] for row in needs(role, plan, forecast_of(1))] == required
+    doubled = [row["needed"] for row in needs(role, plan, forecast_of(2))]
+    assert doubled > required and all(new >= old for new, old in zip(doubled, required, strict=True))
+    assert needs(role, plan, [a_forecast(100)]) == []
+    unknown = {f"{level:.2f}": float("nan") for level in levels}
+    assert needs(role, plan, [a_forecast(slot / 2, quantiles=unknown) for slot in range(48)]) == []
 
 
 @pytest.fixture
@@ -185,6 +231,7 @@ def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
         assert len(rows) == len(planned) * len(planned[0].roster.opens) == 8 * 36
         assert all(row["required"] >= 1 for row in rows)
     assert sum(row["cost"] for row in rows) == pytest.approx(sum(day.roster.wages for day in planned))
+    assert [row["needed"] for row in rows] == [row["required"] for row in rows]
     page = PageData(settings).plan()
     # The two days before the forecast, but for the last half-hour, which no later event has closed; and its day.
     assert (len(page.load), len(page.forecast)) == (95, 48)

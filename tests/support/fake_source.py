@@ -63,7 +63,8 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
     "staffing": (
         ("needed now", "people", 14, 0, 0),
         ("next peak", "people", 23, 0, 0),
-        ("largest gap", "people", 2, 0, 0),
+        ("accepted gap", "people", 2, 0, 0),
+        ("beyond plan", "people", 0, 0, 0),
     ),
     "alerts": (("up now", "alerts", 1, 0, 0), ("delivered", "cards", 12, 0, 0), ("not delivered", "cards", 0, 0, 0)),
     "explain": (("asked", "questions", 3, 0, 0), ("cost", "USD", 0.004, 0, 0)),

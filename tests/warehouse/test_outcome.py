@@ -75,20 +75,41 @@ def test_a_forecast_from_loaded_history_only_has_no_load_of_forecast(connection:
     assert load_percent(connection) is None
 
 
-def planned(connection: SnowflakeConnection, at: datetime, site: str, required: int, there: int) -> None:
+def planned(
+    connection: SnowflakeConnection, at: datetime, site: str, required: int, there: int, needed: int | None
+) -> None:
     execute(
         connection,
-        "insert into OPS.STAFFING select 'curbside', ?, cast(? as timestamp_ntz), 30, 'runner', 0.7, 1, ?, ?, 0.8, 1, "
-        "'USD', cast(? as timestamp_ntz)",
-        (site, moment_text(at), required, there, moment_text(at)),
+        "insert into OPS.STAFFING (domain, site, interval_start, interval_minutes, role, quantile, contacts, required, "
+        "planned, service_level, cost, currency, made_at, needed) select 'curbside', ?, cast(? as timestamp_ntz), 30, "
+        "'runner', 0.7, 1, ?, ?, 0.8, 1, 'USD', cast(? as timestamp_ntz), ?",
+        (site, moment_text(at), required, there, moment_text(at), needed),
     )
 
 
 def test_the_worst_interval_of_the_next_two_hours_counts_over_all_sites(connection: Any) -> None:
     assert shortage(connection, "curbside", now=NOON) == Shortage(None, None)
-    planned(connection, NOON, "north", 5, 5)
-    planned(connection, NOON + HALF, "north", 6, 4)
-    planned(connection, NOON + HALF, "south", 3, 2)
-    planned(connection, NOON + HALF, "east", 1, 9)  # who stands idle at another site does not help
-    planned(connection, NOON + timedelta(hours=5), "north", 99, 0)
+    planned(connection, NOON, "north", 5, 5, 5)
+    planned(connection, NOON + HALF, "north", 4, 4, 6)
+    planned(connection, NOON + HALF, "south", 2, 2, 3)
+    planned(connection, NOON + HALF, "east", 1, 9, 1)  # who stands idle at another site does not help
+    planned(connection, NOON + timedelta(hours=5), "north", 0, 0, 99)
     assert shortage(connection, "curbside", now=NOON) == Shortage(3.0, NOON + HALF)
+
+
+@pytest.mark.parametrize(
+    ("required", "there", "needed", "short"),
+    [
+        (6, 4, 6, 0.0),  # the plan accepted a gap of 2
+        (6, 4, 5, 0.0),
+        (6, 4, 7, 1.0),  # the need grew by 1 beyond what the plan accepted
+        (4, 6, 6, 0.0),  # spare people on the plan cover a need that grew
+        (4, 6, 8, 2.0),
+        (6, 4, None, 0.0),  # a plan from before the newer forecasts were stored
+    ],
+)
+def test_only_a_need_beyond_the_plan_and_its_accepted_gap_is_a_shortage(
+    connection: Any, required: int, there: int, needed: int | None, short: float
+) -> None:
+    planned(connection, NOON, "north", required, there, needed)
+    assert shortage(connection, "curbside", now=NOON).people == short

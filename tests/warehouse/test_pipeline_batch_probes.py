@@ -33,12 +33,13 @@ def backtest_row(site: str, wape: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def staffing_row(site: str, hour: int, required: int, planned: int) -> dict[str, Any]:
+def staffing_row(site: str, hour: int, required: int, planned: int, needed: int | None = None) -> dict[str, Any]:
     begin = CLOCK.replace(tzinfo=None, second=0, microsecond=0) - A_WHILE_AGO + timedelta(hours=hour)
     return {
         "site": site, "interval_start": begin, "interval_minutes": 60, "role": "Runner",
         "quantile": 0.7, "contacts": 10.0, "required": required, "planned": planned, "service_level": 0.8,
-        "cost": 1.0, "currency": "USD", "made_at": NOW,
+        "cost": 1.0, "currency": "USD", "made_at": NOW, "needed": required if needed is None else needed,
+        "assumptions": None,
     }  # fmt: skip
 
 
@@ -95,34 +96,45 @@ def test_a_forecast_that_has_ended_is_degraded_and_gives_its_end(warehouse: Snow
     assert "rtlib staffing forecast" in node.reason
 
 
-def test_the_plan_shows_the_staff_needed_now_and_at_the_peak_and_its_largest_shortage(
+def test_the_plan_shows_the_staff_needed_now_and_at_the_peak_and_the_need_beyond_it(
     warehouse: SnowflakeConnection,
 ) -> None:
     rows = [
         staffing_row("a", 0, 3, 3),
         staffing_row("b", 0, 2, 4),
-        staffing_row("a", 5, 6, 4),
-        staffing_row("b", 5, 5, 4),
-        staffing_row("a", -9, 50, 50),
+        staffing_row("a", 5, 6, 4, needed=7),
+        staffing_row("b", 5, 5, 4, needed=7),
+        staffing_row("a", -9, 50, 50, needed=99),
     ]
     write_staffing(warehouse, "curbside", rows)
     node = staffing_node(warehouse)
-    assert numbers(node) == {"needed now": 5, "next peak": 11, "largest gap": 3}
+    assert numbers(node) == {"needed now": 5, "next peak": 14, "accepted gap": 3, "beyond plan": 3}
     assert node.status is Status.DEGRADED
     when = CLOCK - A_WHILE_AGO + timedelta(hours=5)
-    assert node.reason == f"3 people too few at the worst moment, {when:%a %d %b %H:%M} UTC"
+    assert node.reason == f"3 more needed than planned for, {when:%a %d %b %H:%M} UTC; cure: rtlib staffing plan"
+    assert len(node.reason) <= 90, "the banner shows so many characters"
+
+
+def test_a_gap_that_the_plan_accepted_to_save_cost_is_healthy(warehouse: SnowflakeConnection) -> None:
+    write_staffing(warehouse, "curbside", [staffing_row("a", 5, 6, 4), staffing_row("b", 5, 5, 4, needed=2)])
+    node = staffing_node(warehouse)
+    assert (node.status, numbers(node)["accepted gap"], numbers(node)["beyond plan"]) == (Status.HEALTHY, 3, 0)
+    assert node.reason == "the plan holds; to save cost it accepts a gap of 3 at most"
 
 
 def test_a_shortage_that_is_over_is_no_gap(warehouse: SnowflakeConnection) -> None:
-    write_staffing(warehouse, "curbside", [staffing_row("a", -9, 50, 4), staffing_row("a", 5, 6, 6)])
+    write_staffing(warehouse, "curbside", [staffing_row("a", -9, 50, 4, needed=60), staffing_row("a", 5, 6, 6)])
     node = staffing_node(warehouse)
-    assert (node.status, numbers(node)["largest gap"]) == (Status.HEALTHY, 0)
+    assert (node.status, numbers(node)["accepted gap"], numbers(node)["beyond plan"]) == (Status.HEALTHY, 0, 0)
+    assert node.reason == "the plan covers the need as now forecast"
 
 
 def test_a_plan_that_has_ended_is_degraded_and_gives_its_end(warehouse: SnowflakeConnection) -> None:
     write_staffing(warehouse, "curbside", [staffing_row("a", 0, 6, 4)])
     node = staffing_node(warehouse, days_later=2)
     assert node.status is Status.DEGRADED
-    assert numbers(node) == {"needed now": None, "next peak": None, "largest gap": None}
+    assert numbers(node) == {
+        "needed now": None, "next peak": None, "accepted gap": None, "beyond plan": None,
+    }  # fmt: skip
     assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1):%a %d %b %H:%M} UTC" in node.reason
     assert "rtlib staffing plan" in node.reason

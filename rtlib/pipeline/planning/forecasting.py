@@ -16,6 +16,7 @@ from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import TaskProgress
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import measured_load, series_of
+from rtlib.pipeline.planning.plan_needs import needs
 from rtlib.warehouse import plan_store
 from rtlib.warehouse.connection import connect
 
@@ -28,7 +29,8 @@ def forecast(
     """Forecast the load of every site of the domain, and of the domain as a whole, and store the forecasts.
 
     The load is read from the dbt mart ``interval_load``: events of the kinds that the domain's staffing names, by
-    half-hour. A second run replaces what the first wrote.
+    half-hour. A second run replaces what the first wrote. In the intervals that are planned already, the people whom
+    the new forecast needs are stored beside the plan.
 
     Example:
         >>> results = forecast(load_settings(), days=7)  # doctest: +SKIP
@@ -52,7 +54,8 @@ def forecast(
         made_at = datetime.now(UTC)
         forecasts = [row for result in results for row in _forecast_rows(result, made_at)]
         backtests = [row for result in results for row in _backtest_rows(result, made_at)]
-        plan_store.write_forecasts(connection, domain.name, forecasts, backtests)
+        renewed = needs(domain.staffing, plan_store.read_staffing(connection, domain.name), forecasts)
+        plan_store.write_forecasts(connection, domain.name, forecasts, backtests, renewed)
     batch_log.note(settings, "forecast", days)
     return results
 

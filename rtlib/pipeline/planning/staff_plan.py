@@ -81,7 +81,7 @@ def plan(settings: Settings, **changes: float) -> tuple[PlannedDay, ...]:
             raise ConfigError(f"there is no forecast of the domain {domain.name}", cure="rtlib staffing forecast")
         days = tuple(_planned(role, site, day, rows) for (site, day), rows in sorted(by_day.items()))
         made_at = datetime.now(UTC)
-        rows = [row for day in days for row in _staffing_rows(role, day, made_at)]
+        rows = [row for day in days for row in rows_of(role, day, made_at, changes)]
         plan_store.write_staffing(connection, domain.name, rows)
     batch_log.note(settings, "plan", len(days))
     return days
@@ -139,7 +139,15 @@ def _planned(role: Staffing, site: str, day: date, rows: Sequence[Row]) -> Plann
     return planned_day(role, site, day, expected=expected, quantiles=quantiles)
 
 
-def _staffing_rows(role: Staffing, day: PlannedDay, made_at: datetime) -> list[dict[str, Any]]:
+def rows_of(role: Staffing, day: PlannedDay, made_at: datetime, changes: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The rows of a day for ``plan_store.write_staffing``, one for each interval of the opening hours.
+
+    Args:
+        role: The role, with the changes.
+        day: The planned day.
+        made_at: Time of the plan (UTC).
+        changes: Fields of the domain's role that the plan replaced, so that a later forecast is judged in the same way.
+    """
     hours = INTERVAL_MINUTES / 60
     starts = moments([day.day], range(0, 24 * 60, INTERVAL_MINUTES)).to_pydatetime()
     return [
@@ -156,6 +164,8 @@ def _staffing_rows(role: Staffing, day: PlannedDay, made_at: datetime) -> list[d
             "cost": day.roster.staffed[slot] * hours * paid_hour(role),
             "currency": role.currency,
             "made_at": made_at,
+            "needed": day.needed[slot],
+            "assumptions": dict(changes) or None,
         }
         for slot in day.roster.opens
     ]

@@ -13,7 +13,7 @@ def site_title(domain: Domain, site: str) -> str:
 
 
 def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
-    """What to do: the rule's advice, and whether the staffing plan has enough people in the next hours."""
+    """What to do: the rule's advice, and whether the need has grown beyond the staffing plan in the next hours."""
     if alert.unmeasured_since:
         return "It is no longer measured, so its present state is unknown: see in the app what stopped."
     if alert.change is Change.RECOVERED:
@@ -23,5 +23,7 @@ def advice(alert: Alert, domain: Domain, plan: Shortage) -> str:
     role = domain.staffing.title.lower()
     if plan.people > 0:
         worst = f"at {plan.interval:%H:%M} UTC" if plan.interval else "soon"
-        return f"{alert.rule.advice} The plan is short of {plan.people:.0f} × {role} {worst}."
-    return f"{alert.rule.advice} The plan has enough people for the next two hours."
+        return (
+            f"{alert.rule.advice} As now forecast, {plan.people:.0f} × {role} more than planned for are needed {worst}."
+        )
+    return f"{alert.rule.advice} The staffing plan holds for the next two hours."

@@ -59,30 +59,37 @@ def forecast(result: Outcome, *, now: datetime) -> Observation:
 
 
 def staffing(result: Outcome, *, now: datetime) -> Observation:
-    """The plan's node: people needed now and at the next peak, and the largest shortage ahead."""
+    """The plan's node: people needed now and at the next peak, and the largest gaps ahead, by choice and beyond.
+
+    A gap that the plan accepted when it weighed costs is no fault of it. A need that has grown beyond the plan is.
+    """
     if result.planned_at is None:
         return Observation(Status.IDLE, "no plan was made yet; try: rtlib staffing plan", now)
     readings = (
         Reading("needed now", result.needed_now, "people", result.planned_at),
         Reading("next peak", result.next_peak, "people", result.planned_at),
-        Reading("largest gap", result.gap.people, "people", result.planned_at),
+        Reading("accepted gap", result.accepted.people, "people", result.planned_at),
+        Reading("beyond plan", result.beyond.people, "people", result.planned_at),
     )
     return Observation(*_plan_status(result), now, readings)
 
 
 def _plan_status(result: Outcome) -> tuple[Status, str]:
-    shortage = result.gap
-    if shortage.people is None:
+    beyond, accepted = result.beyond, result.accepted
+    if beyond.people is None:
         return (
             Status.DEGRADED,
             f"nothing is planned from now on; {_ended(result.planned_until)}; cure: rtlib staffing plan",
         )
-    if shortage.people > 0 and shortage.interval:
+    if beyond.people > 0 and beyond.interval:
         return (
             Status.DEGRADED,
-            f"{shortage.people:.0f} people too few at the worst moment, {shortage.interval:%a %d %b %H:%M} UTC",
+            f"{beyond.people:.0f} more needed than planned for, {beyond.interval:%a %d %b %H:%M} UTC; "
+            "cure: rtlib staffing plan",
         )
-    return Status.HEALTHY, "the plan covers the required staff"
+    if accepted.people:
+        return Status.HEALTHY, f"the plan holds; to save cost it accepts a gap of {accepted.people:.0f} at most"
+    return Status.HEALTHY, "the plan covers the need as now forecast"
 
 
 def _ended(until: datetime | None) -> str:
