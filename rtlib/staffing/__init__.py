@@ -10,8 +10,8 @@ from rtlib.staffing.requirement import (
     rostered,
     service_of,
 )
-from rtlib.staffing.roster import Roster, hedged_roster, opening, roster
-from rtlib.staffing.shifts import Shift, shift_menu
+from rtlib.staffing.roster import Roster, hedged_roster, roster
+from rtlib.staffing.shifts import Shift, opening, shift_menu
 
 __all__ = [
     "Roster",

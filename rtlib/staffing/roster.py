@@ -10,7 +10,7 @@ from rtlib.domains import Staffing
 from rtlib.errors import ConfigError
 from rtlib.staffing.inputs import check_needs
 from rtlib.staffing.requirement import paid_hour
-from rtlib.staffing.shifts import Shift, shift_menu
+from rtlib.staffing.shifts import Shift, clock_of_day, opening, shift_menu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,9 @@ class Roster:
         return self.wages + missing_cost * self.missing_hours(needed)
 
 
-def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> Roster:
+def roster(
+    role: Staffing, needed: Sequence[int], *, interval_minutes: int, clock: Sequence[int] | None = None
+) -> Roster:
     """The cheapest shifts for one day: wages, and ``missing_cost`` for every uncovered hour.
 
     Hours may stay uncovered, because a whole shift for a single busy half-hour can cost more than the gap. This is the
@@ -67,15 +69,18 @@ def roster(role: Staffing, needed: Sequence[int], *, interval_minutes: int) -> R
         role: Opening hours, shift lengths, breaks and costs.
         needed: People needed in each interval from midnight to midnight; needs outside the opening hours are ignored.
         interval_minutes: Length of an interval; divides an hour.
+        clock: What the clock shows at the begin of each interval, as in ``shift_menu``; by default a day of 24 hours.
 
     Raises:
         ConfigError: The intervals do not make a day, a need is not a number of people, no shift fits, or the solver
             found no roster in time.
     """
-    return hedged_roster(role, [needed], interval_minutes=interval_minutes)
+    return hedged_roster(role, [needed], interval_minutes=interval_minutes, clock=clock)
 
 
-def hedged_roster(role: Staffing, possible: Sequence[Sequence[int]], *, interval_minutes: int) -> Roster:
+def hedged_roster(
+    role: Staffing, possible: Sequence[Sequence[int]], *, interval_minutes: int, clock: Sequence[int] | None = None
+) -> Roster:
     """The shifts with the lowest average cost over several equally likely days.
 
     A shift covers many intervals, each with an uncertain need. So the price of a gap is weighted by its probability in
@@ -86,52 +91,49 @@ def hedged_roster(role: Staffing, possible: Sequence[Sequence[int]], *, interval
         possible: People needed in each interval, as in ``roster``, for each of the days. The average cost depends on
             each interval alone, so correlations between intervals do not matter.
         interval_minutes: Length of an interval; divides an hour.
+        clock: What the clock shows at the begin of each interval, as in ``shift_menu``; by default a day of 24 hours.
 
     Raises:
         ConfigError: The intervals do not make a day, a need is not a number of people, no shift fits, or the solver
             found no roster in time.
     """
-    menu = shift_menu(role, interval_minutes=interval_minutes)
+    menu = shift_menu(role, interval_minutes=interval_minutes, clock=clock)
+    intervals = len(clock_of_day(interval_minutes) if clock is None else clock)
     if not len(possible):
         raise ConfigError("there is no day to plan for", cure="give at least one day")
     for needed in possible:
-        if len(needed) * interval_minutes != 24 * 60:
+        if len(needed) != intervals:
             raise ConfigError(
                 f"{len(needed)} intervals of {interval_minutes} minutes do not make a day",
-                cure=f"give {24 * 60 // interval_minutes} numbers, one for each interval from midnight",
+                cure=f"give {intervals} numbers, one for each interval from midnight",
             )
         check_needs(needed)
-    counts = _solve(role, menu, possible, interval_minutes / 60)
+    opens = opening(role, interval_minutes=interval_minutes, clock=clock)
+    counts = _solve(role, menu, possible, opens, interval_minutes / 60)
     chosen = tuple((shift, people) for shift, people in zip(menu, counts, strict=True) if people)
-    slots = range(24 * 60 // interval_minutes)
-    staffed = tuple(sum(people for shift, people in chosen if shift.works(slot)) for slot in slots)
+    staffed = tuple(sum(people for shift, people in chosen if shift.works(slot)) for slot in range(intervals))
     paid = sum(shift.paid * people for shift, people in chosen)
     return Roster(
         shifts=chosen,
         staffed=staffed,
-        opens=opening(role, interval_minutes=interval_minutes),
+        opens=opens,
         interval_minutes=interval_minutes,
         wages=paid * interval_minutes / 60 * paid_hour(role),
         currency=role.currency,
     )
 
 
-def opening(role: Staffing, *, interval_minutes: int) -> range:
-    """The intervals of the opening hours, counted from midnight."""
-    per_hour = 60 // interval_minutes
-    return range(role.open_hour * per_hour, role.close_hour * per_hour)
-
-
-def _solve(role: Staffing, menu: Sequence[Shift], possible: Sequence[Sequence[int]], hours: float) -> list[int]:
-    """The number of people on each shift of the menu; ``hours`` is the length of an interval."""
+def _solve(
+    role: Staffing, menu: Sequence[Shift], possible: Sequence[Sequence[int]], opens: range, hours: float
+) -> list[int]:
+    """The number of people on each shift of the menu, for the opening hours; ``hours`` is the length of an interval."""
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array, hstack
 
-    open_at = opening(role, interval_minutes=round(hours * 60))
-    covers = csr_array(np.array([[shift.works(slot) for shift in menu] for slot in open_at], dtype=float))
-    gaps = [gap for row, slot in enumerate(open_at) for gap in _gaps(row, [day[slot] for day in possible], role.least)]
-    most = np.array([max(role.least, *(day[slot] for day in possible)) for slot in open_at], dtype=float)
+    covers = csr_array(np.array([[shift.works(slot) for shift in menu] for slot in opens], dtype=float))
+    gaps = [gap for row, slot in enumerate(opens) for gap in _gaps(row, [day[slot] for day in possible], role.least)]
+    most = np.array([max(role.least, *(day[slot] for day in possible)) for slot in opens], dtype=float)
     fills = csr_array(([1.0] * len(gaps), ([gap.row for gap in gaps], range(len(gaps)))), (len(most), len(gaps)))
     # The variables are the people on each shift (integers), then the size of each gap (continuous, with a price).
     prices = [role.missing_cost * hours * gap.probability for gap in gaps]
