@@ -112,7 +112,7 @@ def test_the_plan_shows_the_staff_needed_now_and_at_the_peak_and_the_need_beyond
     assert node.status is Status.DEGRADED
     when = CLOCK - A_WHILE_AGO + timedelta(hours=5)
     assert node.reason == f"3 more needed than planned for, {when:%a %d %b %H:%M} UTC; cure: rtlib staffing plan"
-    assert len(node.reason) <= 90, "the banner shows so many characters"
+    assert len(node.reason) <= 90, "a longer sentence does not fit into the banner"
 
 
 def test_a_gap_that_the_plan_accepted_to_save_cost_is_healthy(warehouse: SnowflakeConnection) -> None:

@@ -1,4 +1,4 @@
-"""Series by local days: hours that a clock skips are missing, and hours that it repeats are told apart."""
+"""Series by local days: hours that a clock skips are missing, and hours that it repeats are kept as two."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_skipped_hour_is_missing_and_not_0_and_is_not_forecast() -> None:
     assert 2 not in set(on_the_day["ds"].dt.hour)
 
 
-def test_a_repeated_hour_is_told_apart_and_its_cell_holds_the_mean() -> None:
+def test_a_repeated_hour_has_two_moments_and_its_cell_holds_the_mean() -> None:
     frame = a_series("Europe/Berlin", date(2026, 10, 5), date(2026, 10, 27))
     grid = a_grid(frame)
     day = grid.days.index(date(2026, 10, 25))

@@ -31,6 +31,15 @@ def test_a_table_becomes_days_and_slots_for_each_series() -> None:
     assert second.values.sum() == pytest.approx(a_frame()["y"].sum())
 
 
+def test_moments_without_a_time_zone_are_laid_out_as_they_stand() -> None:
+    frame = a_frame()
+    grid = grids(frame, interval_minutes=30)[0]
+    assert (grid.time_zone, grid.phase) == (None, None)
+    assert np.array_equal(grid.values, frame["y"].to_numpy(dtype=float).reshape(28, 48))
+    assert list(grid.instants(grid.days).moments) == list(frame["ds"])
+    assert grid.values.flags.f_contiguous, "sums of floats, and so all forecasts, depend on the order in memory"
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     frame = a_frame()
     shuffled = grids(frame.sample(frac=1, random_state=1), interval_minutes=30)[0]
