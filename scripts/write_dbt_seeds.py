@@ -40,7 +40,7 @@ _DOMAIN_HEAD = (
     "domain", "title", "role", "contact_share", "aht_seconds", "service_level", "within_seconds", "shrinkage",
     "hourly_cost", "currency",
 )  # fmt: skip
-_SITE_HEAD = ("domain", "site", "title", "country")
+_SITE_HEAD = ("domain", "site", "title", "country", "time_zone")
 _KIND_HEAD = ("domain", "kind", "unit", "is_staffed")
 _MEASURE_HEAD = ("domain", "measure", "title", "unit", "aggregate", "direction", "warn", "critical", "plain")
 _ROLE_HEAD = ("domain", "measure", "role", "kind")
@@ -57,7 +57,7 @@ def _domain(domain: Domain) -> Row:
 
 def _sites(domain: Domain) -> Iterator[Row]:
     for site in domain.sites:
-        yield domain.name, site.id, site.title, site.country
+        yield domain.name, site.id, site.title, site.country, site.time_zone
 
 
 def _kind(domain: Domain, kind: Kind) -> Row:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rtlib.domains.spec import AlertSpec, Attribute, Demand, Domain, Kind, KpiSpec, Site, Staffing, ValueSpec
 from rtlib.errors import ConfigError
@@ -47,7 +48,7 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         name=name,
         title=table["title"],
         about=table["about"],
-        sites=tuple(Site(**entry) for entry in table["sites"]),
+        sites=tuple(_site(name, entry) for entry in table["sites"]),
         kinds=tuple(_kind(entry) for entry in table["kinds"]),
         attributes=tuple(_attribute(entry) for entry in table["attributes"]),
         kpis=tuple(KpiSpec(**_frozen(entry)) for entry in table["kpis"]),
@@ -56,6 +57,19 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         alerts=tuple(AlertSpec(**entry) for entry in table["alerts"]),
         schema_text=schema_text,
     )
+
+
+def _site(name: str, table: Table) -> Site:
+    """The site, after a check that its time zone exists."""
+    site = Site(**table)
+    try:
+        ZoneInfo(site.time_zone)
+    except (KeyError, ValueError, OSError) as error:  # unknown; no path, as ""; a folder, as "Europe"
+        raise ConfigError(
+            f"{name}.toml: time_zone of site {site.id} is {site.time_zone!r}, which is no IANA time zone",
+            cure="use a name such as Europe/Berlin or Asia/Kolkata",
+        ) from error
+    return site
 
 
 def _demand(table: Table) -> Demand:

@@ -34,12 +34,13 @@ class Severity(StrEnum):
 class Site:
     """A place where events happen; ``level`` scales its values, so that sites differ.
 
-    ``country`` (ISO 3166) determines its holidays.
+    ``country`` (ISO 3166) determines its holidays, ``time_zone`` (IANA) its dates and hours.
     """
 
     id: str
     title: str
     country: str
+    time_zone: str
     weight: float
     level: float = 1.0
 
@@ -118,7 +119,7 @@ class KpiSpec:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The demand in each hour (UTC) and on each weekday (Monday first); the mean over a week is 1.
+    """The demand in each hour and on each weekday (Monday first) of a site's local time; the mean over a week is 1.
 
     ``holiday`` is a site's demand on a holiday of its country, as a multiple of an ordinary day of that weekday.
     """
@@ -127,24 +128,16 @@ class Demand:
     weekday: tuple[float, ...]
     holiday: float = 1.0
 
-    @property
-    def peak(self) -> float:
-        """An upper bound of the demand in an ordinary week."""
-        return max(self.hourly) * max(self.weekday)
-
-    def factor(self, epoch_seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The demand at each moment (seconds since 1970, UTC), as a multiple of the week's mean.
+    def at_hour(self, hours: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The demand at each time of day (hours since midnight, below 24), as a multiple of the day's mean.
 
         Linear between the middles of the hours, which keeps the mean at 1.
         """
         import numpy as np
 
-        days, seconds = np.divmod(epoch_seconds, 86_400)
-        middles = np.arange(24) + 0.5
-        hourly = np.interp(seconds / 3600, middles, self.hourly, period=24)
-        weekday = np.asarray(self.weekday)[(days.astype(np.int64) + 3) % 7]  # 1970 began on a Thursday
-        factor: NDArray[np.float64] = hourly * weekday
-        return factor
+        middles = np.arange(-0.5, 25)  # from the last hour of the day before to the first of the next
+        demand: NDArray[np.float64] = np.interp(hours, middles, (self.hourly[-1], *self.hourly, self.hourly[0]))
+        return demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +151,7 @@ class Staffing:
         patience_seconds: The mean waiting time before a contact is abandoned; 0 means never.
         pooled: True if the same people serve all sites, False if each site has its own.
         missing_cost: The cost of an hour in which a person is missing, in ``currency``; more than an hour of work.
-        open_hour, close_hour: The hours of service, UTC, from 0 to 24.
+        open_hour, close_hour: The hours of service, from 0 to 24, in UTC, whatever the local time of the sites.
         shift_hours: The allowed lengths of a shift; a shift of more than five hours has an unpaid break.
         break_minutes: The length of that break.
         least: The minimum number of people during the hours of service.
@@ -238,9 +231,9 @@ class Domain:
         return schema
 
     def on_holiday(self, day: date) -> tuple[bool, ...]:
-        """Whether each site's country has a holiday on that day (UTC)."""
+        """Whether each site's country has a holiday on that local date."""
         return tuple(is_holiday(site.country, day) for site in self.sites)
 
     def calendar(self, day: date) -> tuple[float, ...]:
-        """Each site's demand factor for holidays on that day; 1 on an ordinary day."""
+        """Each site's demand factor for holidays on that local date; 1 on an ordinary day."""
         return tuple(self.demand.holiday if free else 1.0 for free in self.on_holiday(day))

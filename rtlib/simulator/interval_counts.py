@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rtlib.domains import Domain
-from rtlib.simulator.history import SITE_NOISE, day_level
+from rtlib.domains.law import DemandLaw
 
 INTERVAL_MINUTES = 30
 
@@ -17,35 +17,30 @@ def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per
     """Counts that follow the same distribution as those of ``rtlib.simulator.history``, drawn in milliseconds.
 
     The arrivals of ``history`` are a Poisson process, so the counts of its intervals and kinds are independent Poisson
-    numbers. The season, the holidays and the noise of days and sites are those of ``history``. Each day has a random
-    generator of its own.
+    numbers, with the same law as mean. Each day has a random generator of its own.
 
     Args:
-        domain: Its sites, kinds of event, hours and staffing.
+        domain: Its sites, kinds of event, demand and staffing.
         seed: The same seed and arguments give the same counts.
         until: End of the last day (aware), a midnight.
         days: Number of days.
-        per_day: Events of all kinds a day, on average over a year.
+        per_day: Events of all kinds a day, on average over a year without holidays: 86,400 times the rate of the law.
 
     Returns:
         Rows of ``site``, ``interval_start`` (UTC, without a time zone) and ``events``, for every site and half-hour.
     """
-    midnights = [until - timedelta(days=days - day) for day in range(days)]
-    return [row for midnight in midnights for row in _day(domain, seed=seed, midnight=midnight, per_day=per_day)]
-
-
-def _day(domain: Domain, *, seed: int, midnight: datetime, per_day: int) -> list[dict[str, Any]]:
-    day = midnight.date()
-    rng = np.random.default_rng([seed, day.toordinal(), *domain.name.encode()])
     staffed_share = sum(kind.share for kind in domain.kinds if kind.name in domain.staffing.kinds)
-    level = per_day * staffed_share * day_level(rng, day)
-    weights = np.array([site.weight for site in domain.sites]) * rng.lognormal(0, SITE_NOISE, len(domain.sites))
-    starts = [midnight + timedelta(minutes=minute) for minute in range(0, 24 * 60, INTERVAL_MINUTES)]
-    middles = np.array([start.timestamp() + 30 * INTERVAL_MINUTES for start in starts])
-    site_shares = weights / weights.sum() * domain.calendar(day)
-    mean = level / len(starts) * domain.demand.factor(middles)[:, None] * site_shares
+    law = DemandLaw(domain, per_day * staffed_share / 86_400, seed)
+    midnights = [until - timedelta(days=days - day) for day in range(days)]
+    return [row for midnight in midnights for row in _day(law, midnight)]
+
+
+def _day(law: DemandLaw, midnight: datetime) -> list[dict[str, Any]]:
+    rng = np.random.default_rng([law.seed, midnight.toordinal(), *law.domain.name.encode()])
+    edges = midnight.timestamp() + 60 * np.arange(0, 24 * 60 + 1, INTERVAL_MINUTES, dtype=float)
+    starts = [midnight.replace(tzinfo=None) + timedelta(seconds=edge - edges[0]) for edge in edges[:-1].tolist()]
     return [
-        {"site": site.id, "interval_start": start.replace(tzinfo=None), "events": int(count)}
-        for start, counts in zip(starts, rng.poisson(mean), strict=True)
-        for site, count in zip(domain.sites, counts, strict=True)
+        {"site": site.id, "interval_start": start, "events": int(count)}
+        for start, counts in zip(starts, rng.poisson(law.between(edges)), strict=True)
+        for site, count in zip(law.domain.sites, counts, strict=True)
     ]

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rtlib.domains import Domain
+from rtlib.domains.law import DemandLaw, Law, SteadyLaw
+from rtlib.domains.seeded import generator
 from rtlib.errors import ConfigError
 from rtlib.records import Event
 from rtlib.simulator.malformed import BREAKAGES, malformed_payload
@@ -22,7 +24,6 @@ from rtlib.simulator.sampling import (
     bodies,
     event_ids,
     event_of,
-    generator,
     microseconds,
     moment_of,
     sample_events,
@@ -58,7 +59,7 @@ class Simulator:
         seed: The same seed and arguments give the same bytes.
         start: The begin of the stream (with a time zone). Another start changes all times and, in a shaped stream, the
             number of events at each time.
-        rate: Distinct well-formed events per second, the mean over a week without holidays; duplicates and malformed
+        rate: Distinct well-formed events per second, the mean over a year without holidays; duplicates and malformed
             records are additional.
         late_share: Share of events 5 s to 80 % of the watermark behind.
         too_late_share: Share of events two to four watermarks behind.
@@ -69,7 +70,7 @@ class Simulator:
         producers: The number of producers; each serves the same sites throughout.
         run: Distinguishes the producers and identifiers of several runs; it changes nothing else.
         stream: The name of a stream of the seed: another name gives other events.
-        shaped: Follow the hours (UTC), weekdays and holidays; False for a constant rate.
+        shaped: Follow the domain's demand, in each site's local time; False for a constant rate.
         hot_site: The id of a site that receives 95 % of all events; None for the domain's own weights.
         level: A factor for every value, within its kind's bounds. With a hot site: only for values of that site.
         level_kinds: The kinds of events whose values are scaled; empty means all.
@@ -181,13 +182,11 @@ class Simulator:
         rng = generator(self.seed, self.domain.name, self.stream)
         # Two runs of a seed that start at the same moment differ only here: they must not share identifiers.
         ids = generator(self.seed, self.domain.name, self.stream, self.run)
-        weights = self._weights()
+        law = self._law()
         length = round(min(max(1000 / self.rate, 0.5), 3600) * SECOND)  # about a thousand events, drawn together
         start = microseconds(self.start)
         while True:
-            sent, sites = sample_events(
-                rng, self.domain, start=start, length=length, rate=self.rate, weights=weights, shaped=self.shaped
-            )
+            sent, sites = sample_events(rng, law, start=start, length=length)
             defects, occurred = self._defects(rng, sent)
             resend = np.where(rng.random(len(sent)) < self.duplicate_share, sent + _between(rng, sent, 0, 5), -1)
             breakages = rng.integers(0, len(self.breakages), len(sent))
@@ -205,13 +204,15 @@ class Simulator:
             )
             start += length
 
-    def _weights(self) -> list[float]:
-        """The relative frequency of each site."""
-        if self.hot_site is None:
-            return [site.weight for site in self.domain.sites]
-        others = sum(site.weight for site in self.domain.sites if site.id != self.hot_site)
-        hot = HOT_SHARE / (1 - HOT_SHARE) * others
-        return [hot if site.id == self.hot_site else site.weight for site in self.domain.sites]
+    def _law(self) -> Law:
+        """The expected events of each site at each time."""
+        domain = self.domain
+        if self.hot_site is not None:
+            others = sum(site.weight for site in domain.sites if site.id != self.hot_site)
+            hot = HOT_SHARE / (1 - HOT_SHARE) * others
+            sites = [replace(site, weight=hot) if site.id == self.hot_site else site for site in domain.sites]
+            domain = replace(domain, sites=tuple(sites))
+        return DemandLaw(domain, self.rate, self.seed) if self.shaped else SteadyLaw(domain, self.rate)
 
     def _levels(self, sites: Integers) -> float | Floats:
         """The factor of the value for each entry of ``sites``."""

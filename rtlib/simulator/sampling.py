@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtlib.domains import Attribute, Domain, Kind, Site, ValueSpec
+from rtlib.domains.law import Law
 from rtlib.records import Event
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -20,11 +20,6 @@ Body: TypeAlias = tuple[Kind, float | None, dict[str, Any]]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DAY = 86_400_000_000  # in microseconds
-
-
-def generator(seed: int, *names: str) -> np.random.Generator:
-    """A separate generator for each seed and names (``hash`` would differ between processes)."""
-    return np.random.default_rng([seed, zlib.crc32("|".join(names).encode())])
 
 
 def microseconds(moment: datetime) -> int:
@@ -37,60 +32,26 @@ def moment_of(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def arrivals(
-    rng: np.random.Generator, *, start: int, length: int, rate: Callable[[Floats], Floats], peak: float
-) -> Integers:
-    """Moments of an inhomogeneous Poisson process in [start, start + length), in order; all in microseconds.
-
-    Thinning (Lewis and Shedler, 1979): draw at the peak rate, then keep each moment with probability rate / peak.
-
-    Args:
-        rate: Events per second at each moment (seconds since 1970).
-        peak: An upper bound of the rate.
-    """
-    moments = start + np.sort(rng.integers(0, length, rng.poisson(peak * length / 1e6)))
-    keep = rng.random(len(moments)) * peak < rate(moments / 1e6)
-    kept: Integers = moments[keep]
-    return kept
-
-
-def sample_events(
-    rng: np.random.Generator,
-    domain: Domain,
-    *,
-    start: int,
-    length: int,
-    rate: float,
-    weights: Sequence[float] | Floats,
-    shaped: bool = True,
-) -> tuple[Integers, Integers]:
+def sample_events(rng: np.random.Generator, law: Law, *, start: int, length: int) -> tuple[Integers, Integers]:
     """Moments (microseconds) and sites (indices) of the events in [start, start + length), in order.
 
+    They are an inhomogeneous Poisson process, by thinning (Lewis and Shedler, 1979): draw at the peak rate, then keep
+    each moment with probability rate / peak. The number that decides on it also chooses the site, as the rates of the
+    sites add up to the rate.
+
     Args:
-        rate: Events per second, the mean over a week without holidays.
-        weights: The relative frequency of each site on an ordinary day.
-        shaped: Follow the hours, weekdays and holidays; False for a constant rate.
+        rng: Where all random numbers come from.
+        law: The rate of each site; the shorter the length, the closer its peak, and the fewer draws are in vain.
+        start: In microseconds since 1970.
+        length: In microseconds.
     """
-    demand = domain.demand
-    calendar = np.array([domain.calendar(_date(day)) for day in range(start // DAY, (start + length - 1) // DAY + 1)])
-    ordinary = not shaped or bool((calendar == 1).all())
-    top = rate if ordinary else rate * max(1.0, demand.holiday)
-
-    def intensity(epoch_seconds: Floats) -> Floats:
-        return top * demand.factor(epoch_seconds) if shaped else np.full(len(epoch_seconds), float(top))
-
-    peak = top * (demand.peak if shaped else 1.0)
-    moments = arrivals(rng, start=start, length=length, rate=intensity, peak=peak)
-    sites = pick(rng, weights, len(moments))
-    if ordinary:
-        return moments, sites
-    # Thinned again, because a holiday concerns the sites of a country, not the whole stream.
-    keep = rng.random(len(moments)) * max(1.0, demand.holiday) < calendar[moments // DAY - start // DAY, sites]
-    return moments[keep], sites[keep]
-
-
-def _date(day: int) -> date:
-    return date.fromordinal(EPOCH.toordinal() + day)
+    peak = law.peak(start / 1e6, (start + length) / 1e6)
+    moments = start + np.sort(rng.integers(0, length, rng.poisson(peak * length / 1e6)))
+    heights = np.cumsum(law.per_second(moments / 1e6), axis=1)
+    drawn = rng.random(len(moments)) * peak
+    sites: Integers = (heights <= drawn[:, None]).sum(axis=1)
+    kept = drawn < heights[:, -1]
+    return moments[kept], sites[kept]
 
 
 def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int) -> Integers:

@@ -8,15 +8,20 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from rtlib.domains import Domain, Severity, domain_names, load_domain, measures
+from rtlib.domains.law import DemandLaw
 from rtlib.records import Event
 from rtlib.simulator import Defect, SimulatedRecord, history
-from support.simulation import DEFECTS, MONDAY, NOON, UNITY_DAY, a_simulator, delays, first, until
+from rtlib.simulator.interval_counts import simulated_load
+from support.simulation import DEFECTS, MONDAY, NOON, UNITY_DAY, a_simulator, delays, deviation, first, until
 
 
 @pytest.fixture(params=domain_names())
@@ -45,7 +50,7 @@ def test_the_stream_does_not_depend_on_the_process() -> None:
 
 
 def test_sites_and_kinds_have_their_shares(domain: Domain) -> None:
-    events = [record.event for record in first(20_000, domain=domain) if record.event]
+    events = [record.event for record in first(20_000, domain=domain, shaped=False) if record.event]
     total = sum(site.weight for site in domain.sites)
     expected = {site.id: site.weight / total for site in domain.sites}
     expected |= {kind.name: kind.share for kind in domain.kinds}
@@ -90,22 +95,48 @@ def test_a_duplicate_is_the_same_bytes_at_most_5_seconds_later() -> None:
     assert duplicates > 500
 
 
-def test_the_rate_is_the_mean_over_a_week(domain: Domain) -> None:
-    week = sum(1 for _ in until(a_simulator(domain, rate=0.05, start=MONDAY), MONDAY + timedelta(days=7)))
-    expected = 0.05 * 7 * 86_400
-    assert week == pytest.approx(expected, abs=4 * expected**0.5)
+HOURS = MONDAY.timestamp() + 3600 * np.arange(7 * 24 + 1.0)
 
 
-def test_days_and_weeks_have_their_shape(domain: Domain) -> None:
-    simulator = a_simulator(domain, rate=0.2, start=MONDAY)
-    moments = [record.send_at for record in until(simulator, MONDAY + timedelta(days=7))]
-    for counts, factors in (
-        (Counter(moment.hour for moment in moments), domain.demand.hourly),
-        (Counter(moment.weekday() for moment in moments), domain.demand.weekday),
+def by_hour_and_site(domain: Domain, keys: Iterable[tuple[str, datetime]]) -> np.ndarray:
+    """The events of a week from Monday on: a row for each hour, a column for each site."""
+    columns = {site.id: place for place, site in enumerate(domain.sites)}
+    counts = np.zeros((7 * 24, len(columns)))
+    for site, moment in keys:
+        counts[(moment - MONDAY) // timedelta(hours=1), columns[site]] += 1
+    return counts
+
+
+def test_live_events_history_and_interval_counts_follow_the_same_law(domain: Domain) -> None:
+    per_day, end = 8640, MONDAY + timedelta(days=7)
+    expected = DemandLaw(domain, per_day / 86_400, 7).between(HOURS)
+    live = until(a_simulator(domain, rate=per_day / 86_400, start=MONDAY), end)
+    past = history(domain, seed=7, until=end, days=7, per_day=per_day)
+    for counts in (
+        by_hour_and_site(domain, ((sent.key, sent.send_at) for sent in live)),
+        by_hour_and_site(domain, ((event.site, event.occurred_at) for event in past)),
     ):
-        mean = len(moments) / len(factors)
-        for index, factor in enumerate(factors):
-            assert counts[index] / mean == pytest.approx(factor, abs=0.12)
+        assert counts.sum() == pytest.approx(expected.sum(), abs=4 * expected.sum() ** 0.5)
+        assert abs(deviation(counts, expected)) < 4
+        assert abs(deviation(counts.sum(axis=0), expected.sum(axis=0))) < 4
+    rows = simulated_load(domain, seed=7, until=end, days=7, per_day=200 * per_day)
+    drawn = np.array([row["events"] for row in rows]).reshape(7 * 24, 2, -1).sum(axis=1)
+    staffed = sum(kind.share for kind in domain.kinds if kind.name in domain.staffing.kinds)
+    assert abs(deviation(drawn, 200 * staffed * expected)) < 4
+
+
+def local(site: str, moment: datetime, domain: Domain) -> datetime:
+    """A moment on the clocks of a site."""
+    zones = {place.id: place.time_zone for place in domain.sites}
+    return moment.astimezone(ZoneInfo(zones[site]))
+
+
+def test_days_have_the_shape_of_local_time(domain: Domain) -> None:
+    sent = until(a_simulator(domain, rate=0.2, start=MONDAY), MONDAY + timedelta(days=7))
+    clocks = [local(record.key, record.send_at, domain) for record in sent]
+    hours = Counter(moment.hour for moment in clocks)
+    for hour, factor in enumerate(domain.demand.hourly):
+        assert 24 * hours[hour] / len(clocks) == pytest.approx(factor, abs=0.12)
 
 
 def test_without_shape_every_hour_has_the_same_rate() -> None:
@@ -126,7 +157,7 @@ def test_gaps_between_arrivals_are_those_of_a_poisson_process() -> None:
 
 @pytest.mark.parametrize("hour", [3, 18])
 def test_the_normal_stream_rarely_crosses_a_threshold(domain: Domain, hour: int) -> None:
-    start = MONDAY + timedelta(hours=hour)
+    start = datetime(2026, 1, 5, hour, tzinfo=ZoneInfo(domain.sites[0].time_zone)).astimezone(UTC)
     windows: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for sent in until(a_simulator(domain, rate=50, start=start), start + timedelta(minutes=20)):
         if sent.event:
@@ -151,7 +182,9 @@ def test_history_covers_its_days_in_order(four_weeks: list[Event]) -> None:
     assert occurred == sorted(occurred)
     assert NOON - timedelta(days=28) <= occurred[0] < NOON - timedelta(days=27, hours=23)
     assert NOON - timedelta(hours=1) < occurred[-1] < NOON
-    assert len(four_weeks) / 28 == pytest.approx(5000, rel=0.05)
+    expected = DemandLaw(load_domain("curbside"), 5000 / 86_400, 7).expected(NOON - timedelta(days=28), NOON)
+    assert len(four_weeks) == pytest.approx(expected, abs=4 * expected**0.5)
+    assert expected / 28 == pytest.approx(5000, rel=0.1)
 
 
 def test_history_has_producers_of_its_own_without_gaps(four_weeks: list[Event]) -> None:
@@ -163,10 +196,11 @@ def test_history_has_producers_of_its_own_without_gaps(four_weeks: list[Event]) 
 
 
 def test_history_has_daily_and_weekly_shape(four_weeks: list[Event]) -> None:
-    demand = load_domain("curbside").demand
-    hours = Counter(event.occurred_at.hour for event in four_weeks)
-    weekdays = Counter(event.occurred_at.weekday() for event in four_weeks)
-    for hour, factor in enumerate(demand.hourly):
+    domain = load_domain("curbside")
+    clocks = [local(event.site, event.occurred_at, domain) for event in four_weeks]
+    hours = Counter(moment.hour for moment in clocks)
+    weekdays = Counter(moment.weekday() for moment in clocks)
+    for hour, factor in enumerate(domain.demand.hourly):
         assert hours[hour] / len(four_weeks) * 24 == pytest.approx(factor, abs=0.1)
     assert weekdays[5] > 1.2 * weekdays[0]
 
@@ -190,23 +224,20 @@ def test_history_follows_the_season_by_date() -> None:
     assert autumn / 28_000 == pytest.approx(0.85, abs=0.06)
 
 
-def german_sites(domain: Domain) -> set[str]:
-    return {site.id for site in domain.sites if site.country == "DE"}
+def without_holidays(domain: Domain, rate: float) -> DemandLaw:
+    return DemandLaw(dataclasses.replace(domain, demand=dataclasses.replace(domain.demand, holiday=1.0)), rate, 7)
 
 
 @pytest.mark.parametrize("name", ["ecommerce", "gaming"])
 def test_a_holiday_changes_only_the_sites_of_its_country(name: str) -> None:
-    domain = load_domain(name)
-    counts = [
-        Counter(
-            record.key in german_sites(domain)
-            for record in until(a_simulator(domain, rate=2, start=day - timedelta(hours=1)), day + timedelta(days=1))
-            if record.send_at >= day
-        )
-        for day in (UNITY_DAY, UNITY_DAY - timedelta(days=7))
-    ]
-    assert counts[0][True] / counts[1][True] == pytest.approx(domain.demand.holiday, rel=0.06)
-    assert counts[0][False] / counts[1][False] == pytest.approx(1, rel=0.03)
+    domain, end = load_domain(name), UNITY_DAY + timedelta(days=1)
+    sent = until(a_simulator(domain, rate=2, start=UNITY_DAY - timedelta(hours=1)), end)
+    counts = Counter(record.key for record in sent if record.send_at >= UNITY_DAY)
+    ordinary = without_holidays(domain, 2)
+    for site in domain.sites:
+        expected = ordinary.expected(UNITY_DAY, end, site.id)
+        factor = domain.demand.holiday if site.country == "DE" else 1.0
+        assert counts[site.id] == pytest.approx(factor * expected, abs=4 * expected**0.5)
 
 
 def test_a_stream_without_shape_ignores_holidays() -> None:
@@ -216,13 +247,17 @@ def test_a_stream_without_shape_ignores_holidays() -> None:
     assert count == pytest.approx(43_200, abs=4 * 43_200**0.5)
 
 
-def test_history_has_the_holidays_of_each_country(domain: Domain) -> None:
-    christmas, weeks = datetime(2026, 12, 25, tzinfo=UTC), 6
-    fridays = [
-        sum(1 for _ in history(domain, seed=7, until=christmas + timedelta(days=1 - 7 * week), days=1, per_day=4000))
-        for week in range(weeks)
-        if week != 4  # the day after Thanksgiving
-    ]
-    off = sum(site.weight for site in domain.sites if site.country != "JP") / sum(site.weight for site in domain.sites)
-    expected = 1 + off * (domain.demand.holiday - 1)
-    assert fridays[0] / (sum(fridays[1:]) / len(fridays[1:])) == pytest.approx(expected, rel=0.15)
+def test_history_has_the_holidays_of_each_country_on_its_own_date(domain: Domain) -> None:
+    christmas, end = date(2026, 12, 25), datetime(2026, 12, 27, tzinfo=UTC)
+    counts = Counter(
+        event.site
+        for event in history(domain, seed=7, until=end, days=3, per_day=8000)
+        if local(event.site, event.occurred_at, domain).date() == christmas
+    )
+    ordinary = without_holidays(domain, 8000 / 86_400)
+    for site, is_off in zip(domain.sites, domain.on_holiday(christmas), strict=True):
+        begin = datetime.combine(christmas, time(), ZoneInfo(site.time_zone))
+        expected = ordinary.expected(begin, begin + timedelta(days=1), site.id)
+        factor = domain.demand.holiday if is_off else 1.0
+        assert is_off == (site.country != "JP")
+        assert counts[site.id] == pytest.approx(factor * expected, abs=4 * (factor * expected) ** 0.5)

@@ -138,7 +138,7 @@ def test_each_country_has_its_own_holidays() -> None:
     assert not is_holiday("FR", day)
     shops = load_domain("ecommerce")
     assert [site.id for site, off in zip(shops.sites, shops.on_holiday(day), strict=True) if off] == ["shop-germany"]
-    assert sorted(shops.calendar(day)) == [0.75] + 6 * [1.0]
+    assert sorted(shops.calendar(day)) == [0.75] + 8 * [1.0]
 
 
 def test_holidays_agree_with_the_seeds_of_dbt() -> None:
@@ -159,23 +159,20 @@ def test_staffing_figures_are_valid(domain: Domain) -> None:
 
 
 def test_demand_has_a_weekly_mean_of_1_and_never_vanishes(domain: Domain) -> None:
-    week = np.arange(0, 7 * 86_400, 60.0)
-    factor = domain.demand.factor(week)
-    assert factor.mean() == pytest.approx(1, abs=1e-6)
-    assert 0.3 <= factor.min() < 0.6
-    assert 1.3 < factor.max() <= domain.demand.peak
-
-
-def test_demand_follows_hour_and_weekday(domain: Domain) -> None:
     demand = domain.demand
-    sunday_half_past_six = datetime(2026, 1, 4, 18, 30, tzinfo=UTC).timestamp()
-    expected = demand.hourly[18] * demand.weekday[6]
-    assert demand.factor(np.array([sunday_half_past_six]))[0] == pytest.approx(expected)
+    week = np.outer(demand.weekday, demand.at_hour(np.arange(0, 24, 1 / 60)))
+    assert week.mean() == pytest.approx(1, abs=1e-6)
+    assert 0.3 <= week.min() < 0.6
+    assert 1.3 < week.max() <= max(demand.hourly) * max(demand.weekday)
 
 
-def test_demand_passes_smoothly_from_hour_to_hour(domain: Domain) -> None:
-    day = np.arange(0, 86_400, 60.0)
-    assert np.abs(np.diff(domain.demand.factor(day))).max() < 0.02
+def test_demand_has_the_value_of_an_hour_at_its_middle(domain: Domain) -> None:
+    assert domain.demand.at_hour(np.arange(24) + 0.5) == pytest.approx(domain.demand.hourly)
+
+
+def test_demand_passes_smoothly_from_hour_to_hour_and_over_midnight(domain: Domain) -> None:
+    day = domain.demand.at_hour(np.arange(0, 24, 1 / 60))
+    assert np.abs(np.diff(day, append=day[0])).max() < 0.02
 
 
 def test_the_schema_uses_only_the_keywords_that_spark_enforces(domain: Domain) -> None:
