@@ -162,6 +162,17 @@ def test_sites_of_one_domain_have_the_same_hours_each_by_its_own_clock(zone: str
     assert morning / lunch == pytest.approx(hourly[0] / hourly[1])
 
 
+def test_weekdays_are_those_of_the_local_date() -> None:
+    zone = "Australia/Sydney"
+    early = [datetime(2026, 1, 5, 3, tzinfo=ZoneInfo(zone)) + timedelta(days=day) for day in range(52 * 7)]
+    assert all(moment.astimezone(UTC).weekday() == (moment.weekday() - 1) % 7 for moment in early)
+    demand = dataclasses.replace(CURBSIDE.demand, holiday=1.0)
+    law = a_law(dataclasses.replace(everywhere(*[zone] * 8), demand=demand))
+    rates = law.per_second(np.array([moment.timestamp() for moment in early])).sum(axis=1)
+    weekdays = rates.reshape(52, 7).mean(axis=0)
+    assert weekdays / weekdays.mean() == pytest.approx(demand.weekday, rel=0.03)
+
+
 def test_a_holiday_begins_and_ends_with_the_local_date() -> None:
     shops = load_domain("ecommerce")
     column = [site.id for site in shops.sites].index("shop-australia")
