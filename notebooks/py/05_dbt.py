@@ -239,12 +239,14 @@ columns = ["explanation", "measure", "windows", "max_difference"]
 pd.DataFrame(counted, columns=columns).set_index(["explanation", "measure"]).sort_index()
 
 # %% [markdown]
-# Most do. There are exactly two accepted reasons for a difference:
+# Most do. There are exactly three accepted reasons for a difference:
 #
 # - *late*: an event was behind the watermark when the stream read it. The stream must delete old windows, or its state
 #   would grow without limit; so it drops such an event. The archive keeps it.
-# - *open window*: the window can still change in one of the two layers. This reason is accepted only until about ten
-#   minutes of later events have arrived.
+# - *in flight*: an event is still on its way to one of the two layers. Offsets decide: the stream has not reported the
+#   batch that reads it, or the stream may have counted it before the archive read it.
+# - *open window*: later events may still belong to the window. This reason and *in flight* are accepted only until about
+#   ten minutes of later events have arrived.
 #
 # After that, a window that is missing in one layer is *not measured*, and any other difference is *unexplained*. Both
 # fail a test, and with it the build. How can dbt know that a mean differs because of a late event? Each micro-batch of

@@ -181,8 +181,8 @@ MEASURES: tuple[Measure, ...] = (
             "Records by outcome."),
     Measure("speed_batch_reconciliation", "Windows that differ",
             'CALCULATE ( COUNTROWS ( speed_batch_reconciliation ), '
-            'NOT speed_batch_reconciliation[explanation] IN { "equal", "open window" } ) + 0',
-            "count_if(explanation not in ('equal', 'open window'))", "#,0",
+            'NOT speed_batch_reconciliation[explanation] IN { "equal", "in flight", "open window" } ) + 0',
+            "count_if(explanation not in ('equal', 'in flight', 'open window'))", "#,0",
             "Measures of finished windows in which the layers differ, with the explanation."),
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.query_batches import note_batches
 from rtlib.warehouse.staging import EVENT_COLUMNS
 from rtlib.warehouse.windows import compare_windows
+from support.layer_rows import Layers
 from support.live_rows import Stream, stream
 from support.warehouse_server import WarehouseServer
 
@@ -200,7 +202,7 @@ def test_the_calendar_knows_holidays(world: World) -> None:
 
 
 def reconciled(world: World) -> list[dict[str, Any]]:
-    return world.rows("select * from MARTS.SPEED_BATCH_RECONCILIATION")
+    return world.rows("select * from MARTS.SPEED_BATCH_RECONCILIATION where domain = ?", LIVE)
 
 
 def test_every_difference_between_the_layers_is_explained(world: World) -> None:
@@ -253,6 +255,117 @@ def test_an_unexplained_difference_fails_the_build_and_is_named(
     ]
     assert not report.ok
     assert dbt.observation(world.settings).status is Status.DEGRADED
+
+
+# --- in flight ------------------------------------------------------------------------------------------------------
+# A site is named after its state. All sites have events in the same window, which is ten minutes old in both layers.
+
+RECONCILIATION = ("int_archive_reach", "int_kind_windows", "int_window_measures", "speed_batch_reconciliation")
+LOST = {"lost", "doubled", "uncounted"}  # both layers have passed the events of these sites
+
+
+def lagging_partition(layers: Layers) -> None:
+    """The archive has read partition 1 up to offset 25, while the KPI query has read both up to 30 and goes on."""
+    for number in range(3):
+        layers.report(number, began=15 * (number + 1), reach={"0": 10 * (number + 1), "1": 10 * (number + 1)})
+    layers.count(20, {"same": [(0, 1), (1, 2)], "unreported": [(0, 4)], "lost": [(0, 5), (0, 6)]})
+    layers.count(21, {"doubled": [(0, 7), (0, 7)], "uncounted": [(0, 8)]})
+    layers.count(50, {"lagging": [(1, 3), (1, 26)], "lost later": [(0, 22), (0, 23)]})
+    layers.count(62, {"new": [(0, 36)]})
+    events = {"same": [(0, 1), (1, 2)], "lagging": [(1, 3)], "unreported": [(0, 4), (0, 32)], "lost": [(0, 5)]}
+    more = {"doubled": [(0, 7)], "uncounted": [(0, 8), (0, 9)], "lost later": [(0, 22)]}
+    layers.archive(0, {**events, **more}, reach={"0": 35, "1": 25})
+    layers.close()
+
+
+def reading_again(layers: Layers) -> None:
+    """The KPI query has lost its checkpoint and counts from the beginning; it has not reported a batch since."""
+    layers.report(0, began=15, reach={"0": 10})
+    layers.report(1, began=30, reach={"0": 20})
+    layers.count(65, {"again": [(0, 1)]})
+    layers.archive(0, {"again": [(0, 1), (0, 15)]}, reach={"0": 20})
+    layers.close()
+
+
+def fresh_stack(layers: Layers) -> None:
+    """Neither an archived nor a reported batch, and a KPI."""
+    layers.count(16, {"first": [(0, 1)]})
+
+
+def caught_up(lagging: Layers, again: Layers, fresh: Layers) -> None:
+    """Both layers have passed all events; an event of the site "lost later" never came to RAW."""
+    lagging.count(62, {"unreported": [(0, 4), (0, 32)]})
+    lagging.report(3, began=60, reach={"0": 40, "1": 40})
+    lagging.report(4, began=75, reach={"0": 40, "1": 40})
+    lagging.archive(1, {"lagging": [(1, 26)], "new": [(0, 36)]}, reach={"0": 40, "1": 40})
+    again.count(80, {"again": [(0, 1), (0, 15)]})
+    for number, offset in enumerate((5, 20, 20)):
+        again.report(number, began=60 + 15 * number, reach={"0": offset})
+    fresh.report(0, began=15, reach={"0": 10})
+    fresh.report(1, began=30, reach={"0": 10})
+    fresh.archive(0, {"first": [(0, 1)]}, reach={"0": 10})
+
+
+def explanations(world: World) -> dict[str, set[str]]:
+    """Explanation to the sites with a measure that has it; a site without a difference is only under "equal"."""
+    sql = (
+        "select distinct site, explanation from MARTS.SPEED_BATCH_RECONCILIATION where domain <> ? and site <> 'clock'"
+    )
+    sites: dict[str, set[str]] = defaultdict(set)
+    for row in world.rows(sql, LIVE):
+        sites[row["explanation"]].add(row["site"])
+    sites["equal"] -= set().union(*(others for why, others in sites.items() if why != "equal"))
+    return dict(sites)
+
+
+@dataclass(frozen=True)
+class Builds:
+    """The sites by explanation: early, with events in flight; of the last model alone, over newer KPIs; and later."""
+
+    early: dict[str, set[str]]
+    mart_alone: dict[str, set[str]]
+    later: dict[str, set[str]]
+    failed: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def builds(world: World) -> Builds:
+    start = BEGAN + timedelta(minutes=2)
+    lagging, again, fresh = (Layers(world.connection, load_domain(name), start) for name in DOMAINS if name != LIVE)
+    lagging_partition(lagging)
+    reading_again(again)
+    fresh_stack(fresh)
+    failed = world.build(*RECONCILIATION).failed
+    early = explanations(world)
+    caught_up(lagging, again, fresh)
+    world.build("speed_batch_reconciliation")
+    mart_alone = explanations(world)
+    world.build(*RECONCILIATION)
+    later = explanations(world)
+    world.run("delete from RAW.EVENTS where domain <> ? and topic <> 'history'", LIVE)
+    world.run("delete from RAW.BATCHES where domain <> ? and query = 'archive'", LIVE)
+    for table in ("SPEED.KPIS", "SPEED.BATCHES"):
+        world.run(f"delete from {table} where domain <> ?", LIVE)
+    return Builds(early, mart_alone, later, tuple(check.summary for check in failed))
+
+
+def test_events_that_a_layer_has_not_passed_are_in_flight_and_a_loss_before_is_unexplained(builds: Builds) -> None:
+    in_flight = {"lagging", "unreported", "lost later", "new", "again", "first"}
+    assert builds.early == {"equal": {"same"}, "in flight": in_flight, "unexplained": LOST}
+    assert [summary.partition(": ")[0] for summary in builds.failed] == [
+        "always_explained on speed_batch_reconciliation.explanation"
+    ]
+
+
+def test_events_are_in_flight_as_well_when_the_speed_layer_is_read_later_than_raw(builds: Builds) -> None:
+    in_flight = {"lagging", "lost later", "new", "first"}
+    equal = {"same", "unreported", "again"}
+    assert builds.mart_alone == {"equal": equal, "in flight": in_flight, "unexplained": LOST}
+
+
+def test_once_both_layers_have_passed_the_events_they_agree_or_the_loss_is_named(builds: Builds) -> None:
+    equal = {"same", "lagging", "unreported", "new", "again", "first"}
+    assert builds.later == {"equal": equal, "unexplained": {*LOST, "lost later"}}
 
 
 # --- bad rows -------------------------------------------------------------------------------------------------------

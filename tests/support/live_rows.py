@@ -48,7 +48,7 @@ def stream(domain: Domain, *, start: datetime, minutes: int = 15, rate: float = 
     windows: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for event in {record.event.event_id: record.event for record in sent if record.event}.values():
         windows[event.site, _window(event)].append(event)
-    kpis = tuple(_kpi(domain, site, begin, records, end) for (site, begin), records in counted.items())
+    kpis = tuple(_kpi(domain, site, begin, records) for (site, begin), records in counted.items())
     return Stream(_batch(domain, sent), kpis, batches, dict(windows), dropped)
 
 
@@ -100,7 +100,7 @@ def _window(event: Event) -> datetime:
     return event.occurred_at.replace(second=0, microsecond=0)
 
 
-def _kpi(domain: Domain, site: str, begin: datetime, records: list[SimulatedRecord], end: datetime) -> Kpi:
+def _kpi(domain: Domain, site: str, begin: datetime, records: list[SimulatedRecord]) -> Kpi:
     events = [record.event for record in records if record.event]
     moments = [event.occurred_at for event in events]
     return Kpi(
@@ -113,12 +113,15 @@ def _kpi(domain: Domain, site: str, begin: datetime, records: list[SimulatedReco
         late=sum(record.send_at >= begin + MINUTE for record in records),
         first_event_at=min(moments),
         last_event_at=max(moments),
-        emitted_at=end,
+        emitted_at=max(record.send_at for record in records),
     )
 
 
 def _batch(domain: Domain, sent: list[SimulatedRecord]) -> Batch:
-    good = [_row(record, place) for place, record in enumerate(sent) if record.event]
+    # One partition, so that the offset is the order of arrival.
+    good = [
+        row(record.event, 0, place, received_at=record.send_at) for place, record in enumerate(sent) if record.event
+    ]
     bad = [
         {
             **{"payload": FRAME + record.payload, "reason": "does not fit", "field": "value"},
@@ -139,18 +142,17 @@ def _batch(domain: Domain, sent: list[SimulatedRecord]) -> Batch:
     )
 
 
-def _row(record: SimulatedRecord, place: int) -> dict[str, Any]:
-    assert record.event
-    event = record.event.to_json()
+def row(event: Event, partition: int, offset: int, *, received_at: datetime) -> dict[str, Any]:
+    """The row of an event for RAW, from this place of its topic."""
+    fields = event.to_json()
     return {
-        **event,
-        "occurred_at": pd.Timestamp(record.event.occurred_at),
-        "attributes": json.dumps(event["attributes"]),
-        **_place(record.event.domain, place),
-        "received_at": pd.Timestamp(record.send_at),
+        **fields,
+        "occurred_at": pd.Timestamp(event.occurred_at),
+        "attributes": json.dumps(fields["attributes"]),
+        **_place(event.domain, offset, partition),
+        "received_at": pd.Timestamp(received_at),
     }
 
 
-def _place(domain: str, offset: int) -> dict[str, Any]:
-    """One partition, so that the offset is the order of arrival."""
-    return {"topic": f"rtlib.{domain}.events", "kafka_partition": 0, "kafka_offset": offset}
+def _place(domain: str, offset: int, partition: int = 0) -> dict[str, Any]:
+    return {"topic": f"rtlib.{domain}.events", "kafka_partition": partition, "kafka_offset": offset}

@@ -1,3 +1,5 @@
+-- depends_on: {{ ref('int_archive_reach') }}
+-- It is built first, so that the events counted here include all that it calls archived.
 with events as (
     select * from {{ ref('stg_events') }}
     where is_live
@@ -28,14 +30,25 @@ reported as (
     group by arrived.event_id
 ),
 
+-- The newest batch counts, not the one with the highest offset: a query that reads again will count these events again.
+newest as (
+    select
+        domain,
+        kafka_partition,
+        offset_to
+    from {{ ref('stg_speed_batches') }}
+    qualify row_number() over (partition by domain, kafka_partition order by began_at desc, batch_id desc) = 1
+),
+
 judged as (
     select
         arrived.*,
         arrived.received_at >= dateadd(second, {{ window_seconds() }}, arrived.window_start) as is_late,
         coalesce(arrived.occurred_at <= reported.dropped_until, false) as is_behind,
-        reported.event_id is not null as is_reported
+        reported.event_id is not null and arrived.kafka_offset < newest.offset_to as is_reported
     from arrived
     left join reported on arrived.event_id = reported.event_id
+    left join newest on arrived.domain = newest.domain and arrived.kafka_partition = newest.kafka_partition
 )
 
 select
@@ -59,7 +72,7 @@ select
     min(case when is_behind then value end) as behind_min,
     max(case when is_behind then value end) as behind_max,
     max(occurred_at) as newest_occurred_at,
-    count_if(not is_reported) as untold
+    count_if(not is_reported) as unreported
 from judged
 -- A window at the start of the compared period may lack its oldest events.
 where window_start >= (select compared.first_window from compared)

@@ -1,9 +1,12 @@
-with batch as (
-    select * from {{ ref('int_window_measures') }}
+with compared as (
+    {{ compared_since() }}
 ),
 
-compared as (
-    {{ compared_since() }}
+-- The events were counted earlier than this query runs, and the compared period has moved on since.
+batch as (
+    select measured.*
+    from {{ ref('int_window_measures') }} as measured
+    inner join compared on measured.window_start >= compared.first_window
 ),
 
 speed as (
@@ -61,15 +64,25 @@ reached as (
     having count(*) = 2
 ),
 
--- The stream reports the offsets of a batch when the batch ends.
-untold as (
+-- Offsets show which events are on their way: the KPI query has not reported a batch that read them, or it may have
+-- counted them before the archive read them. The second holds for a KPI emitted since the newest batch began that is
+-- archived completely. The reach of the archive was measured before the events of RAW were counted; so KPIs may be read
+-- later than RAW. Once both layers have passed the events, a difference needs another reason.
+in_flight as (
     select
         domain,
         site,
         window_start
     from {{ ref('int_kind_windows') }}
-    where untold > 0
-    group by domain, site, window_start
+    where unreported > 0
+    union distinct
+    select
+        speed.domain,
+        speed.site,
+        speed.window_start
+    from speed
+    left join {{ ref('int_archive_reach') }} as reach on speed.domain = reach.domain
+    where reach.archived_until is null or speed.emitted_at >= reach.archived_until
 ),
 
 -- A window that a layer does not have counted no events there.
@@ -112,16 +125,19 @@ followed as (
 judged as (
     select
         held.*,
+        in_flight.window_start is not null as is_in_flight,
         reached.newest_at is null
-        or untold.window_start is not null
-        or dateadd(second, {{ closes_after_seconds() }}, held.window_start) > reached.newest_at as is_unsettled,
+        or dateadd(second, {{ closes_after_seconds() }}, held.window_start) > reached.newest_at as is_open,
         followed.later_windows * {{ window_seconds() }}
-        < {{ closes_after_seconds() }} + 60 * {{ var('grace_minutes') }} as may_be_open
+        < {{ closes_after_seconds() }} + 60 * {{ var('grace_minutes') }} as may_change
     from held
     inner join followed on held.domain = followed.domain and held.window_start = followed.window_start
     left join reached on held.domain = reached.domain
-    left join untold
-        on held.domain = untold.domain and held.site = untold.site and held.window_start = untold.window_start
+    left join in_flight
+        on
+            held.domain = in_flight.domain
+            and held.site = in_flight.site
+            and held.window_start = in_flight.window_start
 )
 
 select
@@ -134,13 +150,15 @@ select
     speed_value - batch_value as difference,
     case
         when {{ same('speed_value', 'batch_value') }} then 'equal'
-        when is_unsettled and may_be_open then 'open window'
-        when is_unsettled then 'not measured'
+        when is_in_flight and may_change then 'in flight'
+        when is_open and may_change then 'open window'
+        when is_open then 'not measured'
         when speed_value is null and may_be_null then 'late'
         when
             (speed_value > lowest or {{ same('speed_value', 'lowest') }})
             and (speed_value < highest or {{ same('speed_value', 'highest') }})
             then 'late'
+        when is_in_flight then 'not measured'
         else 'unexplained'
     end as explanation
 from judged

@@ -10,5 +10,6 @@ select
     rows_new,
     rows_duplicate,
     rows_rejected,
+    parse_json(offsets_to) as offsets_to,
     applied_at
 from batches
