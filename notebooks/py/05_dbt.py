@@ -245,8 +245,8 @@ pd.DataFrame(counted, columns=columns).set_index(["explanation", "measure"]).sor
 #   would grow without limit; so it drops such an event. The archive keeps it.
 # - *in flight*: an event is still on its way to one of the two layers. Offsets decide: the stream has not reported the
 #   batch that reads it, or the stream may have counted it before the archive read it.
-# - *open window*: later events may still belong to the window. This reason and *in flight* are accepted only until about
-#   ten minutes of later events have arrived.
+# - *open window*: later events may still belong to the window. This reason and *in flight* are accepted only until
+#   about ten minutes of later events have arrived.
 #
 # After that, a window that is missing in one layer is *not measured*, and any other difference is *unexplained*. Both
 # fail a test, and with it the build. How can dbt know that a mean differs because of a late event? Each micro-batch of

@@ -125,14 +125,15 @@ class PageData:
                 connection, name, window_seconds=settings.window_seconds, before=datetime.now(UTC) - open_for
             )
         )
-        different = closed.unexplained
+        different = [window for window in closed.unexplained if not window.in_flight]
+        in_flight = len(closed.unexplained) - len(different)
         return Quality(
             events=held.raw_events,
             duplicates=held.duplicates,
             rejected=held.rejected,
             reasons=self._warehouse.run(rejected_reasons, name),
-            windows=closed.windows,
-            late=len(closed.different) - len(different),
+            windows=closed.windows - in_flight,
+            late=len(closed.different) - len(closed.unexplained),
             not_measured=sum(not window.measured for window in different),
             unexplained=sum(window.measured for window in different),
             report=last_report(settings),

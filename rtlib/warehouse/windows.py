@@ -26,6 +26,8 @@ class WindowDifference:
         kpi_events: Its events according to SPEED.KPIS.
         may_be_late: Its archived events that arrived behind the watermark.
         unreached: Its archived events behind the newest offset that a batch of the KPI query has reported.
+        unarchived: Its KPI may count events that are not archived yet: it was emitted since the newest batch of the KPI
+            query began that the archive has read completely.
     """
 
     site: str
@@ -34,11 +36,17 @@ class WindowDifference:
     kpi_events: int
     may_be_late: int
     unreached: int = 0
+    unarchived: bool = False
 
     @property
     def explained(self) -> bool:
         """True if no more events are missing than arrived behind the watermark, and none is counted twice."""
         return 0 <= self.raw_events - self.kpi_events <= self.may_be_late
+
+    @property
+    def in_flight(self) -> bool:
+        """True if events that one of the layers has not passed yet may explain the difference; offsets decide."""
+        return self.unarchived or 0 < self.raw_events - self.kpi_events <= self.may_be_late + self.unreached
 
     @property
     def measured(self) -> bool:
@@ -89,7 +97,7 @@ def compare_windows(
     rows = query(
         connection,
         _COMPARE.format(length=int(window_seconds)),
-        (domain, HISTORY, domain, domain, domain, HISTORY, domain, HISTORY, end),
+        (domain, HISTORY, domain, domain, domain, HISTORY, domain, HISTORY, domain, end),
     )
     different = [
         WindowDifference(
@@ -99,6 +107,7 @@ def compare_windows(
             kpi_events=int(row["kpi_events"]),
             may_be_late=int(row["may_be_late"]),
             unreached=int(row["unreached"]),
+            unarchived=bool(row["unarchived"]),
         )
         for row in rows
         if int(row["raw_events"]) != int(row["kpi_events"])
@@ -126,9 +135,10 @@ held as (
         coalesce(raw.site, speed.site) as site,
         coalesce(raw.window_start, speed.window_start) as window_start,
         coalesce(raw.events, 0) as raw_events,
-        coalesce(speed.events, 0) as kpi_events
+        coalesce(speed.events, 0) as kpi_events,
+        speed.emitted_at
     from raw
-    full outer join (select site, window_start, events from SPEED.KPIS where domain = ?) speed
+    full outer join (select site, window_start, events, emitted_at from SPEED.KPIS where domain = ?) speed
         on raw.site = speed.site and raw.window_start = speed.window_start
 ),
 batches as (
@@ -176,6 +186,34 @@ ahead as (
         held.raw_events <> held.kpi_events
         and events.domain = ? and events.topic <> ? and events.kafka_offset >= coalesce(newest.offset_to, 0)
     group by held.site, held.window_start
+),
+archived as (
+    select each.key as kafka_partition, max(each.value::int) as offset_to
+    from
+        (select parse_json(offsets_to) as offsets from RAW.BATCHES where domain = ? and query = 'archive') ledger,
+        lateral flatten(input => ledger.offsets) each
+    group by each.key
+),
+read_until as (
+    select
+        began_at,
+        kafka_partition::varchar as kafka_partition,
+        max(offset_to) over (
+            partition by kafka_partition order by began_at, batch_id rows between unbounded preceding and current row
+        ) as offset_to
+    from batches
+),
+unarchived as (
+    select min(read_until.began_at) as began_at
+    from read_until
+    left join archived on read_until.kafka_partition = archived.kafka_partition
+    where read_until.offset_to > coalesce(archived.offset_to, 0)
+),
+archive_reach as (
+    select max(batches.began_at) as archived_until
+    from batches
+    cross join unarchived
+    where unarchived.began_at is null or batches.began_at < unarchived.began_at
 )
 select
     held.site,
@@ -183,8 +221,10 @@ select
     held.raw_events,
     held.kpi_events,
     coalesce(late.events, 0) as may_be_late,
-    coalesce(ahead.events, 0) as unreached
+    coalesce(ahead.events, 0) as unreached,
+    coalesce(held.emitted_at >= archive_reach.archived_until, held.emitted_at is not null) as unarchived
 from held
+cross join archive_reach
 left join late on held.site = late.site and held.window_start = late.window_start
 left join ahead on held.site = ahead.site and held.window_start = ahead.window_start
 where held.window_start < cast(? as timestamp_ntz)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rtlib.records import Kpi
+from rtlib.records import Kpi, QueryProgress
 from rtlib.warehouse.ingest import Batch
 from rtlib.warehouse.staging import EVENT_COLUMNS, REJECTED_COLUMNS
 
@@ -82,4 +82,21 @@ def kpi(site: str = "site-0", minute: int = 0, *, events: int = 1, emitted: floa
         last_event_at=start + timedelta(seconds=30),
         emitted_at=NOON + timedelta(seconds=emitted),
         **given,
+    )
+
+
+def progress(number: int, start: int, end: int, watermark: float | None, *, partition: str = "0") -> QueryProgress:
+    """A batch that read the offsets from ``start`` up to ``end``; the watermark is in seconds from noon."""
+    return QueryProgress(
+        query="kpis",
+        batch_id=number,
+        at=NOON + timedelta(minutes=10, seconds=number),
+        input_rows=end - start,
+        input_rate=1.0,
+        processed_rate=1.0,
+        state_rows=7,
+        dropped_late=0,
+        watermark=None if watermark is None else NOON + timedelta(seconds=watermark),
+        start_offsets={partition: start},
+        end_offsets={partition: end},
     )

@@ -13,7 +13,7 @@ from rtlib.warehouse.kpi_merge import merge_kpis
 from rtlib.warehouse.query_batches import dropped, note_batches
 from rtlib.warehouse.reads import Counts, Freshness, counts, current, freshness, latest_kpis, pause, rejected_reasons
 from rtlib.warehouse.windows import WindowDifference, compare_windows
-from support.warehouse_rows import NOON, batch, event_row, kpi, rejected_row
+from support.warehouse_rows import NOON, batch, event_row, kpi, progress, rejected_row
 
 
 def at(seconds: float) -> pd.Timestamp:
@@ -80,23 +80,6 @@ def test_windows_that_agree_are_counted_and_not_listed(warehouse: SnowflakeConne
     merge_kpis(warehouse, [kpi("site-0", 0, events=3), kpi("site-0", 1, events=2)])
     result = compare_windows(warehouse, "curbside")
     assert (result.windows, result.different, result.unexplained) == (2, (), ())
-
-
-def progress(number: int, start: int, end: int, watermark: float | None, *, partition: str = "0") -> QueryProgress:
-    """A batch that read the offsets from ``start`` up to ``end``; the watermark is in seconds from noon."""
-    return QueryProgress(
-        query="kpis",
-        batch_id=number,
-        at=NOON + timedelta(minutes=10, seconds=number),
-        input_rows=end - start,
-        input_rate=1.0,
-        processed_rate=1.0,
-        state_rows=7,
-        dropped_late=0,
-        watermark=None if watermark is None else NOON + timedelta(seconds=watermark),
-        start_offsets={partition: start},
-        end_offsets={partition: end},
-    )
 
 
 def stragglers(warehouse: SnowflakeConnection) -> None:
@@ -193,6 +176,24 @@ def test_a_window_counted_twice_or_in_a_single_layer_is_unexplained(warehouse: S
         ("only-raw", 1, 0),
         ("only-speed", 0, 1),
     }
+
+
+def test_a_difference_is_in_flight_until_every_partition_has_passed_the_events(warehouse: SnowflakeConnection) -> None:
+    both = {"0": 10, "1": 10}
+    reports = [replace(progress(number, 0, 0, None), end_offsets=both) for number in range(2)]
+    note_batches(warehouse, "curbside", [*reports, replace(progress(2, 0, 0, None), end_offsets={"0": 20, "1": 20})])
+    apply_batch(warehouse, batch(event_row(0, site="unreported", kafka_partition=1, kafka_offset=20), offsets_to=both))
+    apply_batch(warehouse, batch(event_row(2, site="uncounted", kafka_partition=0), number=1, offsets_to={"0": 21}))
+    # Of the batch that began 602 s after noon, records of partition 1 are not archived; that of 601 s is complete.
+    merge_kpis(warehouse, [kpi("doubled", emitted=600.9), kpi("unarchived", emitted=601)])
+    assert in_flight(warehouse) == {"unreported": True, "uncounted": False, "doubled": False, "unarchived": True}
+    apply_batch(warehouse, batch(number=2, offsets_to={"1": 20}))
+    note_batches(warehouse, "curbside", [replace(progress(3, 0, 0, None), end_offsets={"0": 21, "1": 21})])
+    assert in_flight(warehouse) == dict.fromkeys(("unreported", "uncounted", "doubled", "unarchived"), False)
+
+
+def in_flight(warehouse: SnowflakeConnection) -> dict[str, bool]:
+    return {window.site: window.in_flight for window in compare_windows(warehouse, "curbside").different}
 
 
 def test_a_window_without_a_row_in_the_speed_layer_was_not_measured(warehouse: SnowflakeConnection) -> None:
