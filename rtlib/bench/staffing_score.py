@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from rtlib.domains import Domain, Staffing, domain_names, load_domain
+from rtlib.domains import ALL_SITES, Domain, Staffing, domain_names, load_domain
 from rtlib.forecast import LEVELS, ForecastResult, Grid, choose, forecast_all
 from rtlib.forecast.bank import bank_grid
 from rtlib.forecast.grid import Numbers
 from rtlib.forecast.run import TaskProgress
-from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES, series_of
+from rtlib.pipeline.planning.demand import INTERVAL_MINUTES, series_of
 from rtlib.pipeline.planning.staff_plan import SLOTS, planned_level
 from rtlib.simulator.interval_counts import simulated_load
 from rtlib.staffing import Roster, hedged_roster, people_needed
@@ -97,7 +97,7 @@ def score_domain(
     """Score plans for a domain over a whole week; the arguments are those of ``score_staffing``."""
     counts = simulated_load(domain, seed=seed, until=UNTIL, days=DAYS, per_day=per_day)
     series = series_of(counts, domain)
-    stations = [grid for grid in series if (grid.unique_id == EVERYWHERE) == domain.staffing.pooled]
+    stations = [grid for grid in series if (grid.unique_id == ALL_SITES) == domain.staffing.pooled]
     warm_up = QUICK_WARM_UP if quick else WARM_UP
     return _scored(domain.name, domain.staffing, stations, warm_up, SCORED, workers, notify)
 
@@ -144,7 +144,7 @@ def _plan(role: Staffing, possible: Sequence[Sequence[int]]) -> Roster:
 
 
 def _needed(role: Staffing, grid: Grid, counts: Numbers) -> tuple[int, ...]:
-    contacts = np.zeros(SLOTS)
+    contacts = np.zeros(len(SLOTS))
     contacts[np.array(grid.slots) // INTERVAL_MINUTES] = counts * role.share
     return people_needed(role, contacts.tolist(), interval_minutes=INTERVAL_MINUTES)
 

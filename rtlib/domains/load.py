@@ -48,6 +48,7 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
         name=name,
         title=table["title"],
         about=table["about"],
+        time_zone=_time_zone(table["time_zone"], f"{name}.toml: time_zone"),
         sites=tuple(_site(name, entry) for entry in table["sites"]),
         kinds=tuple(_kind(entry) for entry in table["kinds"]),
         attributes=tuple(_attribute(entry) for entry in table["attributes"]),
@@ -62,14 +63,18 @@ def _domain(name: str, table: Table, schema_text: str) -> Domain:
 def _site(name: str, table: Table) -> Site:
     """The site, after a check that its time zone exists."""
     site = Site(**table)
+    _time_zone(site.time_zone, f"{name}.toml: time_zone of site {site.id}")
+    return site
+
+
+def _time_zone(zone: str, where: str) -> str:
     try:
-        ZoneInfo(site.time_zone)
+        ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:  # unknown; no path, as ""; a folder, as "Europe"
         raise ConfigError(
-            f"{name}.toml: time_zone of site {site.id} is {site.time_zone!r}, which is no IANA time zone",
-            cure="use a name such as Europe/Berlin or Asia/Kolkata",
+            f"{where} is {zone!r}, which is no IANA time zone", cure="use a name such as Europe/Berlin or Asia/Kolkata"
         ) from error
-    return site
+    return zone
 
 
 def _demand(table: Table) -> Demand:

@@ -151,7 +151,7 @@ class Staffing:
         patience_seconds: The mean waiting time before a contact is abandoned; 0 means never.
         pooled: True if the same people serve all sites, False if each site has its own.
         missing_cost: The cost of an hour in which a person is missing, in ``currency``; more than an hour of work.
-        open_hour, close_hour: The hours of service, from 0 to 24, in UTC, whatever the local time of the sites.
+        open_hour, close_hour: The hours of service, from 0 to 24, by the clock of the site, or of the domain if pooled.
         shift_hours: The allowed lengths of a shift; a shift of more than five hours has an unpaid break.
         break_minutes: The length of that break.
         least: The minimum number of people during the hours of service.
@@ -210,11 +210,17 @@ OTHER_MEASURES: Mapping[str, tuple[str, str, Direction]] = {
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A world that produces events; ``attributes`` are carried by every kind."""
+    """A world that produces events.
+
+    Attributes:
+        time_zone: IANA name of the zone in which the domain as a whole is forecast and planned.
+        attributes: Those that every kind carries.
+    """
 
     name: str
     title: str
     about: str
+    time_zone: str
     sites: tuple[Site, ...]
     kinds: tuple[Kind, ...]
     attributes: tuple[Attribute, ...]
@@ -229,6 +235,15 @@ class Domain:
         """The JSON Schema of its events; a fresh copy each time."""
         schema: dict[str, Any] = json.loads(self.schema_text)
         return schema
+
+    def time_zone_of(self, site: str) -> str:
+        """The time zone of a site by its id; of the domain for ``ALL_SITES``.
+
+        Raises:
+            KeyError: The domain has no such site.
+        """
+        zones = {each.id: each.time_zone for each in self.sites} | {ALL_SITES: self.time_zone}
+        return zones[site]
 
     def on_holiday(self, day: date) -> tuple[bool, ...]:
         """Whether each site's country has a holiday on that local date."""

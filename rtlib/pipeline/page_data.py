@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rtlib.config import Settings
-from rtlib.domains import load_domain
+from rtlib.domains import ALL_SITES, load_domain
 from rtlib.errors import ServiceError
 from rtlib.pipeline.dbt import source_readings
 from rtlib.pipeline.explanations.fact_builders import choices
-from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES
+from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
@@ -98,9 +98,9 @@ class PageData:
     def plan(self) -> PlanData:
         """Load, forecast and plan."""
         name, role = self._domain.name, self._domain.staffing
-        forecast = [row for row in self._warehouse.run(read_forecasts, name) if row["site"] == EVERYWHERE]
+        forecast = [row for row in self._warehouse.run(read_forecasts, name) if row["site"] == ALL_SITES]
         begin = min((row["interval_start"] for row in forecast), default=None)
-        scores = [row for row in self._warehouse.run(read_backtests, name) if row["site"] == EVERYWHERE]
+        scores = [row for row in self._warehouse.run(read_backtests, name) if row["site"] == ALL_SITES]
         return PlanData(
             role=role.title,
             load=_load(self._warehouse.run(interval_load, name), begin),

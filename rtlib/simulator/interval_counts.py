@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per
     Args:
         domain: Its sites, kinds of event, demand and staffing.
         seed: The same seed and arguments give the same counts.
-        until: End of the last day (aware), a midnight.
+        until: End of the last day (aware), a midnight in its time zone.
         days: Number of days.
         per_day: Events of all kinds a day, on average over a year without holidays: 86,400 times the rate of the law.
 
@@ -38,7 +38,7 @@ def simulated_load(domain: Domain, *, seed: int, until: datetime, days: int, per
 def _day(law: DemandLaw, midnight: datetime) -> list[dict[str, Any]]:
     rng = np.random.default_rng([law.seed, midnight.toordinal(), *law.domain.name.encode()])
     edges = midnight.timestamp() + 60 * np.arange(0, 24 * 60 + 1, INTERVAL_MINUTES, dtype=float)
-    starts = [midnight.replace(tzinfo=None) + timedelta(seconds=edge - edges[0]) for edge in edges[:-1].tolist()]
+    starts = [datetime.fromtimestamp(edge, UTC).replace(tzinfo=None) for edge in edges[:-1].tolist()]
     return [
         {"site": site.id, "interval_start": start, "events": int(count)}
         for start, counts in zip(starts, rng.poisson(law.between(edges)), strict=True)

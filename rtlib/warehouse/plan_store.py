@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rtlib.warehouse.connection import execute, query, transaction
-from rtlib.warehouse.staging import moment_text, selected, sliced, staged
+from rtlib.warehouse.staging import selected, sliced, staged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def write_forecasts(
 ) -> None:
     """Write the forecasts and backtests of a domain, and what the plan needs by them, in one transaction.
 
-    Earlier forecasts of intervals before the new ones are kept, so that they can be compared with the actual load;
+    A site's earlier forecasts of intervals before its new ones are kept, to be compared with the actual load;
     later ones and all backtests are replaced. Writing the same rows again changes only ``made_at``.
 
     Args:
@@ -58,7 +58,6 @@ def write_forecasts(
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.
     """
-    first = moment_text(min(row["interval_start"] for row in forecasts))
     forecast_rows, backtest_rows = _frame(domain, forecasts, FORECASTS), _frame(domain, backtests, BACKTESTS)
     need_rows = _frame(domain, needs, NEEDS)
     with (
@@ -67,11 +66,7 @@ def write_forecasts(
         staged(connection, need_rows, NEEDS, kind="needs") as needs_table,
         transaction(connection),
     ):
-        execute(
-            connection,
-            "delete from ML.FORECASTS where domain = ? and interval_start >= cast(? as timestamp_ntz)",
-            (domain, first),
-        )
+        execute(connection, _DELETE.format(target="ML.FORECASTS", table=forecasts_table), (domain,))
         execute(connection, "delete from ML.BACKTESTS where domain = ?", (domain,))
         _insert(connection, "ML.FORECASTS", FORECASTS, forecasts_table, forecast_rows)
         _insert(connection, "ML.BACKTESTS", BACKTESTS, backtests_table, backtest_rows)
@@ -79,6 +74,13 @@ def write_forecasts(
             execute(connection, _RENEW.format(table=needs_table))
 
 
+# Each site has its own first interval, because days begin at different moments in different time zones.
+_DELETE = """
+delete from {target} t using (
+    select n.site, min(n.interval_start::timestamp_ntz) as first_start from {table} n group by n.site
+) s
+where t.domain = ? and t.site = s.site and t.interval_start >= s.first_start
+"""
 _RENEW = """
 merge into OPS.STAFFING t using (
     select n.domain, n.site, n.interval_start::timestamp_ntz as interval_start, n.needed from {table} n
@@ -117,7 +119,7 @@ def read_backtests(connection: SnowflakeConnection, domain: str) -> list[dict[st
 
 
 def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[Row]) -> None:
-    """Write the plan of a domain; the earlier plan is replaced from the first interval on.
+    """Write the plan of a domain; the earlier plan of each site is replaced from the first new interval on.
 
     Args:
         connection: An open connection.
@@ -128,14 +130,9 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; nothing has changed.
     """
-    first = moment_text(min(row["interval_start"] for row in rows))
     plan = _frame(domain, rows, STAFFING)
     with staged(connection, plan, STAFFING, kind="staffing") as table, transaction(connection):
-        execute(
-            connection,
-            "delete from OPS.STAFFING where domain = ? and interval_start >= cast(? as timestamp_ntz)",
-            (domain, first),
-        )
+        execute(connection, _DELETE.format(target="OPS.STAFFING", table=table), (domain,))
         _insert(connection, "OPS.STAFFING", STAFFING, table, plan)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from snowflake.connector import SnowflakeConnection
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from rtlib import cli
 from rtlib.config import Settings
-from rtlib.domains import Staffing, load_domain
+from rtlib.domains import ALL_SITES, Staffing, load_domain
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.forecast import LEVELS, forecast_all
 from rtlib.forecast.baseline import FOUR_WEEK_MEAN
@@ -32,6 +33,7 @@ from support.warehouse_rows import NOON, batch, event_row
 from support.warehouse_server import WarehouseServer
 
 START = datetime(2026, 3, 2)
+MIDNIGHT = datetime(2026, 3, 2, 8, tzinfo=UTC)  # in California
 MADE = datetime(2026, 3, 1, 20, tzinfo=UTC)
 
 
@@ -211,8 +213,7 @@ def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
     empty: SnowflakeConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     domain = load_domain("curbside")
-    until = datetime(2026, 3, 2, tzinfo=UTC)
-    backfill(empty, history(domain, seed=7, until=until, days=18, per_day=500), domain="curbside")
+    backfill(empty, history(domain, seed=7, until=MIDNIGHT, days=18, per_day=500), domain="curbside")
     assert dbt.build(settings, select=["+interval_load"], unit_tests=False).broken == ()
     monkeypatch.setenv("RTLIB_HOME", str(settings.home))
     monkeypatch.setenv("RTLIB_PART", settings.part)
@@ -222,7 +223,7 @@ def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
     counted = query(empty, "select count(*) as n, count(distinct site) as sites from ML.FORECASTS")[0]
     assert (counted["n"], counted["sites"]) == (9 * 7 * 48, 9)  # eight sites and all, seven models
     forecasts = plan_store.read_forecasts(empty, "curbside")
-    assert forecasts[0]["interval_start"] == START
+    assert forecasts[0]["interval_start"] == MIDNIGHT.replace(tzinfo=None)
     assert all(row["lower_80"] <= row["upper_80"] for row in forecasts)
     assert sum(row["is_champion"] for row in plan_store.read_backtests(empty, "curbside")) == 9
     for _ in range(2):  # the second time changes nothing
@@ -238,14 +239,14 @@ def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
 
 
 def test_a_forecast_follows_the_mart_and_not_raw(empty: SnowflakeConnection) -> None:
-    domain, until = load_domain("curbside"), datetime(2026, 3, 2, tzinfo=UTC)
-    backfill(empty, history(domain, seed=7, until=until, days=16, per_day=500), domain="curbside")
+    domain, until = load_domain("curbside"), MIDNIGHT.astimezone(ZoneInfo("America/Los_Angeles"))
+    backfill(empty, history(domain, seed=7, until=MIDNIGHT, days=16, per_day=500), domain="curbside")
     counts = simulated_load(domain, seed=7, until=until, days=16, per_day=20_000)
     put_mart(empty, {(row["site"], row["interval_start"]): row["events"] for row in counts})
 
     def mean() -> float:
         series = demand.series_of(demand.measured_load(empty, domain), domain)
-        whole = next(grid for grid in series if grid.unique_id == demand.EVERYWHERE)
+        whole = next(grid for grid in series if grid.unique_id == ALL_SITES)
         (result,) = forecast_all([whole], models=[FOUR_WEEK_MEAN], origins=1, workers=1)
         return float(result.points[FOUR_WEEK_MEAN.name].sum())
 

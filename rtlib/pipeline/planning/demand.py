@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 INTERVAL_MINUTES = 30  # as the variable interval_minutes of the dbt project
-EVERYWHERE = ALL_SITES  # the series of a domain as a whole, for people who serve all of its sites
 HOLIDAYS_AHEAD = timedelta(days=60)  # holidays are listed this far beyond the last day of a series
 FULL_DAY = 0.9  # share of its intervals that a day needs; below it the day is unfinished or was not measured
 
@@ -52,17 +51,17 @@ def measured_load(connection: SnowflakeConnection, domain: Domain) -> list[dict[
 
 
 def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFrame:
-    """Turn counted intervals into series, one for each site and one for the domain.
+    """Turn counted intervals into series, one for each site and one for the domain, each in its own time zone.
 
     If any site has a row for an interval, a site without a row had no event in it. An interval without any row is
-    missing. Days with fewer than ``FULL_DAY`` of their intervals are left out.
+    missing. Days of the series with fewer than ``FULL_DAY`` of their intervals are left out.
 
     Args:
         rows: Rows with ``site``, ``interval_start`` (UTC, without a time zone) and ``events``.
         domain: The domain with these sites.
 
     Returns:
-        Columns ``unique_id``, ``ds`` and ``y``.
+        Columns ``unique_id``, ``ds`` (with the time zone of the series) and ``y``.
     """
     import pandas as pd
 
@@ -73,9 +72,17 @@ def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFram
     )
     table = counts.pivot_table(index="interval_start", columns="site", values="events", aggfunc="sum", fill_value=0.0)
     table = table.reindex(columns=sites, fill_value=0.0)
-    table = table[_in_full_days(table.index)]
-    table[EVERYWHERE] = table.sum(axis=1)
-    return table.rename_axis("ds").reset_index().melt("ds", var_name="unique_id", value_name="y")
+    table[ALL_SITES] = table.sum(axis=1)
+    return pd.concat([_series(name, table[name], domain.time_zone_of(name)) for name in table], ignore_index=True)
+
+
+def _series(name: str, counts: pd.Series[float], time_zone: str) -> pd.DataFrame:
+    import pandas as pd
+
+    local = pd.DatetimeIndex(counts.index).tz_localize("UTC").tz_convert(time_zone)
+    days = pd.Series(local.date, index=counts.index)
+    full = days.map(days.value_counts()).astype(float) >= FULL_DAY * 24 * 60 / INTERVAL_MINUTES
+    return pd.DataFrame({"unique_id": name, "ds": local.astype(object), "y": counts.to_numpy()})[full.to_numpy()]
 
 
 def series_of(rows: Iterable[Mapping[str, Any]], domain: Domain) -> tuple[Grid, ...]:
@@ -85,8 +92,8 @@ def series_of(rows: Iterable[Mapping[str, Any]], domain: Domain) -> tuple[Grid, 
         ConfigError: There are no rows, or too few.
     """
     table = load_table(rows, domain)
-    days = table["ds"].dt.date
-    holidays = {} if table.empty else holidays_of(domain, days.min(), days.max() + HOLIDAYS_AHEAD)
+    days = [moment.date() for moment in table["ds"]]
+    holidays = {} if table.empty else holidays_of(domain, min(days), max(days) + HOLIDAYS_AHEAD)
     return grids(table, interval_minutes=INTERVAL_MINUTES, holidays=holidays)
 
 
@@ -96,19 +103,11 @@ def holidays_of(domain: Domain, first: date, last: date) -> dict[str, dict[date,
     A single site has a holiday or not (1.0); of the domain as a whole, only the sites of that country have it.
     """
     weights = [site.weight for site in domain.sites]
-    holidays: dict[str, dict[date, float]] = {name: {} for name in (*(site.id for site in domain.sites), EVERYWHERE)}
+    holidays: dict[str, dict[date, float]] = {name: {} for name in (*(site.id for site in domain.sites), ALL_SITES)}
     for day in (first + timedelta(days=offset) for offset in range((last - first).days + 1)):
         on_holiday = domain.on_holiday(day)
         for site in compress(domain.sites, on_holiday):
             holidays[site.id][day] = 1.0
         if any(on_holiday):
-            holidays[EVERYWHERE][day] = sum(compress(weights, on_holiday)) / sum(weights)
+            holidays[ALL_SITES][day] = sum(compress(weights, on_holiday)) / sum(weights)
     return holidays
-
-
-def _in_full_days(moments: pd.Index[Any]) -> list[bool]:
-    import pandas as pd
-
-    days = pd.Series(pd.DatetimeIndex(moments).date)
-    intervals = days.map(days.value_counts()).astype(float)
-    return list(intervals >= FULL_DAY * 24 * 60 / INTERVAL_MINUTES)

@@ -8,16 +8,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from rtlib.config import Settings
-from rtlib.domains import Domain, Staffing, load_domain
+from rtlib.domains import ALL_SITES, Domain, Staffing, load_domain
 from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS
-from rtlib.forecast.instants import moments
+from rtlib.forecast.instants import instants
 from rtlib.pipeline import batch_log
-from rtlib.pipeline.planning.demand import EVERYWHERE, INTERVAL_MINUTES
+from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.staffing import (
     Roster,
     critical_fractile,
@@ -30,8 +31,9 @@ from rtlib.staffing import (
 from rtlib.warehouse import plan_store
 from rtlib.warehouse.connection import connect
 
-SLOTS = 24 * 60 // INTERVAL_MINUTES
+SLOTS = range(0, 24 * 60, INTERVAL_MINUTES)  # begin of each interval of a day, in minutes after midnight
 Row = Mapping[str, Any]
+NOTHING: Row = {"mean": 0.0, "quantiles": {}}  # of an interval that is not forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class PlannedDay:
 
     Attributes:
         site: Id of the site, or ``all``.
-        day: The day.
+        day: The day in the time zone of the site, or of the domain.
+        starts: Begin of each interval (UTC, without a time zone); 46 or 50 half-hours on a day on which clocks change.
         expected: Mean number of contacts in each interval.
         contacts: Number of contacts in each interval that is planned for, a quantile.
         needed: People needed for ``contacts``, by interval.
@@ -49,6 +52,7 @@ class PlannedDay:
 
     site: str
     day: date
+    starts: tuple[datetime, ...]
     expected: tuple[float, ...]
     contacts: tuple[float, ...]
     needed: tuple[int, ...]
@@ -76,10 +80,10 @@ def plan(settings: Settings, **changes: float) -> tuple[PlannedDay, ...]:
     domain = load_domain(settings.domain)
     role = replace(domain.staffing, **changes)  # type: ignore[arg-type]
     with closing(connect(settings)) as connection:
-        by_day = _by_day(plan_store.read_forecasts(connection, domain.name), _stations(domain, role))
+        by_day = _by_day(plan_store.read_forecasts(connection, domain.name), domain, role)
         if not by_day:
             raise ConfigError(f"there is no forecast of the domain {domain.name}", cure="rtlib staffing forecast")
-        days = tuple(_planned(role, site, day, rows) for (site, day), rows in sorted(by_day.items()))
+        days = tuple(_planned(role, domain, site, day, rows) for (site, day), rows in sorted(by_day.items()))
         made_at = datetime.now(UTC)
         rows = [row for day in days for row in rows_of(role, day, made_at, changes)]
         plan_store.write_staffing(connection, domain.name, rows)
@@ -88,7 +92,13 @@ def plan(settings: Settings, **changes: float) -> tuple[PlannedDay, ...]:
 
 
 def planned_day(
-    role: Staffing, site: str, day: date, *, expected: Sequence[float], quantiles: Mapping[float, Sequence[float]]
+    role: Staffing,
+    site: str,
+    day: date,
+    *,
+    expected: Sequence[float],
+    quantiles: Mapping[float, Sequence[float]],
+    time_zone: str | None = None,
 ) -> PlannedDay:
     """Plan one day: the shifts that cost least on average over all quantiles of its forecast.
 
@@ -98,14 +108,18 @@ def planned_day(
         day: The day.
         expected: Mean number of events in each interval of the day.
         quantiles: Number of events in each interval, by quantile level; the levels are evenly spaced.
+        time_zone: IANA name of the zone of the day and of the hours of service; None for UTC.
     """
+    at = instants([day], SLOTS, interval_minutes=INTERVAL_MINUTES, time_zone=time_zone)
+    clock = [SLOTS[cell] for cell in at.cells]
+    starts = tuple(at.moments.to_pydatetime())
     levels = sorted(quantiles)
     bands = role.share * np.array([quantiles[level] for level in levels])
     contacts = tuple(float(np.interp(planned_level(role), levels, band)) for band in bands.T)
     needed = people_needed(role, contacts, interval_minutes=INTERVAL_MINUTES)
     possible = [people_needed(role, band.tolist(), interval_minutes=INTERVAL_MINUTES) for band in bands]
-    roster = hedged_roster(role, possible, interval_minutes=INTERVAL_MINUTES)
-    return PlannedDay(site, day, tuple(role.share * events for events in expected), contacts, needed, roster)
+    roster = hedged_roster(role, possible, interval_minutes=INTERVAL_MINUTES, clock=clock)
+    return PlannedDay(site, day, starts, tuple(role.share * events for events in expected), contacts, needed, roster)
 
 
 def planned_level(role: Staffing) -> float:
@@ -116,27 +130,28 @@ def planned_level(role: Staffing) -> float:
 
 def _stations(domain: Domain, role: Staffing) -> frozenset[str]:
     """The series that are planned: each site, or the whole domain for people who serve all of its sites."""
-    return frozenset({EVERYWHERE} if role.pooled else {site.id for site in domain.sites})
+    return frozenset({ALL_SITES} if role.pooled else {site.id for site in domain.sites})
 
 
-def _by_day(rows: Sequence[Row], stations: frozenset[str]) -> dict[tuple[str, date], list[Row]]:
+def _by_day(rows: Sequence[Row], domain: Domain, role: Staffing) -> dict[tuple[str, date], list[Row]]:
+    """The rows of the series that are planned, by series and local day."""
+    zones = {name: ZoneInfo(domain.time_zone_of(name)) for name in _stations(domain, role)}
     by_day: dict[tuple[str, date], list[Row]] = defaultdict(list)
     for row in rows:
-        if row["site"] in stations:
-            by_day[row["site"], row["interval_start"].date()].append(row)
+        if row["site"] in zones:
+            local = row["interval_start"].replace(tzinfo=UTC).astimezone(zones[row["site"]])
+            by_day[row["site"], local.date()].append(row)
     return by_day
 
 
-def _planned(role: Staffing, site: str, day: date, rows: Sequence[Row]) -> PlannedDay:
-    expected = [0.0] * SLOTS
-    quantiles: dict[float, list[float]] = {level: [0.0] * SLOTS for level in LEVELS.tolist()}
-    for row in rows:
-        start = row["interval_start"]
-        slot = (start.hour * 60 + start.minute) // INTERVAL_MINUTES
-        expected[slot] = row["mean"]
-        for level, contacts in row["quantiles"].items():
-            quantiles[level][slot] = contacts
-    return planned_day(role, site, day, expected=expected, quantiles=quantiles)
+def _planned(role: Staffing, domain: Domain, site: str, day: date, rows: Sequence[Row]) -> PlannedDay:
+    zone = domain.time_zone_of(site)
+    starts = instants([day], SLOTS, interval_minutes=INTERVAL_MINUTES, time_zone=zone).moments.to_pydatetime()
+    forecast = {row["interval_start"]: row for row in rows}
+    known = [forecast.get(start, NOTHING) for start in starts]
+    expected = [row["mean"] for row in known]
+    quantiles = {level: [row["quantiles"].get(level, 0.0) for row in known] for level in LEVELS.tolist()}
+    return planned_day(role, site, day, expected=expected, quantiles=quantiles, time_zone=zone)
 
 
 def rows_of(role: Staffing, day: PlannedDay, made_at: datetime, changes: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -149,11 +164,10 @@ def rows_of(role: Staffing, day: PlannedDay, made_at: datetime, changes: Mapping
         changes: Fields of the domain's role that the plan replaced, so that a later forecast is judged in the same way.
     """
     hours = INTERVAL_MINUTES / 60
-    starts = moments([day.day], range(0, 24 * 60, INTERVAL_MINUTES)).to_pydatetime()
     return [
         {
             "site": day.site,
-            "interval_start": starts[slot],
+            "interval_start": day.starts[slot],
             "interval_minutes": INTERVAL_MINUTES,
             "role": role.title,
             "quantile": planned_level(role),
