@@ -180,7 +180,9 @@ widgets.VBox([widgets.HBox([model, day]), picture])
 # The load of a domain is the events that call for a person: a customer who has arrived, for instance, or a sensor that
 # reports a fault. In the running stack dbt counts it in the mart `interval_load` (lesson 05), and
 # `rtlib staffing forecast` in a terminal reads that mart, then makes and stores what you see below. Here we draw four
-# weeks of it, from the same distributions from which the simulator draws events.
+# weeks of it, from the same law of demand from which the simulator draws live events and history. Each site follows
+# its own clock and the holidays of its country, while the intervals are in UTC: the evening of a shop in California is
+# the early morning here.
 
 # %%
 from datetime import UTC, datetime
@@ -214,9 +216,9 @@ champions = {result.grid.unique_id: (result.champion, result.scores[result.champ
 pd.DataFrame(champions, index=["champion", "WAPE"]).T
 
 # %% [markdown]
-# All sites follow the same distributions, with different random draws. So part of the difference between the champions
-# is luck, and with four origins there is a lot of luck. That is a good reason to use an ensemble, and to choose again
-# every day. It is also why this project does not define a best model once and for all: the series decides.
+# All sites follow the same law, each by its own clock, with different random draws. So part of the difference between
+# the champions is luck, and with four origins there is a lot of luck. That is a good reason to use an ensemble, and to
+# choose again every day. It is also why this project does not define a best model once and for all: the series decides.
 #
 # The last chart shows the coming week for a site of your choice.
 

@@ -113,9 +113,9 @@ print(f"{impatient.agents} agents instead of {small.agents}")
 # %% [markdown]
 # ## A forecast to plan for
 #
-# The next cell simulates four weeks of a domain's load, from the same distributions from which the simulator draws
-# events. From these we forecast the next day for the busiest site (or for all sites together, if the team is pooled),
-# with all quantiles of the forecast.
+# The next cell simulates four weeks of a domain's load, from the same law of demand from which the simulator draws
+# events: each site follows its own clock, while intervals and days are those of UTC. From these we forecast the next
+# day for the busiest site (or for all sites together, if the team is pooled), with all quantiles of the forecast.
 
 # %%
 from datetime import UTC, datetime

@@ -200,7 +200,7 @@ def test_the_mean_over_a_year_is_the_rate_shared_by_weight(name: str) -> None:
 # Noise
 
 
-def test_the_noise_is_the_same_for_whoever_asks() -> None:
+def test_the_noise_is_the_same_for_every_reader() -> None:
     instants = np.arange(YEARS[0], YEARS[0] + 60 * 86_400, 5 * 3600.0)
     shuffled = np.random.default_rng(1).permutation(len(instants))
     rates = a_law().per_second(instants)
