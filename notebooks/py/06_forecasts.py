@@ -185,7 +185,8 @@ widgets.VBox([widgets.HBox([model, day]), picture])
 # the early morning here.
 
 # %%
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
@@ -193,15 +194,18 @@ from rtlib.pipeline.planning.demand import series_of
 from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
-counts = simulated_load(domain, seed=7, until=datetime(2026, 3, 2, tzinfo=UTC), days=28, per_day=200_000)
+midnight = datetime(2026, 3, 2, tzinfo=ZoneInfo(domain.time_zone))
+counts = simulated_load(domain, seed=7, until=midnight, days=28, per_day=200_000)
 
 # %% [markdown]
-# Each site is a series, and `all` is their sum.
+# Each site is a series in its own time zone, with the days and hours of its own clock; `all` is their sum. Where sites
+# are on several continents, their days begin at different moments, so the totals differ by the hours at both ends.
 
 # %%
 sites = series_of(counts, domain)
 total = {series.unique_id: series.values.sum() for series in sites}
-assert total["all"] == sum(total.values()) / 2, "the series of all sites must be the sum of the sites"
+parts = sum(total.values()) - total["all"]
+assert abs(total["all"] / parts - 1) < 0.05, "the series of all sites must be the sum of the sites"
 print(f"{domain.title}: {len(domain.sites)} sites, {total['all']:,.0f} events in {len(sites[0].days)} days")
 
 # %% [markdown]

@@ -118,7 +118,8 @@ print(f"{impatient.agents} agents instead of {small.agents}")
 # day for the busiest site (or for all sites together, if the team is pooled), with all quantiles of the forecast.
 
 # %%
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rtlib.config import load_settings
 from rtlib.domains import load_domain
@@ -128,7 +129,8 @@ from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
 role = domain.staffing
-counts = simulated_load(domain, seed=seed, until=datetime(2026, 3, 2, tzinfo=UTC), days=29, per_day=per_day)
+midnight = datetime(2026, 3, 2, tzinfo=ZoneInfo(domain.time_zone))
+counts = simulated_load(domain, seed=seed, until=midnight, days=29, per_day=per_day)
 
 # %% [markdown]
 # The last day is held out: it is the day to plan for, and its real load is used only at the very end.
