@@ -20,7 +20,8 @@ def _clean_environment(no_settings_of_the_developer: None) -> None:
 @pytest.fixture(scope="session")
 def stack(no_settings_of_the_developer: None) -> Iterator[Stack]:
     """The real stack: Kafka, registry, warehouse, Spark, loader and simulator, with ports of its own."""
-    with running_stack("--rate", str(RATE)) as running:
+    # At a steady rate the tests see the same stream at every hour of the day.
+    with running_stack("--rate", str(RATE), environment={"RTLIB_STEADY": "true"}) as running:
         yield running
 
 

@@ -73,7 +73,8 @@ def load_table(rows: Iterable[Mapping[str, Any]], domain: Domain) -> pd.DataFram
     table = counts.pivot_table(index="interval_start", columns="site", values="events", aggfunc="sum", fill_value=0.0)
     table = table.reindex(columns=sites, fill_value=0.0)
     table[ALL_SITES] = table.sum(axis=1)
-    return pd.concat([_series(name, table[name], domain.time_zone_of(name)) for name in table], ignore_index=True)
+    names = (*sites, ALL_SITES)
+    return pd.concat([_series(name, table[name], domain.time_zone_of(name)) for name in names], ignore_index=True)
 
 
 def _series(name: str, counts: pd.Series[float], time_zone: str) -> pd.DataFrame:
