@@ -46,14 +46,23 @@ def running_homes() -> set[Path]:
 
 
 def resident_megabytes(home: Path) -> dict[str, float]:
-    """Resident memory of each part in MB, children included."""
+    """Resident memory of each part in MB, children included; pages that processes share are divided among them."""
     sizes: dict[str, float] = {}
     for part, process in processes_of(home):
         try:
-            sizes[part] = sizes.get(part, 0.0) + process.memory_info().rss / MEGABYTE
+            sizes[part] = sizes.get(part, 0.0) + _proportional_bytes(process) / MEGABYTE
         except psutil.Error:
             continue
     return sizes
+
+
+def _proportional_bytes(process: psutil.Process) -> int:
+    """The proportional set size where the system reports it (Linux), else the resident set size.
+
+    Each of eight Python processes counts the same libraries in its resident set, so their sum is far too large.
+    """
+    memory = process.memory_full_info()
+    return int(getattr(memory, "pss", memory.rss))
 
 
 def end_leftovers(home: Path, *, grace_seconds: float = 10.0) -> list[str]:

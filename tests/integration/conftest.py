@@ -12,6 +12,10 @@ from support.stack import Stack, running_stack
 RATE = 20  # events a second: windows and rejections fill within seconds, and the machine is left to the tests
 
 
+# A steady rate is the same at every hour of the day; twice the usual share is malformed, because the rate is low.
+STREAM = {"RTLIB_STEADY": "true", "RTLIB_MALFORMED_SHARE": "0.01"}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment(no_settings_of_the_developer: None) -> None:
     """For every test of this folder."""
@@ -20,8 +24,7 @@ def _clean_environment(no_settings_of_the_developer: None) -> None:
 @pytest.fixture(scope="session")
 def stack(no_settings_of_the_developer: None) -> Iterator[Stack]:
     """The real stack: Kafka, registry, warehouse, Spark, loader and simulator, with ports of its own."""
-    # At a steady rate the tests see the same stream at every hour of the day.
-    with running_stack("--rate", str(RATE), environment={"RTLIB_STEADY": "true"}) as running:
+    with running_stack("--rate", str(RATE), environment=STREAM) as running:
         yield running
 
 
