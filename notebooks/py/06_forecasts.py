@@ -181,8 +181,8 @@ widgets.VBox([widgets.HBox([model, day]), picture])
 # reports a fault. In the running stack dbt counts it in the mart `interval_load` (lesson 05), and
 # `rtlib staffing forecast` in a terminal reads that mart, then makes and stores what you see below. Here we draw four
 # weeks of it, from the same law of demand from which the simulator draws live events and history. Each site follows
-# its own clock and the holidays of its country, while the intervals are in UTC: the evening of a shop in California is
-# the early morning here.
+# its own clock and the holidays of its country. The counts are stored with times in UTC, in which the evening of a shop
+# in California is the early morning of the next day.
 
 # %%
 from datetime import datetime

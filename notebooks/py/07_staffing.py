@@ -114,7 +114,7 @@ print(f"{impatient.agents} agents instead of {small.agents}")
 # ## A forecast to plan for
 #
 # The next cell simulates four weeks of a domain's load, from the same law of demand from which the simulator draws
-# events: each site follows its own clock, while intervals and days are those of UTC. From these we forecast the next
+# events: each site follows its own clock, by which its days and hours are counted. From these we forecast the next
 # day for the busiest site (or for all sites together, if the team is pooled), with all quantiles of the forecast.
 
 # %%
@@ -128,7 +128,6 @@ from rtlib.pipeline.planning.demand import series_of
 from rtlib.simulator.interval_counts import simulated_load
 
 domain = load_domain(domain_name or load_settings().domain)
-role = domain.staffing
 midnight = datetime(2026, 3, 2, tzinfo=ZoneInfo(domain.time_zone))
 counts = simulated_load(domain, seed=seed, until=midnight, days=29, per_day=per_day)
 
@@ -136,7 +135,7 @@ counts = simulated_load(domain, seed=seed, until=midnight, days=29, per_day=per_
 # The last day is held out: it is the day to plan for, and its real load is used only at the very end.
 
 # %%
-sites = series_of(counts, domain)
+role, sites = domain.staffing, series_of(counts, domain)
 candidates = [series for series in sites if (series.unique_id == "all") == role.pooled]
 busiest = max(candidates, key=lambda series: series.values.sum())
 (outlook,) = forecast_all([busiest.until(28)], origins=10)

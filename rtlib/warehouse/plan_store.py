@@ -66,7 +66,7 @@ def write_forecasts(
         staged(connection, need_rows, NEEDS, kind="needs") as needs_table,
         transaction(connection),
     ):
-        execute(connection, _DELETE.format(target="ML.FORECASTS", table=forecasts_table), (domain,))
+        _delete_from_first(connection, "ML.FORECASTS", forecasts_table, domain)
         execute(connection, "delete from ML.BACKTESTS where domain = ?", (domain,))
         _insert(connection, "ML.FORECASTS", FORECASTS, forecasts_table, forecast_rows)
         _insert(connection, "ML.BACKTESTS", BACKTESTS, backtests_table, backtest_rows)
@@ -74,12 +74,17 @@ def write_forecasts(
             execute(connection, _RENEW.format(table=needs_table))
 
 
-# Each site has its own first interval, because days begin at different moments in different time zones.
+# Each site has its own first interval, because days begin at different moments in different time zones. A site without
+# new rows is not forecast or planned any more.
 _DELETE = """
 delete from {target} t using (
     select n.site, min(n.interval_start::timestamp_ntz) as first_start from {table} n group by n.site
 ) s
 where t.domain = ? and t.site = s.site and t.interval_start >= s.first_start
+"""
+_DELETE_OTHERS = """
+delete from {target} t using (select min(n.interval_start::timestamp_ntz) as first_start from {table} n) s
+where t.domain = ? and t.interval_start >= s.first_start and t.site not in (select n.site from {table} n)
 """
 _RENEW = """
 merge into OPS.STAFFING t using (
@@ -132,7 +137,7 @@ def write_staffing(connection: SnowflakeConnection, domain: str, rows: Sequence[
     """
     plan = _frame(domain, rows, STAFFING)
     with staged(connection, plan, STAFFING, kind="staffing") as table, transaction(connection):
-        execute(connection, _DELETE.format(target="OPS.STAFFING", table=table), (domain,))
+        _delete_from_first(connection, "OPS.STAFFING", table, domain)
         _insert(connection, "OPS.STAFFING", STAFFING, table, plan)
 
 
@@ -146,6 +151,12 @@ def read_staffing(connection: SnowflakeConnection, domain: str) -> list[dict[str
     return query(
         connection, f"select {columns} from OPS.STAFFING where domain = ? order by site, interval_start", (domain,)
     )
+
+
+def _delete_from_first(connection: SnowflakeConnection, target: str, table: str, domain: str) -> None:
+    """Delete the rows of a domain that the new rows in ``table`` replace."""
+    for statement in (_DELETE, _DELETE_OTHERS):
+        execute(connection, statement.format(target=target, table=table), (domain,))
 
 
 def _frame(domain: str, rows: Sequence[Row], columns: Mapping[str, str]) -> pd.DataFrame:
