@@ -76,17 +76,6 @@ def instants(
     return Instants(_index(moments.astype("datetime64[s]")), cells[kept])
 
 
-def moments(days: Sequence[date], slots: Sequence[int], *, time_zone: str | None = None) -> pd.DatetimeIndex:
-    """Begin of each slot of each day, in UTC without a time zone; see ``instants``.
-
-    A slot whose begin is skipped is left out; a slot whose begin is repeated is there twice.
-
-    Raises:
-        ConfigError: There is no such time zone.
-    """
-    return instants(days, slots, interval_minutes=1, time_zone=time_zone).moments
-
-
 def _by_clock(local: Clock, starts: Seconds, length: int) -> tuple[Seconds, NDArray[np.bool_]]:
     """Begins by the clock: where a slot exists once, twice or not; of shape 2 × slots, with a mask."""
     first, last = local.first(starts), local.last(starts)

@@ -16,7 +16,7 @@ from rtlib.config import Settings
 from rtlib.domains import ALL_SITES, Domain, Staffing, load_domain
 from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS
-from rtlib.forecast.instants import instants
+from rtlib.forecast.instants import Instants, instants
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.staffing import (
@@ -98,7 +98,7 @@ def planned_day(
     *,
     expected: Sequence[float],
     quantiles: Mapping[float, Sequence[float]],
-    time_zone: str | None = None,
+    at: Instants | None = None,
 ) -> PlannedDay:
     """Plan one day: the shifts that cost least on average over all quantiles of its forecast.
 
@@ -108,9 +108,9 @@ def planned_day(
         day: The day.
         expected: Mean number of events in each interval of the day.
         quantiles: Number of events in each interval, by quantile level; the levels are evenly spaced.
-        time_zone: IANA name of the zone of the day and of the hours of service; None for UTC.
+        at: Begin of each interval on the clock of the site, or of the domain; by default those of a day in UTC.
     """
-    at = instants([day], SLOTS, interval_minutes=INTERVAL_MINUTES, time_zone=time_zone)
+    at = at or _intervals(day)
     clock = [SLOTS[cell] for cell in at.cells]
     starts = tuple(at.moments.to_pydatetime())
     levels = sorted(quantiles)
@@ -126,6 +126,10 @@ def planned_level(role: Staffing) -> float:
     """The quantile of demand to plan for, from the costs of a missing and of an idle hour (newsvendor)."""
     under, over = newsvendor_costs(role)
     return critical_fractile(under=under, over=over)
+
+
+def _intervals(day: date, time_zone: str | None = None) -> Instants:
+    return instants([day], SLOTS, interval_minutes=INTERVAL_MINUTES, time_zone=time_zone)
 
 
 def _stations(domain: Domain, role: Staffing) -> frozenset[str]:
@@ -145,13 +149,12 @@ def _by_day(rows: Sequence[Row], domain: Domain, role: Staffing) -> dict[tuple[s
 
 
 def _planned(role: Staffing, domain: Domain, site: str, day: date, rows: Sequence[Row]) -> PlannedDay:
-    zone = domain.time_zone_of(site)
-    starts = instants([day], SLOTS, interval_minutes=INTERVAL_MINUTES, time_zone=zone).moments.to_pydatetime()
+    at = _intervals(day, domain.time_zone_of(site))
     forecast = {row["interval_start"]: row for row in rows}
-    known = [forecast.get(start, NOTHING) for start in starts]
+    known = [forecast.get(start, NOTHING) for start in at.moments.to_pydatetime()]
     expected = [row["mean"] for row in known]
     quantiles = {level: [row["quantiles"].get(level, 0.0) for row in known] for level in LEVELS.tolist()}
-    return planned_day(role, site, day, expected=expected, quantiles=quantiles, time_zone=zone)
+    return planned_day(role, site, day, expected=expected, quantiles=quantiles, at=at)
 
 
 def rows_of(role: Staffing, day: PlannedDay, made_at: datetime, changes: Mapping[str, float]) -> list[dict[str, Any]]:

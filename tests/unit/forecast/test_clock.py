@@ -18,7 +18,7 @@ from rtlib.forecast import ForecastResult, Grid, forecast_all, grids
 from rtlib.forecast.baseline import FOUR_WEEK_MEAN
 from rtlib.forecast.charts import future_chart
 from rtlib.forecast.clock import clock
-from rtlib.forecast.instants import instants, moments
+from rtlib.forecast.instants import instants
 from support.forecast_series import MONDAY, a_frame
 
 # Both changes of 2026 and 2027, as the IANA database has them; Kolkata and Kathmandu have none.
@@ -233,12 +233,13 @@ def test_a_time_zone_without_a_name_is_refused_with_a_cure() -> None:
         grids(frame, interval_minutes=30)
     assert "tz_convert" in caught.value.cure
     with pytest.raises(ConfigError, match="no time zone 'Mars/Olympus'"):
-        moments([MONDAY], [0], time_zone="Mars/Olympus")
+        instants([MONDAY], [0], interval_minutes=30, time_zone="Mars/Olympus")
 
 
 def test_the_moments_of_a_far_year_follow_the_same_rules() -> None:
-    assert len(moments([date(2100, 3, 28)], range(0, 1440, 60), time_zone="Europe/Berlin")) == 23
-    assert len(moments([date(1950, 7, 2)], range(0, 1440, 60), time_zone="Europe/Berlin")) == 24
+    for day, hours in ((date(2100, 3, 28), 23), (date(1950, 7, 2), 24)):
+        at = instants([day], range(0, 1440, 60), interval_minutes=60, time_zone="Europe/Berlin")
+        assert len(at.moments) == hours
 
 
 @settings(max_examples=60)

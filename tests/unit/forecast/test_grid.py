@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rtlib.errors import ConfigError
 from rtlib.forecast import grids
 from rtlib.forecast.calendar import features
-from rtlib.forecast.instants import moments
+from rtlib.forecast.instants import instants
 from rtlib.forecast.profile import profiles
 from support.forecast_series import MONDAY, a_frame, a_grid
 
@@ -75,7 +75,7 @@ def test_closed_days_and_hours_are_left_out() -> None:
 
 
 def test_moments_come_back_day_by_day() -> None:
-    starts = moments([MONDAY, MONDAY + timedelta(days=1)], (0, 30))
+    starts = instants([MONDAY, MONDAY + timedelta(days=1)], (0, 30), interval_minutes=30).moments
     assert list(starts.astype(str)) == [
         "2026-01-05 00:00:00", "2026-01-05 00:30:00", "2026-01-06 00:00:00", "2026-01-06 00:30:00",
     ]  # fmt: skip
