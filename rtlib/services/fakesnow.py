@@ -72,8 +72,9 @@ def open_files(data: Path, *, database: str = DATABASE, memory_mb: int = MEMORY_
         # Memory of a large query is returned to the system soon afterwards.
         "allocator_background_threads": True,
         "allocator_flush_threshold": "16MB",
-        # As in Snowflake, only ORDER BY guarantees an order; preserving it everywhere costs memory.
-        "preserve_insertion_order": False,
+        # Without it DuckDB 2.0 loses the order of ORDER BY where a result of its DB-API becomes an Arrow table, as in
+        # fakesnow, if the result has more than 2,048 rows and there is more than one thread.
+        "preserve_insertion_order": True,
     }
     _set(instance.duck_conn, limits)
     # Attached now, so that the log of a killed process is replayed before the first client connects.

@@ -84,6 +84,15 @@ def test_memory_does_not_grow_with_the_number_of_questions(
     assert process.memory_info().rss - before < 60_000_000  # each answer is a megabyte
 
 
+def test_a_long_result_comes_in_the_order_that_was_asked_for(warehouse: SnowflakeConnection) -> None:
+    rows = "select uniform(0, 1000000, random()) as n from table(generator(rowcount => 10000))"
+    execute(warehouse, f"create or replace table RAW.NUMBERS as {rows}")
+    for _ in range(10):
+        numbers = [row["n"] for row in query(warehouse, "select n from RAW.NUMBERS order by n")]
+        assert numbers == sorted(numbers)
+    execute(warehouse, "drop table RAW.NUMBERS")
+
+
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_a_merge_is_part_of_its_transaction(warehouse: SnowflakeConnection, end: str) -> None:
     execute(warehouse, "create or replace table OPS.T (id integer, n integer)")
