@@ -58,7 +58,9 @@ class Settings(BaseSettings):
     part: str = Field("", description="set by the supervisor: the name of the part this process is")
 
     seed: int = Field(7, ge=0, description="same seed, same random choices; times are the clock's")
-    rate: float = Field(50.0, gt=0, le=20_000, description="events per second the simulator sends, on average")
+    rate: float = Field(
+        10.0, gt=0, le=20_000, description="events per second on average, of the live stream and of history"
+    )
     steady: bool = Field(False, description="send at that rate at all hours, instead of by the domain's demand curve")
     late_share: float = Field(0.02, ge=0, le=1, description="share of events sent late, within the watermark")
     too_late_share: float = Field(0.002, ge=0, le=1, description="share sent later than the watermark allows")
@@ -66,6 +68,9 @@ class Settings(BaseSettings):
     duplicate_share: float = Field(0.01, ge=0, le=1, description="share of events sent twice")
     malformed_share: float = Field(0.005, ge=0, le=1, description="share of extra records that fit no schema")
 
+    raw_days: int = Field(
+        2, ge=2, le=30, description="days that events stay raw; rtlib retention turns older ones into rollups"
+    )
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
     watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event an event still counts")
     future_seconds: int = Field(60, ge=1, description="an event further ahead of Kafka's clock than this is rejected")

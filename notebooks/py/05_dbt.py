@@ -22,32 +22,34 @@
 # - why the cost of an incremental model depends on the new data, not on all of it
 # - how a test finds a bad row before a report shows it
 # - why the speed layer and the batch layer differ, measure by measure
+# - why old events are kept as counts, and which questions that leaves without an answer
 #
 # The stack must be running (`rtlib up`), and should have been for a few minutes, so that there are complete windows to
 # compare. The lesson adds history to the warehouse, and a bad row, which it removes again. It takes about half an hour.
 
 # %% [markdown]
-# The parameters of this lesson: how many days of history to load, and how many events per day. Leave them unchanged for
-# now.
+# The parameter of this lesson: how many days of history to load. Leave it unchanged for now.
 
 # %% tags=["parameters"]
 days = 7
-per_day = 5_000
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`. `check`
-# validates them. `compare` prints a result next to your guess.
+# Papermill can run the lesson with another value, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`. `check`
+# validates it. `compare` prints a result next to your guess.
 
 # %%
 from rtlib.lessons import check, compare
 
-days, per_day = check("05_dbt", days=days, per_day=per_day)
+days = check("05_dbt", days=days)
 
 # %% [markdown]
 # So far the warehouse holds only the events since the start of the stack. That is too little for a daily pattern, so
-# the next cell loads history straight into `RAW.EVENTS`. The simulator generates it for the same domain, with the same
-# busy and quiet hours. If you run the cell again, it loads nothing; tomorrow it loads one day. A day that already has
-# history is skipped, because a week that is loaded twice would be a week with twice the customers.
+# the next cell loads history. It comes from the same demand as the live stream: the same rate, the same busy and quiet
+# hours of each site, up to the moment at which the stream began. If you run the cell again, it loads nothing. A
+# half-hour that already has data is skipped, because a week that is loaded twice would be a week with twice the
+# customers.
+#
+# **Predict:** the stream brings several hundred thousand events a day. Loading them takes seconds. How?
 
 # %%
 from rtlib.config import load_settings
@@ -55,9 +57,39 @@ from rtlib.pipeline.backfill import backfill
 from rtlib.warehouse.connection import connect, execute, query
 
 settings = load_settings()
-print(f"loaded {backfill(settings, days=days, per_day=per_day):,} events of the domain {settings.domain}")
+loaded = backfill(settings, days=days)
+print(f"{loaded.rolled_events:,} events in {loaded.intervals:,} half-hours, and {loaded.raw_events:,} single events")
 
 # %% [markdown]
+# The history is loaded as *rollups*: for each site, kind of event and half-hour a row in `RAW.ROLLUPS` with the number
+# of events, and count, sum, minimum and maximum of their values. Only the half-hour in which the stream began is
+# completed by single events. Real companies treat what grows old in the same way: they keep raw events for days and
+# rollups for years. `rtlib retention` does it here with events older than two days. What is lost by it? Compare what
+# both tables know about the same kind of event:
+
+# %%
+warehouse = connect(settings)
+kind = query(warehouse, "select kind, count(value) as n from RAW.EVENTS where domain = ? group by 1 order by n desc",
+             [settings.domain])[0]["kind"]
+raw = query(warehouse, "select avg(value) as mean, max(value) as longest, median(value) as median from RAW.EVENTS "
+            "where domain = ? and kind = ?", [settings.domain, kind])
+rolled = query(warehouse, "select sum(value_sum) / sum(values_counted) as mean, max(value_max) as longest "
+               "from RAW.ROLLUPS where domain = ? and kind = ?", [settings.domain, kind])
+{"kind": kind, "raw": raw, "rolled up": rolled}
+
+# %% [markdown]
+# Mean and maximum can be computed from rollups: sums add up, and the maximum of maxima is the maximum. The median
+# cannot: it needs every value. Nor can you count distinct customers, split an hour into minutes, or use a window that
+# does not consist of whole half-hours.
+#
+# **Predict:** the mean over a day: is it the mean of the 48 half-hourly means? When would it be?
+#
+# <details><summary>The answer</summary>
+#
+# Only if all half-hours have the same number of values. That is why a rollup keeps sum and count, and never the mean.
+#
+# </details>
+#
 # ## A model is a SELECT
 #
 # Each file in the folder `dbt/models` contains a `SELECT`. That is a *model*: its name is the name of the file, and dbt
@@ -142,9 +174,10 @@ table.set_index(["layer", "name"])
 # %% [markdown]
 # ## Build again, only what is new
 #
-# `int_kind_intervals` is an *incremental* model, and the only model that reads every event. Its first build counts all
-# of them. A later build selects the intervals that received an event since the previous build, counts these again, and
-# merges them into the table by key.
+# `int_kind_intervals` is an *incremental* model, and the only model that reads every event and every rollup. An event
+# is either raw or in a rollup, so their sum counts each event once. The first build counts all of them. A later build
+# selects the intervals that received an event since the previous build, counts these again, and merges them into the
+# table by key.
 #
 # **Predict:** we build it a second time while the simulator keeps sending. How many of its rows are touched: `"all"`,
 # `"some"` or `"none"`?
@@ -169,10 +202,9 @@ print(f"{again.touched:,} of {again.rows:,} rows")
 # **Predict:** does the build stop at the failing test, or does it continue and build the marts?
 
 # %%
-warehouse = connect(settings)
 execute(warehouse, "insert into RAW.EVENTS select * replace ('lesson-1' as event_id, 'lesson' as producer_id, "
         "'order_lost' as kind, current_timestamp()::timestamp_ntz as loaded_at) "
-        "from RAW.EVENTS where topic = 'history' limit 1")
+        "from RAW.EVENTS limit 1")
 report = dbt.build(settings, select=["stg_events+"], unit_tests=False)
 print([failed.summary for failed in report.failed])
 
@@ -283,5 +315,6 @@ warehouse.close()
 # - why the cost of an incremental model depends on the new data, not on all of it
 # - how a test finds a bad row before a report shows it
 # - why the speed layer and the batch layer differ, measure by measure
+# - why old events are kept as counts, and which questions that leaves without an answer
 #
 # Next: `06_forecasts`, which forecasts the counts of `interval_load`.

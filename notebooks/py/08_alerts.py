@@ -112,22 +112,20 @@ pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 # %% [markdown]
 # Two of these measures are not KPIs. `people_short` is the number of people by which the need, as now forecast, exceeds
 # the staffing plan in the next two hours. A gap that the plan accepted to save cost does not count: to call people for
-# it would undo the plan. `load_of_forecast` compares the load of the last half hour with the upper bound of its
-# forecast. It has no value until the live stream is more than a day old. Before that, the forecast is based on loaded
-# history, which has hundreds of times fewer events than the live stream, so every half hour would raise an alarm. An
-# alert that compares two different things is worse than no alert. But silence does not prove that all is well, so print
-# its current value:
+# it would undo the plan. `load_of_forecast` compares the load of the last ten minutes with the upper bound of their
+# forecast. It has no value without a forecast, or while the stream stands still: an alert that compares two different
+# things is worse than no alert. But silence does not prove that all is well, so print its current value:
 
 # %%
 from datetime import UTC, datetime
 
 from rtlib.warehouse.connection import connect
-from rtlib.warehouse.plan_status import load_of_forecast
+from rtlib.warehouse.recent_load import load_of_forecast
 
 connection = connect(settings)
 load = load_of_forecast(connection, domain.name, kinds=domain.staffing.kinds, now=datetime.now(UTC))
 connection.close()
-print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compare yet: no forecast of a live day")
+print(f"{load.percent:.0f} % of the upper bound" if load else "nothing to compare: there is no forecast of now")
 
 # %% [markdown]
 # You do not need to wait two hours to test a rule. `step` is a pure function: it takes the previous state and a value,

@@ -76,9 +76,8 @@ def bench_staffing(
     as_json: Json = False,
     quick: Quick = False,
     workers: Workers = 2,
-    per_day: Annotated[
-        int | None, typer.Option("--per-day", min=1, help="Simulated events per day; by default from the setting rate.")
-    ] = None,
+    per_day: Annotated[int, typer.Option("--per-day", min=1, help="Simulated events per day in each domain.")] = 50
+    * 86_400,
     seed: Seed = None,
 ) -> None:
     """Compare the cost of staffing plans.
@@ -91,15 +90,14 @@ def bench_staffing(
     from rtlib.config import load_settings
 
     settings = load_settings(**({} if seed is None else {"seed": seed}))
-    events = per_day or round(settings.rate * 86_400)
-    bank, *domains = score_staffing(per_day=events, seed=settings.seed, quick=quick, workers=workers, notify=progress)
+    bank, *domains = score_staffing(per_day=per_day, seed=settings.seed, quick=quick, workers=workers, notify=progress)
     ok = bank.against_last_week < 1 and all(score.against_foresight <= FORESIGHT_RATIO for score in domains)
     if as_json:
         plans = [{**asdict(score), "against_foresight": score.against_foresight,
                   "against_last_week": score.against_last_week} for score in (bank, *domains)]  # fmt: skip
-        print_json({"ok": ok, "per_day": events, "plans": plans})
+        print_json({"ok": ok, "per_day": per_day, "plans": plans})
     else:
-        _show_plans((bank, *domains), events)
+        _show_plans((bank, *domains), per_day)
     raise typer.Exit(0 if ok else 1)
 
 

@@ -21,7 +21,7 @@ VERB_ORDER = (
     *("demo", "app", "lab", "cards", "explain"),
     *("doctor", "up", "status", "logs", "stop", "start", "restart", "down", "reset"),
     *("ledger", "travel", "fault", "soak"),
-    *("backfill", "dbt", "staffing", "bi"),
+    *("backfill", "retention", "dbt", "staffing", "bi"),
     *("bench", "rebuild"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -175,8 +176,7 @@ def reset(
 
 @app.command()
 def backfill(
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Number of days up to last midnight.")] = 28,
-    per_day: Annotated[int, typer.Option("--per-day", min=1, max=200_000, help="Events per day.")] = 5_000,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Number of days before today.")] = 28,
     all_domains: Annotated[
         bool, typer.Option("--all-domains", help="For every domain instead of the running one.")
     ] = False,
@@ -184,18 +184,45 @@ def backfill(
 ) -> None:
     """Load simulated history into the warehouse.
 
-    The batch lessons need it. Days that already have history are skipped.
+    The batch lessons need it. It follows the same demand as the live stream, at the rate of the stack, and ends where
+    the live stream begins. Half-hours that the warehouse holds already are skipped.
     """
+    from rtlib.pipeline.backfill import Loaded
     from rtlib.pipeline.backfill import backfill as load_history
 
-    settings, new = load_settings(), 0
+    settings, new = load_settings(), Loaded()
     for domain in DOMAINS if all_domains else (settings.domain,):
-        say(f"{domain}: loading {days} days of about {per_day:,} events")
-        new += load_history(settings.model_copy(update={"domain": domain}), days=days, per_day=per_day)
+        say(f"{domain}: loading {days} days at {settings.rate:g} events per second")
+        new += load_history(settings.model_copy(update={"domain": domain}), days=days)
     if as_json:
-        print_json({"new_events": new})
+        print_json({"new_events": new.events, **asdict(new)})
     else:
-        typer.echo(f"{new:,} new events in RAW.EVENTS")
+        typer.echo(
+            f"{new.rolled_events:,} events in {new.intervals:,} half-hours of RAW.ROLLUPS, "
+            f"{new.raw_events:,} events in RAW.EVENTS"
+        )
+
+
+@app.command()
+def retention(
+    days: Annotated[int | None, typer.Option("--days", min=2, max=30, help="Days that stay raw.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn old raw events into rollups, so that the warehouse stays small.
+
+    Each site, kind of event and half-hour keeps its count, sum, minimum and maximum; the events themselves are deleted.
+    The marts do not change. By default events stay raw for the number of days in the setting RTLIB_RAW_DAYS.
+    """
+    from rtlib.pipeline.retention import roll_up
+
+    settings = load_settings()
+    rolled = roll_up(settings, days=days or settings.raw_days)
+    if as_json:
+        print_json({"events": rolled.events if rolled else 0, "until": rolled.until.isoformat() if rolled else None})
+    elif rolled:
+        typer.echo(f"{rolled.events:,} events before {rolled.until:%Y-%m-%d %H:%M} UTC are rollups now")
+    else:
+        typer.echo(f"no event is older than {days or settings.raw_days} days: nothing to do")
 
 
 @app.command(hidden=True)

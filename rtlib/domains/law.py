@@ -1,8 +1,8 @@
 """Law: the expected events per second of each site at each instant, from which everything simulated is drawn.
 
 In the site's local time, the rate is the product of the curve over the hours, the weekday, a holiday of its country,
-the season, and the noise of the day and of the site. The noise depends only on seed, domain, site and local date, so it
-is the same for the live stream, for history and for scores.
+the season, and the noise of the day, of the site's day and of the site's half-hour. The noise depends only on seed,
+domain, site and local time, so it is the same for the live stream, for history and for scores.
 
 Instants are seconds since 1970, UTC.
 """
@@ -24,9 +24,10 @@ from rtlib.errors import ConfigError
 
 AMPLITUDE = 0.15  # of demand over the year: in winter it grows by some 7 % within four weeks
 RISING_MEAN, YEAR = date(2025, 12, 21).toordinal(), 365.2425  # a day at the year's mean while demand rises; in days
-DAY_NOISE = 0.05  # deviation of a day from the curve: sigma of a lognormal factor
-SITE_NOISE = 0.08  # the same for a site's day
-DAY, HOUR = 86_400, 3600
+DAY_NOISE = 0.02  # deviation of a day from the curve: sigma of a lognormal factor
+SITE_NOISE = 0.03  # the same for a site's day
+SLOT_NOISE = 0.08  # the same for a site's half-hour: most of what a forecast cannot know is over soon
+DAY, HOUR, SLOT = 86_400, 3600, 1800
 # The law is linear within a quarter of an hour: clocks today are ahead of UTC by a multiple of it, and change at one.
 QUARTER = 900
 ROUNDING = 1e-9  # relative
@@ -86,9 +87,10 @@ class DemandLaw:
         for zone, columns in self._zones.items():
             clocks = local_seconds(zone, instants)
             days, place = np.unique(clocks // DAY, return_inverse=True)
-            levels = np.array([self._levels(int(day))[columns] for day in days]).reshape(-1, len(columns))
+            levels = np.array([self._levels(int(day)) for day in days])  # by day, slot and site
             hourly = self.domain.demand.at_hour(clocks % DAY / HOUR)
-            rates[:, columns] = levels[place] * hourly[:, None]
+            slots = (clocks % DAY // SLOT).astype(int)
+            rates[:, columns] = levels[place, slots][:, columns] * hourly[:, None]
         return rates
 
     def peak(self, start: float, end: float) -> float:
@@ -128,14 +130,24 @@ class DemandLaw:
         return float(amounts[names.index(site)])
 
     def _levels(self, day: int) -> Floats:
-        """Events per second of each site, the mean over the hours of a local date (days since 1970)."""
+        """Events per second before the curve over the hours: a row for each half-hour of a day, a column for each site.
+
+        The day is a local date, in days since 1970.
+        """
         if day not in self._known:
             local = date(1970, 1, 1) + timedelta(days=day)
             demand = self.domain.demand
             whole = self.rate * demand.weekday[local.weekday()] * seasonality(local) * self._noise(DAY_NOISE, local)
             sites = [self._noise(SITE_NOISE, local, site.id) for site in self.domain.sites]
-            self._known[day] = whole * _shares(self.domain) * self.domain.calendar(local) * sites
+            daily = whole * _shares(self.domain) * self.domain.calendar(local) * sites
+            self._known[day] = daily * self._slot_noise(local)
         return self._known[day]
+
+    def _slot_noise(self, day: date) -> Floats:
+        """Lognormal factors with a mean of 1, by half-hour and site."""
+        names = (self.domain.name, "slots", day.isoformat())
+        rngs = [generator(self.seed, *names, site.id) for site in self.domain.sites]
+        return np.column_stack([rng.lognormal(-(SLOT_NOISE**2) / 2, SLOT_NOISE, DAY // SLOT) for rng in rngs])
 
     def _noise(self, sigma: float, day: date, *names: str) -> float:
         """A lognormal factor with a mean of 1."""

@@ -46,6 +46,7 @@ PHRASES: Mapping[str, str] = {
     "took": "took {n} for it",
     "error (WAPE)": "is off by {n} of the load on average",
     "interval held": "has an interval that held {n} of the time",
+    "today inside": "has held {n} of today's half-hours",
     "next day": "expects {n} in the next day",
     "needed now": "needs {n} now",
     "next peak": "needs {n} at the next peak",

@@ -58,7 +58,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "02_spark": {"delay": Duration(3_600), "measure_batches": WholeNumber(2, 100)},
     "03_speed_layer": {"rows": WholeNumber(1, 1_000_000)},
     "04_break_it": {"first_fault": Choice(_faults), "second_fault": Choice(_faults), "seed": _SEED},
-    "05_dbt": {"days": WholeNumber(1, 366), "per_day": WholeNumber(1, 200_000)},
+    "05_dbt": {"days": WholeNumber(1, 366)},
     "06_forecasts": {
         "domain_name": _DOMAIN,
         "interval_minutes": NumberChoice((5, 10, 15, 30, 60)),  # multiples of the bank's five-minute counts
@@ -86,7 +86,7 @@ def check(lesson: str, **values: Any) -> Any:
         ConfigError: A value is not accepted; the message says which values are.
 
     Example:
-        >>> check("05_dbt", days=7, per_day="5_000")
+        >>> check("05_dbt", days="7")
         (7, 5000)
     """
     checked = tuple(_checked(lesson, name, value) for name, value in values.items())

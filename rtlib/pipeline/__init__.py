@@ -2,6 +2,7 @@
 
 provision      topics, schema and tables of the chosen domain
 backfill       weeks of past events, loaded directly into the warehouse
+retention      old events as counts and aggregates of intervals
 batch_log      parameters of history, forecasts and plans, to make them again
 dbt            dbt over this warehouse
 power_bi       the Power BI project over this warehouse

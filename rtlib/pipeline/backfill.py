@@ -2,55 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import batch_log
+from rtlib.pipeline.batch_log import HistoryPart
 from rtlib.pipeline.provision import provision
-from rtlib.simulator import history
+from rtlib.simulator import history_between, rollups
+from rtlib.simulator.interval_counts import INTERVAL_MINUTES
 from rtlib.warehouse import ingest
-from rtlib.warehouse.connection import connect
+from rtlib.warehouse.connection import connect, execute, query, transaction
+from rtlib.warehouse.rollups import known_intervals, live_period, load_rollups, rolled_until
+from rtlib.warehouse.staging import moment_text
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+INTERVAL = timedelta(minutes=INTERVAL_MINUTES)
 
 
-def backfill(settings: Settings, *, days: int = 28, per_day: int = 5_000) -> int:
-    """Load simulated history that ends at the last midnight (UTC).
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The result of a backfill.
 
-    Days that already have history in the warehouse are skipped, whatever their parameters, so no day is counted twice
-    if the command is repeated.
+    Attributes:
+        intervals: Intervals loaded into RAW.ROLLUPS.
+        rolled_events: The events counted in them.
+        raw_events: Events loaded into RAW.EVENTS.
+    """
+
+    intervals: int = 0
+    rolled_events: int = 0
+    raw_events: int = 0
+
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(
+            self.intervals + other.intervals,
+            self.rolled_events + other.rolled_events,
+            self.raw_events + other.raw_events,
+        )
+
+    @property
+    def events(self) -> int:
+        """All events that were loaded."""
+        return self.rolled_events + self.raw_events
+
+
+def backfill(settings: Settings, *, days: int = 28) -> Loaded:
+    """Load the simulated history of the last days, up to the first event of the live stream.
+
+    It follows the same law as the live stream, at the rate in the settings. Like the history of a real company it
+    consists of rollups: counts and aggregates of each site, kind of event and half-hour. Only the half-hour in which
+    the live stream began is completed by raw events. Half-hours that the warehouse holds already are skipped, so
+    nothing is counted twice if the command is repeated; half-hours in which the stack was down are filled.
 
     History does not pass through Kafka: the watermark would drop events that are months old, which is why real
     platforms also load history by the batch path.
 
     Args:
-        settings: Which domain and which seed.
-        days: The number of days.
-        per_day: Events per day, on average, on the new days.
+        settings: Which domain, which seed and which rate.
+        days: The number of days before today (UTC).
 
-    Returns:
-        The number of new events.
+    Raises:
+        WarehouseError: The warehouse refused a statement or did not answer.
     """
     provision(settings)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    dates = {(midnight - timedelta(days=back)).date() for back in range(1, days + 1)}
-    return load_days(settings, dates, per_day=per_day)
-
-
-def load_days(settings: Settings, days: Collection[date], *, per_day: int) -> int:
-    """Load the history of these days (UTC), except for days that already have history in the warehouse.
-
-    Each day is drawn independently: the same seed and density give the same events, whichever days are loaded together.
-
-    Returns:
-        The number of new events.
-    """
-    domain = load_domain(settings.domain)
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with closing(connect(settings)) as connection:
-        missing = sorted(set(days) - ingest.history_days(connection, settings.domain))
-        batch_log.note_history(settings, missing, per_day=per_day)
-        ends = (datetime.combine(day + timedelta(days=1), time(), UTC) for day in missing)
-        drawn = (history(domain, seed=settings.seed, until=end, days=1, per_day=per_day) for end in ends)
-        events = (event for day in drawn for event in day)
-        return ingest.backfill(connection, events, domain=settings.domain)
+        if batch_log.forget_old_history(settings):
+            _delete_history(connection, settings.domain)
+        live = live_period(connection, settings.domain)
+        opening = live[0] if live and not _is_completed(connection, settings.domain, live[0]) else None
+        known = known_intervals(connection, settings.domain, interval_minutes=INTERVAL_MINUTES)
+    missing = list(_missing(known, today - timedelta(days=days), until=live[1] if live else now))
+    parts = [HistoryPart(*period, raw=False, rate=settings.rate, seed=settings.seed) for period in missing]
+    if opening:
+        parts.append(HistoryPart(_begin(opening), opening, raw=True, rate=settings.rate, seed=settings.seed))
+    batch_log.note_history(settings, parts)
+    return load_parts(settings, parts)
+
+
+def load_parts(settings: Settings, parts: Iterable[HistoryPart]) -> Loaded:
+    """Load these parts of history; intervals of which the warehouse has rollups, and known events, are left out.
+
+    The same parts give the same rows, whichever are loaded together.
+    """
+    domain, loaded = load_domain(settings.domain), Loaded()
+    with closing(connect(settings)) as connection:
+        for part in parts:
+            if part.raw:
+                events = history_between(domain, seed=part.seed, rate=part.rate, start=part.start, end=part.end)
+                loaded += Loaded(raw_events=ingest.backfill(connection, events, domain=domain.name))
+                continue
+            rows = rollups(domain, seed=part.seed, rate=part.rate, start=part.start, end=part.end)
+            if load_rollups(connection, rows, domain=domain.name):
+                loaded += Loaded(rows["interval_start"].nunique(), int(rows["events"].sum()))
+    return loaded
+
+
+def _missing(known: Collection[datetime], start: datetime, *, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The longest periods of whole intervals in [start, until) of which nothing is known."""
+    begin, moment, last = None, start, _begin(until)
+    while moment <= last:
+        is_missing = moment < last and moment not in known
+        if is_missing and begin is None:
+            begin = moment
+        elif not is_missing and begin is not None:
+            yield begin, moment
+            begin = None
+        moment += INTERVAL
+
+
+def _is_completed(connection: SnowflakeConnection, domain: str, opening: datetime) -> bool:
+    """True if the half-hour in which the live stream began has its history, or had it before it was rolled up."""
+    sql = (
+        "select 1 as found from RAW.EVENTS where domain = ? and topic = ? and occurred_at >= cast(? as timestamp_ntz) "
+        "limit 1"
+    )
+    loaded = query(connection, sql, (domain, ingest.HISTORY, moment_text(_begin(opening))))
+    return bool(loaded) or rolled_until(connection, domain) is not None
+
+
+def _begin(moment: datetime) -> datetime:
+    """Begin of the interval of a moment."""
+    seconds = INTERVAL.total_seconds()
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
+
+
+def _delete_history(connection: SnowflakeConnection, domain: str) -> None:
+    """Delete history from before rollups, which had another scale than the live stream."""
+    with transaction(connection):
+        execute(connection, "delete from RAW.EVENTS where domain = ? and topic = ?", (domain, ingest.HISTORY))
+        execute(connection, "delete from RAW.BATCHES where domain = ? and query = ?", (domain, ingest.HISTORY))

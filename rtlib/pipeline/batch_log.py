@@ -1,6 +1,6 @@
 """Batch log: the history, forecasts and plans made beside the stream, with the parameters to make them again.
 
-History is drawn from a seed, so the seed and the density of each day reproduce its events. The log is in the state
+History is drawn from a seed, so seed, rate and period reproduce it. The log is in the state
 folder and not in the warehouse, because it is needed when the warehouse's file is lost.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rtlib import private
@@ -17,14 +18,35 @@ from rtlib.config import Settings
 FILE = "made.json"
 
 
-def note_history(settings: Settings, days: Iterable[date], *, per_day: int) -> None:
-    """Note the parameters of days of history before they are loaded; the notes of other days stay.
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """A period of loaded history.
 
-    If loading fails, the next attempt overwrites the note.
+    Attributes:
+        start, end: The period [start, end), in UTC.
+        raw: Loaded as events; otherwise as rollups.
+        rate: Events per second, on average over a year.
+        seed: The seed of the draw.
+    """
+
+    start: datetime
+    end: datetime
+    raw: bool
+    rate: float
+    seed: int
+
+
+def note_history(settings: Settings, parts: Iterable[HistoryPart]) -> None:
+    """Note parts of history before they are loaded; the notes of other parts stay.
+
+    If loading fails, the next attempt notes the same part again, which does no harm.
     """
     log = _read(settings)
-    entries = log.setdefault("history", {}).setdefault(settings.domain, {})
-    entries.update({day.isoformat(): [per_day, settings.seed] for day in days})
+    entries = log.setdefault("parts", {}).setdefault(settings.domain, [])
+    for part in parts:
+        entry = [part.start.isoformat(), part.end.isoformat(), part.raw, part.rate, part.seed]
+        if entry not in entries:
+            entries.append(entry)
     _write(settings, log)
 
 
@@ -35,12 +57,21 @@ def note(settings: Settings, what: str, value: int) -> None:
     _write(settings, log)
 
 
-def history_days(settings: Settings) -> dict[tuple[int, int], list[date]]:
-    """The noted days of the domain's history by ``(per_day, seed)``."""
-    days: dict[tuple[int, int], list[date]] = {}
-    for day, (per_day, seed) in sorted(_read(settings).get("history", {}).get(settings.domain, {}).items()):
-        days.setdefault((per_day, seed), []).append(date.fromisoformat(day))
-    return days
+def history_parts(settings: Settings) -> list[HistoryPart]:
+    """The noted parts of the domain's history, in the order in which they were loaded."""
+    return [
+        HistoryPart(datetime.fromisoformat(start), datetime.fromisoformat(end), raw, rate, seed)
+        for start, end, raw, rate, seed in _read(settings).get("parts", {}).get(settings.domain, ())
+    ]
+
+
+def forget_old_history(settings: Settings) -> bool:
+    """Forget the domain's history of the form before rollups, which had another scale; True if there was any."""
+    log = _read(settings)
+    if not log.get("history", {}).pop(settings.domain, None):
+        return False
+    _write(settings, log)
+    return True
 
 
 def read_note(settings: Settings, what: str) -> int | None:

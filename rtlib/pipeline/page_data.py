@@ -13,26 +13,31 @@ from rtlib.errors import ServiceError
 from rtlib.pipeline.dbt import source_readings
 from rtlib.pipeline.explanations.fact_builders import choices
 from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
+from rtlib.pipeline.planning.today import INTERVAL, Today, compare, midnight
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.load_mart import interval_load
 from rtlib.warehouse.plan_store import read_backtests, read_forecasts, read_staffing
 from rtlib.warehouse.reads import counts, rejected_reasons
+from rtlib.warehouse.recent_load import RecentLoad, recent_load
 from rtlib.warehouse.windows import compare_windows
 
 BACK, AHEAD = timedelta(days=2), timedelta(days=2)
+SCALED = timedelta(minutes=5)  # a shorter part of an interval says little about the whole
 
 
 @dataclass(frozen=True, slots=True)
 class PlanData:
-    """Load, forecast and plan of a domain as a whole, in intervals of ``INTERVAL_MINUTES``; moments are aware.
+    """Load, forecast and plan of a domain as a whole, in intervals of ``INTERVAL_MINUTES``; moments are in UTC.
 
     Attributes:
         role: The role that is planned.
-        load: Rows of (begin, events) from two days before the forecast on, as of dbt's last run; None if not measured.
+        time_zone: The domain's time zone.
+        load: Rows of (begin, events) from two days before the forecast on, up to this minute; None if not measured. The
+            running interval is scaled to its whole length once ``SCALED`` of it is over.
+        today: What came until now beside its forecast; None without a forecast of today.
         forecast: Rows of (begin, mean, lower, upper) of the champion, with the 80 % interval.
         staff: Rows of (begin, required, planned) over all sites.
         scores: Rows of (model, WAPE, coverage of the 80 % interval, whether it is the champion), the best first.
@@ -40,11 +45,13 @@ class PlanData:
     """
 
     role: str
+    time_zone: str
     load: tuple[tuple[datetime, float | None], ...]
     forecast: tuple[tuple[datetime, float, float, float], ...]
     staff: tuple[tuple[datetime, float, float], ...]
     scores: tuple[tuple[str, float | None, float | None, bool], ...]
     why: str
+    today: Today | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +108,15 @@ class PageData:
         forecast = [row for row in self._warehouse.run(read_forecasts, name) if row["site"] == ALL_SITES]
         begin = min((row["interval_start"] for row in forecast), default=None)
         scores = [row for row in self._warehouse.run(read_backtests, name) if row["site"] == ALL_SITES]
+        since = (begin.replace(tzinfo=UTC) if begin else datetime.now(UTC)) - BACK
+        recent = self._warehouse.run(
+            recent_load, name, kinds=role.kinds, since=since, interval_minutes=INTERVAL_MINUTES
+        )
         return PlanData(
             role=role.title,
-            load=_load(self._warehouse.run(interval_load, name), begin),
+            time_zone=self._domain.time_zone,
+            load=_load(recent),
+            today=compare(forecast, recent, since=midnight(datetime.now(UTC), self._domain.time_zone)),
             forecast=tuple(
                 (_utc(row["interval_start"]), row["mean"], row["lower_80"], row["upper_80"])
                 for row in forecast
@@ -170,19 +183,16 @@ class PageData:
         return choices(self._domain, kind)
 
 
-def _load(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float | None], ...]:
-    total: dict[datetime, float] = {}
-    for row in rows:
-        total[row["interval_start"]] = total.get(row["interval_start"], 0.0) + float(row["events"])
-    newest = begin or max(total, default=None)
-    if newest is None:
+def _load(recent: RecentLoad) -> tuple[tuple[datetime, float | None], ...]:
+    if recent.newest is None:
         return ()
-    shown = [at for at in total if newest - BACK <= at < newest + AHEAD]
-    if not shown:
-        return ()
-    step = timedelta(minutes=INTERVAL_MINUTES)
-    starts = (min(shown) + index * step for index in range((max(shown) - min(shown)) // step + 1))
-    return tuple((_utc(start), total.get(start)) for start in starts)
+    first, last = min(recent.events), max(recent.events)
+    starts = [first + index * INTERVAL for index in range((last - first) // INTERVAL + 1)]
+    closed: list[tuple[datetime, float | None]] = [(start, recent.events.get(start)) for start in starts[:-1]]
+    passed = recent.newest - last
+    if passed >= SCALED:
+        closed.append((last, recent.events[last] * max(INTERVAL / passed, 1.0)))
+    return tuple(closed)
 
 
 def _staff(rows: Sequence[Mapping[str, Any]], begin: datetime | None) -> tuple[tuple[datetime, float, float], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ class Salvage:
     lost: Mapping[str, str] = field(default_factory=dict)
 
 
-def replace_file(home: Path, conditions: Mapping[str, str]) -> Salvage:
+def replace_file(home: Path, conditions: Mapping[str, str], *, together: Sequence[str] = ()) -> Salvage:
     """Move the warehouse's files aside and start new ones; no process may have them open.
 
     One set of old files is kept. If an earlier attempt was interrupted after the move, the files it kept are used.
@@ -47,6 +47,7 @@ def replace_file(home: Path, conditions: Mapping[str, str]) -> Salvage:
     Args:
         home: The state folder.
         conditions: Table (``OPS.ALERTS``) to the SQL condition of the rows to copy.
+        together: Tables that mean something only together: if one is unreadable, none is copied.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
@@ -56,7 +57,7 @@ def replace_file(home: Path, conditions: Mapping[str, str]) -> Salvage:
     private.make_folder(draft)
     has_file = (live / f"{DATABASE}.db").exists()
     source = live if has_file else max(aside.glob("*"), default=None)
-    rows, carried, lost = _copy(source, draft, conditions) if source else ({}, {}, {})
+    rows, carried, lost = _copy(source, draft, conditions, together) if source else ({}, {}, {})
     if has_file:
         shutil.rmtree(aside, ignore_errors=True)
         private.make_folder(aside)
@@ -68,7 +69,7 @@ def replace_file(home: Path, conditions: Mapping[str, str]) -> Salvage:
 
 
 def _copy(
-    source: Path, draft: Path, conditions: Mapping[str, str]
+    source: Path, draft: Path, conditions: Mapping[str, str], together: Sequence[str]
 ) -> tuple[dict[str, int], dict[str, int], dict[str, str]]:
     import duckdb
 
@@ -89,6 +90,10 @@ def _copy(
                 lost[name] = " ".join(str(error).split())[:200]
                 if not WarehouseDamaged.is_meant_by(str(error)):
                     raise
+        if reasons := [lost[name] for name in together if name in lost]:
+            for name in (name for name in together if carried.pop(name, None) is not None):
+                connection.execute(f"drop table new.{name}")
+                lost[name] = reasons[0]
         connection.execute("checkpoint new")
         connection.execute("detach new")
     return rows, carried, lost

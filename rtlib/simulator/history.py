@@ -14,6 +14,7 @@ from rtlib.records import Event
 from rtlib.simulator.sampling import DAY, bodies, event_ids, event_of, microseconds, moment_of, sample_events
 
 HOUR = DAY // 24
+BLOCK = 1000  # events drawn together, about
 
 
 def history(
@@ -45,16 +46,36 @@ def history(
     law = DemandLaw(domain, per_day / 86_400, seed)
     first = microseconds(until) - days * DAY
     starts = (first + index * DAY for index in range(days))
-    return (event for start in starts for event in _day(law, start=start, per_day=per_day, run=run))
+    return (
+        event
+        for start in starts
+        for event in _events(law, start, start + DAY, key=(run, str(per_day)), name=f"{run}-{moment_of(start):%Y%m%d}")
+    )
 
 
-def _day(law: DemandLaw, *, start: int, per_day: int, run: str) -> Iterator[Event]:
-    domain, day = law.domain, moment_of(start)
-    rng = generator(law.seed, domain.name, "history", run, str(per_day), day.isoformat())
+def history_between(domain: Domain, *, seed: int, rate: float, start: datetime, end: datetime) -> Iterator[Event]:
+    """Events without defects in [start, end), such as the part of an interval before the live stream begins.
+
+    Args:
+        domain: The kinds of events, the sites and the demand.
+        seed: The same seed, rate and times give the same events.
+        rate: Events per second, on average over a year without holidays.
+        start, end: With a time zone.
+    """
+    law, bounds = DemandLaw(domain, rate, seed), (microseconds(start), microseconds(end))
+    return _events(law, *bounds, key=("between", str(rate)), name=f"{moment_of(bounds[0]):%Y%m%dT%H%M}")
+
+
+def _events(law: DemandLaw, start: int, end: int, *, key: tuple[str, str], name: str) -> Iterator[Event]:
+    """Events in [start, end), both in microseconds; the generator depends on ``key`` and ``start``."""
+    domain = law.domain
+    rng = generator(law.seed, domain.name, "history", *key, moment_of(start).isoformat())
     sequences = [count() for _ in domain.sites]
-    length = HOUR * min(max(24_000 // per_day, 1), 24)  # about a thousand events, drawn together
-    for begin in range(start, start + DAY, length):
-        moments, sites = sample_events(rng, law, start=begin, length=min(length, start + DAY - begin))
+    # A whole number of hours, or the share of an hour that has so many events.
+    hours = BLOCK / (law.rate * 3600)
+    length = HOUR * min(int(hours), 24) if hours >= 1 else max(int(HOUR * hours), 1)
+    for begin in range(start, end, length):
+        moments, sites = sample_events(rng, law, start=begin, length=min(length, end - begin))
         columns = (moments.tolist(), sites.tolist(), event_ids(rng, moments), bodies(rng, domain, sites))
         for occurred, site, event_id, body in zip(*columns, strict=True):
             yield event_of(
@@ -63,6 +84,6 @@ def _day(law: DemandLaw, *, start: int, per_day: int, run: str) -> Iterator[Even
                 body,
                 event_id=event_id,
                 occurred=occurred,
-                producer_id=f"history-{run}-{day:%Y%m%d}-{site}",
+                producer_id=f"history-{name}-{site}",
                 sequence=next(sequences[site]),
             )

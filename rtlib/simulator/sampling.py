@@ -90,13 +90,19 @@ def bodies(
 def _values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Sequence[float | None]:
     if spec.shape == "none":
         return [None] * len(levels)
+    values: list[float | None] = draw_values(rng, spec, levels).tolist()
+    return values
+
+
+def draw_values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Floats:
+    """Values of events of a kind that has them, each scaled by its level, clipped and rounded."""
     if spec.shape == "lognormal":
         drawn = rng.lognormal(np.log(spec.centre), spec.spread, len(levels))
     elif spec.shape == "normal":
         drawn = rng.normal(spec.centre, spec.spread, len(levels))
     else:
         drawn = rng.uniform(spec.low, spec.high, len(levels))
-    values: list[float | None] = np.clip(drawn * levels, spec.low, spec.high).round(spec.decimals).tolist()
+    values: Floats = np.clip(drawn * levels, spec.low, spec.high).round(spec.decimals)
     return values
 
 

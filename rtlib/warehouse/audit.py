@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProducerCounts:
-    """What RAW.EVENTS holds of a producer: its rows, its distinct sequences, and the highest of them."""
+    """What RAW holds of a producer: its events, its distinct sequences, and the highest; rolled up ones included."""
 
     rows: int
     sequences: int
@@ -53,21 +53,30 @@ class Progress:
 
 
 def producer_counts(connection: SnowflakeConnection, domain: str) -> dict[str, ProducerCounts]:
-    """What RAW.EVENTS holds of each producer whose events came through Kafka."""
+    """What RAW holds of each producer whose events came through Kafka; rolled up events are counted by sequence."""
     sql = (
+        "select producer_id, sum(n) as n, sum(sequences) as sequences, max(last) as last from ("
         "select producer_id, count(*) as n, count(distinct sequence) as sequences, max(sequence) as last "
-        "from RAW.EVENTS where domain = ? and topic <> ? group by producer_id"
+        "from RAW.EVENTS where domain = ? and topic <> ? group by producer_id union all "
+        "select producer_id, sum(last_sequence - first_sequence + 1), sum(last_sequence - first_sequence + 1), "
+        "max(last_sequence) from RAW.ROLLED_SEQUENCES where domain = ? group by producer_id"
+        ") held group by producer_id"
     )
-    rows = query(connection, sql, (domain, HISTORY))
+    rows = query(connection, sql, (domain, HISTORY, domain))
     return {row["producer_id"]: ProducerCounts(int(row["n"]), int(row["sequences"]), int(row["last"])) for row in rows}
 
 
 def sequences(connection: SnowflakeConnection, domain: str, producers: Collection[str]) -> dict[str, set[int]]:
-    """All sequences of these producers in RAW.EVENTS."""
-    sql = "select sequence from RAW.EVENTS where domain = ? and producer_id = ? and topic <> ?"
-    return {
-        name: {int(row["sequence"]) for row in query(connection, sql, (domain, name, HISTORY))} for name in producers
+    """All sequences of these producers in RAW, rolled up ones included."""
+    raw = "select sequence from RAW.EVENTS where domain = ? and producer_id = ? and topic <> ?"
+    rolled = "select first_sequence, last_sequence from RAW.ROLLED_SEQUENCES where domain = ? and producer_id = ?"
+    held = {
+        name: {int(row["sequence"]) for row in query(connection, raw, (domain, name, HISTORY))} for name in producers
     }
+    for name in producers:
+        for row in query(connection, rolled, (domain, name)):
+            held[name].update(range(int(row["first_sequence"]), int(row["last_sequence"]) + 1))
+    return held
 
 
 def duplicate_events(connection: SnowflakeConnection, domain: str) -> list[Duplicate]:

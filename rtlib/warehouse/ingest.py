@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -104,7 +103,7 @@ def backfill(
     """Load past events straight into RAW, in batches of the ``history`` query; returns how many were new.
 
     Loading the same events again adds nothing. Their ``received_at`` is their ``occurred_at``, since no broker
-    received them. A day is loaded in a single transaction, so ``history_days`` can rely on whole days.
+    received them. A day is loaded in a single transaction, so a day is there as a whole or not at all.
 
     Args:
         connection: An open connection.
@@ -126,12 +125,6 @@ def backfill(
         new += apply_batch(connection, Batch(HISTORY, domain, number, frame, rejected, begin, end)).new
         first += len(rows)
     return new
-
-
-def history_days(connection: SnowflakeConnection, domain: str) -> set[date]:
-    """The days (UTC) for which RAW holds loaded history."""
-    sql = "select distinct to_date(occurred_at) as day from RAW.EVENTS where topic = ? and domain = ?"
-    return {row["day"] for row in query(connection, sql, (HISTORY, domain))}
 
 
 def _whole_days(events: Iterable[Event], least: int) -> Iterator[list[Event]]:
@@ -164,7 +157,7 @@ def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataF
 
     The anti-join is bounded by the events' own identifiers, so that it stays cheap as RAW grows: a UUID of version 7
     starts with its time. For other identifiers the bound is loose, but never wrong. The events' times would be no
-    bound, because a copy may carry another time.
+    bound, because a copy may carry another time. Events that were rolled up are known by producer and sequence.
     """
     new = 0
     for rows, number in sliced(events):
@@ -172,7 +165,10 @@ def _insert_events(connection: SnowflakeConnection, table: str, events: pd.DataF
             f"insert into RAW.EVENTS ({', '.join(EVENT_COLUMNS)}, batch_id, loaded_at) "
             f"select {selected(EVENT_COLUMNS, 's')}, ?, current_timestamp()::timestamp_ntz "
             f"from {table} s left join RAW.EVENTS e on e.event_id = s.event_id "
-            f"and e.event_id >= ? and e.event_id <= ? where s.slice = {number} and e.event_id is null"
+            f"and e.event_id >= ? and e.event_id <= ? "
+            "left join RAW.ROLLED_SEQUENCES r on r.domain = s.domain and r.producer_id = s.producer_id "
+            "and s.sequence between r.first_sequence and r.last_sequence "
+            f"where s.slice = {number} and e.event_id is null and r.producer_id is null"
         )
         new += execute(connection, sql, (batch.batch_id, rows["event_id"].min(), rows["event_id"].max()))
     return new

@@ -51,7 +51,7 @@ def interval_load(connection: SnowflakeConnection, domain: str) -> list[dict[str
 
 
 def mart_coverage(connection: SnowflakeConnection, domain: str, *, interval_minutes: int) -> MartCoverage:
-    """Compare the intervals of ``MARTS.INTERVAL_LOAD`` with those of ``RAW.EVENTS``.
+    """Compare the intervals of ``MARTS.INTERVAL_LOAD`` with those of ``RAW.EVENTS`` and ``RAW.ROLLUPS``.
 
     Args:
         connection: An open connection.
@@ -64,7 +64,7 @@ def mart_coverage(connection: SnowflakeConnection, domain: str, *, interval_minu
     is_built = _is_built(connection)
     held = "select distinct interval_start from MARTS.INTERVAL_LOAD where domain = ?" if is_built else _NOTHING
     sql = _COVERAGE.format(minutes=int(interval_minutes), held=held)
-    row = query(connection, sql, (domain, domain) if is_built else (domain,))[0]
+    row = query(connection, sql, (domain,) * (3 if is_built else 2))[0]
     return MartCoverage(is_built, int(row["intervals"]), int(row["finished"]), int(row["missing"]))
 
 
@@ -83,6 +83,10 @@ with raw_intervals as (
     from RAW.EVENTS
     where domain = ?
     group by 1
+    union
+    select interval_start
+    from RAW.ROLLUPS
+    where domain = ?
 ),
 newest as (
     select date_trunc('day', max(interval_start)) as unfinished_day from raw_intervals

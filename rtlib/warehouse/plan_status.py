@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rtlib.domains import ALL_SITES
 from rtlib.warehouse.connection import query
-from rtlib.warehouse.ingest import HISTORY
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
@@ -170,62 +169,5 @@ where domain = ?
     and interval_start < cast(? as timestamp_ntz)
 group by interval_start
 order by people desc, interval_start
-limit 1
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The events of an interval, and the upper bound of its forecast."""
-
-    interval: datetime
-    events: int
-    upper_80: float
-
-    @property
-    def percent(self) -> float:
-        """The events in percent of the upper bound."""
-        return 100.0 * self.events / self.upper_80
-
-
-def load_of_forecast(
-    connection: SnowflakeConnection, domain: str, *, kinds: Sequence[str], now: datetime
-) -> Load | None:
-    """The load of the interval that ended last, and the upper bound of its forecast.
-
-    None if no forecast covers that interval, so that an old forecast raises no alert. None also if the forecast is made
-    from loaded history only, because the live stream of the simulator is hundreds of times as dense.
-
-    The load is counted in RAW, because an alert cannot wait for the next run of dbt.
-
-    Raises:
-        WarehouseError: The warehouse refused a query or did not answer.
-    """
-    forecasts = query(connection, _LAST_FORECAST, (domain, moment_text(now), moment_text(now)))
-    if not forecasts or not forecasts[0]["upper_80"]:
-        return None
-    begin, end = forecasts[0]["interval_start"], forecasts[0]["interval_end"]
-    if not query(connection, _LIVE_BEFORE, (domain, HISTORY, moment_text(begin - timedelta(days=1)))):
-        return None
-    marks = ", ".join("?" for _ in kinds)
-    row = query(
-        connection,
-        f"select count(*) as n from RAW.EVENTS where domain = ? and kind in ({marks}) "
-        "and occurred_at >= cast(? as timestamp_ntz) and occurred_at < cast(? as timestamp_ntz)",
-        (domain, *kinds, moment_text(begin), moment_text(end)),
-    )[0]
-    return Load(begin.replace(tzinfo=UTC), int(row["n"]), float(forecasts[0]["upper_80"]))
-
-
-_LIVE_BEFORE = """
-select 1 as found from RAW.EVENTS where domain = ? and topic <> ? and occurred_at < cast(? as timestamp_ntz) limit 1
-"""
-_LAST_FORECAST = f"""
-select interval_start, dateadd(minute, interval_minutes, interval_start) as interval_end, upper_80
-from ML.FORECASTS
-where domain = ? and site = '{ALL_SITES}' and is_champion
-    and dateadd(minute, interval_minutes, interval_start) <= cast(? as timestamp_ntz)
-    and dateadd(minute, 2 * interval_minutes, interval_start) > cast(? as timestamp_ntz)
-order by interval_start desc, made_at desc
 limit 1
 """

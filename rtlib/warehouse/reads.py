@@ -33,7 +33,8 @@ class Freshness:
 class Counts:
     """How much the warehouse holds of a domain.
 
-    ``raw_events`` = ``live_events`` (through Kafka) + history; ``duplicates`` are second copies that batches left out.
+    ``raw_events`` = ``live_events`` (through Kafka) + history, in RAW.EVENTS and RAW.ROLLUPS; ``duplicates`` are second
+    copies that batches left out.
     """
 
     raw_events: int
@@ -87,10 +88,12 @@ def counts(connection: SnowflakeConnection, domain: str, *, since: datetime | No
     Args:
         connection: An open connection.
         domain: The domain's name.
-        since: Leave out records that Kafka received, batches that were applied, and windows that ended before this.
+        since: Leave out records that Kafka received, batches that were applied, and windows and rolled up intervals
+            that ended before this.
     """
     begin = moment_text(since or datetime(1, 1, 1, tzinfo=UTC))
-    row = query(connection, _COUNTS, (HISTORY, domain, begin, domain, begin, domain, HISTORY, begin, domain, begin))[0]
+    parameters = (HISTORY, domain, begin, domain, begin, domain, begin, domain, HISTORY, begin, domain, begin)
+    row = query(connection, _COUNTS, parameters)[0]
     return Counts(**{name: int(row[name]) for name in Counts.__dataclass_fields__})
 
 
@@ -118,8 +121,14 @@ def utc(moment: datetime | None) -> datetime | None:
 _COUNTS = """
 select raw.*, refused.*, ledger.*, speed.*
 from (
-    select count(*) as raw_events, coalesce(count_if(topic <> ?), 0) as live_events
-    from RAW.EVENTS where domain = ? and received_at >= cast(? as timestamp_ntz)
+    select coalesce(sum(raw_events), 0) as raw_events, coalesce(sum(live_events), 0) as live_events
+    from (
+        select count(*) as raw_events, count_if(topic <> ?) as live_events
+        from RAW.EVENTS where domain = ? and received_at >= cast(? as timestamp_ntz)
+        union all
+        select sum(events), sum(live_events)
+        from RAW.ROLLUPS where domain = ? and interval_start >= cast(? as timestamp_ntz)
+    ) both
 ) raw, (
     select count(*) as rejected
     from RAW.REJECTED where domain = ? and received_at >= cast(? as timestamp_ntz)

@@ -76,6 +76,8 @@ def compare_windows(
 ) -> WindowComparison:
     """Count the events of each site's windows in RAW and compare them with SPEED.KPIS.
 
+    Windows whose events have been rolled up are left out.
+
     Where several operators keep state, Spark drops events by the watermark of the batch before: an event was dropped
     if it happened no later than that. The time at which Kafka received it does not decide: a query that catches up
     reads its partitions at different speeds, and its watermark follows the fastest. A batch that was not recorded
@@ -97,7 +99,7 @@ def compare_windows(
     rows = query(
         connection,
         _COMPARE.format(length=int(window_seconds)),
-        (domain, HISTORY, domain, domain, domain, HISTORY, domain, HISTORY, domain, end),
+        (domain, HISTORY, domain, domain, domain, HISTORY, domain, HISTORY, domain, end, domain),
     )
     different = [
         WindowDifference(
@@ -227,6 +229,10 @@ from held
 cross join archive_reach
 left join late on held.site = late.site and held.window_start = late.window_start
 left join ahead on held.site = ahead.site and held.window_start = ahead.window_start
-where held.window_start < cast(? as timestamp_ntz)
+where
+    held.window_start < cast(? as timestamp_ntz)
+    and held.window_start >= (
+        select coalesce(max(rolled_until), '1970-01-01'::timestamp_ntz) from RAW.RETENTION where domain = ?
+    )
 order by 2, 1
 """

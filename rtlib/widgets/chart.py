@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from html import escape
 
 from rtlib import formatting
@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 900.0, 205.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
 MAX_PLAIN_AXIS_VALUE = 100_000  # larger values have an exponent
+QUARTER = timedelta(minutes=15)  # the clocks of every zone show a whole hour at a multiple of it in UTC
 HALF_LABEL = 22.0  # half the width of the widest label of the horizontal axis
 
 
@@ -39,7 +40,9 @@ class Band:
     high: Sequence[float]
 
 
-def chart(title: str, unit: str, layers: Sequence[Line | Band], *, now: datetime | None = None) -> str:
+def chart(
+    title: str, unit: str, layers: Sequence[Line | Band], *, now: datetime | None = None, zone: tzinfo = UTC
+) -> str:
     """Draw layers on top of each other, the first at the bottom, with a legend.
 
     Args:
@@ -47,12 +50,13 @@ def chart(title: str, unit: str, layers: Sequence[Line | Band], *, now: datetime
         unit: The unit of the vertical axis, which begins at 0.
         layers: What to draw; if they contain no time, a sentence is shown instead.
         now: A time to mark with a vertical line if it is within the range.
+        zone: The time zone of the labels.
     """
     times = [time for layer in layers for time in layer.times]
     if not times:
         return f'<div class="rt rt-chart"><h3>{escape(title)}</h3><p>Nothing to draw yet.</p></div>'
     frame = _Frame(min(times), max(times), max([1.0, *_tops(layers)]))
-    parts = [*_grid(frame), *(_drawn(layer, frame) for layer in layers), *_now(frame, now)]
+    parts = [*_grid(frame, zone), *(_drawn(layer, frame) for layer in layers), *_now(frame, now)]
     legend = "".join(f'<li><i class="{escape(layer.style)}"></i>{escape(layer.name)}</li>' for layer in layers)
     return (
         f'<div class="rt rt-chart"><h3>{escape(title)} <span class="rt-unit">{escape(unit)}</span></h3>'
@@ -103,7 +107,7 @@ def _drawn(layer: Line | Band, frame: _Frame) -> str:
     return f'<path class="{escape(layer.style)}" d="{path}"/>'
 
 
-def _grid(frame: _Frame) -> Iterator[str]:
+def _grid(frame: _Frame, zone: tzinfo) -> Iterator[str]:
     for value in _round_values(frame.top):
         y = frame.y(value)
         yield f'<path class="rt-rule" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>'
@@ -112,11 +116,12 @@ def _grid(frame: _Frame) -> Iterator[str]:
     step = next((candidate for candidate in HOURS if hours / candidate <= 10), 24)
     at = frame.begin.replace(minute=0, second=0, microsecond=0)
     while at <= frame.end:
-        if at >= frame.begin and at.hour % step == 0:
-            label = f"{at:%a %d}" if at.hour == 0 else f"{at:%H:%M}"
+        local = at.astimezone(zone)
+        if at >= frame.begin and local.minute == 0 and local.hour % step == 0:
+            label = f"{local:%a %d}" if local.hour == 0 else f"{local:%H:%M}"
             x = min(max(frame.x(at), LEFT + HALF_LABEL), WIDTH - RIGHT - HALF_LABEL)  # neither below the 0 nor cut off
             yield f'<text x="{x:.1f}" y="{HEIGHT - 6:g}" text-anchor="middle">{label}</text>'
-        at += timedelta(hours=1)
+        at += QUARTER
 
 
 def _axis(value: float) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import ipywidgets
 
 from rtlib import formatting
 from rtlib.graph import KpiBoard
 from rtlib.pipeline.page_data import PlanData, Quality
+from rtlib.pipeline.planning.today import Today
 from rtlib.widgets.alerts_page import AlertsPage, Outbox, error_html
 from rtlib.widgets.ask_panel import Ask, AskPanel
 from rtlib.widgets.cards import value
@@ -157,13 +159,31 @@ def plan(data: PlanData, *, now: datetime) -> str:
         f"<td>{_percent(wape)}</td><td>{_percent(coverage)}</td></tr>"
         for model, wape, coverage, chosen in data.scores
     )
-    charts = chart("Load and forecast", "events in 30 min", layers, now=now)
-    charts += chart(data.role, "people needed and planned", people, now=now)
+    zone = ZoneInfo(data.time_zone)
+    city = data.time_zone.rpartition("/")[2].replace("_", " ")
+    charts = chart("Load and forecast", f"events in 30 min, {city} time", layers, now=now, zone=zone)
+    charts += chart(data.role, f"people needed and planned, {city} time", people, now=now, zone=zone)
     return (
-        f'<div class="rt rt-plan"><div>{charts}</div><div><h3>Backtest</h3><table class="rt-table">'
+        f'<div class="rt rt-plan"><div>{_today(data.today, zone, city)}{charts}</div>'
+        '<div><h3>Backtest</h3><table class="rt-table">'
         f"<tr><th>Model</th><th>WAPE</th><th>Interval held</th></tr>{scores}</table><p>{escape(data.why)}</p>"
         "</div></div>"
     )
+
+
+def _today(today: Today | None, zone: ZoneInfo, city: str) -> str:
+    """What came since midnight, beside its forecast."""
+    if today is None or today.excess is None:
+        return ""
+    came = (
+        f"Today until {today.until.astimezone(zone):%H:%M} in {escape(city)}: "
+        f"<b>{count(round(today.events))}</b> events came, {count(round(today.expected))} were forecast "
+        f"({100 * today.excess:+.1f} %)."
+    )
+    if today.intervals:
+        held = _percent(today.inside_share)
+        came += f" <b>{today.inside} of {today.intervals}</b> half-hours lie inside the 80 % interval ({held})."
+    return f"<p>{came}</p>"
 
 
 def quality(data: Quality) -> str:

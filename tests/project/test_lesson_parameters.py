@@ -88,8 +88,8 @@ def test_none_is_refused_unless_it_has_a_meaning(lesson: str, name: str) -> None
 @pytest.mark.parametrize(
     ("lesson", "name", "value", "expected"),
     [
-        ("05_dbt", "per_day", "200_000", 200_000),
-        ("05_dbt", "per_day", " 5,000 ", 5_000),
+        ("07_staffing", "per_day", "200_000", 200_000),
+        ("07_staffing", "per_day", " 5,000 ", 5_000),
         ("05_dbt", "days", 7.0, 7),
         ("02_spark", "delay", 45, "45 seconds"),
         ("02_spark", "delay", "2 minutes", "2 minutes"),
@@ -107,14 +107,14 @@ def test_an_unambiguous_value_is_converted(lesson: str, name: str, value: Any, e
 
 
 @pytest.mark.parametrize(
-    ("value", "accepted"), [(0, False), (1, True), (200_000, True), (200_001, False), (True, False)]
+    ("value", "accepted"), [(999, False), (1_000, True), (1_000_000, True), (1_000_001, False), (True, False)]
 )
 def test_the_bounds_are_inclusive(value: int, accepted: bool) -> None:
     if accepted:
-        assert check("05_dbt", per_day=value) == value
+        assert check("07_staffing", per_day=value) == value
     else:
-        with pytest.raises(ConfigError, match="a whole number from 1 to 200,000"):
-            check("05_dbt", per_day=value)
+        with pytest.raises(ConfigError, match="a whole number from 1,000 to 1,000,000"):
+            check("07_staffing", per_day=value)
 
 
 def test_the_cure_names_the_most_similar_name() -> None:
@@ -132,11 +132,11 @@ def test_a_notebook_shows_the_message_without_a_traceback(tmp_path: Any) -> None
     nbformat.write(notebook, tmp_path / "lesson.ipynb")
     with pytest.raises(papermill.PapermillExecutionError) as caught:
         papermill.execute_notebook(
-            tmp_path / "lesson.ipynb", tmp_path / "done.ipynb", parameters={"per_day": "many"}, kernel_name="python3",
+            tmp_path / "lesson.ipynb", tmp_path / "done.ipynb", parameters={"days": "many"}, kernel_name="python3",
             cwd=FOLDER.parent, progress_bar=False,
         )  # fmt: skip
     assert caught.value.ename == "ConfigError"
     assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in caught.value.traceback] == [
-        "ConfigError: per_day must be a whole number from 1 to 200,000, not 'many'",
-        "  Cure: change it in the parameters cell, or: papermill 05_dbt.ipynb done.ipynb -p per_day 10",
+        "ConfigError: days must be a whole number from 1 to 366, not 'many'",
+        "  Cure: change it in the parameters cell, or: papermill 05_dbt.ipynb done.ipynb -p days 10",
     ]

@@ -18,6 +18,7 @@ from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.pipeline.explanations.fact_builders import choices
 from rtlib.pipeline.page_data import PlanData, Quality
+from rtlib.pipeline.planning.today import Today
 from rtlib.records import Reading
 
 STEP = timedelta(minutes=30)
@@ -40,6 +41,8 @@ class FakePages:
         people = [(at, math.ceil(level(at) / 3), math.ceil(level(at) / 3) + 1) for at in ahead]
         return PlanData(
             role="Curb-side runner",
+            time_zone="America/Los_Angeles",
+            today=Today(datetime.now(UTC), 26, 21, 412_300.0, 405_100.0),
             load=tuple((at, None if place == 40 else level(at) * (1 + 0.1 * math.sin(place)))
                        for place, at in enumerate(before)),
             forecast=tuple((at, level(at), 0.7 * level(at), 1.3 * level(at)) for at in ahead),

@@ -59,7 +59,7 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
         ("duplicates removed", "records", 118, 0.5, 0),
     ),
     "dbt": (("built", "models", 24, 0, 0), ("passed", "tests", 96, 0, 0), ("in the marts", "rows", 51_204, 0, 0)),
-    "forecast": (("error (WAPE)", "%", 9.4, 0, 0), ("interval held", "%", 81, 0, 0), ("sites", "sites", 8, 0, 0)),
+    "forecast": (("error (WAPE)", "%", 9.4, 0, 0), ("interval held", "%", 81, 0, 0), ("today inside", "%", 83, 0, 0)),
     "staffing": (
         ("needed now", "people", 14, 0, 0),
         ("next peak", "people", 23, 0, 0),

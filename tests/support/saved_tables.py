@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from support.warehouse_server import WarehouseServer
 
-TABLES = ("RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "SPEED.KPIS", "SPEED.BATCHES")
+TABLES = (
+    "RAW.EVENTS", "RAW.REJECTED", "RAW.BATCHES", "RAW.ROLLUPS", "RAW.ROLLED_SEQUENCES", "RAW.RETENTION", "SPEED.KPIS",
+    "SPEED.BATCHES",
+)  # fmt: skip
 
 
 class SavedTables:

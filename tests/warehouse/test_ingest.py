@@ -24,7 +24,7 @@ from rtlib.records import Event
 from rtlib.warehouse import connection as connections
 from rtlib.warehouse import ingest, staging
 from rtlib.warehouse.connection import execute, query
-from rtlib.warehouse.ingest import BatchResult, apply_batch, backfill, by_bytes, history_days
+from rtlib.warehouse.ingest import BatchResult, apply_batch, backfill, by_bytes
 from rtlib.warehouse.migrations import migrate
 from support.warehouse_rows import NOON, batch, event_row, rejected_row
 from support.warehouse_server import WarehouseServer
@@ -416,8 +416,6 @@ def test_a_day_of_history_is_loaded_completely_or_not_at_all(warehouse: Snowflak
         backfill(warehouse, interrupted(hourly, 40), domain="curbside", chunk=10)
     days = [row["n"] for row in rows(warehouse, "select count(*) as n from RAW.EVENTS group by to_date(occurred_at)")]
     assert sorted(days) == [12, 24]
-    assert history_days(warehouse, "curbside") == {(NOON + timedelta(days=days)).date() for days in (-1, 0)}
-    assert history_days(warehouse, "iot") == set()
 
 
 def test_rejected_records_are_sliced_by_bytes_with_at_least_a_row_each() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.ingest import HISTORY
-from rtlib.warehouse.plan_status import Shortage, load_of_forecast, shortage
+from rtlib.warehouse.plan_status import Shortage, shortage
+from rtlib.warehouse.recent_load import load_of_forecast, recent_load
 from rtlib.warehouse.staging import moment_text
 
 if TYPE_CHECKING:
@@ -40,39 +41,73 @@ def happened(
         )
 
 
-def forecast(connection: SnowflakeConnection, at: datetime, upper: float) -> None:
+def forecast(connection: SnowflakeConnection, at: datetime, upper: float, *, made_at: datetime | None = None) -> None:
     execute(
         connection,
         "insert into ML.FORECASTS select 'curbside', 'all', 'ETS', cast(? as timestamp_ntz), "
         "cast(? as timestamp_ntz), 30, 1, 0, ?, null, true",
-        (moment_text(at), moment_text(at), upper),
+        (moment_text(made_at or NOON), moment_text(at), upper),
     )
 
 
-def load_percent(connection: SnowflakeConnection) -> float | None:
-    load = load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=NOON + HALF + timedelta(minutes=5))
+def load_percent(connection: SnowflakeConnection, now: datetime = NOON + timedelta(minutes=20)) -> float | None:
+    load = load_of_forecast(connection, "curbside", kinds=["customer_arrived"], now=now)
     return load.percent if load else None
 
 
-def test_the_last_ended_interval_is_compared_with_the_upper_bound_of_its_forecast(connection: Any) -> None:
-    forecast(connection, NOON, 8.0)
-    happened(connection, NOON - timedelta(days=2), 1)
-    happened(connection, NOON, 12)
-    assert load_percent(connection) == 150.0
+def test_the_last_ten_minutes_are_compared_with_their_share_of_the_upper_bound(connection: Any) -> None:
+    forecast(connection, NOON, 24.0)
+    happened(connection, NOON + timedelta(minutes=15), 12)
+    assert load_percent(connection) == pytest.approx(100 * 11 / 8, rel=0.01)  # the newest event ends the stretch
 
 
-def test_an_interval_without_a_forecast_has_no_load_of_forecast(connection: Any) -> None:
+def test_a_stretch_over_two_intervals_has_a_share_of_both_upper_bounds(connection: Any) -> None:
+    forecast(connection, NOON - HALF, 60.0)
+    forecast(connection, NOON, 24.0)
+    happened(connection, NOON - timedelta(minutes=2), 11)
+    happened(connection, NOON + timedelta(minutes=5), 1)
+    soon = NOON + timedelta(minutes=6)
+    assert load_percent(connection, soon) == pytest.approx(100 * 11 / (60 / 6 + 24 / 6))
+
+
+def test_of_two_forecasts_the_newer_counts(connection: Any) -> None:
+    forecast(connection, NOON, 99.0, made_at=NOON - HALF)
+    forecast(connection, NOON, 24.0)
+    happened(connection, NOON + timedelta(minutes=15), 9)
+    assert load_percent(connection) == pytest.approx(100.0, rel=0.01)
+
+
+def test_a_stretch_without_a_forecast_has_no_load_of_forecast(connection: Any) -> None:
     forecast(connection, NOON - timedelta(hours=3), 8.0)
-    happened(connection, NOON - timedelta(days=2), 1)
-    happened(connection, NOON, 12)
-    assert load_percent(connection) is None
-
-
-def test_a_forecast_from_loaded_history_only_has_no_load_of_forecast(connection: Any) -> None:
     forecast(connection, NOON, 8.0)
-    happened(connection, NOON - timedelta(days=2), 1, topic=HISTORY)
-    happened(connection, NOON, 12)
+    happened(connection, NOON + timedelta(minutes=5), 12)  # half of the stretch lies before the forecast
     assert load_percent(connection) is None
+
+
+def test_a_stream_that_stands_still_has_no_load_of_forecast(connection: Any) -> None:
+    forecast(connection, NOON, 8.0)
+    happened(connection, NOON + timedelta(minutes=12), 12)
+    assert load_percent(connection, now=NOON + timedelta(minutes=25)) is None
+
+
+def test_recent_load_counts_raw_and_rolled_up_events_of_the_kinds(connection: Any) -> None:
+    happened(connection, NOON, 3)
+    happened(connection, NOON + HALF, 2, topic=HISTORY)
+    execute(connection, "delete from RAW.ROLLUPS")
+    for kind in ("customer_arrived", "order_placed"):
+        execute(
+            connection,
+            "insert into RAW.ROLLUPS (domain, site, kind, interval_start, events, live_events, values_counted, "
+            "loaded_at) select 'curbside', 'north', ?, cast(? as timestamp_ntz), 7, 0, 0, cast(? as timestamp_ntz)",
+            (kind, moment_text(NOON - HALF), moment_text(NOON)),
+        )
+    load = recent_load(connection, "curbside", kinds=["customer_arrived"], since=NOON - HALF, interval_minutes=30)
+    assert load.events == {NOON - HALF: 7, NOON: 3, NOON + HALF: 2}
+    assert load.newest == NOON + HALF + timedelta(seconds=1)
+    later = recent_load(connection, "curbside", kinds=["customer_arrived"], since=NOON, interval_minutes=30)
+    assert later.events == {NOON: 3, NOON + HALF: 2}
+    nothing = recent_load(connection, "curbside", kinds=["order_ready"], since=NOON, interval_minutes=30)
+    assert (nothing.events, nothing.newest) == ({}, None)
 
 
 def planned(

@@ -8,6 +8,7 @@ from typing import Any
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.pipeline.monitoring.probes.batch import forecast, staffing
+from rtlib.pipeline.planning.today import Today
 from rtlib.records import Observation, Status
 from rtlib.warehouse.connection import execute
 from rtlib.warehouse.plan_status import outcome
@@ -45,7 +46,7 @@ def staffing_row(site: str, hour: int, required: int, planned: int, needed: int 
 
 def forecast_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
     now = CLOCK + timedelta(days=days_later)
-    return forecast(outcome(warehouse, "curbside", now=now), now=now)
+    return forecast(outcome(warehouse, "curbside", now=now), Today(CLOCK, 4, 3, 1.0, 1.0), now=now)
 
 
 def staffing_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
@@ -62,7 +63,7 @@ def test_before_the_first_run_the_nodes_are_idle_and_name_the_command(warehouse:
         execute(warehouse, f"delete from {table}")
     result = outcome(warehouse, "gaming", now=CLOCK)
     for node, command in (
-        (forecast(result, now=CLOCK), "rtlib staffing forecast"),
+        (forecast(result, None, now=CLOCK), "rtlib staffing forecast"),
         (staffing(result, now=CLOCK), "rtlib staffing plan"),
     ):
         assert node.status is Status.IDLE
@@ -75,7 +76,7 @@ def test_the_forecast_shows_its_error_its_interval_and_its_champions(warehouse: 
     write_forecasts(warehouse, "curbside", ahead, [backtest_row("a", 0.1), backtest_row("b", 0.2)])
     node = forecast_node(warehouse)
     assert node.status is Status.HEALTHY
-    assert numbers(node) == {"error (WAPE)": 15.0, "interval held": 80.0, "sites": 2, "next day": 480.0}
+    assert numbers(node) == {"error (WAPE)": 15.0, "interval held": 80.0, "today inside": 75.0, "next day": 480.0}
     assert "seasonal (2)" in node.reason
 
 

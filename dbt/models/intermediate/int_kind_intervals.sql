@@ -12,19 +12,29 @@ with events as (
     select * from {{ ref('stg_events') }}
 ),
 
+rollups as (
+    select * from {{ ref('stg_rollups') }}
+),
+
 {% if is_incremental() -%}
--- Events are only added, so every interval with a new event since the last run is counted again. The period overlaps
--- the last run, because a transaction that was open then shows its rows only now.
+-- Every interval with a new event or rollup since the last run is counted again. The period overlaps the last run,
+-- because a transaction that was open then shows its rows only now.
 newest as (
     select dateadd(minute, -{{ var('open_transaction_minutes') }}, max(loaded_at)) as loaded_at from {{ this }}
 ),
 
 touched as (
-    select distinct
+    select
         events.domain,
         events.interval_start
     from events
     inner join newest on events.loaded_at >= newest.loaded_at or newest.loaded_at is null
+    union
+    select
+        rollups.domain,
+        rollups.interval_start
+    from rollups
+    inner join newest on rollups.loaded_at >= newest.loaded_at or newest.loaded_at is null
 ),
 
 chosen as (
@@ -32,13 +42,23 @@ chosen as (
     from events
     inner join touched on events.domain = touched.domain and events.interval_start = touched.interval_start
 ),
+
+chosen_rollups as (
+    select rollups.*
+    from rollups
+    inner join touched on rollups.domain = touched.domain and rollups.interval_start = touched.interval_start
+),
 {%- else -%}
 chosen as (
     select * from events
 ),
+
+chosen_rollups as (
+    select * from rollups
+),
 {%- endif %}
 
-counted as (
+parts as (
     select
         domain,
         site,
@@ -52,6 +72,38 @@ counted as (
         max(value) as value_max,
         max(loaded_at) as loaded_at
     from chosen
+    group by domain, site, interval_start, kind
+    union all
+    select
+        domain,
+        site,
+        interval_start,
+        kind,
+        events,
+        live_events,
+        values_counted,
+        value_sum,
+        value_min,
+        value_max,
+        loaded_at
+    from chosen_rollups
+),
+
+-- An event is either raw or in a rollup, so both together are all events of an interval.
+counted as (
+    select
+        domain,
+        site,
+        interval_start,
+        kind,
+        sum(events) as events,
+        sum(live_events) as live_events,
+        sum(values_counted) as values_counted,
+        sum(value_sum) as value_sum,
+        min(value_min) as value_min,
+        max(value_max) as value_max,
+        max(loaded_at) as loaded_at
+    from parts
     group by domain, site, interval_start, kind
 )
 

@@ -14,11 +14,22 @@ domains as (
     select * from {{ ref('domains') }}
 ),
 
+-- A rollup is made of an interval that is over.
 newest as (
     select
         domain,
         max(occurred_at) as occurred_at
-    from {{ ref('stg_events') }}
+    from (
+        select
+            domain,
+            occurred_at
+        from {{ ref('stg_events') }}
+        union all
+        select
+            domain,
+            dateadd(minute, {{ var('interval_minutes') }}, interval_start) as occurred_at
+        from {{ ref('stg_rollups') }}
+    ) as moments
     group by domain
 ),
 

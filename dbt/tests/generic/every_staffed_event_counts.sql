@@ -1,5 +1,5 @@
 {#-
-  Each interval counts the staffed events in RAW: at least those that were readable when the intervals were counted,
+  Each interval counts the staffed events in RAW, its rollups included: at least those that were readable when the intervals were counted,
   without those in transactions that may have been open then, and at most those that RAW holds now.
 -#}
 {% test every_staffed_event_counts(model) %}
@@ -12,15 +12,24 @@ counted as (
     from {{ ref("int_kind_intervals") }}
 ),
 
+held as (
+    select domain, kind, occurred_at, 1 as events, coalesce(loaded_at, received_at) as loaded_at
+    from {{ source("raw", "events") }}
+    union all
+    select domain, kind, interval_start as occurred_at, events, loaded_at
+    from {{ source("raw", "rollups") }}
+),
+
 raw_events as (
     select
-        events.domain,
-        events.occurred_at,
-        {{ interval_of("events.occurred_at") }} as interval_start,
+        held.domain,
+        held.occurred_at,
+        {{ interval_of("held.occurred_at") }} as interval_start,
+        held.events,
         kinds.is_staffed,
-        coalesce(events.loaded_at, events.received_at) <= counted.until as is_settled
-    from {{ source("raw", "events") }} as events
-    inner join {{ ref("kinds") }} as kinds on events.domain = kinds.domain and events.kind = kinds.kind
+        held.loaded_at <= counted.until as is_settled
+    from held
+    inner join {{ ref("kinds") }} as kinds on held.domain = kinds.domain and held.kind = kinds.kind
     cross join counted
 ),
 
@@ -33,8 +42,8 @@ raw_rows as (
     select
         domain,
         interval_start,
-        count_if(is_staffed) as events,
-        count_if(is_staffed and is_settled) as settled
+        sum(case when is_staffed then events else 0 end) as events,
+        sum(case when is_staffed and is_settled then events else 0 end) as settled
     from raw_events
     group by domain, interval_start
 ),

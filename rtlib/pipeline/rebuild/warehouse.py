@@ -20,7 +20,7 @@ from rtlib.errors import ConfigError, ServiceError
 from rtlib.notify import Notify
 from rtlib.pipeline import batch_log, dbt
 from rtlib.pipeline.audit.backlog import outstanding
-from rtlib.pipeline.backfill import load_days
+from rtlib.pipeline.backfill import load_parts
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting, staff_plan
 from rtlib.pipeline.provision import provision
@@ -36,6 +36,7 @@ from rtlib.warehouse.connection import connect, query
 WRITERS = tuple(part.name for part in reversed(PARTS) if part.writes)  # in the order in which they are stopped
 KAFKA_RETENTION = timedelta(days=7)  # at least, of every topic except progress
 MARGIN = timedelta(days=1)  # copied although Kafka has it: it may expire before it is read again
+ROLLED_UP = ("RAW.ROLLUPS", "RAW.ROLLED_SEQUENCES", "RAW.RETENTION")
 INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader's offsets are reset
 PATIENCE_SECONDS = 120.0
 START_SECONDS = 120.0
@@ -92,13 +93,13 @@ def rebuild_warehouse(settings: Settings, *, notify: Notify) -> Rebuilt:
     else:
         salvage = _replace_while_running(settings, notify)
     _wait_until_archived(settings, notify)
-    days = _load_history(settings, notify)
+    parts = _load_history(settings, notify)
     _rebuild_marts_and_plans(settings, salvage, notify)
     _wait_until_merged(settings, notify)
     return Rebuilt(
         str(salvage.kept or ""),
         _tables(settings, salvage),
-        tuple(_gone(salvage, days)),
+        tuple(_gone(salvage, parts)),
         time.monotonic() - began,
     )
 
@@ -122,7 +123,7 @@ def _replace_while_running(settings: Settings, notify: Notify) -> Salvage:
 
 
 def _replace(settings: Settings, notify: Notify) -> Salvage:
-    salvage = replace_file(settings.home, _rows_to_copy())
+    salvage = replace_file(settings.home, _rows_to_copy(), together=ROLLED_UP)
     notify(f"the old file is kept in {salvage.kept}" if salvage.kept else "there was no file")
     return salvage
 
@@ -145,6 +146,8 @@ def _rows_to_copy() -> Mapping[str, str]:
         "SPEED.KPIS": f"emitted_at < {expired}",
         "RAW.EVENTS": f"topic <> 'history' and received_at < {expired}",
         "RAW.REJECTED": f"received_at < {expired}",
+        # Events that Kafka still holds are recognised by their sequences, so they are not counted a second time.
+        **dict.fromkeys(ROLLED_UP, "true"),
     }
 
 
@@ -232,14 +235,15 @@ def _wait_until_merged(settings: Settings, notify: Notify) -> None:
 
 
 def _load_history(settings: Settings, notify: Notify) -> int:
-    """Load the recorded days of every domain again; returns the number of days."""
+    """Load the recorded history of every domain again; returns the number of its parts."""
     loaded = 0
     for domain in DOMAINS:
         of_domain = settings.model_copy(update={"domain": domain})
-        for (per_day, seed), days in batch_log.history_days(of_domain).items():
-            notify(f"{domain}: loading {len(days)} days of history of about {per_day:,} events, seed {seed}")
-            load_days(of_domain.model_copy(update={"seed": seed}), days, per_day=per_day)
-            loaded += len(days)
+        parts = batch_log.history_parts(of_domain)
+        if parts:
+            notify(f"{domain}: loading history from {min(part.start for part in parts):%d %B %Y}")
+            load_parts(of_domain, parts)
+            loaded += len(parts)
     return loaded
 
 
@@ -278,7 +282,7 @@ def _tables(settings: Settings, salvage: Salvage) -> tuple[TableRows, ...]:
     )
 
 
-def _gone(salvage: Salvage, days: int) -> Iterator[str]:
+def _gone(salvage: Salvage, parts: int) -> Iterator[str]:
     contents = {
         "OPS.ALERTS": "alerts, their delivery status and acknowledgements",
         "OPS.ALERT_MEMORY": "the state of the alerting service: it evaluates the last ten minutes again",
@@ -287,8 +291,11 @@ def _gone(salvage: Salvage, days: int) -> Iterator[str]:
         "SPEED.KPIS": "KPIs older than Kafka's retention time",
         "RAW.EVENTS": "events older than Kafka's retention time",
         "RAW.REJECTED": "rejected records older than Kafka's retention time",
+        "RAW.ROLLUPS": "live events that were rolled up and are older than Kafka's retention time",
     }
     for name, reason in salvage.lost.items():
+        if name not in contents:
+            continue  # lost together with RAW.ROLLUPS
         yield f"{name}: {contents[name]} ({reason})"
-    if salvage.kept and not days:
+    if salvage.kept and not parts:
         yield "history loaded before its seed was recorded, if there was any: rtlib backfill loads it"

@@ -28,7 +28,8 @@ from rtlib.pipeline.workers.refusals import RefusalCount, kpi_rules
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
-from rtlib.warehouse.plan_status import load_of_forecast, shortage
+from rtlib.warehouse.plan_status import shortage
+from rtlib.warehouse.recent_load import load_of_forecast
 
 log = logging.getLogger(__name__)
 PLAN_SECONDS = 60.0  # interval between evaluations of forecast and plan
@@ -135,7 +136,7 @@ class AlertService:
         load = self._warehouse.run(load_of_forecast, name, kinds=kinds, now=now)
         short = self._warehouse.run(shortage, name, now=now)
         worst = {"people_short": short.people, "interval": _minute(short.interval) if short.interval else ""}
-        busy = {"events": load.events, "upper_80": load.upper_80, "interval": _minute(load.interval)} if load else {}
+        busy = {"events": load.events, "upper_80": load.upper_80, "since": _minute(load.begin)} if load else {}
         return [
             *self._evaluator.measured("people_short", short.people, at=now, evidence=worst),
             *self._evaluator.measured("load_of_forecast", load.percent if load else None, at=now, evidence=busy),

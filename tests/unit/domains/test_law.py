@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtlib.domains import Domain, domain_names, load, load_domain
+from rtlib.domains import law as law_module
 from rtlib.domains.law import DemandLaw, SteadyLaw, seasonality
 from rtlib.domains.local_time import local_seconds, utc_offsets
 from rtlib.errors import ConfigError
@@ -58,6 +59,12 @@ def at(moment: datetime) -> np.ndarray:
 
 
 WORLD = a_law(everywhere(*ZONES))
+
+
+@pytest.fixture
+def smooth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half-hours do not deviate from the curve of their day."""
+    monkeypatch.setattr(law_module, "SLOT_NOISE", 0.0)
 
 
 # Clocks
@@ -133,7 +140,7 @@ def test_a_domain_with_sites_all_over_the_world_has_half_hours_and_southern_summ
 # The rate
 
 
-def test_a_site_s_rate_is_the_product_of_hour_weekday_season_and_noise_in_local_time() -> None:
+def test_a_site_s_rate_is_the_product_of_hour_weekday_season_and_noise_in_local_time(smooth: None) -> None:
     law = a_law(dataclasses.replace(CURBSIDE, sites=CURBSIDE.sites[:2]))
     sunday_half_past_six = datetime(2026, 1, 11, 18, 30, tzinfo=ZoneInfo("America/Los_Angeles"))
     ordinary = 10 * CURBSIDE.demand.hourly[18] * CURBSIDE.demand.weekday[6] * seasonality(date(2026, 1, 11))
@@ -145,7 +152,7 @@ def test_a_site_s_rate_is_the_product_of_hour_weekday_season_and_noise_in_local_
     assert same_day == pytest.approx(noise * ordinary * shares * CURBSIDE.demand.hourly[7] / CURBSIDE.demand.hourly[18])
 
 
-def test_a_californian_shop_is_busiest_in_its_own_evening() -> None:
+def test_a_californian_shop_is_busiest_in_its_own_evening(smooth: None) -> None:
     day = midnight("America/Los_Angeles", date(2026, 7, 8))
     hours = a_law().between(day.timestamp() + 3600 * np.arange(25.0))[:, 0]
     assert hours.argmax() == np.argmax(CURBSIDE.demand.hourly) == 18
@@ -154,15 +161,16 @@ def test_a_californian_shop_is_busiest_in_its_own_evening() -> None:
 
 
 @every_zone
-def test_sites_of_one_domain_have_the_same_hours_each_by_its_own_clock(zone: str) -> None:
+def test_sites_of_one_domain_have_the_same_hours_each_by_its_own_clock(zone: str, smooth: None) -> None:
     noon = datetime(2026, 7, 8, 12, tzinfo=ZoneInfo(zone))
     place = ZONES.index(zone)
-    morning, lunch = (WORLD.per_second(at(noon - timedelta(hours=back)))[0, place] for back in (9, 0))
+    world = a_law(everywhere(*ZONES))
+    morning, lunch = (world.per_second(at(noon - timedelta(hours=back)))[0, place] for back in (9, 0))
     hourly = CURBSIDE.demand.at_hour(np.array([3.0, 12.0]))
     assert morning / lunch == pytest.approx(hourly[0] / hourly[1])
 
 
-def test_weekdays_are_those_of_the_local_date() -> None:
+def test_weekdays_are_those_of_the_local_date(smooth: None) -> None:
     zone = "Australia/Sydney"
     early = [datetime(2026, 1, 5, 3, tzinfo=ZoneInfo(zone)) + timedelta(days=day) for day in range(52 * 7)]
     assert all(moment.astimezone(UTC).weekday() == (moment.weekday() - 1) % 7 for moment in early)
@@ -219,24 +227,24 @@ def test_a_site_s_noise_does_not_depend_on_the_other_sites() -> None:
     assert share * alone.per_second(instants)[:, 0] == pytest.approx(a_law().per_second(instants)[:, 3])
 
 
-def test_the_noise_of_days_has_its_size() -> None:
-    days = np.arange(YEARS[0] + 12 * 3600, YEARS[1], 86_400.0)
-    rates = a_law(dataclasses.replace(CURBSIDE, demand=dataclasses.replace(CURBSIDE.demand, holiday=1.0))).per_second(
-        days
-    )
-    other = a_law(dataclasses.replace(CURBSIDE, demand=dataclasses.replace(CURBSIDE.demand, holiday=1.0)), seed=8)
-    log_ratio = np.log(rates / other.per_second(days))
-    both = (0.05**2 + 0.08**2) ** 0.5
-    assert log_ratio.std() == pytest.approx(2**0.5 * both, rel=0.05)
-    assert log_ratio.mean(axis=1).std() == pytest.approx((2 * (0.05**2 + 0.08**2 / 8)) ** 0.5, rel=0.1)
+def test_the_noise_of_days_and_of_half_hours_has_its_size() -> None:
+    domain = dataclasses.replace(CURBSIDE, demand=dataclasses.replace(CURBSIDE.demand, holiday=1.0))
+    begin = midnight("America/Los_Angeles", date(2026, 1, 1)).timestamp()
+    instants = begin + 300 + 1800.0 * np.arange(48 * 700)
+    ratio = np.log(a_law(domain).per_second(instants) / a_law(domain, seed=8).per_second(instants))
+    days = ratio.reshape(700, 48, 8)
+    assert (ratio.std() / 2**0.5) == pytest.approx((0.02**2 + 0.03**2 + 0.08**2) ** 0.5, rel=0.05)
+    assert (days - days.mean(axis=1, keepdims=True)).std() == pytest.approx(2**0.5 * 0.08, rel=0.05)
+    of_domain = days.mean(axis=(1, 2)).std() / 2**0.5
+    assert of_domain == pytest.approx((0.02**2 + 0.03**2 / 8 + 0.08**2 / 384) ** 0.5, rel=0.15)
 
 
 # The integral
 
 
 @pytest.mark.parametrize("zone", CHANGES)
-def test_a_day_of_23_or_25_hours_has_what_its_hours_have(zone: str) -> None:
-    column = ZONES.index(zone)
+def test_a_day_of_23_or_25_hours_has_what_its_hours_have(zone: str, smooth: None) -> None:
+    column, world = ZONES.index(zone), a_law(everywhere(*ZONES))
     for day, hours in zip(CHANGES[zone], LENGTHS[zone], strict=True):
         begin, end = midnight(zone, day), midnight(zone, day + timedelta(days=1))
         seconds = np.arange(begin.timestamp(), end.timestamp(), 60.0) + 30
@@ -244,8 +252,8 @@ def test_a_day_of_23_or_25_hours_has_what_its_hours_have(zone: str) -> None:
         # Minute by minute, with Python's datetimes as clocks.
         clocks = [datetime.fromtimestamp(second, ZoneInfo(zone)) for second in seconds]
         curve = CURBSIDE.demand.at_hour(np.array([moment.hour + (moment.minute + 0.5) / 60 for moment in clocks]))
-        middle = WORLD.per_second(at(begin))[0, column] / CURBSIDE.demand.at_hour(np.array([0.0]))[0]
-        assert WORLD.expected(begin, end, zone) == pytest.approx(60 * middle * curve.sum(), rel=1e-4)
+        middle = world.per_second(at(begin))[0, column] / CURBSIDE.demand.at_hour(np.array([0.0]))[0]
+        assert world.expected(begin, end, zone) == pytest.approx(60 * middle * curve.sum(), rel=1e-4)
 
 
 @every_zone

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rtlib.config import Settings
+from rtlib.domains import load_domain
 from rtlib.pipeline import dbt
+from rtlib.pipeline.planning.today import Today, of_today
 from rtlib.records import Observation, Reading, Status
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.plan_status import Outcome, outcome
@@ -19,7 +21,7 @@ class BatchProbe:
     """Reads dbt's last results and the newest rows of ML and OPS."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._domain = settings, load_domain(settings.domain)
         self._warehouse = Warehouse(settings, ride_out_seconds=2)
         self._queried_at = float("-inf")
         self._observations: Mapping[str, Observation] = {}
@@ -29,10 +31,11 @@ class BatchProbe:
         if time.monotonic() - self._queried_at >= QUERY_SECONDS:
             now = datetime.now(UTC)
             result = self._warehouse.run(outcome, self._settings.domain, now=now)
+            today = self._warehouse.run(of_today, self._domain, now=now)
             self._queried_at = time.monotonic()
             self._observations = {
                 "dbt": dbt.observation(self._settings),
-                "forecast": forecast(result, now=now),
+                "forecast": forecast(result, today, now=now),
                 "staffing": staffing(result, now=now),
             }
         return self._observations
@@ -42,14 +45,14 @@ class BatchProbe:
         self._warehouse.close()
 
 
-def forecast(result: Outcome, *, now: datetime) -> Observation:
-    """The forecast's node: the champions, their error, and how often their interval held."""
+def forecast(result: Outcome, today: Today | None, *, now: datetime) -> Observation:
+    """The forecast's node: the champions, their error, how often their interval held, and how it holds today."""
     if result.forecast_at is None:
         return Observation(Status.IDLE, "no forecast was made yet; try: rtlib staffing forecast", now)
     readings = (
         Reading("error (WAPE)", _percent(result.wape), "%", result.forecast_at),
         Reading("interval held", _percent(result.coverage), "%", result.forecast_at),
-        Reading("sites", result.sites, "sites", result.forecast_at),
+        Reading("today inside", _percent(today.inside_share if today else None), "%", today.until if today else now),
         Reading("next day", result.next_day, "events", result.forecast_at),
     )
     if result.forecast_until is None or result.forecast_until <= now:
