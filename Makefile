@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.installed
+unexport PYTHONDONTWRITEBYTECODE  # or each process of a run would compile the package and its tests again
 TWO := -n 2  # pytest in two processes; tests/support/groups.py says which tests stay together
 
 .PHONY: help install demo dbt check check-code check-unit test test-all lint hooks lab lock down clean
