@@ -15,6 +15,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from rtlib.services import fakesnow_speed
+
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
 RESULT_BYTES_KEPT = 32 * 1024 * 1024
@@ -112,12 +114,20 @@ def translating_once(translate: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parsing_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Cache the syntax tree of a statement; fakesnow parses twice per run. Copying a tree is three times faster."""
+    """Cache the syntax tree of a statement; fakesnow parses twice per run. Copying a tree is three times faster.
+
+    The tree of a long statement is kept for the second parse of its run only, because it takes megabytes.
+    """
     cache = NewestEntries(TRANSLATIONS_KEPT)
+    long: dict[str, Any] = {}
 
     def parse_or_copy(command: str) -> Any:
         if len(command) > MAX_CACHED_CHARACTERS:
-            return parse(command)
+            if tree := long.pop(command, None):
+                return tree
+            long.clear()
+            tree = long[command] = parse(command)
+            return tree.copy()
         tree = cache.get(command)
         if tree is None:
             tree = cache[command] = parse(command)
@@ -211,3 +221,4 @@ def apply() -> None:
     arrow.timestamp_to_sf_struct = timestamps_with_nulls
     copies: Any = import_module("fakesnow.copy_into")
     copies._describe_table = columns_of
+    fakesnow_speed.apply()

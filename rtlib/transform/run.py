@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # dbt's events for finished nodes; all other events are in its log only.
 DONE = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult", "LogUnitTestResult"})
 DONE |= {"LogNodeNoOpResult", "LogFreshnessResult"}
+PARSED = "partial_parse.msgpack"  # dbt's name
 
 
 def build(
@@ -70,6 +72,7 @@ def docs(settings: Settings, *, notify: Notify | None = None) -> Path:
     # In a separate folder, because it would overwrite the manifest and the results of the last build.
     folder = settings.home / "dbt" / "docs"
     with _locked(settings):
+        _share_parsed(target(settings), folder)
         _invoke(settings, ["docs", "generate", "--static"], notify=notify, folder=folder)
     return folder / "static_index.html"
 
@@ -117,9 +120,10 @@ def _invoke(
             notify(event.info.msg)
 
     with profile_folder(settings) as profiles:
-        # Nothing on the console: the report has the results, and the log everything.
-        options = ["--log-level", "none", "--no-use-colors", *arguments(settings, profiles, folder)]
-        done = dbtRunner(callbacks=[on_event]).invoke([*words, *options])
+        # Nothing on the console: the report has the results, and the log everything. Without its own level, the log
+        # would have that of the console.
+        options = ["--log-level", "none", "--log-level-file", "debug", "--no-use-colors"]
+        done = dbtRunner(callbacks=[on_event]).invoke([*words, *options, *arguments(settings, profiles, folder)])
     _raise_error(done, settings)
 
 
@@ -137,6 +141,13 @@ def _raise_error(done: dbtRunnerResult, settings: Settings) -> None:
         raise WarehouseError(f"dbt could not use the warehouse: {message}", cure="rtlib status") from done.exception
     log = log_folder(settings) / "dbt.log"
     raise ConfigError(f"dbt could not run: {message}", cure=f"see the end of {log}") from done.exception
+
+
+def _share_parsed(source: Path, folder: Path) -> None:
+    """Copy the project as dbt parsed it last; parsing only what has changed since saves most of ten seconds."""
+    if (source / PARSED).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / PARSED, folder / PARSED)
 
 
 def _option(name: str, values: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 from rtlib.config import Settings
 from rtlib.domains import domain_names, load_domain
 from rtlib.run_state import make_secrets
+from rtlib.transform import project as transform_project
+from rtlib.transform import run
 from rtlib.transform.project import STREAM, exports, profile_folder, project, secrets_needed
 from rtlib.transform.run import arguments
 from support.project import ROOT
@@ -117,20 +120,37 @@ def figures(settings: Settings, *more: str) -> str:
     from dbt.cli.main import dbtRunner
 
     words = ["compile", "--inline", "{{ window_seconds() }} and {{ watermark_seconds() }}", "--no-populate-cache"]
-    folders = {"--project-dir": DBT, "--profiles-dir": DBT, "--target-path": settings.home, "--log-path": settings.home}
+    here = transform_project.project()
+    folders = {
+        "--project-dir": here,
+        "--profiles-dir": here,
+        "--target-path": settings.home,
+        "--log-path": settings.home,
+    }
     options = more or tuple(str(word) for option in folders.items() for word in option)
     done = dbtRunner().invoke([*words, "--no-introspect", "--log-level", "none", *options])
     assert done.success, done.exception
     return str(done.result.results[0].node.compiled_code)  # type: ignore[union-attr]
 
 
+def only_its_macros(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let dbt run a copy of the project without models and seeds, which it reads anew for each set of variables."""
+    shutil.copytree(DBT / "macros", copy / "macros")
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(DBT / name, copy)
+    for module in (transform_project, run):
+        monkeypatch.setattr(module, "project", lambda: copy)
+    return copy
+
+
 def test_a_stock_dbt_has_the_same_window_and_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = only_its_macros(tmp_path / "dbt", monkeypatch)
     for name in STREAM:
         monkeypatch.delenv(f"RTLIB_{name.upper()}", raising=False)
     usual = Settings(home=tmp_path, part="loader")  # as a part, for no supervisor runs it
     assert figures(usual) == f"{usual.window_seconds} and {usual.watermark_seconds}"
     changed = Settings(home=tmp_path, part="loader", window_seconds=30, watermark_seconds=90)
-    assert figures(changed, *arguments(changed, DBT)) == "30 and 90"
+    assert figures(changed, *arguments(changed, copy)) == "30 and 90"
     for name, value in exports(changed).items():
         monkeypatch.setenv(name, value)
     assert figures(changed) == "30 and 90"

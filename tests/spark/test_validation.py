@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -108,13 +108,61 @@ def record(**changes: Any) -> bytes:
     return FRAME + as_json({**events("curbside")[0], **changes})
 
 
+Judged = Callable[[str], tuple[list[Verdict], list[Verdict], list[Verdict]]]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Records of a domain, without their frames: valid events, events broken by breakage, and odd values by field."""
+
+    valid: list[dict[str, Any]]
+    broken: list[tuple[str, bytes]]
+    odd: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def payloads(self) -> list[bytes]:
+        return [
+            *map(as_json, self.valid),
+            *(payload for _, payload in self.broken),
+            *(as_json(fields) for _, fields in self.odd),
+        ]
+
+
+@cache
+def cases(domain: str) -> Cases:
+    broken = [(name, malformed_payload(name, event)) for name in BREAKAGES for event in events(domain)[:BROKEN]]
+    event = events(domain)[0]
+    odd = [(name, {**event, name: value}) for name in event for value in ODD_VALUES]
+    missing = [(name, {key: value for key, value in event.items() if key != name}) for name in event]
+    inner = event["attributes"]
+    nested = [
+        (f"attributes.{name}", {**event, "attributes": {**inner, name: value}})
+        for name in inner
+        for value in ODD_VALUES
+    ]
+    return Cases(list(events(domain)), broken, [*odd, *missing, *nested])
+
+
+@pytest.fixture(scope="module")
+def judged(spark: SparkSession) -> Judged:
+    """Spark's results for the valid, broken and odd cases of a domain, from one job."""
+
+    @cache
+    def judge(domain: str) -> tuple[list[Verdict], list[Verdict], list[Verdict]]:
+        chosen = cases(domain)
+        results = verdicts(spark, domain, [FRAME + payload for payload in chosen.payloads])
+        valid, broken = len(chosen.valid), len(chosen.valid) + len(chosen.broken)
+        return results[:valid], results[valid:broken], results[broken:]
+
+    return judge
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_every_valid_event_is_accepted_with_all_its_fields(spark: SparkSession, domain: str) -> None:
-    sent = events(domain)
-    results = verdicts(spark, domain, [FRAME + as_json(event) for event in sent])
+def test_every_valid_event_is_accepted_with_all_its_fields(judged: Judged, domain: str) -> None:
+    results, _, _ = judged(domain)
     assert len(results) == VALID
     assert [result.reason for result in results] == [None] * VALID
-    for result, event in zip(results, sent, strict=True):
+    for result, event in zip(results, cases(domain).valid, strict=True):
         assert result.row["occurred_at"].astimezone(UTC) == datetime.fromisoformat(event["occurred_at"])
         assert json.loads(result.row["attributes"]) == event["attributes"]
         plain = set(event) - {"occurred_at", "attributes"}
@@ -126,33 +174,21 @@ def test_every_breakage_of_the_simulator_has_an_expected_field() -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_every_breakage_is_refused_by_spark_and_by_the_library_and_names_its_field(
-    spark: SparkSession, domain: str
-) -> None:
-    cases = [(name, malformed_payload(name, event)) for name in BREAKAGES for event in events(domain)[:BROKEN]]
-    results = verdicts(spark, domain, [FRAME + payload for _, payload in cases])
-    assert [name for name, payload in cases if fits(domain, payload)] == []
-    assert {name for (name, _), result in zip(cases, results, strict=True) if not result.reason} == set()
-    assert {name: result.field for (name, _), result in zip(cases, results, strict=True)} == FIELDS
-    assert [result.row["payload"] for result in results] == [FRAME + payload for _, payload in cases]
+def test_every_breakage_is_refused_by_spark_and_by_the_library_and_names_its_field(judged: Judged, domain: str) -> None:
+    _, results, _ = judged(domain)
+    broken = cases(domain).broken
+    assert [name for name, payload in broken if fits(domain, payload)] == []
+    assert {name for (name, _), result in zip(broken, results, strict=True) if not result.reason} == set()
+    assert {name: result.field for (name, _), result in zip(broken, results, strict=True)} == FIELDS
+    assert [result.row["payload"] for result in results] == [FRAME + payload for _, payload in broken]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_spark_and_the_library_agree_on_any_value_of_any_field(spark: SparkSession, domain: str) -> None:
-    event = events(domain)[0]
-    odd = [(name, {**event, name: value}) for name in event for value in ODD_VALUES]
-    missing = [(name, {key: value for key, value in event.items() if key != name}) for name in event]
-    inner = event["attributes"]
-    nested = [
-        (f"attributes.{name}", {**event, "attributes": {**inner, name: value}})
-        for name in inner
-        for value in ODD_VALUES
-    ]
-    cases = [*odd, *missing, *nested]
-    results = verdicts(spark, domain, [FRAME + as_json(fields) for _, fields in cases])
+def test_spark_and_the_library_agree_on_any_value_of_any_field(judged: Judged, domain: str) -> None:
+    _, _, results = judged(domain)
     disagree = [
         (name, fields, result.reason)
-        for (name, fields), result in zip(cases, results, strict=True)
+        for (name, fields), result in zip(cases(domain).odd, results, strict=True)
         if fits(domain, as_json(fields)) != (result.reason is None)
     ]
     assert disagree == []
@@ -168,26 +204,23 @@ def test_an_integer_written_with_a_decimal_point_is_refused_more_strictly_than_b
     assert (result.reason, result.field) == ("not an integer", "sequence")
 
 
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (None, "empty: the record has no value"),
-        (b"", "shorter than the 5-byte frame"),
-        (FRAME, "shorter than the 5-byte frame"),
-        (b"\x01" + record()[1:], "no Confluent frame: the first byte is not 0"),
-        (record()[5:], "no Confluent frame: the first byte is not 0"),
-        (FRAME + b'{"kind":"\xff\xfe"}', "not valid UTF-8"),
-        (FRAME + b"[]", "not a JSON object"),
-        (FRAME + b"null", "not a JSON object"),
-        (FRAME + b"\x00", "not a JSON object"),
-    ],
+UNFRAMED = (
+    (None, "empty: the record has no value"),
+    (b"", "shorter than the 5-byte frame"),
+    (FRAME, "shorter than the 5-byte frame"),
+    (b"\x01" + record()[1:], "no Confluent frame: the first byte is not 0"),
+    (record()[5:], "no Confluent frame: the first byte is not 0"),
+    (FRAME + b'{"kind":"\xff\xfe"}', "not valid UTF-8"),
+    (FRAME + b"[]", "not a JSON object"),
+    (FRAME + b"null", "not a JSON object"),
+    (FRAME + b"\x00", "not a JSON object"),
 )
-def test_a_record_that_is_not_a_framed_json_object_is_refused(
-    spark: SparkSession, value: bytes | None, reason: str
-) -> None:
-    (result,) = verdicts(spark, "curbside", [value])
-    assert (result.reason, result.field) == (reason, "")
-    assert result.row["payload"] == value
+
+
+def test_a_record_that_is_not_a_framed_json_object_is_refused(spark: SparkSession) -> None:
+    results = verdicts(spark, "curbside", [value for value, _ in UNFRAMED])
+    assert [(result.reason, result.field) for result in results] == [(reason, "") for _, reason in UNFRAMED]
+    assert [result.row["payload"] for result in results] == [value for value, _ in UNFRAMED]
 
 
 def test_an_event_from_the_future_is_refused_and_a_clock_a_little_ahead_is_not(spark: SparkSession) -> None:
@@ -242,13 +275,24 @@ def test_every_hostile_record_is_refused_with_a_reason_and_its_bytes_unchanged(s
     assert [bytes(result.row["payload"]) for result in results] == list(values.values())
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_spark_and_the_producer_side_agree_on_any_bytes(spark: SparkSession, data: st.DataObject) -> None:
+def drawn() -> list[bytes]:
+    """Records of any bytes, from twelve lists of 40 to 80; drawn before Spark judges them all in one job."""
+    records: list[bytes] = []
+
+    @settings(max_examples=12, deadline=None, database=None, phases=[Phase.generate])
+    @given(some=st.lists(hostile.drawn(events("curbside")[0], 1), min_size=40, max_size=80))
+    def draw(some: list[bytes]) -> None:
+        records.extend(some)
+
+    draw()
+    return records
+
+
+def test_spark_and_the_producer_side_agree_on_any_bytes(spark: SparkSession) -> None:
     schema = load_domain("curbside").schema
     validate = compile_schema(schema)
-    records = data.draw(st.lists(hostile.drawn(events("curbside")[0], 1), min_size=40, max_size=80))
-    records.append(frame(1, as_json(events("curbside")[0]).replace(b"2026-", b"2036-", 1)))
+    records = [*drawn(), frame(1, as_json(events("curbside")[0]).replace(b"2026-", b"2036-", 1))]
+    assert len(records) > 12 * 40
     results = verdicts(spark, "curbside", records, schema_ids=[1])
     disagree = [
         (record, result.reason)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from snowflake.connector import SnowflakeConnection
 
@@ -140,56 +140,76 @@ def test_a_batch_without_rows_is_recorded_as_well(warehouse: SnowflakeConnection
     assert apply_batch(warehouse, batch()) == BatchResult(skipped=True)
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        "",
-        "007",
-        "1e5",
-        "true",
-        "null",
-        "NULL",
-        "\\N",
-        " padded ",
-        "a,b;c\td",
-        'say "hi"',
-        "two\nlines\r\nand more",
-        "C:\\temp\\",
-        "'; drop table RAW.EVENTS; --",
-        "%s ? :1 $1 @stage",
-        "日本 é 🙂 \u2028",
-        "2026-05-01",
-    ],
+ODD = (
+    "",
+    "007",
+    "1e5",
+    "true",
+    "null",
+    "NULL",
+    "\\N",
+    " padded ",
+    "a,b;c\td",
+    'say "hi"',
+    "two\nlines\r\nand more",
+    "C:\\temp\\",
+    "'; drop table RAW.EVENTS; --",
+    "%s ? :1 $1 @stage",
+    "日本 é 🙂 \u2028",
+    "2026-05-01",
 )
-def test_odd_text_arrives_as_it_was(warehouse: SnowflakeConnection, odd: str) -> None:
-    attributes = json.dumps({"note": odd})
-    apply_batch(
-        warehouse, batch(event_row(1, site=odd, unit=odd, producer_id=odd, attributes=attributes), event_row(2))
+
+
+def test_odd_text_arrives_as_it_was(warehouse: SnowflakeConnection) -> None:
+    odd_rows = [
+        event_row(number, site=odd, unit=odd, producer_id=odd, attributes=json.dumps({"note": odd}))
+        for number, odd in enumerate(ODD)
+    ]
+    apply_batch(warehouse, batch(*odd_rows, event_row(len(ODD))))
+    stored_rows = rows(warehouse, "select event_id, site, unit, producer_id, attributes from RAW.EVENTS")
+    stored = {row["event_id"]: row for row in stored_rows}
+    assert len(stored) == len(ODD) + 1
+    for number, odd in enumerate(ODD):
+        row = stored[f"event-{number}"]
+        assert (row["site"], row["unit"], row["producer_id"]) == (odd, odd, odd)
+        assert json.loads(row["attributes"]) == {"note": odd}
+
+
+def drawn() -> list[tuple[str, float | None, int]]:
+    """Texts, values and sequences of any kind, drawn before one batch takes them all."""
+    examples: list[tuple[str, float | None, int]] = []
+
+    @settings(max_examples=100, deadline=None, database=None, phases=[Phase.generate])
+    @given(
+        text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60),
+        value=st.none() | st.floats(allow_nan=False),
+        sequence=st.integers(0, 2**63 - 1),
     )
-    stored_rows = rows(
-        warehouse, "select site, unit, producer_id, attributes from RAW.EVENTS where event_id = 'event-1'"
-    )[0]
-    assert (stored_rows["site"], stored_rows["unit"], stored_rows["producer_id"]) == (odd, odd, odd)
-    assert json.loads(stored_rows["attributes"]) == {"note": odd}
+    def draw(text: str, value: float | None, sequence: int) -> None:
+        examples.append((text, value, sequence))
+
+    draw()
+    return examples
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60),
-    value=st.none() | st.floats(allow_nan=False),
-    sequence=st.integers(0, 2**63 - 1),
-)
-def test_any_text_and_number_arrives_as_it_was(
-    warehouse: SnowflakeConnection, text: str, value: float | None, sequence: int
-) -> None:
-    execute(warehouse, "delete from RAW.EVENTS")
-    row = event_row(1, site=text, value=value, sequence=sequence, attributes=json.dumps({text: text}))
-    apply_batch(warehouse, batch(row, offsets_from={text: sequence}, offsets_to={repr(value): 1}))
-    stored_rows = rows(warehouse, "select site, value, sequence, attributes from RAW.EVENTS")
-    assert len(stored_rows) <= 1  # the example may have been applied before
-    for stored in stored_rows:
-        assert (stored["site"], stored["value"], stored["sequence"]) == (text, value, sequence)
-        assert json.loads(stored["attributes"]) == {text: text}
+def test_any_text_and_number_arrives_as_it_was(warehouse: SnowflakeConnection) -> None:
+    examples = drawn()
+    sent = [
+        event_row(number, producer_id=f"p{number}", site=text, value=value, sequence=sequence,
+                  attributes=json.dumps({text: text}))
+        for number, (text, value, sequence) in enumerate(examples)
+    ]  # fmt: skip
+    offsets = {text: sequence for text, _, sequence in examples}
+    apply_batch(warehouse, batch(*sent, offsets_from=offsets, offsets_to={repr(value): 1 for _, value, _ in examples}))
+    stored_rows = rows(warehouse, "select event_id, site, value, sequence, attributes from RAW.EVENTS")
+    stored = {row["event_id"]: row for row in stored_rows}
+    assert len(stored) == len(examples) >= 100
+    for number, (text, value, sequence) in enumerate(examples):
+        row = stored[f"event-{number}"]
+        assert (row["site"], row["value"], row["sequence"]) == (text, value, sequence)
+        assert json.loads(row["attributes"]) == {text: text}
+    (noted,) = rows(warehouse, "select offsets_from from RAW.BATCHES")
+    assert json.loads(noted["offsets_from"]) == offsets
 
 
 def test_a_missing_value_is_null_and_an_infinite_value_stays(warehouse: SnowflakeConnection) -> None:
@@ -197,6 +217,8 @@ def test_a_missing_value_is_null_and_an_infinite_value_stays(warehouse: Snowflak
     apply_batch(warehouse, batch(*(event_row(place, value=value) for place, value in enumerate(values))))
     stored_rows = [row["value"] for row in rows(warehouse, "select value from RAW.EVENTS order by sequence")]
     assert stored_rows == [None, None, float("inf"), 0.1 + 0.2, -0.0]
+    apply_batch(warehouse, batch(event_row(9, value=None), number=1))  # a batch without any value
+    assert rows(warehouse, "select value from RAW.EVENTS where sequence = 9") == [{"value": None}]
 
 
 def test_attributes_that_are_not_json_stay_text(warehouse: SnowflakeConnection) -> None:
@@ -264,10 +286,28 @@ def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
     assert (count_of(warehouse), count_of(warehouse, "RAW.REJECTED"), count_of(warehouse, "RAW.BATCHES")) == (2, 1, 1)
 
 
-def test_a_warehouse_killed_within_a_transaction_rolls_it_back(own_warehouse: Callable[[], WarehouseServer]) -> None:
-    server = own_warehouse()
+@pytest.fixture(scope="module")
+def to_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseServer]:
+    """A warehouse with its tables, which tests kill and start again."""
+    server = WarehouseServer(tmp_path_factory.mktemp("to-kill"))
+    server.start()
+    migrate(server.connect())
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def killed(to_kill: WarehouseServer) -> WarehouseServer:
+    """The same, with empty tables."""
+    connection = to_kill.connect()
+    for table in ("RAW.EVENTS", "RAW.BATCHES"):
+        execute(connection, f"delete from {table}")
+    return to_kill
+
+
+def test_a_warehouse_killed_within_a_transaction_rolls_it_back(killed: WarehouseServer) -> None:
+    server = killed
     connection = server.connect()
-    migrate(connection)
     apply_batch(connection, batch(event_row(0), number=0))
     execute(connection, "begin")
     execute(connection, "insert into RAW.EVENTS select * from RAW.EVENTS")
@@ -279,11 +319,8 @@ def test_a_warehouse_killed_within_a_transaction_rolls_it_back(own_warehouse: Ca
     assert apply_batch(again, batch(event_row(0), event_row(1), number=1)) == BatchResult(new=1, duplicates=1)
 
 
-def test_a_warehouse_killed_at_random_moments_holds_every_event_once(
-    own_warehouse: Callable[[], WarehouseServer],
-) -> None:
-    server = own_warehouse()
-    migrate(server.connect())
+def test_a_warehouse_killed_at_random_moments_holds_every_event_once(killed: WarehouseServer) -> None:
+    server = killed
     jobs = [batch(*(event_row(50 * number + place) for place in range(50)), number=number) for number in range(12)]
     connection = server.connect()
     for number, job in enumerate(jobs):
@@ -329,7 +366,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     counts: list[int] = []
 
     def write(name: str, connection: SnowflakeConnection) -> None:
-        for number in range(8):
+        for number in range(4):
             many = [
                 event_row(place, event_id=f"{name}-{number}-{place}", kafka_offset=1000 * number + place)
                 for place in range(100)
@@ -369,7 +406,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     for thread in readers:
         thread.join()
     assert not failures
-    assert count_of(warehouse) == 1600
+    assert count_of(warehouse) == 800
     assert len(set(counts)) > 3
 
 
