@@ -366,7 +366,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     counts: list[int] = []
 
     def write(name: str, connection: SnowflakeConnection) -> None:
-        for number in range(4):
+        for number in range(8):
             many = [
                 event_row(place, event_id=f"{name}-{number}-{place}", kafka_offset=1000 * number + place)
                 for place in range(100)
@@ -406,7 +406,7 @@ def test_readers_and_two_loaders_at_once_never_see_half_a_batch(warehouse_server
     for thread in readers:
         thread.join()
     assert not failures
-    assert count_of(warehouse) == 800
+    assert count_of(warehouse) == 1600
     assert len(set(counts)) > 3
 
 
