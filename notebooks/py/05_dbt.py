@@ -82,13 +82,16 @@ rolled = query(warehouse, "select sum(value_sum) / sum(values_counted) as mean, 
 # cannot: it needs every value. Nor can you count distinct customers, split an hour into minutes, or use a window that
 # does not consist of whole half-hours.
 #
-# **Predict:** the mean over a day: is it the mean of the 48 half-hourly means? When would it be?
-#
-# <details><summary>The answer</summary>
-#
-# Only if all half-hours have the same number of values. That is why a rollup keeps sum and count, and never the mean.
-#
-# </details>
+# **Predict:** is the mean of the half-hourly means the same as the mean over all values?
+
+# %%
+query(warehouse, "select avg(value_sum / values_counted) as mean_of_means, "
+      "sum(value_sum) / sum(values_counted) as mean from RAW.ROLLUPS where domain = ? and kind = ?",
+      [settings.domain, kind])
+
+# %% [markdown]
+# Only if all half-hours had the same number of values. A quiet half-hour at night counts as much as a busy half-hour in
+# the evening in the mean of means. That is why a rollup keeps sum and count, and never the mean.
 #
 # ## A model is a SELECT
 #

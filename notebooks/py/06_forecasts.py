@@ -185,7 +185,7 @@ widgets.VBox([widgets.HBox([model, day]), picture])
 # in California is the early morning of the next day.
 
 # %%
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from rtlib.config import load_settings
@@ -238,6 +238,30 @@ site.observe(show_site, names="value")
 widgets.VBox([site, week])
 
 # %% [markdown]
+# ## Did it hold?
+#
+# The week is over, and what came is known: the simulator draws it from the same demand as the weeks before. A forecast
+# with an honest 80 % interval is wrong in a fifth of the half-hours, and nobody knows in which.
+#
+# **Predict:** in what share of the half-hours of the first day did the load of all sites lie inside the interval?
+
+# %%
+my_guess = None  # for example 0.8
+came = simulated_load(domain, seed=7, until=midnight + timedelta(days=1), days=1, per_day=200_000)
+actual = pd.DataFrame(came).groupby("interval_start")["events"].sum().tz_localize("UTC")
+forecast = by_site["all"].table().query("is_champion").assign(ds=lambda rows: pd.to_datetime(rows["ds"], utc=True))
+day_one = forecast.set_index("ds").join(actual, how="inner")
+inside = day_one["events"].between(day_one["q10"], day_one["q90"])
+compare(my_guess, round(inside.mean(), 2))
+print(f"{day_one['events'].sum():,.0f} events came, {day_one['mean'].sum():,.0f} were forecast")
+
+# %% [markdown]
+# With 48 half-hours, a share between 0.7 and 0.9 is what luck alone allows. A share far below means that the level of
+# the whole day was off: the errors of a day are alike, so they do not cancel out. The running stack makes this
+# comparison all day long: the Plan page of the app shows the load beside its forecast up to this minute, the node of
+# the forecast the share of today, and the alert rule `above-forecast` raises an alert when the last ten minutes exceed
+# the interval by far.
+#
 # **Try it:** what happens if the level of a series doubles overnight, because a competitor has closed? Double the last
 # eight days, from February 22:
 #

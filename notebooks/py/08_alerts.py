@@ -113,7 +113,7 @@ pd.DataFrame(domain.alerts).drop(columns="advice").set_index("name")
 # Two of these measures are not KPIs. `people_short` is the number of people by which the need, as now forecast, exceeds
 # the staffing plan in the next two hours. A gap that the plan accepted to save cost does not count: to call people for
 # it would undo the plan. `load_of_forecast` compares the load of the last ten minutes with the upper bound of their
-# forecast. It has no value without a forecast, or while the stream stands still: an alert that compares two different
+# forecast. It has no value without a forecast, or while the stream is paused: an alert that compares two different
 # things is worse than no alert. But silence does not prove that all is well, so print its current value:
 
 # %%

@@ -1,8 +1,8 @@
 """Law: the expected events per second of each site at each instant, from which everything simulated is drawn.
 
 In the site's local time, the rate is the product of the curve over the hours, the weekday, a holiday of its country,
-the season, and the noise of the day, of the site's day and of the site's half-hour. The noise depends only on seed,
-domain, site and local time, so it is the same for the live stream, for history and for scores.
+the season, and the noise of the day, of the site's day, of the half-hour in all sites and of the site's half-hour. The
+noise depends only on seed, domain, site and time, so it is the same for the live stream, for history and for scores.
 
 Instants are seconds since 1970, UTC.
 """
@@ -26,7 +26,9 @@ AMPLITUDE = 0.15  # of demand over the year: in winter it grows by some 7 % with
 RISING_MEAN, YEAR = date(2025, 12, 21).toordinal(), 365.2425  # a day at the year's mean while demand rises; in days
 DAY_NOISE = 0.02  # deviation of a day from the curve: sigma of a lognormal factor
 SITE_NOISE = 0.03  # the same for a site's day
-SLOT_NOISE = 0.08  # the same for a site's half-hour: most of what a forecast cannot know is over soon
+# Most of what a forecast cannot know is over soon, like a shower or a campaign.
+COMMON_NOISE = 0.08  # the same for a half-hour in all sites
+SLOT_NOISE = 0.06  # the same for a half-hour of a site
 DAY, HOUR, SLOT = 86_400, 3600, 1800
 # The law is linear within a quarter of an hour: clocks today are ahead of UTC by a multiple of it, and change at one.
 QUARTER = 900
@@ -74,6 +76,7 @@ class DemandLaw:
     seed: int
     _zones: dict[str, list[int]] = field(init=False, repr=False, compare=False)
     _known: dict[int, Floats] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _common: dict[int, Floats] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         zones = defaultdict(list)
@@ -91,6 +94,7 @@ class DemandLaw:
             hourly = self.domain.demand.at_hour(clocks % DAY / HOUR)
             slots = (clocks % DAY // SLOT).astype(int)
             rates[:, columns] = levels[place, slots][:, columns] * hourly[:, None]
+        rates *= self._common_noise(instants)[:, None]
         return rates
 
     def peak(self, start: float, end: float) -> float:
@@ -142,6 +146,16 @@ class DemandLaw:
             daily = whole * _shares(self.domain) * self.domain.calendar(local) * sites
             self._known[day] = daily * self._slot_noise(local)
         return self._known[day]
+
+    def _common_noise(self, instants: Floats) -> Floats:
+        """A lognormal factor with a mean of 1 for the half-hour of each instant, by days in UTC."""
+        days, place = np.unique(instants // DAY, return_inverse=True)
+        for day in {int(day) for day in days} - self._common.keys():
+            rng = generator(self.seed, self.domain.name, "half-hours", str(day))
+            self._common[day] = rng.lognormal(-(COMMON_NOISE**2) / 2, COMMON_NOISE, DAY // SLOT)
+        by_day = np.array([self._common[int(day)] for day in days]).reshape(-1, DAY // SLOT)
+        noise: Floats = by_day[place, (instants % DAY // SLOT).astype(int)]
+        return noise
 
     def _slot_noise(self, day: date) -> Floats:
         """Lognormal factors with a mean of 1, by half-hour and site."""

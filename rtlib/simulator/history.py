@@ -71,7 +71,7 @@ def _events(law: DemandLaw, start: int, end: int, *, key: tuple[str, str], name:
     domain = law.domain
     rng = generator(law.seed, domain.name, "history", *key, moment_of(start).isoformat())
     sequences = [count() for _ in domain.sites]
-    # A whole number of hours, or the share of an hour that has so many events.
+    # A whole number of hours, or the part of an hour that has ``BLOCK`` events.
     hours = BLOCK / (law.rate * 3600)
     length = HOUR * min(int(hours), 24) if hours >= 1 else max(int(HOUR * hours), 1)
     for begin in range(start, end, length):

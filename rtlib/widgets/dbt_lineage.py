@@ -13,7 +13,7 @@ from rtlib.errors import RtlibError
 from rtlib.pipeline.dbt import BuildReport, DbtLineage, DbtNode
 
 Load = Callable[[], tuple[DbtLineage, BuildReport | None]]
-WIDTH, HEIGHT, CARD_HEIGHT, TOP = 860.0, 540.0, 36.0, 8.0  # of the drawing, in its own units
+WIDTH, HEIGHT, CARD_HEIGHT, TOP = 860.0, 600.0, 36.0, 8.0  # of the drawing, in its own units
 MAX_LINE = 18  # characters of a name in a line of a card
 
 

@@ -84,7 +84,7 @@ def test_a_stretch_without_a_forecast_has_no_load_of_forecast(connection: Any) -
     assert load_percent(connection) is None
 
 
-def test_a_stream_that_stands_still_has_no_load_of_forecast(connection: Any) -> None:
+def test_a_paused_stream_has_no_load_of_forecast(connection: Any) -> None:
     forecast(connection, NOON, 8.0)
     happened(connection, NOON + timedelta(minutes=12), 12)
     assert load_percent(connection, now=NOON + timedelta(minutes=25)) is None

@@ -292,10 +292,10 @@ def _gone(salvage: Salvage, parts: int) -> Iterator[str]:
         "RAW.EVENTS": "events older than Kafka's retention time",
         "RAW.REJECTED": "rejected records older than Kafka's retention time",
         "RAW.ROLLUPS": "live events that were rolled up and are older than Kafka's retention time",
+        "RAW.ROLLED_SEQUENCES": "the sequences of those events",
+        "RAW.RETENTION": "the times at which events were rolled up",
     }
     for name, reason in salvage.lost.items():
-        if name not in contents:
-            continue  # lost together with RAW.ROLLUPS
         yield f"{name}: {contents[name]} ({reason})"
     if salvage.kept and not parts:
         yield "history loaded before its seed was recorded, if there was any: rtlib backfill loads it"

@@ -64,6 +64,7 @@ WORLD = a_law(everywhere(*ZONES))
 @pytest.fixture
 def smooth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half-hours do not deviate from the curve of their day."""
+    monkeypatch.setattr(law_module, "COMMON_NOISE", 0.0)
     monkeypatch.setattr(law_module, "SLOT_NOISE", 0.0)
 
 
@@ -233,10 +234,12 @@ def test_the_noise_of_days_and_of_half_hours_has_its_size() -> None:
     instants = begin + 300 + 1800.0 * np.arange(48 * 700)
     ratio = np.log(a_law(domain).per_second(instants) / a_law(domain, seed=8).per_second(instants))
     days = ratio.reshape(700, 48, 8)
-    assert (ratio.std() / 2**0.5) == pytest.approx((0.02**2 + 0.03**2 + 0.08**2) ** 0.5, rel=0.05)
-    assert (days - days.mean(axis=1, keepdims=True)).std() == pytest.approx(2**0.5 * 0.08, rel=0.05)
+    assert (ratio.std() / 2**0.5) == pytest.approx((0.02**2 + 0.03**2 + 0.08**2 + 0.06**2) ** 0.5, rel=0.05)
+    assert (days - days.mean(axis=1, keepdims=True)).std() == pytest.approx((2 * (0.08**2 + 0.06**2)) ** 0.5, rel=0.05)
     of_domain = days.mean(axis=(1, 2)).std() / 2**0.5
-    assert of_domain == pytest.approx((0.02**2 + 0.03**2 / 8 + 0.08**2 / 384) ** 0.5, rel=0.15)
+    assert of_domain == pytest.approx((0.02**2 + 0.03**2 / 8 + 0.08**2 / 48 + 0.06**2 / 384) ** 0.5, rel=0.15)
+    half_hours = (days - days.mean(axis=1, keepdims=True)).mean(axis=2).std() / 2**0.5
+    assert half_hours == pytest.approx((0.08**2 + 0.06**2 / 8) ** 0.5, rel=0.05)
 
 
 # The integral
