@@ -25,7 +25,9 @@ REQUIRED = tuple(part for part in PARTS if part.recovers)
 HEARTBEATS = tuple(name for part in REQUIRED for name in part.heartbeats)
 LOADER_SECONDS = 60.0  # for the loader to merge what the KPI topic holds
 LOADER_LAG = 200  # KPI records: some are always in flight, at a high rate those of a few seconds' events
-ARCHIVE_SECONDS = 6.0  # the archive is always behind by the records of about two micro-batches
+LOADER_LAG_SECONDS = 6.0  # these few seconds
+ARCHIVE_BATCHES = 3.0  # the archive is always behind by the records of two to three micro-batches
+REPORT_SECONDS = 6.0  # from the end of a batch until its report is read; also for a shorter interval than a batch takes
 PEAK_FACTOR = 2.0  # the rate of a busy hour, relative to the mean
 
 
@@ -56,7 +58,7 @@ def obstacle(
             name: batches[-1] for name, batches in reader.progress.items() if not afresh or batches[-1].at > since
         }
         return (
-            _silent(reader, since, max_lag=max(LOADER_LAG, settings.rate * ARCHIVE_SECONDS))
+            _silent(reader, since, max_lag=max(LOADER_LAG, settings.rate * LOADER_LAG_SECONDS))
             or _replaying(settings, progress, ends or {}, newest, afresh=afresh)
             or _behind(settings, newest)
         )
@@ -83,16 +85,21 @@ def _replaying(
 ) -> str | None:
     """A query that has not reported reaching ``ends``, or is further from the newest record than a batch takes."""
     interval = settings.real_time_interval_seconds if settings.trigger == "real-time" else 0
-    for query, batch_seconds in (("kpis", interval), ("archive", settings.archive_interval_seconds)):
+    for query, behind_seconds in (("kpis", interval + REPORT_SECONDS), ("archive", archive_seconds(settings))):
         if query not in progress:  # if nothing is sent, there may be no batch and nothing to read
             if afresh and any(newest.values()):
                 return f"the {query} query has not reported a batch yet"
             continue
         missing = lag(progress[query], ends)
-        allowed = PEAK_FACTOR * settings.rate * (batch_seconds + ARCHIVE_SECONDS)
+        allowed = PEAK_FACTOR * settings.rate * behind_seconds
         if missing or lag(progress[query], newest) > allowed:
             return f"the {query} query is behind: by {max(missing, lag(progress[query], newest)):,} records"
     return None
+
+
+def archive_seconds(settings: Settings) -> float:
+    """How far the archive may be behind Kafka while it keeps up, in seconds."""
+    return max(REPORT_SECONDS, ARCHIVE_BATCHES * settings.archive_interval_seconds)
 
 
 def lag(progress: QueryProgress, ends: Mapping[int, int]) -> int:
@@ -104,7 +111,8 @@ def _behind(settings: Settings, ends: Mapping[int, int]) -> str | None:
     with closing(connect(settings)) as connection:
         reached = audit.archive_progress(connection, settings.domain).offsets
     missing = sum(ends.values()) - sum(reached.values())
-    return f"the archive is behind: by {missing:,} records" if missing > settings.rate * ARCHIVE_SECONDS else None
+    allowed = settings.rate * archive_seconds(settings)
+    return f"the archive is behind: by {missing:,} records" if missing > allowed else None
 
 
 def wait_until_recovered(settings: Settings, *, seconds: float = 120) -> None:

@@ -29,7 +29,7 @@ from rtlib.faults.runner import difference
 from rtlib.faults.soak import account, schedule
 from rtlib.faults.soak_result import GROWTH, Sample, Soak, growth
 from rtlib.pipeline.audit.tallies import Run, write_run
-from rtlib.pipeline.recovery.readiness import _replaying, lag
+from rtlib.pipeline.recovery.readiness import _replaying, archive_seconds, lag
 from rtlib.pipeline.recovery.snapshot import Snapshot
 from rtlib.records import QueryProgress, Tally
 from rtlib.services.parts import PART_NAMES
@@ -311,6 +311,16 @@ def test_a_query_far_behind_the_newest_records_still_replays_and_a_query_a_batch
     allowed = 2 * (15 + 6)
     assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 100 + allowed}, afresh=False) is None
     assert _replaying(settings, {"kpis": done}, {0: 100}, {0: 101 + allowed}, afresh=False)
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(4.0, 12), (10.0, 30), (0.5, 6)])
+def test_the_archive_may_be_behind_by_three_of_its_own_batches(interval: float, seconds: int) -> None:
+    settings, done = Settings(rate=1, archive_interval_seconds=interval), progress(p0=100)
+    both = {"kpis": progress(p0=1_000), "archive": done}
+    assert _replaying(settings, both, {0: 100}, {0: 100 + 2 * seconds}, afresh=False) is None
+    reason = _replaying(settings, both, {0: 100}, {0: 101 + 2 * seconds}, afresh=False)
+    assert reason == f"the archive query is behind: by {1 + 2 * seconds} records"
+    assert archive_seconds(settings) == seconds
 
 
 def test_queries_that_start_from_scratch_have_to_report_a_batch_and_idle_queries_do_not() -> None:
