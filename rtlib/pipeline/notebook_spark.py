@@ -5,7 +5,7 @@ from __future__ import annotations
 from rtlib.config import Settings, use_java
 from rtlib.services import jars, java
 from rtlib.streaming import guard
-from rtlib.streaming.session import LOG_CONFIG, SUSPENDED_AT_MOST
+from rtlib.streaming.session import CHECKPOINTS, LOG_CONFIG, SUSPENDED_AT_MOST
 
 
 def spark_options(settings: Settings) -> dict[str, str]:
@@ -25,6 +25,7 @@ def spark_options(settings: Settings) -> dict[str, str]:
         "spark.jars": ",".join(str(path) for path in jars.paths(settings.home)["spark"]),
         **guard.options(settings.home, scratch=settings.home / "spark-lessons", java_options=java_options),
         "spark.storage.blockManagerHeartbeatTimeoutMs": SUSPENDED_AT_MOST,
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
