@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -103,9 +104,12 @@ def suspended() -> Iterator[Settings]:
 
 
 def test_every_verb_reports_a_suspended_supervisor_within_seconds() -> None:
-    with suspended() as settings:
-        for verb in (("status",), ("up",), ("stop", "simulator")):
-            done = run_rtlib(settings.home, *verb, timeout=60)  # the timeout ends the test if a call never returns
+    with suspended() as settings, ThreadPoolExecutor() as at_once:
+        verbs = (("status",), ("up",), ("stop", "simulator"))
+        # The timeout ends the test if a call never returns.
+        answers = [at_once.submit(run_rtlib, settings.home, *verb, timeout=60) for verb in verbs]
+        for verb, answer in zip(verbs, answers, strict=True):
+            done = answer.result()
             assert done.returncode == (1 if verb == ("status",) else SupervisorSilent.exit_code), verb
             assert "the supervisor has not answered for 4 s" in done.stderr, verb
             assert "Cure: rtlib down" in done.stderr
