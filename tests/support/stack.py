@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +18,9 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_res
 
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
+from rtlib.pipeline.monitoring import health
 from rtlib.services import processes, supervisor
+from rtlib.services.status import status
 from rtlib.services.supervisor import Program
 from rtlib.warehouse.connection import connect, query
 
@@ -112,10 +112,23 @@ def until(ask: Callable[[], Result], *, seconds: float) -> Result:
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack."""
+    """A running stack, with the options and variables of its ``rtlib up``."""
 
     home: Path
-    started_in_seconds: float
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def up(self) -> str:
+        """Start it, and return what the command says."""
+        done = run_rtlib(self.home, "up", *self.options, timeout=400, environment=self.environment)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def down(self) -> None:
+        """Stop it; no process may be left then."""
+        done = run_rtlib(self.home, "down", timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert running_for(self.home) == []
 
     @property
     def settings(self) -> Settings:
@@ -125,9 +138,8 @@ class Stack:
         return run_rtlib(self.home, *words, timeout=timeout)
 
     def status(self) -> dict[str, Any]:
-        """The output of ``rtlib status --json``."""
-        fields: dict[str, Any] = json.loads(self.rtlib("status", "--json").stdout)
-        return fields
+        """What ``rtlib status --json`` prints, without starting the command."""
+        return status(self.settings, checks=health.checks()).to_json()
 
     def pids(self) -> dict[str, int]:
         """The process id of each part, from the supervisor; 0 while it does not run."""
@@ -147,13 +159,10 @@ def running_stack(*options: str, environment: Mapping[str, str] | None = None) -
         AssertionError: It does not start or stop.
     """
     with state_folder() as home:
-        began = time.monotonic()
-        up = run_rtlib(home, "up", *options, timeout=400, environment=environment)
-        assert up.returncode == 0, up.stderr
-        yield Stack(home, time.monotonic() - began)
-        down = run_rtlib(home, "down", timeout=120)
-        assert down.returncode == 0, down.stderr
-        assert running_for(home) == []
+        stack = Stack(home, options, environment or {})
+        stack.up()
+        yield stack
+        stack.down()
 
 
 @contextmanager
