@@ -19,7 +19,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import RecordListTooLargeError
 from tenacity import retry, retry_if_result, stop_after_delay
 
-from rtlib.broker.client import client_options
+from rtlib.broker.client import client_options, librdkafka_options
 from rtlib.broker.consumer import consumer
 from rtlib.broker.framing import unframe
 from rtlib.broker.librdkafka_reader import Partition, Reader
@@ -381,9 +381,7 @@ def test_confluents_client_reads_and_validates_every_event(
     producer.flush(30)
     registry = SchemaRegistryClient(registry_options(own))
     deserialize = JSONDeserializer(schema_str=None, schema_registry_client=registry)
-    reader = Consumer(
-        {"bootstrap.servers": own.bootstrap_servers, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
-    )
+    reader = Consumer({**librdkafka_options(own), "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"})
     reader.subscribe([own.topic("events")])
     events = []
     try:

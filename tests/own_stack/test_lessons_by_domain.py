@@ -1,4 +1,4 @@
-"""The lessons in each domain other than the usual one, on a stack of that domain."""
+"""The lessons in each domain, with their own parameters, on a stack of that domain whose Kafka requires no sign-in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rtlib.config import DOMAINS, Settings
+from rtlib.config import DOMAINS
 from support.notebooks import every_lesson, run_lesson
 from support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.release]
-OTHERS = [name for name in DOMAINS if name != Settings.model_fields["domain"].default]
 
 
-@pytest.fixture(scope="module", params=OTHERS)
+@pytest.fixture(scope="module", params=DOMAINS)
 def of_domain(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A stack that runs one domain."""
     with running_stack("--rate", "100", "--domain", request.param) as running:

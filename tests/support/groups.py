@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 # Folders with a session fixture that is slow to start: a stack, a warehouse, a Spark session, a build of dbt.
 FOLDERS = ("integration", "dbt", "warehouse", "spark")
 # With several processes the groups that take longest begin first, so that all processes end at about the same time.
-LONGEST = ("integration", "own_stack", "dbt", "warehouse", "e2e", "services", "models", "spark", "distributions")
+# Stacks of their own come late, when the shared stack has ended.
+LONGEST = ("integration", "dbt", "warehouse", "e2e", "services", "models", "spark", "distributions", "own_stack")
 
 
 def group(nodeid: str) -> str:

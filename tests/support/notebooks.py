@@ -27,8 +27,8 @@ def each(lessons: set[str]) -> pytest.MarkDecorator:
     )
 
 
+ON_A_STACK = {source.stem for source in LESSONS} - NEED_NO_STACK
 every_lesson = each({source.stem for source in LESSONS})
-every_lesson_on_a_stack = each({source.stem for source in LESSONS} - NEED_NO_STACK)
 every_lesson_without_a_stack = each(NEED_NO_STACK)
 
 
