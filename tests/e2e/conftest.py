@@ -49,8 +49,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         process.wait(timeout=30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(serve: Callable[..., Served]) -> Served:
+    """The app over a scripted source; each page has a kernel of its own, and so its own alerts."""
     return serve()
 
 

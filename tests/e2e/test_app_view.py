@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -250,18 +251,16 @@ def test_the_graph_follows_the_size_of_the_window(app: AppPage) -> None:
         app.page.set_viewport_size({"width": 1280, "height": 720})
 
 
-def test_a_silent_kernel_is_reported_on_the_page(serve: Callable[..., Served], chromium: Browser) -> None:
-    own = serve()
-    with open_app(own.url, chromium) as app:
-        warning = app.page.locator(".rt-watchdog")
-        app.page.wait_for_function("() => document.querySelector('.rt-watchdog')")
-        assert not warning.is_visible()
-        own.process.send_signal(19)  # SIGSTOP: no update reaches the page any more
-        try:
-            warning.wait_for(state="visible", timeout=20_000)
-        finally:
-            own.process.send_signal(18)
-        warning.wait_for(state="hidden", timeout=20_000)
+def test_a_silent_kernel_is_reported_on_the_page(app: AppPage, served: Served) -> None:
+    warning = app.page.locator(".rt-watchdog")
+    app.page.wait_for_function("() => document.querySelector('.rt-watchdog')")
+    assert not warning.is_visible()
+    served.process.send_signal(signal.SIGSTOP)  # no update reaches the page any more
+    try:
+        warning.wait_for(state="visible", timeout=20_000)
+    finally:
+        served.process.send_signal(signal.SIGCONT)
+    warning.wait_for(state="hidden", timeout=20_000)
 
 
 def test_a_kernel_ends_after_its_page_is_closed(serve: Callable[..., Served], chromium: Browser) -> None:
