@@ -35,9 +35,9 @@ def test_records_torn_off_the_events_topic_are_named_and_both_queries_go_on_behi
     segment = max((stack.home / "kafka" / "data" / f"{topic}-{place}").glob("*.log"))
     os.truncate(segment, segment.stat().st_size - TORN_BYTES)
 
-    said = stack.up()
+    output = stack.up()
     settings = stack.settings
-    assert "Kafka has lost at least" in said and f"partition {place} from" in said, said
+    assert "Kafka has lost at least" in output and f"partition {place} from" in output, output
     filled = end_offsets(settings, topic)
     assert filled[place] >= before[place]
     until(lambda: passed(settings, place, filled[place]), seconds=90)

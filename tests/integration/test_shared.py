@@ -50,14 +50,14 @@ def diary(stack: Stack) -> Iterator[str]:
 def test_a_client_without_the_secret_is_refused_and_writes_nothing(
     settings: Settings, diary: str, mechanism: str | None, user: str | None, code: int
 ) -> None:
-    said, before = list[int](), end_offsets(settings, diary)
-    options = {"bootstrap.servers": settings.bootstrap_servers, "error_cb": lambda error: said.append(error.code())}
+    codes, before = list[int](), end_offsets(settings, diary)
+    options = {"bootstrap.servers": settings.bootstrap_servers, "error_cb": lambda error: codes.append(error.code())}
     if mechanism:
         options |= {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism}
         options |= {"sasl.username": user, "sasl.password": WRONG}
     client = Producer(options)
     client.produce(diary, b"of a stranger")
-    until(lambda: client.poll(0.1) or code in said, seconds=30)
+    until(lambda: client.poll(0.1) or code in codes, seconds=30)
     client.purge()
     assert end_offsets(settings, diary) == before
 
