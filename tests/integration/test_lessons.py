@@ -26,7 +26,7 @@ TWICE_UNTIL = {"01_kafka": "delete_topics", "04_break_it": "ledger.take("}
 SMALLER: dict[str, dict[str, Any]] = {
     "01_kafka": {"orders": 9},
     "02_spark": {"measure_batches": 6},
-    "05_dbt": {"days": 2, "per_day": 1_000},
+    "05_dbt": {"days": 2},
 }
 
 
