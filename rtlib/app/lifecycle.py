@@ -13,9 +13,9 @@ from rtlib.errors import ConfigError, ServiceError
 from rtlib.notify import Notify
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.provision import provision
-from rtlib.pipeline.rebuild.warehouse import INTERRUPTED
 from rtlib.run_state import load_options
 from rtlib.services import stack, state_folder, supervisor
+from rtlib.services.warehouse_salvage import INTERRUPTED
 
 
 def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, idle: Collection[str] = ()) -> bool:

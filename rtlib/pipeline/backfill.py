@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import batch_log
@@ -15,6 +16,7 @@ from rtlib.pipeline.batch_log import HistoryPart
 from rtlib.pipeline.provision import provision
 from rtlib.simulator import history_between, rollups
 from rtlib.simulator.interval_counts import INTERVAL_MINUTES
+from rtlib.wait import wait_until
 from rtlib.warehouse import ingest
 from rtlib.warehouse.connection import connect, execute, query, transaction
 from rtlib.warehouse.rollups import known_intervals, live_period, load_rollups, rolled_until
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 INTERVAL = timedelta(minutes=INTERVAL_MINUTES)
+FIRST_EVENT_SECONDS = 60.0  # a stack that has just started archives within seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def backfill(settings: Settings, *, days: int = 28) -> Loaded:
     now = datetime.now(UTC)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with closing(connect(settings)) as connection:
+        _await_first_event(settings, connection)
         if batch_log.forget_old_history(settings):
             _delete_history(connection, settings.domain)
         live = live_period(connection, settings.domain)
@@ -104,6 +108,12 @@ def load_parts(settings: Settings, parts: Iterable[HistoryPart]) -> Loaded:
             if load_rollups(connection, rows, domain=domain.name):
                 loaded += Loaded(rows["interval_start"].nunique(), int(rows["events"].sum()))
     return loaded
+
+
+def _await_first_event(settings: Settings, connection: SnowflakeConnection) -> None:
+    """If the live stream has begun, wait until the archive shows when; a history loaded before would leave a gap."""
+    if any(end_offsets(settings, settings.topic("events")).values()):
+        wait_until(lambda: live_period(connection, settings.domain), seconds=FIRST_EVENT_SECONDS, interval=0.5)
 
 
 def _missing(known: Collection[datetime], start: datetime, *, until: datetime) -> Iterator[tuple[datetime, datetime]]:

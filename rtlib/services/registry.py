@@ -20,7 +20,8 @@ LOG_BYTES = 64 * 1024
 # The last entry of a failed start's log, and the classes it names if the store is the cause.
 FAILED = "Failed to start application"
 STORE = re.compile(r"org\.h2\.|io\.apicurio\.registry\.storage\.|legacy 2\.x database")
-NOT_DAMAGE = ("No space left on device", "already in use")  # H2 errors with other causes
+# H2 errors with other causes: a full disk, a second process, a machine that is too busy to open it in time.
+NOT_DAMAGE = ("No space left on device", "already in use", "Acquisition timeout")
 
 
 def check_store(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from rtlib.services.warehouse_file import tables
 if TYPE_CHECKING:
     import duckdb
 
+INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader's offsets are reset
 KEPT_FOLDER = "warehouse-damaged"  # in the state folder; holds the old file in a folder named by the time
 
 

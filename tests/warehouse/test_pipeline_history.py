@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -32,6 +33,7 @@ def settings(
 ) -> Settings:
     """A warehouse without events; neither a broker nor a registry is needed to load history."""
     monkeypatch.setattr(backfill, "provision", lambda settings: None)
+    monkeypatch.setattr(backfill, "end_offsets", lambda settings, topic: {0: 0})
     (warehouse_server.settings.home / batch_log.FILE).unlink(missing_ok=True)
     return warehouse_server.settings.model_copy(update={"rate": RATE})
 
@@ -90,6 +92,19 @@ def test_history_ends_where_the_live_stream_begins(settings: Settings, warehouse
         warehouse, "select max(interval_start) as last from RAW.ROLLUPS where interval_start < ?", [live["first"]]
     )
     assert last["last"].replace(tzinfo=UTC) == boundary - INTERVAL
+
+
+def test_history_waits_until_the_first_event_of_a_running_stream_is_archived(
+    settings: Settings, warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def archived(look: Callable[[], object], **_: float) -> object:
+        assert not look()
+        go_live(warehouse)
+        return look()
+
+    monkeypatch.setattr(backfill, "end_offsets", lambda settings, topic: {0: 3, 1: 0})
+    monkeypatch.setattr(backfill, "wait_until", archived)
+    assert backfill.backfill(settings, days=1).raw_events > 0
 
 
 def test_no_interval_is_missing_and_none_is_there_twice(settings: Settings, warehouse: SnowflakeConnection) -> None:

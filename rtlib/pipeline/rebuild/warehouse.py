@@ -27,7 +27,7 @@ from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.services import stack, supervisor
 from rtlib.services.parts import PARTS, consumer_groups
-from rtlib.services.warehouse_salvage import Salvage, replace_file
+from rtlib.services.warehouse_salvage import INTERRUPTED, Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint
 from rtlib.wait import wait_until
 from rtlib.warehouse import audit
@@ -37,7 +37,6 @@ WRITERS = tuple(part.name for part in reversed(PARTS) if part.writes)  # in the 
 KAFKA_RETENTION = timedelta(days=7)  # at least, of every topic except progress
 MARGIN = timedelta(days=1)  # copied although Kafka has it: it may expire before it is read again
 ROLLED_UP = ("RAW.ROLLUPS", "RAW.ROLLED_SEQUENCES", "RAW.RETENTION")
-INTERRUPTED = "rebuild.interrupted"  # in the state folder, from the new file until the loader's offsets are reset
 PATIENCE_SECONDS = 120.0
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0

@@ -55,6 +55,10 @@ NO_VERSION = (
 )
 FULL = 'Caused by: org.h2.jdbc.JdbcSQLNonTransientException: IO Exception: "No space left on device" [90031-230]'
 IN_USE = "Caused by: org.h2.mvstore.MVStoreException: The file is locked: store.mv.db. Database may be already in use"
+SLOW = (
+    "Caused by: io.apicurio.registry.storage.error.RegistryStorageException: java.sql.SQLException: "
+    "Acquisition timeout while waiting for new connection"
+)
 BUSY = "Caused by: io.quarkus.runtime.QuarkusBindException: Port(s) already bound: 8081"
 
 
@@ -78,7 +82,7 @@ def test_a_store_with_which_the_registry_cannot_start_is_named_with_a_cure(tmp_p
     assert damage.cure.startswith(f"mv {store} {store}.torn; then rtlib up")
 
 
-@pytest.mark.parametrize("reason", [BUSY, FULL, IN_USE, ""])
+@pytest.mark.parametrize("reason", [BUSY, FULL, IN_USE, SLOW, ""])
 def test_a_start_that_failed_at_something_else_says_nothing_of_the_store(tmp_path: Path, reason: str) -> None:
     assert store_damage(with_log(tmp_path, fails(NO_TABLE) + fails(reason))) is None
 
