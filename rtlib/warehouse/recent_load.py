@@ -19,7 +19,10 @@ STRETCH = timedelta(minutes=10)  # long enough for some dozens of events, short 
 
 @dataclass(frozen=True, slots=True)
 class RecentLoad:
-    """Events by begin of interval (UTC), and the time of the newest event; None without events."""
+    """Events by begin of interval (UTC), and the time of the newest event of any kind; None without events.
+
+    An interval in which only other kinds of events happened has 0, an interval without any event is missing.
+    """
 
     events: Mapping[datetime, int]
     newest: datetime | None
@@ -50,7 +53,7 @@ def recent_load(
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
     """
-    parameters = (domain, *kinds, moment_text(since))
+    parameters = (*kinds, domain, moment_text(since))
     sql = _RECENT.format(minutes=int(interval_minutes), kinds=", ".join("?" * len(kinds)))
     rows = query(connection, sql, parameters * 2)
     moments = [row["newest"] for row in rows if row["newest"] is not None]
@@ -61,14 +64,20 @@ def recent_load(
 _RECENT = """
 select begin, sum(n) as events, max(newest) as newest
 from (
-    select time_slice(occurred_at, {minutes}, 'MINUTE') as begin, count(*) as n, max(occurred_at) as newest
+    select
+        time_slice(occurred_at, {minutes}, 'MINUTE') as begin,
+        count_if(kind in ({kinds})) as n,
+        max(occurred_at) as newest
     from RAW.EVENTS
-    where domain = ? and kind in ({kinds}) and occurred_at >= cast(? as timestamp_ntz)
+    where domain = ? and occurred_at >= cast(? as timestamp_ntz)
     group by time_slice(occurred_at, {minutes}, 'MINUTE')
     union all
-    select interval_start as begin, sum(events) as n, dateadd(minute, {minutes}, interval_start) as newest
+    select
+        interval_start as begin,
+        sum(iff(kind in ({kinds}), events, 0)) as n,
+        dateadd(minute, {minutes}, interval_start) as newest
     from RAW.ROLLUPS
-    where domain = ? and kind in ({kinds}) and interval_start >= cast(? as timestamp_ntz)
+    where domain = ? and interval_start >= cast(? as timestamp_ntz)
     group by interval_start
 ) parts
 group by begin

@@ -234,8 +234,9 @@ def test_from_raw_events_through_the_mart_to_forecasts_to_a_plan_and_again(
     assert sum(row["cost"] for row in rows) == pytest.approx(sum(day.roster.wages for day in planned))
     assert [row["needed"] for row in rows] == [row["required"] for row in rows]
     page = PageData(settings).plan()
-    # The two days before the forecast, but for the last half-hour, which no later event has closed; and its day.
-    assert (len(page.load), len(page.forecast)) == (95, 48)
+    # The two days before the forecast, the last half-hour scaled because no later event has closed it; and its day.
+    assert (len(page.load), len(page.forecast)) == (96, 48)
+    assert page.today is None  # no event of the day that is forecast
 
 
 def test_a_forecast_follows_the_mart_and_not_raw(empty: SnowflakeConnection) -> None:

@@ -36,7 +36,7 @@ def good_ledger() -> Ledger:
 
 def run_of(count: int = SENT, *, closed: bool = True) -> Run:
     simulator = Simulator(
-        load_domain("iot"), seed=11, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one"
+        load_domain("iot"), seed=12, start=START, rate=50, duplicate_share=0.1, malformed_share=0.05, run="one"
     )
     keeper = TallyKeeper()
     for sent in islice(simulator.records(), count):

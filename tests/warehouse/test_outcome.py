@@ -106,7 +106,9 @@ def test_recent_load_counts_raw_and_rolled_up_events_of_the_kinds(connection: An
     assert load.newest == NOON + HALF + timedelta(seconds=1)
     later = recent_load(connection, "curbside", kinds=["customer_arrived"], since=NOON, interval_minutes=30)
     assert later.events == {NOON: 3, NOON + HALF: 2}
-    nothing = recent_load(connection, "curbside", kinds=["order_ready"], since=NOON, interval_minutes=30)
+    others = recent_load(connection, "curbside", kinds=["order_ready"], since=NOON, interval_minutes=30)
+    assert others.events == {NOON: 0, NOON + HALF: 0}
+    nothing = recent_load(connection, "iot", kinds=["fault_raised"], since=NOON, interval_minutes=30)
     assert (nothing.events, nothing.newest) == ({}, None)
 
 

@@ -29,7 +29,7 @@ touched as (
         events.interval_start
     from events
     inner join newest on events.loaded_at >= newest.loaded_at or newest.loaded_at is null
-    union
+    union distinct
     select
         rollups.domain,
         rollups.interval_start
