@@ -39,6 +39,7 @@ def seeds() -> dict[str, str]:
 _DOMAIN_HEAD = (
     "domain", "title", "role", "contact_share", "aht_seconds", "service_level", "within_seconds", "shrinkage",
     "hourly_cost", "currency",
+    "time_zone",
 )  # fmt: skip
 _SITE_HEAD = ("domain", "site", "title", "country", "time_zone")
 _KIND_HEAD = ("domain", "kind", "unit", "is_staffed")
@@ -51,7 +52,7 @@ def _domain(domain: Domain) -> Row:
     staff = domain.staffing
     return (
         domain.name, domain.title, staff.title, staff.share, staff.aht_seconds, staff.service_level,
-        staff.within_seconds, staff.shrinkage, staff.hourly_cost, staff.currency,
+        staff.within_seconds, staff.shrinkage, staff.hourly_cost, staff.currency, domain.time_zone,
     )  # fmt: skip
 
 

@@ -86,6 +86,10 @@ spark.sparkContext.setLogLevel("ERROR")
 # which it happened*, its *event time*. The time of arrival is something else, and the difference is the subject of this
 # lesson. A phone in a tunnel sends its event minutes later. A count by arrival time would put the event into the wrong
 # minute, and a second run over the same data would put it into yet another one.
+#
+# All times are UTC, here, in Kafka and in the windows of the pipeline. The clocks of a place skip an hour in spring and
+# show one twice in autumn: a watermark by such a clock would jump, and then go back over windows that are closed. Days
+# and hours of a place are made afterwards, in the tables (lesson 05).
 
 # %%
 import json

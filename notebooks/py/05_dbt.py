@@ -197,6 +197,34 @@ print(f"{again.touched:,} of {again.rows:,} rows")
 # arrives at one o'clock would never be counted. And because the model counts whole intervals again and merges them by
 # key, it may run twice, or fail and run again, and the numbers stay the same.
 #
+# ## Which day is it there?
+#
+# Events, windows and intervals are in UTC. A business day is not: it begins when the clocks of the site show midnight.
+#
+# **Predict:** which day does 23:30 UTC on May 1 belong to in Oakland? In Berlin, in Mumbai and in Sydney?
+
+# %%
+my_guess = None  # for example ["2026-05-01", "2026-05-01", "2026-05-01", "2026-05-01"]
+zones = ["America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney"]
+local = query(warehouse, "select zone, convert_timezone('UTC', zone, '2026-05-01 23:30'::timestamp_ntz) as shown, "
+              "shown::date::varchar as day from (select column1 as zone from values (?), (?), (?), (?))", zones)
+local = pd.DataFrame(local).set_index("zone").loc[zones]
+compare(my_guess, local["day"].to_list())
+local
+
+# %% [markdown]
+# In Oakland it is the afternoon of May 1, elsewhere it is May 2 already. With days in UTC a shop in Oakland would have
+# its day cut at five in the afternoon, in its busiest hours. So `int_local_times` gives each interval the hour and the
+# day of its site, and the marts keep the instant beside them. When clocks change, a day has 23 or 25 hours, and
+# `daily_kpis` has the number: 4 % fewer customers on such a Sunday in March are not a trend. A test adds up each count
+# over all days, and compares it with the sum over all intervals: no interval is on two days, and none is on no day.
+
+# %%
+days_of = query(warehouse, "select distinct site, business_day, day_start, hours_in_day, time_zone "
+                "from MARTS.DAILY_KPIS where domain = ? order by business_day desc, site limit 8", [settings.domain])
+pd.DataFrame(days_of).set_index(["site", "business_day"])
+
+# %% [markdown]
 # ## A bad row
 #
 # A test is a `SELECT` too: it selects rows that must not exist, and passes if there are none. The next cell inserts a

@@ -209,6 +209,28 @@ assert abs(total["all"] / parts - 1) < 0.05, "the series of all sites must be th
 print(f"{domain.title}: {len(domain.sites)} sites, {total['all']:,.0f} events in {len(sites[0].days)} days")
 
 # %% [markdown]
+# A model sees days of 48 half-hours. The clocks of a place do not always agree.
+#
+# **Predict:** how many half-hours has March 29, 2026 in Berlin? And October 25?
+
+# %%
+from datetime import date
+
+from rtlib.forecast.instants import instants
+
+
+def half_hours(day):
+    return instants([day], range(0, 1440, 30), interval_minutes=30, time_zone="Europe/Berlin").moments
+
+my_guess = None  # for example (48, 48)
+compare(my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026, 10, 25)))))
+
+# %% [markdown]
+# The half-hours from 2:00 to 3:00 do not exist on the first day, which has 23 hours. On the other they exist twice, and
+# the instant in UTC tells them apart. So a forecast has no value for a time that no clock shows, and two values for a
+# time that is shown twice.
+
+# %% [markdown]
 # **Predict:** does the same model win at every site? How many different champions are there? This time the models
 # forecast a whole week, which takes about a minute.
 

@@ -122,11 +122,11 @@ import plotly.express as px
 from rtlib.bi.report import COLOURS
 
 style = {"height": 330, "template": "plotly_white", "color_discrete_sequence": COLOURS}
-time_columns = {"window_start", "hour_start", "day_start", "interval_start"}
+time_columns = {"window_start", "hour_start", "interval_start"}
 
 # %% [markdown]
-# `draw` returns a chart, or a table for a visual without an axis. All times in the warehouse are UTC, and the axis
-# label says so.
+# `draw` returns a chart, or a table for a visual without an axis. Where the axis has instants, its label says UTC. A
+# `business_day` is a date by the clocks of each site, so the same date begins at different instants.
 
 # %%
 def draw(visual):
@@ -134,7 +134,8 @@ def draw(visual):
     if visual.kind in ("card", "slicer", "table") or rows.empty:
         return rows.tail(5)
     chart = px.line if visual.kind == "line" else px.bar
-    labels = {"value": ", ".join(visual.measures), **({axis: f"{axis}, UTC"} if axis in time_columns else {})}
+    zones = {**dict.fromkeys(time_columns, "UTC"), "business_day": "by the clocks of the site"}
+    labels = {"value": ", ".join(visual.measures), **({axis: f"{axis}, {zones[axis]}"} if axis in zones else {})}
     measured = list(visual.measures) if visual.series is None else visual.measures[0]
     return chart(rows, x=axis, y=measured, color=visual.series, title=visual.title, labels=labels, **style)
 

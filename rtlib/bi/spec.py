@@ -101,7 +101,7 @@ def _columns(**types: str) -> tuple[Column, ...]:
 
 TABLES: tuple[Table, ...] = (
     Table("sites", "SEEDS", "SITES", "One row for each site.", _columns(
-        site="varchar", domain="varchar", title="varchar", country="varchar")),
+        site="varchar", domain="varchar", title="varchar", country="varchar", time_zone="varchar")),
     Table("speed_kpis", "STAGING", "STG_SPEED_KPIS", "The speed layer: one row for each site and minute.", _columns(
         domain="varchar", site="varchar", window_start="timestamp_ntz", events="number", late="number",
         last_event_at="timestamp_ntz")),
@@ -120,8 +120,8 @@ TABLES: tuple[Table, ...] = (
         Column("judged_at", "timestamp_ntz", "When the alert was raised or recovered, UTC."),
         Column("status", "varchar", "pending, delivered, undelivered, or muted (stored, not sent)."),
         Column("reason", "varchar", "Why it was not delivered; else empty."))),
-    Table("hourly_kpis", "MARTS", "HOURLY_KPIS", "Each measure of each site by hour."),
-    Table("daily_kpis", "MARTS", "DAILY_KPIS", "Each measure of each site by day."),
+    Table("hourly_kpis", "MARTS", "HOURLY_KPIS", "Each measure of each site by hour, by the site's clocks."),
+    Table("daily_kpis", "MARTS", "DAILY_KPIS", "Each measure of each site by business day, by the site's clocks."),
     Table("interval_load", "MARTS", "INTERVAL_LOAD", "Events of each site by interval."),
     Table("forecast_accuracy", "MARTS", "FORECAST_ACCURACY", "Error of each model, over intervals that have ended."),
     Table("staffing_gap", "MARTS", "STAFFING_GAP", "People needed and people planned, by interval."),
@@ -209,11 +209,11 @@ PAGES: tuple[Page, ...] = (
                category="site", measures=("Live events",)))),
     Page("trend", "Trend", visuals=(
         Visual("of_hours", "Select a measure", "slicer", "hourly_kpis", (20, 20, 200, 335), category="measure"),
-        Visual("by_hour", "By hour and site", "line", "hourly_kpis", (235, 20, 1025, 335),
+        Visual("by_hour", "By hour (UTC) and site", "line", "hourly_kpis", (235, 20, 1025, 335),
                category="hour_start", series="site", measures=("KPI by hour",)),
         Visual("of_days", "Select a measure", "slicer", "daily_kpis", (20, 365, 200, 335), category="measure"),
-        Visual("by_day", "By day and site", "line", "daily_kpis", (235, 365, 1025, 335),
-               category="day_start", series="site", measures=("KPI by day",)))),
+        Visual("by_day", "By business day and site", "line", "daily_kpis", (235, 365, 1025, 335),
+               category="business_day", series="site", measures=("KPI by day",)))),
     Page("forecast", "Forecast", visuals=(
         Visual("domain", "Select a domain", "slicer", "forecasts", (20, 20, 200, 440), category="domain"),
         Visual("ahead", "Forecast with its 80 % interval, and actual load", "line", "forecasts", (235, 20, 1025, 440),

@@ -108,7 +108,7 @@ def _column(table: Table, column: Column, mode: Mode) -> Iterator[str]:
     yield f"\tcolumn {column.name}"
     yield f"\t\tdataType: {kind}"
     if kind == "dateTime":
-        yield "\t\tformatString: yyyy-mm-dd hh:nn"
+        yield f"\t\tformatString: yyyy-mm-dd{'' if column.type == 'date' else ' hh:nn'}"
     yield f"\t\tlineageTag: {identity(table.name, column.name)}"
     yield "\t\tsummarizeBy: none"  # only measures aggregate
     yield f"\t\tsourceColumn: {column.name.upper() if mode == 'directQuery' else column.name}"

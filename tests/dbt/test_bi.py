@@ -113,7 +113,7 @@ def test_validate_reports_a_renamed_column_and_a_file_changed_by_hand(
     assert power_bi.validate(settings, of=tmp_path / "bi") == [
         "rtlib.pbip: not as rtlib writes it; cure: rtlib bi build"
     ]
-    monkeypatch.setattr(power_bi, "tables", lambda settings: without(tables, "daily_kpis", "day_start"))
+    monkeypatch.setattr(power_bi, "tables", lambda settings: without(tables, "daily_kpis", "business_day"))
     assert any("visual 'by_day'" in problem for problem in power_bi.validate(settings, of=tmp_path / "bi"))
 
 

@@ -8,9 +8,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pandas
 import pytest
@@ -158,23 +159,48 @@ def test_forecasts_read_the_load_of_their_domain_with_zeros_for_quiet_sites(worl
         assert mart_coverage(world.connection, name, interval_minutes=INTERVAL_MINUTES).missing == 0
 
 
-def test_daily_kpis_equal_those_computed_in_python(world: World) -> None:
-    day = MIDNIGHT - timedelta(days=2)
+def test_kpis_of_a_business_day_equal_those_computed_in_python_with_the_clocks_of_each_site(world: World) -> None:
     for name in DOMAINS:
         domain = load_domain(name)
-        past = history(domain, seed=7, until=BEGAN, days=DAYS, per_day=PER_DAY)
-        ours = [event for event in past if day <= event.occurred_at < day + timedelta(days=1)]
-        sql = "select site, measure, measured_value from MARTS.DAILY_KPIS where domain = ? and day_start = ?"
-        built = {
-            (row["site"], row["measure"]): row["measured_value"]
-            for row in world.rows(sql, name, day.isoformat(" ")[:19])
-        }
-        expected = {
-            (site.id, measure): value
-            for site in domain.sites
-            for measure, value in measures(domain, [event for event in ours if event.site == site.id]).items()
-        }
-        assert built == {key: pytest.approx(value) for key, value in expected.items()}
+        past = list(history(domain, seed=7, until=BEGAN, days=DAYS, per_day=PER_DAY))
+        for site in domain.sites:
+            clocks = ZoneInfo(site.time_zone)
+            day = BEGAN.astimezone(clocks).date() - timedelta(days=1)  # loaded as a whole
+            ours = [
+                event for event in past if event.site == site.id and event.occurred_at.astimezone(clocks).date() == day
+            ]
+            sql = "select * from MARTS.DAILY_KPIS where domain = ? and site = ? and business_day = ?"
+            rows = world.rows(sql, name, site.id, day.isoformat())
+            expected = measures(domain, ours).items() if ours else ()
+            assert {row["measure"]: row["measured_value"] for row in rows} == {
+                measure: pytest.approx(value) for measure, value in expected
+            }
+            begin, end = (datetime.combine(day + timedelta(days=n), time(), clocks).astimezone(UTC) for n in (0, 1))
+            assert {row["hours_in_day"] for row in rows} <= {(end - begin).total_seconds() / 3600}
+            assert {row["day_start"] for row in rows} <= {begin.replace(tzinfo=None)}
+
+
+def test_an_hour_of_the_marts_is_that_of_the_site_with_the_instant_beside_it(world: World) -> None:
+    rows = world.rows("select distinct hour_start, local_hour_start, business_day, weekday, local_hour, time_zone "
+                      "from MARTS.HOURLY_KPIS")  # fmt: skip
+    assert {"Asia/Kolkata", "America/Los_Angeles", "Europe/Berlin"} <= {row["time_zone"] for row in rows}
+    for row in rows:
+        local = row["hour_start"].replace(tzinfo=UTC).astimezone(ZoneInfo(row["time_zone"]))
+        assert row["local_hour_start"] == local.replace(tzinfo=None)
+        assert (row["business_day"], row["local_hour"]) == (local.date(), local.hour)
+        assert (row["weekday"], local.minute) == (local.isoweekday(), 0)
+
+
+def test_an_interval_that_is_counted_on_no_day_fails_the_build(
+    world: World, planted: Callable[[str, str], None]
+) -> None:
+    change = "update INTERMEDIATE.INT_LOCAL_TIMES set site = '{}' where site = '{}'"
+    restored = change.format("shop-india", "nowhere")
+    planted(change.format("nowhere", "shop-india"), restored)
+    (failed,) = world.build("daily_kpis").failed
+    assert "adds_up_to_the_intervals" in failed.name
+    world.run(restored)
+    assert world.build("daily_kpis").ok
 
 
 def test_every_record_has_an_outcome(world: World) -> None:

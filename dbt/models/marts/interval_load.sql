@@ -63,6 +63,8 @@ select
     sites.site,
     measured.interval_start,
     dateadd(minute, {{ var('interval_minutes') }}, measured.interval_start) as interval_end,
+    {{ local_time('measured.interval_start', 'sites.time_zone') }} as local_start,
+    {{ local_time('measured.interval_start', 'sites.time_zone') }}::date as business_day,
     coalesce(counted.events, 0)::number(19, 0) as events,
     coalesce(counted.live_events, 0)::number(19, 0) as live_events,
     coalesce(counted.all_events, 0)::number(19, 0) as all_events,
