@@ -1,8 +1,10 @@
-"""Formatting: numbers, units, ages and lists as text, the same on the graph, in the panel and in prose."""
+"""Formatting: numbers, units, times, ages and lists as text, the same on the graph, in the panel and in prose."""
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 NOTHING = "–"  # instead of a number that was not measured
 POWER_FROM = 100_000_000  # larger numbers are written as a power of ten
@@ -67,6 +69,26 @@ def format_quantity(value: float | None, unit: str) -> str:
         return number + unit
     singular = number == "1" and unit.isalpha() and len(unit) > 3 and unit.endswith("s")
     return f"{number} {unit[:-1] if singular else unit}"
+
+
+def local_time(moment: datetime, zone: str, *, form: str = "%H:%M") -> str:
+    """A moment by the clocks of a time zone, with the place: ``16:30 in Los Angeles``, or ``23:30 UTC``.
+
+    Args:
+        moment: The moment; without a time zone it is in UTC, as in the warehouse.
+        zone: IANA name of the time zone.
+        form: The format of date and time.
+
+    >>> local_time(datetime(2026, 5, 1, 23, 30), "Asia/Kolkata", form="%d %b %H:%M")
+    '02 May 05:00 in Kolkata'
+    """
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{aware.astimezone(ZoneInfo(zone)):{form}} {'UTC' if zone == 'UTC' else f'in {place_of(zone)}'}"
+
+
+def place_of(zone: str) -> str:
+    """The place in the name of a time zone: ``Los Angeles`` of ``America/Los_Angeles``."""
+    return zone.rpartition("/")[2].replace("_", " ")
 
 
 def duration(seconds: float) -> str:

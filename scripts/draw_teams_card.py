@@ -24,7 +24,7 @@ from rtlib.alerts.receiver import Receiver
 from rtlib.alerts.receiver_web import web_app
 from rtlib.domains import load_domain
 from rtlib.errors import ConfigError
-from rtlib.pipeline.workers.alert_text import advice, site_title
+from rtlib.pipeline.workers.alert_text import advice, site_title, site_zone
 from rtlib.services.browser import find_browser
 from rtlib.warehouse.plan_status import Shortage
 
@@ -42,7 +42,7 @@ def cards() -> Iterator[dict[str, Any]]:
         at = RAISED + timedelta(minutes=minutes)
         alert = Alert(domain.name, SITE, rule, change, value, begin, at, RAISED, {"events": events})
         words, link = advice(alert, domain, ENOUGH), "http://127.0.0.1:18866/?node=kpis"
-        yield card(alert, site=site_title(domain, SITE), advice=words, link=link)
+        yield card(alert, site=site_title(domain, SITE), advice=words, link=link, zone=site_zone(domain, SITE))
 
 
 @contextmanager

@@ -228,13 +228,14 @@ print(f"{1000 * (perf_counter() - start):.0f} ms")
 # **Predict:** how many shifts does the day need? The largest number of people in the chart above is a lower bound.
 
 # %%
+from rtlib.formatting import place_of
 from rtlib.staffing import roster
 
 my_guess = None  # for example 60
 need = what_if(role, demand).needed
 plan = roster(role, need, interval_minutes=30)
 compare(my_guess, sum(number for _, number in plan.shifts))
-charts.roster_chart(plan, need)
+charts.roster_chart(plan, need, place=place_of(busiest.time_zone))
 
 # %% [markdown]
 # Where the blue area is above the line, people are present because their shift is not over. That is the cost of shifts,

@@ -7,7 +7,6 @@ webhook cannot receive the click of a button, so the only action of a card opens
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from rtlib import formatting
@@ -22,7 +21,7 @@ WORDS = {"critical": "Act now", "warning": "Look at this"}
 COLOURS = {"critical": "Attention", "warning": "Warning"}
 
 
-def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
+def card(alert: Alert, *, site: str, advice: str, link: str, zone: str) -> dict[str, Any]:
     """The content of a card: what happened, since when, what to do, and a link; the title's ``id`` is the alert's key.
 
     Args:
@@ -30,6 +29,7 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
         site: The site's title.
         advice: What to do, in a sentence.
         link: The address of the page to open.
+        zone: Time zone (IANA) of the times on the card, the site's.
     """
     over = alert.change is Change.RECOVERED
     word = "Over" if over else WORDS[alert.rule.severity]
@@ -37,7 +37,7 @@ def card(alert: Alert, *, site: str, advice: str, link: str) -> dict[str, Any]:
     body = [
         {"type": "TextBlock", "id": alert.key, "text": title, "size": "Large", "weight": "Bolder", "wrap": True,
          "color": _colour(alert)},
-        {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in _facts(alert)]},
+        {"type": "FactSet", "facts": [{"title": name, "value": text} for name, text in _facts(alert, zone)]},
         {"type": "TextBlock", "text": _short(advice), "wrap": True},
     ]  # fmt: skip
     return {
@@ -65,7 +65,7 @@ def message(content: dict[str, Any]) -> bytes:
     return body
 
 
-def _facts(alert: Alert) -> list[tuple[str, str]]:
+def _facts(alert: Alert, zone: str) -> list[tuple[str, str]]:
     rule, over, events = alert.rule, alert.change is Change.RECOVERED, alert.evidence.get("events")
     bound = rule.clear if over else rule.threshold
     word = ("below" if over else "at or above") if rule.direction == "high" else ("above" if over else "at or below")
@@ -73,10 +73,13 @@ def _facts(alert: Alert) -> list[tuple[str, str]]:
     value = formatting.format_quantity(alert.value, rule.unit)
     now = [("Now", f"{value}, {word} {formatting.format_number(bound)}")]
     if alert.unmeasured_since:
-        now = [("Now", "no longer measured"), ("Last", f"{value} at {_clock(alert.unmeasured_since)}")]
+        now = [
+            ("Now", "no longer measured"),
+            ("Last", f"{value} at {formatting.local_time(alert.unmeasured_since, zone)}"),
+        ]
     return [
         *now,
-        ("Since", f"{_clock(alert.since)} ({lasted} min)"),
+        ("Since", f"{formatting.local_time(alert.since, zone)} ({lasted} min)"),
         *([("Made of", formatting.format_quantity(events, "events"))] if isinstance(events, int) else []),
     ]
 
@@ -85,10 +88,6 @@ def _colour(alert: Alert) -> str:
     if alert.change is Change.RAISED:
         return COLOURS[alert.rule.severity]
     return "Default" if alert.unmeasured_since else "Good"  # a value that is no longer measured is not known to be good
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M} UTC"
 
 
 def _short(text: str) -> str:

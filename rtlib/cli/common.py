@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Utc = Annotated[bool, typer.Option("--utc", help="Print times in UTC, not by the clocks of the site.")]
 DomainName = Annotated[str | None, typer.Option("--domain", help=f"The simulated business: {', '.join(DOMAINS)}.")]
 RateValue = Annotated[float | None, typer.Option("--rate", help="Average number of events per second.")]
 Trigger = Annotated[str | None, typer.Option("--trigger", help="Mode of the KPI query: real-time or micro-batch.")]

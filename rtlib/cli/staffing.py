@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtlib.cli.common import DomainName, Json, app, print_json
+from rtlib import formatting
+from rtlib.cli.common import DomainName, Json, Utc, app, print_json
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rtlib.domains import Domain
+    from rtlib.pipeline.planning.staff_plan import PlannedDay
 
 staffing = typer.Typer(help="Compute agents for a load, forecasts and shift plans.", no_args_is_help=True)
 app.add_typer(staffing, name="staffing")
@@ -80,7 +86,8 @@ def forecast_load(
     began = monotonic()
     results = forecasting.forecast(_settings(domain), days=days, workers=workers, notify=progress)
     if as_json:
-        sites = [{"site": result.grid.unique_id, "champion": result.champion, "why": result.why,
+        sites = [{"site": result.grid.unique_id, "time_zone": result.grid.time_zone,
+                  "champion": result.champion, "why": result.why,
                   "wape": result.scores[result.champion].wape} for result in results]  # fmt: skip
         print_json({"sites": sites, "days": [str(day) for day in results[0].days],
                     "seconds": round(monotonic() - began, 1)})  # fmt: skip
@@ -90,29 +97,47 @@ def forecast_load(
 
 
 @staffing.command()
-def plan(as_json: Json = False, domain: DomainName = None) -> None:
+def plan(as_json: Json = False, domain: DomainName = None, utc: Utc = False) -> None:
     """Plan staff and shifts for the forecast days.
 
-    The plan is stored in the warehouse.
+    The plan is stored in the warehouse. A day is that of the site, or of the domain for people who serve all sites.
     """
+    from rtlib.domains import load_domain
     from rtlib.pipeline.planning import staff_plan
 
-    planned = staff_plan.plan(_settings(domain))
-    days = [
-        {"site": plan.site, "day": str(plan.day), "wages": round(plan.roster.wages, 2),
-         "currency": plan.roster.currency, "most": max(plan.roster.staffed),
-         "shifts": sum(number for _, number in plan.roster.shifts),
-         "open_hours": plan.roster.missing_hours(plan.needed)}
-        for plan in planned
-    ]  # fmt: skip
+    settings = _settings(domain)
+    world = load_domain(settings.domain)
+    days = [_day(planned, world) for planned in staff_plan.plan(settings)]
     if as_json:
         print_json({"days": days})
         return
     for day in days:
+        peak = formatting.local_time(
+            datetime.fromisoformat(day["peak_at"]),
+            "UTC" if utc else day["time_zone"],
+            form="%Y-%m-%d %H:%M" if utc else "%H:%M",
+        )
         typer.echo(
-            f"{day['day']} {day['site']}: {day['shifts']} shifts, at most {day['most']} people at once, "
+            f"{day['day']} {day['site']}: {day['shifts']} shifts, at most {day['most']} people at once, from {peak}, "
             f"{day['wages']:,.2f} {day['currency']}; {day['open_hours']:g} hours understaffed"
         )
+
+
+def _day(plan: PlannedDay, domain: Domain) -> dict[str, Any]:
+    """A planned day in numbers; ``peak_at`` is the begin of the first interval with the most people, UTC."""
+    roster = plan.roster
+    most = max(roster.staffed)
+    return {
+        "site": plan.site,
+        "day": str(plan.day),
+        "time_zone": domain.time_zone_of(plan.site),
+        "wages": round(roster.wages, 2),
+        "currency": roster.currency,
+        "most": most,
+        "peak_at": plan.starts[roster.staffed.index(most)].replace(tzinfo=UTC).isoformat(),
+        "shifts": sum(number for _, number in roster.shifts),
+        "open_hours": roster.missing_hours(plan.needed),
+    }
 
 
 def _settings(domain: str | None) -> Settings:

@@ -45,7 +45,7 @@ def _show(settings: Settings, batches: list[QueryProgress]) -> None:
     if not batches:
         typer.echo("no batch was recorded before that time")
         return
-    typer.echo(f"{'start':<13}{'batch':>7}{'rows':>9}{'state':>9}{'dropped':>9}  {'watermark':<13}end offsets")
+    typer.echo(f"{'start, UTC':<13}{'batch':>7}{'rows':>9}{'state':>9}{'dropped':>9}  {'watermark':<13}end offsets")
     for batch in batches:
         watermark = f"{batch.watermark:%H:%M:%S.%f}"[:12] if batch.watermark else "-"
         offsets = " ".join(f"{partition}:{end}" for partition, end in sorted(batch.end_offsets.items()))

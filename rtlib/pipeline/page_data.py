@@ -93,6 +93,11 @@ class PageData:
         self._warehouse = Warehouse(settings, ride_out_seconds=2)
 
     @property
+    def time_zone(self) -> str:
+        """The domain's time zone (IANA), in which the page of alerts shows times."""
+        return self._domain.time_zone
+
+    @property
     def receiver(self) -> str | None:
         """The link to the local receiver's page of cards, with its key; None if the cards go to Teams."""
         if self._settings.teams_webhook_url is not None:

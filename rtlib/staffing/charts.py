@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.domains import Staffing
+from rtlib.errors import ConfigError
 from rtlib.staffing.erlang_c import erlang_c
 from rtlib.staffing.roster import Roster
+from rtlib.staffing.shifts import clock_of_day
 from rtlib.staffing.whatif import DayDemand, WhatIf, what_if
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def day_chart(demand: DayDemand, scenario: WhatIf, *, role: Staffing) -> go.Figu
     """The people of a day above its contacts."""
     import plotly.graph_objects as go
 
-    clock = _clock(demand.interval_minutes, len(demand.contacts))
+    clock = _clock(demand.interval_minutes, len(demand.contacts), None)
     figure = go.Figure()
     figure.add_bar(x=clock, y=demand.at(0.5), name="contacts, median", marker_color="#CCCCCC")
     figure.add_scatter(
@@ -50,6 +52,7 @@ def day_chart(demand: DayDemand, scenario: WhatIf, *, role: Staffing) -> go.Figu
         title=f"planned for the {scenario.level:.0%} quantile: {scenario.paid:,.0f} {role.currency} in wages, "
         f"{scenario.missing:,.0f} expected for missing hours, {scenario.cost:,.0f} in all",
     )  # fmt: skip
+    figure.update_xaxes(title="local time")
     return figure.update_yaxes(title="contacts", selector={"side": None})
 
 
@@ -71,21 +74,45 @@ def cost_chart(role: Staffing, demand: DayDemand, levels: Sequence[float]) -> go
     return figure.update_layout(**LAYOUT, title="A day's cost").update_xaxes(title="planned quantile", tickformat=".0%")
 
 
-def roster_chart(roster: Roster, needed: Sequence[int]) -> go.Figure:
-    """People needed and people on shift, by interval."""
+def roster_chart(
+    roster: Roster, needed: Sequence[int], *, clock: Sequence[int] | None = None, place: str = ""
+) -> go.Figure:
+    """People needed and people on shift, by interval.
+
+    Args:
+        roster: The shifts of a day.
+        needed: People needed, by interval.
+        clock: What the clock shows at the begin of each interval, in minutes after midnight, as in ``roster``.
+        place: Where the clock is, for the title of the axis.
+
+    Raises:
+        ConfigError: The day is not one of 24 hours, and there is no ``clock``.
+    """
     import plotly.graph_objects as go
 
-    clock = _clock(roster.interval_minutes, len(roster.staffed))
+    times = _clock(roster.interval_minutes, len(roster.staffed), clock)
     slots = list(roster.opens)
     figure = go.Figure()
-    figure.add_bar(x=[clock[slot] for slot in slots], y=[roster.staffed[slot] for slot in slots], name="on shift",
+    figure.add_bar(x=[times[slot] for slot in slots], y=[roster.staffed[slot] for slot in slots], name="on shift",
                    marker_color="#9ecae1")  # fmt: skip
-    figure.add_scatter(x=[clock[slot] for slot in slots], y=[needed[slot] for slot in slots], name="needed",
+    figure.add_scatter(x=[times[slot] for slot in slots], y=[needed[slot] for slot in slots], name="needed",
                        line={"color": INK, "shape": "hvh"})  # fmt: skip
     shifts = sum(count for _, count in roster.shifts)
     title = f"{shifts} shifts, {roster.wages:,.0f} {roster.currency}, {roster.missing_hours(needed):g} hours uncovered"
-    return figure.update_layout(**LAYOUT, title=title, bargap=0).update_yaxes(title="people")
+    return (
+        figure.update_layout(**LAYOUT, title=title, bargap=0)
+        .update_yaxes(title="people")
+        .update_xaxes(title=f"time in {place}" if place else "local time")
+    )
 
 
-def _clock(interval_minutes: int, count: int) -> list[str]:
-    return [f"{slot * interval_minutes // 60:02d}:{slot * interval_minutes % 60:02d}" for slot in range(count)]
+def _clock(interval_minutes: int, count: int, clock: Sequence[int] | None) -> list[str]:
+    """The time at which each interval begins; in a repeated hour the second pass is marked, for an axis of its own."""
+    shown = clock_of_day(interval_minutes) if clock is None else clock
+    if len(shown) != count:
+        raise ConfigError(
+            f"a day of {count} intervals is drawn with a clock of {len(shown)}",
+            cure="pass clock: what the clock shows at the begin of each interval",
+        )
+    texts = [f"{minutes // 60:02d}:{minutes % 60:02d}" for minutes in shown]
+    return [f"{text} again" if text in texts[:place] else text for place, text in enumerate(texts)]

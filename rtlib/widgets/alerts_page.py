@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import ipywidgets
 
@@ -20,6 +21,8 @@ class Outbox(Protocol):
 
     @property
     def receiver(self) -> str | None: ...  # noqa: D102
+    @property
+    def time_zone(self) -> str: ...  # noqa: D102
     def alerts(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def mutes(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def acknowledge(self, key: str) -> None: ...  # noqa: D102
@@ -76,9 +79,11 @@ class AlertsPage:
     def read(self) -> str:
         """Show the newest alerts; returns the error text, which is empty because errors are raised."""
         self._rows = self._outbox.alerts()
-        self._list.value = alert_table(self._rows)
+        zone = self._outbox.time_zone
+        self._list.value = alert_table(self._rows, zone)
         raised = [row for row in self._rows if row["change"] == "raised" and row["acknowledged_at"] is None]
-        self._fill([(f"{row['title']}, {row['raised_at']:%H:%M}", row["alert_key"]) for row in raised])
+        times = [formatting.local_time(row["raised_at"], zone) for row in raised]
+        self._fill([(f"{row['title']}, {time}", row["alert_key"]) for row, time in zip(raised, times, strict=True)])
         self._enable_buttons()
         self._show_mutes(self._outbox.mutes())
         return ""
@@ -108,7 +113,8 @@ class AlertsPage:
             self._mutes, self._mute_list.children = mutes, [self._mute_line(mute) for mute in mutes]
 
     def _mute_line(self, mute: Mapping[str, Any]) -> ipywidgets.HBox:
-        text = f"{escape(mute['title'])}: muted until {mute['until']:%H:%M} UTC"
+        until = formatting.local_time(mute["until"], self._outbox.time_zone)
+        text = f"{escape(mute['title'])}: muted until {escape(until)}"
         button = ipywidgets.Button(description="Unmute", tooltip=f"Send cards again: {mute['title']}")
         button.on_click(lambda _: self._try(lambda: self._outbox.unmute(mute["site"], mute["rule"])))
         line = ipywidgets.HBox([ipywidgets.HTML(f'<div class="rt">{text}</div>'), button])
@@ -147,17 +153,20 @@ def error_html(error: Exception) -> str:
     return f'<p class="rt rt-trouble" role="alert">{escape(text)}</p>'
 
 
-def alert_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The newest alerts as an HTML table."""
+def alert_table(rows: Sequence[Mapping[str, Any]], zone: str) -> str:
+    """The newest alerts as an HTML table, with times in a time zone (IANA)."""
     if not rows:
         return '<div class="rt"><p>No alert yet: no KPI has stayed beyond its threshold.</p></div>'
+    clock = ZoneInfo(zone)
     body = "".join(
-        f'<tr class="rt-{escape(row["change"])}"><td>{row["judged_at"]:%H:%M}</td><td>{_urgency(row)}</td>'
+        f'<tr class="rt-{escape(row["change"])}"><td>{row["judged_at"].astimezone(clock):%H:%M}</td>'
+        f"<td>{_urgency(row)}</td>"
         f'<td>{escape(row["title"])}</td><td title="{_all_digits(row)}">{escape(_value(row))}</td>'
         f"<td>{escape(_delivery(row))}</td></tr>"
         for row in rows
     )
-    head = "<tr><th>UTC</th><th></th><th>What</th><th>Value</th><th>Card</th></tr>"
+    place = escape(formatting.place_of(zone))
+    head = f"<tr><th>{place} time</th><th></th><th>What</th><th>Value</th><th>Card</th></tr>"
     return f'<div class="rt"><table class="rt-table">{head}{body}</table></div>'
 
 

@@ -22,5 +22,10 @@ def alert(change: Change = Change.RAISED, **fields: Any) -> Alert:
 
 def card_of(shown: Alert | None = None, **fields: str) -> dict[str, Any]:
     """The content of the card of an alert."""
-    defaults = {"site": "Oakland, 3rd Street", "advice": "Two more runners until 13:00.", "link": "http://localhost/"}
+    defaults = {
+        "site": "Oakland, 3rd Street",
+        "advice": "Two more runners until 13:00.",
+        "link": "http://localhost/",
+        "zone": "UTC",
+    }
     return card(shown or alert(), **{**defaults, **fields})

@@ -32,6 +32,7 @@ class FakePages:
         self._muted: dict[tuple[str, str], datetime] = {}
         self._sent: set[str] = set()
         self.receiver = receiver_with_two_cards()
+        self.time_zone = load_domain("curbside").time_zone
 
     def plan(self) -> PlanData:
         """Two days of load, two days of forecast, and the people for the forecast."""
@@ -111,7 +112,9 @@ def receiver_with_two_cards() -> str:
         rule = rules_of(domain)[0]
         alert = Alert("curbside", domain.sites[0].id, rule, change, value, now, now, now, {"events": 240})
         advice = rule.advice if change is Change.RAISED else "Nothing more to do. Thank you."
-        receiver.take(message(card(alert, site=domain.sites[0].title, advice=advice, link="http://127.0.0.1/")))
+        site = domain.sites[0]
+        content = card(alert, site=site.title, advice=advice, link="http://127.0.0.1/", zone=site.time_zone)
+        receiver.take(message(content))
     listening, secret = socket.create_server(("127.0.0.1", 0)), SecretStr("the receiver's secret")
     server = uvicorn.Server(uvicorn.Config(web_app(receiver, secret), log_level="error", lifespan="off"))
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()

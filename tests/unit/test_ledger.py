@@ -86,7 +86,7 @@ def test_an_event_behind_the_watermark_is_dropped_and_not_lost() -> None:
 def test_a_window_with_too_few_events_and_no_late_one_does_not_reconcile() -> None:
     taken = judge(replace(evidence_of(run_of()), windows=window(10, 8, 1)), {})
     assert not taken.reconciles
-    assert taken.differences == ("plant-a 09:00: 10 archived, 8 counted, 1 behind the watermark",)
+    assert taken.differences == ("plant-a 09:00 UTC: 10 archived, 8 counted, 1 behind the watermark",)
 
 
 IN_FLIGHT = 30
@@ -196,7 +196,7 @@ def test_a_recent_window_that_nothing_in_flight_explains_differs_at_once(running
     evidence = replace(with_window(stopped(), raw=10, kpi=counted), running=running, taken_at=START)
     taken = judge(evidence, held_by(evidence))
     assert taken.verdict is Verdict.DIFFERS
-    assert taken.differences == (f"plant-a 09:00: 10 archived, {counted} counted, 0 behind the watermark",)
+    assert taken.differences == (f"plant-a 09:00 UTC: 10 archived, {counted} counted, 0 behind the watermark",)
 
 
 def test_malformed_records_that_wait_for_the_archive_are_in_flight_and_a_missing_record_differs() -> None:

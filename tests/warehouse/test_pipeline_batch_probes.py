@@ -7,6 +7,8 @@ from typing import Any
 
 from snowflake.connector import SnowflakeConnection
 
+from rtlib.config import DOMAINS
+from rtlib.domains import load_domain
 from rtlib.pipeline.monitoring.probes.batch import forecast, staffing
 from rtlib.pipeline.planning.today import Today
 from rtlib.records import Observation, Status
@@ -17,6 +19,7 @@ from rtlib.warehouse.plan_store import write_forecasts, write_staffing
 CLOCK = datetime.now(UTC)
 NOW = CLOCK.replace(tzinfo=None, minute=0, second=0, microsecond=0)
 A_WHILE_AGO = timedelta(minutes=10)
+ZONE = "Asia/Kolkata"  # five and a half hours ahead of UTC
 
 
 def forecast_row(site: str, hour: int, mean: float = 10.0) -> dict[str, Any]:
@@ -46,12 +49,12 @@ def staffing_row(site: str, hour: int, required: int, planned: int, needed: int 
 
 def forecast_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
     now = CLOCK + timedelta(days=days_later)
-    return forecast(outcome(warehouse, "curbside", now=now), Today(CLOCK, 4, 3, 1.0, 1.0), now=now)
+    return forecast(outcome(warehouse, "curbside", now=now), Today(CLOCK, 4, 3, 1.0, 1.0), now=now, zone=ZONE)
 
 
-def staffing_node(warehouse: SnowflakeConnection, *, days_later: int = 0) -> Observation:
+def staffing_node(warehouse: SnowflakeConnection, *, days_later: int = 0, zone: str = ZONE) -> Observation:
     now = CLOCK + timedelta(days=days_later)
-    return staffing(outcome(warehouse, "curbside", now=now), now=now)
+    return staffing(outcome(warehouse, "curbside", now=now), now=now, zone=zone)
 
 
 def numbers(node: Observation) -> dict[str, float | None]:
@@ -63,8 +66,8 @@ def test_before_the_first_run_the_nodes_are_idle_and_name_the_command(warehouse:
         execute(warehouse, f"delete from {table}")
     result = outcome(warehouse, "gaming", now=CLOCK)
     for node, command in (
-        (forecast(result, None, now=CLOCK), "rtlib staffing forecast"),
-        (staffing(result, now=CLOCK), "rtlib staffing plan"),
+        (forecast(result, None, now=CLOCK, zone=ZONE), "rtlib staffing forecast"),
+        (staffing(result, now=CLOCK, zone=ZONE), "rtlib staffing plan"),
     ):
         assert node.status is Status.IDLE
         assert command in node.reason
@@ -93,7 +96,7 @@ def test_a_forecast_that_has_ended_is_degraded_and_gives_its_end(warehouse: Snow
     write_forecasts(warehouse, "curbside", [forecast_row("a", hour) for hour in range(30)], [backtest_row("a", 0.1)])
     node = forecast_node(warehouse, days_later=3)
     assert (node.status, numbers(node)["next day"]) == (Status.DEGRADED, None)
-    assert f"ended at {NOW + timedelta(hours=30):%a %d %b %H:%M} UTC" in node.reason
+    assert f"ended at {NOW + timedelta(hours=30, minutes=330):%a %d %b %H:%M} in Kolkata" in node.reason
     assert "rtlib staffing forecast" in node.reason
 
 
@@ -111,9 +114,14 @@ def test_the_plan_shows_the_staff_needed_now_and_at_the_peak_and_the_need_beyond
     node = staffing_node(warehouse)
     assert numbers(node) == {"needed now": 5, "next peak": 14, "accepted gap": 3, "beyond plan": 3}
     assert node.status is Status.DEGRADED
-    when = CLOCK - A_WHILE_AGO + timedelta(hours=5)
-    assert node.reason == f"3 more needed than planned for, {when:%a %d %b %H:%M} UTC; cure: rtlib staffing plan"
-    assert len(node.reason) <= 90, "a longer sentence does not fit into the banner"
+    when = CLOCK - A_WHILE_AGO + timedelta(hours=5, minutes=330)
+    assert node.reason == f"3 more needed than planned, {when:%a %d %b %H:%M} in Kolkata; cure: rtlib staffing plan"
+
+
+def test_the_longest_sentence_of_the_plan_fits_into_the_banner(warehouse: SnowflakeConnection) -> None:
+    write_staffing(warehouse, "curbside", [staffing_row("a", 5, 1, 1, needed=120)])
+    longest = max((load_domain(name).time_zone for name in DOMAINS), key=len)
+    assert len(staffing_node(warehouse, zone=longest).reason) <= 90
 
 
 def test_a_gap_that_the_plan_accepted_to_save_cost_is_healthy(warehouse: SnowflakeConnection) -> None:
@@ -137,5 +145,5 @@ def test_a_plan_that_has_ended_is_degraded_and_gives_its_end(warehouse: Snowflak
     assert numbers(node) == {
         "needed now": None, "next peak": None, "accepted gap": None, "beyond plan": None,
     }  # fmt: skip
-    assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1):%a %d %b %H:%M} UTC" in node.reason
+    assert f"ended at {CLOCK - A_WHILE_AGO + timedelta(hours=1, minutes=330):%a %d %b %H:%M} in Kolkata" in node.reason
     assert "rtlib staffing plan" in node.reason

@@ -12,7 +12,7 @@ import pytest
 
 from rtlib.alerts import Alert, Change, Delivery, Teams, rules_of
 from rtlib.domains import load_domain
-from rtlib.pipeline.workers.alert_text import advice
+from rtlib.pipeline.workers.alert_text import advice, site_zone
 from rtlib.pipeline.workers.delivery import deliver
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse, execute
@@ -68,6 +68,18 @@ def test_the_end_of_an_alert_for_lack_of_measurements_is_worded_without_thanks()
     silent = replace(over, unmeasured_since=NOON)
     assert "Nothing more to do" in advice(over, domain, Shortage(None, None))
     assert "its present state is unknown" in advice(silent, domain, Shortage(None, None))
+
+
+def test_the_advice_gives_the_busiest_interval_by_the_clocks_of_the_domain() -> None:
+    domain = load_domain("curbside")
+    up = Alert("curbside", "all", rules_of(domain)[0], Change.RAISED, 12.5, NOON, NOON, NOON)
+    words = advice(up, domain, Shortage(3.0, NOON + timedelta(hours=1)))
+    assert "3 × curb-side runner more than planned for are needed at 05:00 in Los Angeles." in words
+
+
+def test_the_zone_of_a_card_is_that_of_its_site_or_of_the_domain() -> None:
+    domain = load_domain("ecommerce")
+    assert [site_zone(domain, site) for site in ("shop-india", "all")] == ["Asia/Kolkata", "Europe/Berlin"]
 
 
 def test_a_recovery_follows_its_alert(send: Callable[[Channel], int]) -> None:

@@ -50,7 +50,7 @@ def grounded(made: Subject) -> bool:
     """Every number in the text is a fact, except a time of day and the interval's name; every fact can be quoted."""
     facts = made.facts
     known = [facts.plain, facts.site, *(fact.text for fact in facts.numbers), *(fact.name for fact in facts.numbers)]
-    text = re.sub(r"\b\d\d:\d\d UTC|80% interval", "", made.text)
+    text = re.sub(r"\b\d\d:\d\d in Los Angeles|80% interval", "", made.text)
     for words in sorted(known, key=len, reverse=True):
         text = text.replace(words, "") if words else text
     quoted = ("{subject.title}: {subject.state} ({subject.reason}).", "{subject.purpose}")
@@ -93,7 +93,7 @@ def test_an_open_alert_has_advice_and_a_recovered_alert_has_none(
     rows = [message("a", "raised", NOON), message("b", "recovered", NOON + timedelta(minutes=9))]
     alert_outbox.record(connection, "curbside", rows, {})
     up = subject(warehouse_server.settings, "alert:a")
-    assert "was 12.5 min at 12:00 UTC" in up.text
+    assert "was 12.5 min at 04:00 in Los Angeles" in up.text
     assert "240 events" in up.text
     assert "Send every free runner" in up.text
     assert grounded(up)
@@ -112,7 +112,7 @@ def test_an_alert_that_ended_without_measurements_is_not_called_recovered(
     }
     alert_outbox.record(connection, "curbside", [silent], {})
     built = subject(warehouse_server.settings, "alert:newest")
-    assert "no longer measured; its last value was 12.5 min at 12:00 UTC" in built.text
+    assert "no longer measured; its last value was 12.5 min at 04:00 in Los Angeles" in built.text
     assert "is back to" not in built.text
     assert grounded(built)
 

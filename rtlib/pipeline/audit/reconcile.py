@@ -58,7 +58,7 @@ def differences(evidence: Evidence) -> Iterator[str]:
     for window in evidence.windows.unexplained:
         if not evidence.may_change(window):
             yield (
-                f"{window.site} {window.window_start:%H:%M}: {window.raw_events} archived, "
+                f"{window.site} {window.window_start:%H:%M} UTC: {window.raw_events} archived, "
                 f"{window.kpi_events} counted, {window.may_be_late} behind the watermark"
             )
 

@@ -131,8 +131,10 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
     if last := alert_outbox.unmeasured_since(row):
         verb, at = "is no longer measured; its last value was", last
     made = f" It rests on {numbers[3].text}." if len(numbers) > 3 else ""
+    zones = {site.id: site.time_zone for site in domain.sites}
+    time = formatting.local_time(at, zones.get(row["site"], domain.time_zone))
     text = (
-        f"{row['title']} {verb} {numbers[0].text} at {at:%H:%M} UTC; the alert's threshold is "
+        f"{row['title']} {verb} {numbers[0].text} at {time}; the alert's threshold is "
         f"{numbers[1].text}, and it had lasted {numbers[2].text}.{made} The card was {row['status']}."
         f"{'' if over else ' ' + advice}"
     )

@@ -22,7 +22,7 @@ from rtlib.broker.topics import offsets_at
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
-from rtlib.pipeline.workers.alert_text import advice, site_title
+from rtlib.pipeline.workers.alert_text import advice, site_title, site_zone
 from rtlib.pipeline.workers.delivery import send_pending
 from rtlib.pipeline.workers.refusals import RefusalCount, kpi_rules
 from rtlib.pipeline.workers.startup import wait_for_topics
@@ -155,7 +155,8 @@ class AlertService:
         for alert in alerts:
             site = site_title(self._domain, alert.site)
             link = f"{self._settings.app_link}?node={NODES.get(alert.rule.measure, 'kpis')}"
-            yield _row(alert, site, card(alert, site=site, advice=advice(alert, self._domain, plan), link=link))
+            words, zone = advice(alert, self._domain, plan), site_zone(self._domain, alert.site)
+            yield _row(alert, site, card(alert, site=site, advice=words, link=link, zone=zone))
 
 
 def _minute(moment: datetime) -> str:

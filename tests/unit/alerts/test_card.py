@@ -38,11 +38,11 @@ def test_the_schema_detects_an_invalid_card() -> None:
 
 
 def test_a_card_shows_what_happened_since_when_and_what_to_do() -> None:
-    text = json.dumps(card_of())
+    text = json.dumps(card_of(zone="Asia/Kolkata"))
     for words in (
         "Act now: Mean wait, Oakland",
         "12.5 min, at or above 10",
-        "12:00 UTC (2 min)",
+        "17:30 in Kolkata (2 min)",
         "240 events",
         "Two more runners",
     ):

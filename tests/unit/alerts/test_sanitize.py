@@ -46,7 +46,7 @@ def test_a_card_of_the_alerting_service_is_unchanged(name: str, change: Change) 
     domain = load_domain(name)
     for rule in rules_of(domain):
         alert = Alert(name, "a-site", rule, change, 12.5, NOON, NOON, NOON, {"events": 240})
-        content = card(alert, site="A site", advice=rule.advice, link="http://127.0.0.1:18866/?node=kpis")
+        content = card(alert, site="A site", advice=rule.advice, link="http://127.0.0.1:18866/?node=kpis", zone="UTC")
         assert sanitize(content) == content
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from rtlib.domains import Staffing, domain_names, load_domain
+from rtlib.errors import ConfigError
 from rtlib.forecast import LEVELS, MODELS, ForecastResult, charts, forecast_all
+from rtlib.staffing import Roster, paid_hour, people_needed, roster
 from rtlib.staffing import charts as people_charts
-from rtlib.staffing import paid_hour, people_needed, roster
 from rtlib.staffing.whatif import DayDemand, changed, what_if
 from support.forecast_series import a_grid
 
@@ -97,3 +98,16 @@ def test_the_pictures_of_people_show_their_numbers(role: Staffing) -> None:
     shifts = roster(role, scenario.needed, interval_minutes=30)
     shown = people_charts.roster_chart(shifts, scenario.needed)
     assert list(shown.data[0].y) == [shifts.staffed[slot] for slot in shifts.opens]
+
+
+def test_a_day_on_which_clocks_change_is_drawn_with_the_hours_that_they_show(role: Staffing) -> None:
+    clock = [slot * 30 for slot in (*range(6), 4, 5, *range(6, 48))]  # 2:00 to 3:00 twice
+    shifts = Roster((), (1,) * 50, range(50), 30, 0.0, role.currency)
+    shown = people_charts.roster_chart(shifts, [2] * 50, clock=clock, place="Berlin")
+    times = list(shown.data[0].x)
+    assert len(set(times)) == 50  # a chart would put equal times into one place
+    assert times[4:9] == ["02:00", "02:30", "02:00 again", "02:30 again", "03:00"]
+    assert times[-1] == "23:30"
+    assert shown.layout.xaxis.title.text == "time in Berlin"
+    with pytest.raises(ConfigError, match="50 intervals"):
+        people_charts.roster_chart(shifts, [2] * 50)

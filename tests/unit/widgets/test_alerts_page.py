@@ -28,7 +28,7 @@ def row(key: str, status: str = "delivered", **fields: Any) -> dict[str, Any]:
 class Outbox:
     """The data and actions of the page, kept in lists."""
 
-    receiver = None
+    receiver, time_zone = None, "Asia/Kolkata"
 
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.rows, self.muted, self.acknowledged = list(rows), list[dict[str, Any]](), list[str]()
@@ -117,7 +117,7 @@ def page_with_answer() -> Callable[[Outbox, str], AlertsPage]:
 def test_a_mute_is_listed_with_its_end_and_its_button_ends_it(page: AlertsPage) -> None:
     button(page, "Mute for 1 hour").click()
     texts = [html.value for html in of_type(page, ipywidgets.HTML)]
-    assert any("Mean &lt;wait&gt;, North: muted until 13:00 UTC" in text for text in texts)
+    assert any("Mean &lt;wait&gt;, North: muted until 18:30 in Kolkata" in text for text in texts)
     button(page, "Unmute").click()
     assert "Unmute" not in [each.description for each in of_type(page, ipywidgets.Button)]
 
@@ -149,7 +149,8 @@ def test_an_unexpected_error_of_a_button_is_shown_and_stays() -> None:
 
 
 def test_an_alert_that_is_no_longer_measured_shows_no_value() -> None:
-    html = alert_table([row("a", change="recovered", evidence={"unmeasured_since": NOON.isoformat()})])
+    html = alert_table([row("a", change="recovered", evidence={"unmeasured_since": NOON.isoformat()})], "Asia/Kolkata")
+    assert "<th>Kolkata time</th>" in html and "<td>17:30</td>" in html
     assert "no longer measured" in html
     assert "12.5" not in html
 

@@ -14,7 +14,7 @@ from rtlib.widgets.pages import Pages
 class BrokenData:
     """A source whose every read fails, but for the alerts, of which there are none."""
 
-    receiver = None
+    receiver, time_zone = None, "UTC"
 
     def plan(self) -> PlanData:
         raise KeyError("forecast_at")

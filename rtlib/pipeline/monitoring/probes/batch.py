@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from rtlib import formatting
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import dbt
@@ -35,8 +36,8 @@ class BatchProbe:
             self._queried_at = time.monotonic()
             self._observations = {
                 "dbt": dbt.observation(self._settings),
-                "forecast": forecast(result, today, now=now),
-                "staffing": staffing(result, now=now),
+                "forecast": forecast(result, today, now=now, zone=self._domain.time_zone),
+                "staffing": staffing(result, now=now, zone=self._domain.time_zone),
             }
         return self._observations
 
@@ -45,8 +46,11 @@ class BatchProbe:
         self._warehouse.close()
 
 
-def forecast(result: Outcome, today: Today | None, *, now: datetime) -> Observation:
-    """The forecast's node: the champions, their error, how often their interval held, and how it holds today."""
+def forecast(result: Outcome, today: Today | None, *, now: datetime, zone: str) -> Observation:
+    """The forecast's node: the champions, their error, how often their interval held, and how it holds today.
+
+    ``zone`` is the time zone (IANA) of the times in its reason.
+    """
     if result.forecast_at is None:
         return Observation(Status.IDLE, "no forecast was made yet; try: rtlib staffing forecast", now)
     readings = (
@@ -56,15 +60,18 @@ def forecast(result: Outcome, today: Today | None, *, now: datetime) -> Observat
         Reading("next day", result.next_day, "events", result.forecast_at),
     )
     if result.forecast_until is None or result.forecast_until <= now:
-        reason = f"nothing is forecast from now on; {_ended(result.forecast_until)}; cure: rtlib staffing forecast"
+        reason = (
+            f"nothing is forecast from now on; {_ended(result.forecast_until, zone)}; cure: rtlib staffing forecast"
+        )
         return Observation(Status.DEGRADED, reason, now, readings)
     return Observation(Status.HEALTHY, f"champions by backtest: {result.champions}", now, readings)
 
 
-def staffing(result: Outcome, *, now: datetime) -> Observation:
+def staffing(result: Outcome, *, now: datetime, zone: str) -> Observation:
     """The plan's node: people needed now and at the next peak, and the largest gaps ahead, by choice and beyond.
 
     A gap that the plan accepted when it weighed costs is no fault of it. A need that has grown beyond the plan is.
+    ``zone`` as in ``forecast``.
     """
     if result.planned_at is None:
         return Observation(Status.IDLE, "no plan was made yet; try: rtlib staffing plan", now)
@@ -74,20 +81,20 @@ def staffing(result: Outcome, *, now: datetime) -> Observation:
         Reading("accepted gap", result.accepted.people, "people", result.planned_at),
         Reading("beyond plan", result.beyond.people, "people", result.planned_at),
     )
-    return Observation(*_plan_status(result), now, readings)
+    return Observation(*_plan_status(result, zone), now, readings)
 
 
-def _plan_status(result: Outcome) -> tuple[Status, str]:
+def _plan_status(result: Outcome, zone: str) -> tuple[Status, str]:
     beyond, accepted = result.beyond, result.accepted
     if beyond.people is None:
         return (
             Status.DEGRADED,
-            f"nothing is planned from now on; {_ended(result.planned_until)}; cure: rtlib staffing plan",
+            f"nothing is planned from now on; {_ended(result.planned_until, zone)}; cure: rtlib staffing plan",
         )
     if beyond.people > 0 and beyond.interval:
         return (
             Status.DEGRADED,
-            f"{beyond.people:.0f} more needed than planned for, {beyond.interval:%a %d %b %H:%M} UTC; "
+            f"{beyond.people:.0f} more needed than planned, {_day_and_time(beyond.interval, zone)}; "
             "cure: rtlib staffing plan",
         )
     if accepted.people:
@@ -95,8 +102,12 @@ def _plan_status(result: Outcome) -> tuple[Status, str]:
     return Status.HEALTHY, "the plan covers the need as now forecast"
 
 
-def _ended(until: datetime | None) -> str:
-    return f"the last interval ended at {until:%a %d %b %H:%M} UTC" if until else "there is no interval"
+def _ended(until: datetime | None, zone: str) -> str:
+    return f"the last interval ended at {_day_and_time(until, zone)}" if until else "there is no interval"
+
+
+def _day_and_time(moment: datetime, zone: str) -> str:
+    return formatting.local_time(moment, zone, form="%a %d %b %H:%M")
 
 
 def _percent(share: float | None) -> float | None:
