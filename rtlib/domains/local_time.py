@@ -6,7 +6,7 @@ looked up; Python's datetimes would take a thousand times as long.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -30,29 +30,36 @@ def utc_offsets(zone: str, instants: Floats) -> Floats:
     return found
 
 
-@cache
-def _offsets(zone: str) -> tuple[Floats, Floats]:
-    """The instants at which the offset of a zone changes, and the offsets before, between and after them."""
-    clocks = ZoneInfo(zone)
-    first, last = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in YEARS)
+def offset_changes(clocks: tzinfo, years: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """When a zone's offset from UTC changes, and the offsets before, between and after the changes, in seconds.
+
+    Args:
+        clocks: The time zone.
+        years: The first year, and the first year after; before and after, the first and the last offset hold.
+    """
+    first, last = (round(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in years)
     changes, offsets = [], [_offset(clocks, first)]
     for week in range(first, last, WEEK):  # no zone changes its clocks twice in a week
         if _offset(clocks, week + WEEK) != offsets[-1]:
             changes.append(_change(clocks, week, week + WEEK))
             offsets.append(_offset(clocks, week + WEEK))
+    return changes, offsets
+
+
+@cache
+def _offsets(zone: str) -> tuple[Floats, Floats]:
+    changes, offsets = offset_changes(ZoneInfo(zone), YEARS)
     return np.array(changes, dtype=float), np.array(offsets, dtype=float)
 
 
-def _change(clocks: ZoneInfo, before: int, after: int) -> int:
+def _change(clocks: tzinfo, before: int, after: int) -> int:
     """The first second with the new offset, which holds at ``after`` and not at ``before``; by bisection."""
-    old = _offset(clocks, before)
+    new = _offset(clocks, after)
     while after - before > 1:
         middle = (before + after) // 2
-        before, after = (middle, after) if _offset(clocks, middle) == old else (before, middle)
+        before, after = (before, middle) if _offset(clocks, middle) == new else (middle, after)
     return after
 
 
-def _offset(clocks: ZoneInfo, instant: int) -> float:
-    offset = datetime.fromtimestamp(instant, clocks).utcoffset()
-    assert offset is not None  # a ZoneInfo knows the offset of every instant
-    return offset.total_seconds()
+def _offset(clocks: tzinfo, instant: int) -> int:
+    return round((datetime.fromtimestamp(instant, clocks).utcoffset() or timedelta()).total_seconds())

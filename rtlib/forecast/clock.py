@@ -8,13 +8,14 @@ time for a whole hour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtlib.domains.local_time import offset_changes
 from rtlib.errors import ConfigError
 
 Seconds = NDArray[np.int64]
@@ -65,27 +66,8 @@ def clock(time_zone: str, years: tuple[int, int]) -> Clock:
 
 @lru_cache(maxsize=64)
 def _clock(time_zone: str, first: int, last: int) -> Clock:
-    place = zone(time_zone)
-    day = timedelta(days=1)
-    moments = [datetime(first, 1, 1, tzinfo=UTC) + day * number for number in range(366 * (last - first + 1))]
-    offsets = [_offset(place, moment) for moment in moments]
-    changed = [number for number in range(1, len(moments)) if offsets[number] != offsets[number - 1]]
-    changes = [_change(place, moments[number - 1], moments[number]) for number in changed]
-    return Clock(np.array(changes, dtype=np.int64), np.array([offsets[0], *(offsets[number] for number in changed)]))
-
-
-def _offset(place: tzinfo, moment: datetime) -> int:
-    return round((moment.astimezone(place).utcoffset() or timedelta()).total_seconds())
-
-
-def _change(place: tzinfo, before: datetime, after: datetime) -> int:
-    """The moment of the only change between two moments, by bisection."""
-    low, high = round(before.timestamp()), round(after.timestamp())
-    new = _offset(place, after)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _offset(place, datetime.fromtimestamp(middle, UTC)) == new else (middle, high)
-    return high
+    changes, offsets = offset_changes(zone(time_zone), (first, last + 1))
+    return Clock(np.array(changes, dtype=np.int64), np.array(offsets, dtype=np.int64))
 
 
 def zone(time_zone: str) -> tzinfo:
