@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rtlib.cli.common import Json, app, print_json
+from rtlib.cli.common import Json, Utc, app, print_json
 from rtlib.components import component
 from rtlib.config import load_settings
 
@@ -25,6 +25,7 @@ def explain(
         str, typer.Option("--language", help="For the model: English, German, Japanese, Arabic, ...")
     ] = "English",
     question: Annotated[str, typer.Option("--ask", help="Your question about it.")] = "",
+    utc: Utc = False,
     as_json: Json = False,
 ) -> None:
     """Explain a part, KPI, alert or forecast from live figures.
@@ -39,10 +40,11 @@ def explain(
 
     settings, chosen = load_settings(), Level(_level(level))
     if is_subject(node):
-        explanation = explained_subject(settings, node, level=chosen, language=language, question=question)
+        explanation = explained_subject(settings, node, level=chosen, language=language, question=question, utc=utc)
     else:
         component(node)  # a wrong name fails before anything is observed
-        explanation = explained(settings, look(settings), node, level=chosen, language=language, question=question)
+        graph = look(settings, utc=utc)
+        explanation = explained(settings, graph, node, level=chosen, language=language, question=question)
     if as_json:
         print_json({"node": node, **asdict(explanation)})
         return

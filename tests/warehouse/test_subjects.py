@@ -94,6 +94,7 @@ def test_an_open_alert_has_advice_and_a_recovered_alert_has_none(
     alert_outbox.record(connection, "curbside", rows, {})
     up = subject(warehouse_server.settings, "alert:a")
     assert "was 12.5 min at 04:00 in Los Angeles" in up.text
+    assert "was 12.5 min at 12:00 UTC" in subject(warehouse_server.settings, "alert:a", utc=True).text
     assert "240 events" in up.text
     assert "Send every free runner" in up.text
     assert grounded(up)

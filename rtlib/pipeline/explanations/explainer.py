@@ -65,15 +65,17 @@ def explained(
 
 
 def explained_subject(
-    settings: Settings, name: str, *, level: Level, language: str = "English", question: str = ""
+    settings: Settings, name: str, *, level: Level, language: str = "English", question: str = "", utc: bool = False
 ) -> Explanation:
     """Explain a KPI, an alert or a forecast in the same way; see ``rtlib.pipeline.explanations.fact_builders``.
+
+    Times are by the clocks of the site, or in UTC.
 
     Raises:
         ConfigError: There is no such subject, or nothing was measured for it yet.
         WarehouseError: The warehouse does not answer.
     """
-    built = subject(settings, name)
+    built = subject(settings, name, utc=utc)
     plain = notes(built.facts) if level is Level.EXPERT else built.text
     return _explanation(settings, built.facts, plain, level, language, question)
 

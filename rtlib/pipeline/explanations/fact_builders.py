@@ -50,8 +50,10 @@ def choices(domain: Domain, kind: str) -> list[tuple[str, str]]:
     return [("All sites", "forecast:all"), *((site.title, f"forecast:{site.id}") for site in domain.sites)]
 
 
-def subject(settings: Settings, name: str) -> Subject:
+def subject(settings: Settings, name: str, *, utc: bool = False) -> Subject:
     """Gather the facts of a KPI, an alert or a forecast; see ``is_subject`` for their names.
+
+    Times in the text are by the clocks of the site, or in UTC.
 
     Raises:
         ConfigError: There is no such subject, or nothing was measured for it yet.
@@ -63,7 +65,12 @@ def subject(settings: Settings, name: str) -> Subject:
         "alert": _alert,
         "forecast": _forecast,
     }
-    return make[kind](settings, load_domain(settings.domain), which)
+    domain = load_domain(settings.domain)
+    return make[kind](settings, _in_utc(domain) if utc else domain, which)
+
+
+def _in_utc(domain: Domain) -> Domain:
+    return replace(domain, time_zone="UTC", sites=tuple(replace(site, time_zone="UTC") for site in domain.sites))
 
 
 def _kpi(settings: Settings, domain: Domain, name: str) -> Subject:

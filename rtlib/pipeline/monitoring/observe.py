@@ -19,8 +19,8 @@ from rtlib.wait import wait_until
 LOOK_SECONDS = 8.0  # by then every probe has reported, or its part does not answer
 
 
-def start_monitor(settings: Settings) -> Monitor:
-    """Start the monitor of the whole pipeline."""
+def start_monitor(settings: Settings, *, utc: bool = False) -> Monitor:
+    """Start the monitor of the whole pipeline; times in its reasons are by the domain's clocks, or in UTC."""
     parts = {
         component.probe: component.part
         for component in ARCHITECTURE_COMPONENTS_LIST
@@ -32,18 +32,19 @@ def start_monitor(settings: Settings) -> Monitor:
         return {probe: reasons[part] for probe, part in parts.items() if part in reasons}
 
     board = NewestBoard(settings.domain)
-    return Monitor(settings, probe_factories(board.publish), board=board.newest, restart_loops=restart_loops).start()
+    factories = probe_factories(board.publish, utc=utc)
+    return Monitor(settings, factories, board=board.newest, restart_loops=restart_loops).start()
 
 
-def look(settings: Settings) -> Graph:
-    """The graph as it is now, once every probe has reported or its time is up.
+def look(settings: Settings, *, utc: bool = False) -> Graph:
+    """The graph as it is now, once every probe has reported or its time is up; ``utc`` as in ``start_monitor``.
 
     Raises:
         ServiceError: No stack runs here, and no broker elsewhere is configured.
     """
     if settings.kafka_bootstrap_servers is None and supervisor.supervisor_pid(settings) is None:
         raise ServiceError("the stack is not running, so there is nothing to explain", cure="rtlib up")
-    monitor = start_monitor(settings)
+    monitor = start_monitor(settings, utc=utc)
     try:
         wait_until(lambda: monitor.names <= monitor.observations().keys(), seconds=LOOK_SECONDS, interval=0.2)
         return graphs.build(monitor.observations(), now=datetime.now(UTC))

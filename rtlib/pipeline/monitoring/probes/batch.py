@@ -19,10 +19,11 @@ QUERY_SECONDS = 10.0
 
 
 class BatchProbe:
-    """Reads dbt's last results and the newest rows of ML and OPS."""
+    """Reads dbt's last results and the newest rows of ML and OPS; times are by the domain's clocks, or in UTC."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, utc: bool = False) -> None:
         self._settings, self._domain = settings, load_domain(settings.domain)
+        self._zone = "UTC" if utc else self._domain.time_zone
         self._warehouse = Warehouse(settings, ride_out_seconds=2)
         self._queried_at = float("-inf")
         self._observations: Mapping[str, Observation] = {}
@@ -36,8 +37,8 @@ class BatchProbe:
             self._queried_at = time.monotonic()
             self._observations = {
                 "dbt": dbt.observation(self._settings),
-                "forecast": forecast(result, today, now=now, zone=self._domain.time_zone),
-                "staffing": staffing(result, now=now, zone=self._domain.time_zone),
+                "forecast": forecast(result, today, now=now, zone=self._zone),
+                "staffing": staffing(result, now=now, zone=self._zone),
             }
         return self._observations
 

@@ -16,18 +16,19 @@ from rtlib.pipeline.monitoring.probes.report import ReportProbe
 from rtlib.pipeline.monitoring.probes.warehouse import WarehouseProbe
 
 
-def probe_factories(publish_board: Callable[[KpiBoard], None]) -> Mapping[str, ProbeFactory]:
+def probe_factories(publish_board: Callable[[KpiBoard], None], *, utc: bool = False) -> Mapping[str, ProbeFactory]:
     """All probes by name.
 
     Args:
         publish_board: Receives each new board of KPIs from the warehouse's probe.
+        utc: Times of forecast and plan are in UTC, not by the clocks of the domain.
     """
     return {
         "broker": ProbeFactory(("broker", "rejected", "kpis", "archive", "loader", "simulator", "alerts"), BrokerProbe),
         "registry": ProbeFactory(("registry",), RegistryProbe),
         "warehouse": ProbeFactory(("speed", "dwh"), partial(WarehouseProbe, publish_board=publish_board)),
         "dashboard": ProbeFactory(("dashboard",), DashboardProbe),
-        "batch": ProbeFactory(("dbt", "forecast", "staffing"), BatchProbe),
+        "batch": ProbeFactory(("dbt", "forecast", "staffing"), partial(BatchProbe, utc=utc)),
         "explain": ProbeFactory(("explain",), ExplainProbe),
         "report": ProbeFactory(("powerbi",), ReportProbe),
     }
