@@ -196,7 +196,7 @@ from rtlib.alerts import Alert, card, message
 
 site, value = domain.sites[0], 1.25 * rule.threshold
 alert = Alert(domain.name, site.id, rule, Change.RAISED, value, start, start, start, {"events": 240})
-content = card(alert, site=site.title, advice=rule.advice, link=settings.app_link)
+content = card(alert, site=site.title, advice=rule.advice, link=settings.app_link, zone=site.time_zone)
 print(json.dumps(content, indent=1)[:700], "…")
 print(f"{len(message(content)):,} bytes of the 28,672 that Teams accepts")
 
