@@ -117,7 +117,9 @@ def test_a_card_can_be_sent_again_an_alert_muted_unmuted_and_acknowledged_and_ea
         app.page.get_by_text("no answer (ConnectionError)").first.wait_for(state="detached")
         expect(again).to_be_disabled()  # it was delivered
         app.page.get_by_role("button", name="Mute for 1 hour").click()
-        muted = app.page.get_by_text(re.compile(r"Mean wait, Oakland, 3rd Street: muted until \d\d:\d\d UTC"))
+        muted = app.page.get_by_text(
+            re.compile(r"Mean wait, Oakland, 3rd Street: muted until \d\d:\d\d in Los Angeles")
+        )
         muted.wait_for()
         assert app.page.evaluate(FLAWS) == []
         app.page.get_by_role("button", name="Unmute").click()
