@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
+
+
+@contextmanager
+def owner_only() -> Iterator[None]:
+    """Let other code create files and folders for their owner only, for the block; it holds for the whole process."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def make_folder(path: Path) -> Path:

@@ -11,6 +11,7 @@ from types import FrameType
 from rtlib.config import Settings, load_settings
 from rtlib.errors import ConfigError, ServiceError
 from rtlib.notify import Notify
+from rtlib.pipeline import batch_log
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.provision import provision
 from rtlib.run_state import load_options
@@ -39,6 +40,8 @@ def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, i
     )
     if (settings.home / INTERRUPTED).exists():
         notify("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
+    if batch_log.has_old_history(settings):
+        notify("history was loaded at another rate than the stream's; replace it: rtlib backfill, then rtlib dbt build")
     if not started:
         _report_ignored({**settings.run_options(), **chosen}, load_options(settings.home), notify=notify)
     return started

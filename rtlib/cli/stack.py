@@ -208,10 +208,11 @@ def retention(
     days: Annotated[int | None, typer.Option("--days", min=2, max=30, help="Days that stay raw.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn old raw events into rollups, so that the warehouse stays small.
+    """Roll up old raw events.
 
-    Each site, kind of event and half-hour keeps its count, sum, minimum and maximum; the events themselves are deleted.
-    The marts do not change. By default events stay raw for the number of days in the setting RTLIB_RAW_DAYS.
+    The warehouse stays small that way. Each site, kind of event and half-hour keeps its count, sum, minimum and
+    maximum; the events themselves are deleted. The marts do not change. By default events stay raw for the number of
+    days in the setting RTLIB_RAW_DAYS.
     """
     from rtlib.pipeline.retention import roll_up
 

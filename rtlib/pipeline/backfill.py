@@ -79,8 +79,9 @@ def backfill(settings: Settings, *, days: int = 28) -> Loaded:
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with closing(connect(settings)) as connection:
         _await_first_event(settings, connection)
-        if batch_log.forget_old_history(settings):
+        if batch_log.has_old_history(settings):
             _delete_history(connection, settings.domain)
+            batch_log.forget_old_history(settings)
         live = live_period(connection, settings.domain)
         opening = live[0] if live and not _is_completed(connection, settings.domain, live[0]) else None
         known = known_intervals(connection, settings.domain, interval_minutes=INTERVAL_MINUTES)
@@ -146,7 +147,8 @@ def _begin(moment: datetime) -> datetime:
 
 
 def _delete_history(connection: SnowflakeConnection, domain: str) -> None:
-    """Delete history from before rollups, which had another scale than the live stream."""
+    """Delete history from before rollups, which had another rate than the live stream."""
     with transaction(connection):
         execute(connection, "delete from RAW.EVENTS where domain = ? and topic = ?", (domain, ingest.HISTORY))
+        execute(connection, "delete from RAW.ROLLUPS where domain = ? and live_events = 0", (domain,))
         execute(connection, "delete from RAW.BATCHES where domain = ? and query = ?", (domain, ingest.HISTORY))

@@ -65,13 +65,16 @@ def history_parts(settings: Settings) -> list[HistoryPart]:
     ]
 
 
-def forget_old_history(settings: Settings) -> bool:
-    """Forget the domain's history of the form before rollups, which had another scale; True if there was any."""
+def has_old_history(settings: Settings) -> bool:
+    """True if the domain's history is of the form before rollups, which had another rate than the live stream."""
+    return bool(_read(settings).get("history", {}).get(settings.domain))
+
+
+def forget_old_history(settings: Settings) -> None:
+    """Forget the domain's history of the form before rollups."""
     log = _read(settings)
-    if not log.get("history", {}).pop(settings.domain, None):
-        return False
+    log.get("history", {}).pop(settings.domain, None)
     _write(settings, log)
-    return True
 
 
 def read_note(settings: Settings, what: str) -> int | None:

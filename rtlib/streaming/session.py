@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,16 +59,14 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
     for name, value in _options(settings, jars=jars, scratch=scratch, is_local=is_local).items():
         builder = builder.config(name, value)
-    umask = os.umask(0o077)  # Spark's Java inherits it
     try:
-        spark = builder.getOrCreate()
+        with private.owner_only():  # Spark's Java inherits it
+            spark = builder.getOrCreate()
     except Exception as error:
         raise StreamError(
             f"Spark did not start at {settings.spark_master}: {str(error).splitlines()[0]}",
             cure="rtlib doctor checks Java and memory; rtlib logs stream shows Spark's messages",
         ) from error
-    finally:
-        os.umask(umask)
     if is_local:
         private.close_to_others(scratch)  # Spark makes the jars that it copies there executable for all users
         guard.check(spark)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.notify import Notify
@@ -159,7 +160,6 @@ def _locked(settings: Settings) -> Iterator[None]:
     """Run dbt once at a time, because two runs would write the same files and tables."""
     from filelock import FileLock
 
-    folder = settings.home / "dbt"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
+    folder = private.make_folder(settings.home / "dbt")
+    with private.owner_only(), FileLock(folder / "lock"):
         yield

@@ -160,7 +160,7 @@ def plan(data: PlanData, *, now: datetime) -> str:
         for model, wape, coverage, chosen in data.scores
     )
     zone = ZoneInfo(data.time_zone)
-    city = data.time_zone.rpartition("/")[2].replace("_", " ")
+    city = formatting.place_of(data.time_zone)
     charts = chart("Load and forecast", f"events in 30 min, {city} time", layers, now=now, zone=zone)
     charts += chart(data.role, f"people needed and planned, {city} time", people, now=now, zone=zone)
     return (

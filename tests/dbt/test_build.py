@@ -17,7 +17,7 @@ import pandas
 import pytest
 from typer.testing import CliRunner
 
-from rtlib import cli, transform
+from rtlib import cli, private, transform
 from rtlib.bi import PAGES, TABLES, Visual
 from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
@@ -108,6 +108,10 @@ def test_every_model_is_built_and_every_test_passes(world: World) -> None:
     assert world.first.ok
     assert {check.kind for check in world.first.checks} == {"test", "unit_test"}
     assert world.first.passed == len(world.first.checks)
+
+
+def test_what_dbt_writes_is_private(world: World) -> None:
+    assert list(private.exposed(world.settings.home / "dbt")) == []
 
 
 def test_the_report_has_rows_seconds_and_tests_of_each_model(world: World) -> None:

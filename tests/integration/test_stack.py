@@ -348,10 +348,10 @@ def sent_events(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
 
 
 def archived_events(settings: Settings) -> dict[tuple[str, datetime], list[Event]]:
-    """The events of RAW by site and window."""
+    """The live events of RAW by site and window; the minute in which the stream began has loaded history as well."""
     found: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     names = "event_id, domain, site, kind, occurred_at, producer_id, sequence, value, unit"
-    for row in ask(settings, f"select {names} from RAW.EVENTS"):
+    for row in ask(settings, f"select {names} from RAW.EVENTS where topic <> 'history'"):
         event = Event(**{**row, "occurred_at": row["occurred_at"].replace(tzinfo=UTC)})
         found[window_of(settings, event)].append(event)
     return found

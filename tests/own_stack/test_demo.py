@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 def test_a_headless_demo_reconciles_and_leaves_nothing_behind() -> None:
     with state_folder() as home:
-        words = ("demo", "--headless", "--seconds", "8", "--json")
+        words = ("demo", "--headless", "--seconds", "8", "--rate", "50", "--json")
         done = run_rtlib(home, *words, timeout=300, environment={"RTLIB_STEADY": "true"})
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)

@@ -28,6 +28,20 @@ def test_a_folder_and_its_missing_parents_are_private_whatever_the_umask(tmp_pat
     assert (mode(folder), mode(folder.parent)) == (0o700, 0o700)
 
 
+def test_within_the_block_other_code_creates_private_files_and_folders(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with pytest.raises(KeyError), private.owner_only():
+            (tmp_path / "folder").mkdir()
+            (tmp_path / "file").write_text("")
+            raise KeyError
+        assert (mode(tmp_path / "folder"), mode(tmp_path / "file")) == (0o700, 0o600)
+        (tmp_path / "later").write_text("")
+        assert mode(tmp_path / "later") == 0o644
+    finally:
+        os.umask(before)
+
+
 def test_an_open_folder_is_closed(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o755)
     assert mode(private.make_folder(tmp_path / "home")) == 0o700

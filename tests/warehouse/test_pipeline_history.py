@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import pytest
 from snowflake.connector import SnowflakeConnection
@@ -52,8 +53,11 @@ def held(connection: SnowflakeConnection) -> list[dict[str, object]]:
     return query(connection, sql)
 
 
+live_stream = cache(stream)
+
+
 def go_live(connection: SnowflakeConnection, start: datetime = START, **more: float) -> None:
-    apply_batch(connection, stream(DOMAIN, start=start, rate=RATE, **more).batch)
+    apply_batch(connection, live_stream(DOMAIN, start=start, rate=RATE, **more).batch)
 
 
 def test_history_loaded_twice_adds_nothing(settings: Settings, warehouse: SnowflakeConnection) -> None:
@@ -162,7 +166,9 @@ def test_history_is_noted_so_that_the_same_rows_can_be_loaded_again(
 def test_history_of_the_old_scale_is_replaced(settings: Settings, warehouse: SnowflakeConnection) -> None:
     ingest.backfill(warehouse, history(DOMAIN, seed=7, until=MIDNIGHT, days=1, per_day=50), domain="curbside")
     (settings.home / batch_log.FILE).write_text('{"history": {"curbside": {"2026-01-01": [50, 7]}}}')
+    assert batch_log.has_old_history(settings)
     backfill.backfill(settings, days=1)
+    assert not batch_log.has_old_history(settings)
     assert query(warehouse, "select count(*) as n from RAW.EVENTS")[0]["n"] == 0
     assert by_day(warehouse)[(MIDNIGHT - timedelta(days=1)).date()] > 100_000
 

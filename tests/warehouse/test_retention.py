@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,8 @@ from rtlib.warehouse.reads import counts
 from rtlib.warehouse.rollups import RolledUp, load_rollups, roll_up
 from rtlib.warehouse.windows import compare_windows
 from support.live_rows import Stream, stream
+from support.saved_tables import SavedTables
+from support.warehouse_server import WarehouseServer
 
 DOMAIN = load_domain("iot")
 NOON = (datetime.now(UTC) - timedelta(days=5)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -33,14 +36,29 @@ ROLLED = (
 )
 
 
+@pytest.fixture(scope="module")
+def saved(warehouse_server: WarehouseServer) -> Iterator[SavedTables]:
+    tables = SavedTables()
+    yield tables
+    tables.drop(warehouse_server)
+
+
+@pytest.fixture(scope="module")
+def made() -> Stream:
+    return stream(DOMAIN, start=NOON, minutes=40)
+
+
 @pytest.fixture
-def old(warehouse: SnowflakeConnection) -> Stream:
-    """A stretch of the stream of five days ago, and an event of now."""
-    made = stream(DOMAIN, start=NOON, minutes=40)
-    apply_batch(warehouse, made.batch)
-    merge_kpis(warehouse, made.kpis)
-    apply_batch(warehouse, of_another_run(stream(DOMAIN, start=NOON + timedelta(days=4), minutes=2, seed=8)))
-    execute(warehouse, "update RAW.EVENTS set loaded_at = received_at")
+def old(warehouse: SnowflakeConnection, saved: SavedTables, made: Stream) -> Stream:
+    """A stretch of the stream of five days ago, and events of a day ago."""
+
+    def write() -> None:
+        apply_batch(warehouse, made.batch)
+        merge_kpis(warehouse, made.kpis)
+        apply_batch(warehouse, of_another_run(stream(DOMAIN, start=NOON + timedelta(days=4), minutes=2, seed=8)))
+        execute(warehouse, "update RAW.EVENTS set loaded_at = received_at")
+
+    saved.fill(warehouse, write)
     return made
 
 
