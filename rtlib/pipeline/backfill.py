@@ -12,10 +12,11 @@ from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline import batch_log
+from rtlib.pipeline.audit.in_flight import window_of
 from rtlib.pipeline.batch_log import HistoryPart
+from rtlib.pipeline.planning.demand import INTERVAL, INTERVAL_MINUTES
 from rtlib.pipeline.provision import provision
 from rtlib.simulator import history_between, rollups
-from rtlib.simulator.interval_counts import INTERVAL_MINUTES
 from rtlib.wait import wait_until
 from rtlib.warehouse import ingest
 from rtlib.warehouse.connection import connect, execute, query, transaction
@@ -25,7 +26,6 @@ from rtlib.warehouse.staging import moment_text
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-INTERVAL = timedelta(minutes=INTERVAL_MINUTES)
 FIRST_EVENT_SECONDS = 60.0  # a stack that has just started archives within seconds
 
 
@@ -142,8 +142,7 @@ def _is_completed(connection: SnowflakeConnection, domain: str, opening: datetim
 
 def _begin(moment: datetime) -> datetime:
     """Begin of the interval of a moment."""
-    seconds = INTERVAL.total_seconds()
-    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
+    return window_of(moment, 60 * INTERVAL_MINUTES)
 
 
 def _delete_history(connection: SnowflakeConnection, domain: str) -> None:

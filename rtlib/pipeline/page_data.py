@@ -12,8 +12,8 @@ from rtlib.domains import ALL_SITES, load_domain
 from rtlib.errors import ServiceError
 from rtlib.pipeline.dbt import source_readings
 from rtlib.pipeline.explanations.fact_builders import choices
-from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
-from rtlib.pipeline.planning.today import INTERVAL, Today, compare, midnight
+from rtlib.pipeline.planning.demand import INTERVAL, INTERVAL_MINUTES
+from rtlib.pipeline.planning.today import Today, compare, midnight
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Reading
 from rtlib.transform import BuildReport, last_report
@@ -110,7 +110,7 @@ class PageData:
     def plan(self) -> PlanData:
         """Load, forecast and plan."""
         name, role = self._domain.name, self._domain.staffing
-        forecast = [row for row in self._warehouse.run(read_forecasts, name) if row["site"] == ALL_SITES]
+        forecast = self._warehouse.run(read_forecasts, name, site=ALL_SITES)
         begin = min((row["interval_start"] for row in forecast), default=None)
         scores = [row for row in self._warehouse.run(read_backtests, name) if row["site"] == ALL_SITES]
         since = (begin.replace(tzinfo=UTC) if begin else datetime.now(UTC)) - BACK

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rtlib.warehouse.connection import execute, query, transaction
-from rtlib.warehouse.staging import selected, sliced, staged
+from rtlib.warehouse.staging import moment_text, selected, sliced, staged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,8 +96,16 @@ when matched then update set needed = s.needed
 """
 
 
-def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[str, Any]]:
+def read_forecasts(
+    connection: SnowflakeConnection, domain: str, *, site: str | None = None, since: datetime | None = None
+) -> list[dict[str, Any]]:
     """The champions' newest forecasts of a domain by site and time, with ``quantiles`` as a mapping.
+
+    Args:
+        connection: An open connection.
+        domain: The domain's name.
+        site: Only the series of this site, or of all sites together; None reads every series.
+        since: Only intervals that begin then or later.
 
     Raises:
         WarehouseError: The warehouse refused the query or did not answer.
@@ -104,8 +113,9 @@ def read_forecasts(connection: SnowflakeConnection, domain: str) -> list[dict[st
     rows = query(
         connection,
         f"select {', '.join(FORECASTS)} from ML.FORECASTS where domain = ? and is_champion "
-        "and made_at = (select max(made_at) from ML.FORECASTS where domain = ?) order by site, interval_start",
-        (domain, domain),
+        "and made_at = (select max(made_at) from ML.FORECASTS where domain = ?) "
+        "and site = coalesce(?, site) and interval_start >= cast(? as timestamp_ntz) order by site, interval_start",
+        (domain, domain, site, moment_text(since or datetime(1, 1, 1, tzinfo=UTC))),
     )
     return [{**row, "quantiles": _levels(row["quantiles"])} for row in rows]
 

@@ -13,7 +13,7 @@ from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.domains.law import DemandLaw
 from rtlib.pipeline import backfill, batch_log
-from rtlib.pipeline.backfill import INTERVAL
+from rtlib.pipeline.planning.demand import INTERVAL
 from rtlib.simulator import history, rollups
 from rtlib.warehouse import ingest
 from rtlib.warehouse.connection import execute, query

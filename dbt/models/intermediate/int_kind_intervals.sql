@@ -8,71 +8,21 @@
     )
 }}
 
-with events as (
-    select * from {{ ref('stg_events') }}
-),
-
-rollups as (
-    select * from {{ ref('stg_rollups') }}
-),
-
-{% if is_incremental() -%}
--- Every interval with a new event or rollup since the last run is counted again. The period overlaps the last run,
--- because a transaction that was open then shows its rows only now.
-newest as (
-    select dateadd(minute, -{{ var('open_transaction_minutes') }}, max(loaded_at)) as loaded_at from {{ this }}
-),
-
-touched as (
-    select
-        events.domain,
-        events.interval_start
-    from events
-    inner join newest on events.loaded_at >= newest.loaded_at or newest.loaded_at is null
-    union distinct
-    select
-        rollups.domain,
-        rollups.interval_start
-    from rollups
-    inner join newest on rollups.loaded_at >= newest.loaded_at or newest.loaded_at is null
-),
-
-chosen as (
-    select events.*
-    from events
-    inner join touched on events.domain = touched.domain and events.interval_start = touched.interval_start
-),
-
-chosen_rollups as (
-    select rollups.*
-    from rollups
-    inner join touched on rollups.domain = touched.domain and rollups.interval_start = touched.interval_start
-),
-{%- else -%}
-chosen as (
-    select * from events
-),
-
-chosen_rollups as (
-    select * from rollups
-),
-{%- endif %}
-
-parts as (
+-- A row for each raw event and for each rollup: an event is either raw or in a rollup, so both together are all events.
+with parts as (
     select
         domain,
         site,
         interval_start,
         kind,
-        count(*) as events,
-        count_if(is_live) as live_events,
-        count(value) as values_counted,
-        sum(value) as value_sum,
-        min(value) as value_min,
-        max(value) as value_max,
-        max(loaded_at) as loaded_at
-    from chosen
-    group by domain, site, interval_start, kind
+        1 as events,
+        iff(is_live, 1, 0) as live_events,
+        iff(value is null, 0, 1) as values_counted,
+        value as value_sum,
+        value as value_min,
+        value as value_max,
+        loaded_at
+    from {{ ref('stg_events') }}
     union all
     select
         domain,
@@ -86,10 +36,35 @@ parts as (
         value_min,
         value_max,
         loaded_at
-    from chosen_rollups
+    from {{ ref('stg_rollups') }}
 ),
 
--- An event is either raw or in a rollup, so both together are all events of an interval.
+{% if is_incremental() -%}
+-- Every interval with a new event or rollup since the last run is counted again. The period overlaps the last run,
+-- because a transaction that was open then shows its rows only now.
+newest as (
+    select dateadd(minute, -{{ var('open_transaction_minutes') }}, max(loaded_at)) as loaded_at from {{ this }}
+),
+
+touched as (
+    select distinct
+        parts.domain,
+        parts.interval_start
+    from parts
+    inner join newest on parts.loaded_at >= newest.loaded_at or newest.loaded_at is null
+),
+
+chosen as (
+    select parts.*
+    from parts
+    inner join touched on parts.domain = touched.domain and parts.interval_start = touched.interval_start
+),
+{%- else -%}
+chosen as (
+    select * from parts
+),
+{%- endif %}
+
 counted as (
     select
         domain,
@@ -103,7 +78,7 @@ counted as (
         min(value_min) as value_min,
         max(value_max) as value_max,
         max(loaded_at) as loaded_at
-    from parts
+    from chosen
     group by domain, site, interval_start, kind
 )
 

@@ -14,6 +14,7 @@ from rtlib.domains.spec import KpiSpec
 from rtlib.errors import ConfigError
 from rtlib.explain.facts import Fact, Facts
 from rtlib.pipeline.monitoring.kpi_board import together
+from rtlib.pipeline.workers.alert_text import site_zone
 from rtlib.records import Kpi, Status
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
@@ -138,8 +139,7 @@ def _alert(settings: Settings, domain: Domain, key: str) -> Subject:
     if last := alert_outbox.unmeasured_since(row):
         verb, at = "is no longer measured; its last value was", last
     made = f" It rests on {numbers[3].text}." if len(numbers) > 3 else ""
-    zones = {site.id: site.time_zone for site in domain.sites}
-    time = formatting.local_time(at, zones.get(row["site"], domain.time_zone))
+    time = formatting.local_time(at, site_zone(domain, row["site"]))
     text = (
         f"{row['title']} {verb} {numbers[0].text} at {time}; the alert's threshold is "
         f"{numbers[1].text}, and it had lasted {numbers[2].text}.{made} The card was {row['status']}."

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 INTERVAL_MINUTES = 30  # as the variable interval_minutes of the dbt project
+INTERVAL = timedelta(minutes=INTERVAL_MINUTES)
 HOLIDAYS_AHEAD = timedelta(days=60)  # holidays are listed this far beyond the last day of a series
 FULL_DAY = 0.9  # share of its intervals that a day needs; below it the day is unfinished or was not measured
 

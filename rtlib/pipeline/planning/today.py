@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from rtlib.domains import ALL_SITES, Domain
-from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
+from rtlib.pipeline.planning.demand import INTERVAL, INTERVAL_MINUTES
 from rtlib.warehouse.plan_store import read_forecasts
 from rtlib.warehouse.recent_load import RecentLoad, recent_load
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
-
-INTERVAL = timedelta(minutes=INTERVAL_MINUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def of_today(connection: SnowflakeConnection, domain: Domain, *, now: datetime) 
         WarehouseError: The warehouse refused a query or did not answer.
     """
     since = midnight(now, domain.time_zone)
-    forecasts = [row for row in read_forecasts(connection, domain.name) if row["site"] == ALL_SITES]
+    forecasts = read_forecasts(connection, domain.name, site=ALL_SITES, since=since)
     if not forecasts:
         return None
     kinds = domain.staffing.kinds

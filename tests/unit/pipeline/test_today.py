@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rtlib.pipeline.planning.today import INTERVAL, compare, midnight
+from rtlib.pipeline.planning.demand import INTERVAL
+from rtlib.pipeline.planning.today import compare, midnight
 from rtlib.warehouse.recent_load import RecentLoad
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
