@@ -24,7 +24,9 @@ RUN_OPTIONS = (
     *("late_share", "too_late_share", "out_of_order_share", "duplicate_share", "malformed_share"),
     *("window_seconds", "watermark_seconds", "future_seconds"),
     *("real_time_interval_seconds", "archive_interval_seconds"),
+    *("history_days", "dbt_minutes", "forecast_minutes"),
 )
+NO_BATCH_JOBS = {"history_days": 0, "dbt_minutes": 0, "forecast_minutes": 0}  # settings for a stack that only streams
 USUAL_PORTS = {
     "kafka": 19092,
     "kafka_controller": 19093,
@@ -70,6 +72,13 @@ class Settings(BaseSettings):
 
     raw_days: int = Field(
         2, ge=2, le=30, description="days that events stay raw; rtlib retention turns older ones into rollups"
+    )
+    history_days: int = Field(28, ge=0, le=366, description="days of history loaded at the first start; 0: none")
+    dbt_minutes: float = Field(
+        5, ge=0, le=1440, description="minutes between the builds of the marts; 0: only on request"
+    )
+    forecast_minutes: float = Field(
+        60, ge=0, le=10_080, description="minutes between forecasts, each with a plan and a report; 0: only on request"
     )
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
     watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event an event still counts")

@@ -145,6 +145,22 @@ class Heartbeat:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
+class BatchJob(StrEnum):
+    """A job of the batch path; the value is its name on the command line and in OPS.RUNS."""
+
+    HISTORY = "history"
+    DBT = "dbt"
+    FORECAST = "forecast"
+    PLAN = "plan"
+    REPORT = "report"
+    RETENTION = "retention"
+
+    @property
+    def heartbeat(self) -> str:
+        """The name of its heartbeats while it runs."""
+        return f"run-{self.value}"
+
+
 class Status(StrEnum):
     """The state of a node: ``idle`` has not run yet, ``planned`` is not built yet."""
 

@@ -104,7 +104,7 @@ print(f"{status['resident_mb'] / 1024:.2f} GB of memory in total, for the domain
 # - *degraded*: the part works, but it lags behind or its numbers are old
 # - *stopped*: the part does not answer; its last numbers are marked as old
 # - *unknown*: the part has not been checked yet
-# - *idle*: the part runs on demand, and has not run yet
+# - *idle*: the part has no result yet; a batch job makes it some minutes after the first start
 
 # %%
 from rtlib.config import load_settings
@@ -159,9 +159,9 @@ pd.DataFrame(readings, columns=["part", "status", "reading", "value", "unit"]).s
 
 # %% [markdown]
 # On a fresh stack the topic has more. It also contains duplicates and malformed records, which the simulator sends on
-# purpose, and everything that has arrived since the last micro-batch. The warehouse holds each valid event once. After
-# history has been loaded (`rtlib backfill`, or lesson 05) the warehouse may have more: that history goes straight into
-# the warehouse and never passes through Kafka.
+# purpose, and everything that has arrived since the last micro-batch. The warehouse holds each valid event once. It may
+# also have more: history is loaded at the first start, goes straight into the warehouse, and never passes through
+# Kafka.
 #
 # ## Stop a part
 #

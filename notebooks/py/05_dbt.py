@@ -43,13 +43,13 @@ from rtlib.lessons import check, compare
 days = check("05_dbt", days=days)
 
 # %% [markdown]
-# So far the warehouse holds only the events since the start of the stack. That is too little for a daily pattern, so
-# the next cell loads history. It comes from the same demand as the live stream: the same rate, the same busy and quiet
-# hours of each site, up to the moment at which the stream began. If you run the cell again, it loads nothing. A
-# half-hour that already has data is skipped, because a week that is loaded twice would be a week with twice the
-# customers.
+# The events since the start of the stack are too few for a daily pattern. Therefore a batch job loads four weeks of
+# history when a stack starts for the first time. They come from the same demand as the live stream: the same rate, the
+# same busy and quiet hours of each site, up to the moment at which the stream began. The next cell asks for history
+# once more. A half-hour that already has data is skipped, because a week that is loaded twice would be a week with
+# twice the customers. Only if the stack has no history yet (`--no-history`), the cell loads it.
 #
-# **Predict:** the stream brings several hundred thousand events a day. Loading them takes seconds. How?
+# **Predict:** the stream brings several hundred thousand events a day. Loading four weeks of them takes seconds. How?
 
 # %%
 from rtlib.config import load_settings
@@ -59,9 +59,11 @@ from rtlib.warehouse.connection import connect, execute, query
 settings = load_settings()
 loaded = backfill(settings, days=days)
 print(f"{loaded.rolled_events:,} events in {loaded.intervals:,} half-hours, and {loaded.raw_events:,} single events")
+with connect(settings) as warehouse:
+    print(query(warehouse, "select count(*) as row_count, sum(events) as events from RAW.ROLLUPS"))
 
 # %% [markdown]
-# The history is loaded as *rollups*: for each site, kind of event and half-hour a row in `RAW.ROLLUPS` with the number
+# The first line shows what this cell loaded, the second what the warehouse holds. History is loaded as *rollups*: for each site, kind of event and half-hour a row in `RAW.ROLLUPS` with the number
 # of events, and count, sum, minimum and maximum of their values. Only the half-hour in which the stream began is
 # completed by single events. Real companies treat what grows old in the same way: they keep raw events for days and
 # rollups for years. `rtlib retention` does it here with events older than two days. What is lost by it? Compare what

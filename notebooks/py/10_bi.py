@@ -24,8 +24,7 @@
 # - how the same report queries a warehouse every few seconds, or reads files and queries nothing
 #
 # The stack must be running (`rtlib up`). You need neither Windows nor Power BI: the lesson draws the pages from the
-# same measures. With history the pages show more: run `rtlib backfill`, then `rtlib dbt build`. The lesson takes about
-# fifteen minutes.
+# same measures. The lesson takes about fifteen minutes.
 
 # %% [markdown]
 # The parameter of this lesson: which page of the report is drawn.
@@ -167,8 +166,8 @@ for each in PAGES:
     print(f"{each.title:<20}", ", ".join(visual.title for visual in each.visuals))
 
 # %% [markdown]
-# Another example is the staffing page: how many people are needed, and how many are planned. It stays empty until you
-# make a plan (`rtlib staffing forecast`, then `rtlib staffing plan`).
+# Another example is the staffing page: how many people are needed, and how many are planned. It is empty until the
+# first plan is made, some minutes after the first start of a stack (`rtlib batch status`).
 
 # %%
 staffing_page = next(each for each in PAGES if each.name == "staffing")

@@ -24,6 +24,7 @@ from rtlib.pipeline.dbt import models
 from rtlib.pipeline.explanations.explainer import answers, explainer
 from rtlib.pipeline.monitoring.observe import start_monitor
 from rtlib.pipeline.page_data import PageData
+from rtlib.pipeline.run_now import start_in_background
 from rtlib.widgets import dashboard
 
 # %%
@@ -35,6 +36,7 @@ dashboard(
     monitor,
     explain=explainer(settings),
     inject_fault=faults.button(settings),
+    run_job=partial(start_in_background, settings),
     models=partial(models, settings),
     ask=answers(settings, monitor),
     pages=PageData(settings),

@@ -24,6 +24,6 @@ def run_bench(settings: Settings, *, quick: bool, notify: Notify) -> Result:
 
     with scratch_folder(settings, "bench") as scratch:
         trigger.choose(scratch, "real-time")  # first, because it fails where the trigger cannot be changed
-        # The bench sends its own events, so the simulator stays stopped.
-        with running_stack(load_settings(home=scratch.home), {}, notify=notify, idle=["simulator"]) as running:
+        # The bench sends its own events and measures the stream alone, so simulator and batch jobs stay stopped.
+        with running_stack(load_settings(home=scratch.home), {}, notify=notify, idle=["simulator", "batch"]) as running:
             return bench.run(running, quick=quick, notify=notify)

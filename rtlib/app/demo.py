@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -11,7 +12,9 @@ from rtlib.app.servers import serve_app
 from rtlib.config import Settings
 from rtlib.ledger import Ledger, take, verdict, waiting
 from rtlib.notify import Notify
+from rtlib.pipeline.monitoring.observe import look
 from rtlib.pipeline.recovery.drain import wait_until_drained
+from rtlib.records import Status
 from rtlib.services import supervisor
 
 DRAIN_PATIENCE_SECONDS = 90.0
@@ -23,18 +26,24 @@ def run_app(settings: Settings, chosen: Mapping[str, object], *, notify: Notify,
         serve_app(running, notify=notify, browser=browser)
 
 
-def run_headless(settings: Settings, chosen: Mapping[str, object], *, seconds: int, notify: Notify) -> Ledger:
+def run_headless(
+    settings: Settings, chosen: Mapping[str, object], *, seconds: int, notify: Notify
+) -> tuple[Ledger, Mapping[str, int]]:
     """Stream events for some seconds, wait for all of them to arrive, and compare every count with the simulator's.
 
     A stack that this starts is stopped at the end; one that ran before is left as it was.
+
+    Returns:
+        The ledger, and the number of nodes of the graph by status when streaming ended.
     """
     with _simulator_restored(settings), running_stack(settings, chosen, notify=notify) as running:
         supervisor.start_part(running, "simulator")
         notify(f"streaming {running.domain} events for {seconds} s")
         _count_down(seconds, notify)
+        nodes = Counter(node.status for node in look(running).nodes)
         supervisor.stop_part(running, "simulator")
         notify("the simulator has stopped; waiting until everything has arrived")
-        return _drained_ledger(running, notify)
+        return _drained_ledger(running, notify), {status.value: nodes[status] for status in Status}
 
 
 def report(ledger: Ledger) -> str:

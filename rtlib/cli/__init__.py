@@ -9,12 +9,13 @@ import sys
 
 import typer
 
-from rtlib.cli import bench, bi, explain, open, rebuild, stack, staffing, transform, travel, verify
+from rtlib.cli import batch, bench, bi, explain, open, rebuild, stack, staffing, transform, travel, verify
 from rtlib.cli.common import app
 from rtlib.errors import RtlibError
 
 __all__ = [
     "app",
+    "batch",
     "bench",
     "bi",
     "explain",

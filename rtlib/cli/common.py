@@ -21,7 +21,7 @@ VERB_ORDER = (
     *("demo", "app", "lab", "cards", "explain"),
     *("doctor", "up", "status", "logs", "stop", "start", "restart", "down", "reset"),
     *("ledger", "travel", "fault", "soak"),
-    *("backfill", "retention", "dbt", "staffing", "bi"),
+    *("batch", "backfill", "retention", "dbt", "staffing", "bi"),
     *("bench", "rebuild"),
 )
 
@@ -57,11 +57,29 @@ Seed = Annotated[
 PartName = Annotated[str, typer.Argument(help=f"One of: {', '.join(PART_NAMES)}.")]
 
 
+NoHistory = Annotated[
+    bool, typer.Option("--no-history", help="Load no simulated history; forecasts then wait for days of events.")
+]
+
+
 def choose(
-    *, domain: str | None, rate: float | None, trigger: str | None, seed: int | None, small: bool
+    *,
+    domain: str | None,
+    rate: float | None,
+    trigger: str | None,
+    seed: int | None,
+    small: bool,
+    no_history: bool = False,
 ) -> tuple[Settings, Mapping[str, object]]:
     """Settings with the options of the command line, and those options by name."""
-    options = {"domain": domain, "rate": rate, "trigger": trigger, "seed": seed, "profile": "small" if small else None}
+    options = {
+        "domain": domain,
+        "rate": rate,
+        "trigger": trigger,
+        "seed": seed,
+        "profile": "small" if small else None,
+        "history_days": 0 if no_history else None,
+    }
     chosen = {name: value for name, value in options.items() if value is not None}
     return load_settings(**chosen), chosen
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rtlib.cli.common import DomainName, Json, RateValue, Seed, Small, Trigger, app, choose, print_json, say
+from rtlib.cli.common import DomainName, Json, NoHistory, RateValue, Seed, Small, Trigger, app, choose, print_json, say
 from rtlib.config import load_settings
 from rtlib.errors import ConfigError
 
@@ -26,13 +26,15 @@ def run_demo(
     trigger: Trigger = None,
     seed: Seed = None,
     small: Small = False,
+    no_history: NoHistory = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Serve the app but open no browser.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start the stack, stream events and open the app.
 
     Ctrl-C stops everything that the command started. With --headless it streams for some seconds, compares every count
-    with the simulator's, and prints one line for each path. Exit code 0: the counts agree. 1: they do not. 9: something
+    with the simulator's, and prints one line for each path; --json also has the number of nodes of the graph that were
+    healthy, degraded, idle or stopped when streaming ended. Exit code 0: the counts agree. 1: they do not. 9: something
     had not arrived in time.
     """
     from rtlib.app import demo
@@ -41,13 +43,13 @@ def run_demo(
     for name, given in (("--json", as_json), ("--seconds", seconds is not None)):
         if given and not headless:
             raise ConfigError(f"{name} is for headless runs only", cure="add --headless")
-    settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
+    settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small, no_history=no_history)
     if not headless:
         demo.run_app(settings, chosen, notify=say, browser=not no_browser)
         return
-    result = demo.run_headless(settings, chosen, seconds=seconds or HEADLESS_SECONDS, notify=say)
+    result, nodes = demo.run_headless(settings, chosen, seconds=seconds or HEADLESS_SECONDS, notify=say)
     if as_json:
-        print_json(to_dict(result))
+        print_json({**to_dict(result), **nodes})
     else:
         typer.echo(demo.report(result))
     raise typer.Exit(result.verdict.exit_code)

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtlib.cli.common import DomainName, Json, PartName, RateValue, Seed, Small, Trigger, app, choose, print_json, say
+from rtlib.cli.common import (
+    DomainName,
+    Json,
+    NoHistory,
+    PartName,
+    RateValue,
+    Seed,
+    Small,
+    Trigger,
+    app,
+    choose,
+    print_json,
+    say,
+)
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, SupervisorSilent
 
@@ -56,14 +69,16 @@ def up(
     trigger: Trigger = None,
     seed: Seed = None,
     small: Small = False,
+    no_history: NoHistory = False,
 ) -> None:
     """Start the stack in the background.
 
-    If it is already running, nothing changes.
+    If it is already running, nothing changes. Four weeks of history, the marts, forecasts and the staffing plan follow
+    by themselves; 'rtlib batch status' shows how far they are.
     """
     from rtlib.app import lifecycle
 
-    settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small)
+    settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small, no_history=no_history)
     started = lifecycle.start(settings, chosen, notify=say)
     current = load_settings()
     if started and not as_json:
@@ -193,7 +208,7 @@ def backfill(
     settings, new = load_settings(), Loaded()
     for domain in DOMAINS if all_domains else (settings.domain,):
         say(f"{domain}: loading {days} days at {settings.rate:g} events per second")
-        new += load_history(settings.model_copy(update={"domain": domain}), days=days)
+        new += load_history(settings.model_copy(update={"domain": domain}), days=days, notify=say)
     if as_json:
         print_json({"new_events": new.events, **asdict(new)})
     else:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rtlib.cli.common import DomainName, Json, Small, app, choose, print_json, say
-from rtlib.config import load_settings
+from rtlib.config import NO_BATCH_JOBS, load_settings
 from rtlib.errors import RtlibError
 
 
@@ -60,8 +60,8 @@ def fault(
     raise typer.Exit(0 if report.as_expected else 1)
 
 
-# The load must not depend on the time of day.
-STEADY = {"steady": True}
+# The load must depend neither on the time of day nor on batch jobs.
+STEADY = {"steady": True, **NO_BATCH_JOBS}
 
 
 @app.command()

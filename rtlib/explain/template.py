@@ -44,6 +44,7 @@ PHRASES: Mapping[str, str] = {
     "passed": "has passed {n}",
     "in the marts": "has put {n} into the marts",
     "took": "took {n} for it",
+    "running": "has done {n} steps of its run",
     "error (WAPE)": "is off by {n} of the load on average",
     "interval held": "has an interval that held {n} of the time",
     "today inside": "has held {n} of today's half-hours",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -168,12 +170,28 @@ def _in_processes(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[_Task,
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=os.putenv,
-        initargs=("OPENBLAS_NUM_THREADS", "1"),
+        initializer=_begin_worker,
     ) as pool:
         submitted = {pool.submit(_predict, task): task for task in tasks}
-        for future in as_completed(submitted):
-            yield submitted[future], future.result()
+        try:
+            for future in as_completed(submitted):
+                yield submitted[future], future.result()
+        except BaseException:  # Ctrl-C, or a task that failed: the others need not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin_worker() -> None:
+    """Use a single thread for linear algebra, and end when the parent is killed, which the pool does not notice."""
+    os.putenv("OPENBLAS_NUM_THREADS", "1")
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def _predict(task: _Task) -> Numbers:

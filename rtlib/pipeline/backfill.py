@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
 from rtlib.domains import load_domain
+from rtlib.notify import Notify
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.audit.in_flight import window_of
 from rtlib.pipeline.batch_log import HistoryPart
 from rtlib.pipeline.planning.demand import INTERVAL, INTERVAL_MINUTES
 from rtlib.pipeline.provision import provision
+from rtlib.pipeline.runs import RunReport, recorded
+from rtlib.records import BatchJob
 from rtlib.simulator import history_between, rollups
 from rtlib.wait import wait_until
 from rtlib.warehouse import ingest
@@ -56,7 +59,7 @@ class Loaded:
         return self.rolled_events + self.raw_events
 
 
-def backfill(settings: Settings, *, days: int = 28) -> Loaded:
+def backfill(settings: Settings, *, days: int = 28, notify: Notify | None = None) -> Loaded:
     """Load the simulated history of the last days, up to the first event of the live stream.
 
     It follows the same law as the live stream, at the rate in the settings. Like the history of a real company it
@@ -70,11 +73,20 @@ def backfill(settings: Settings, *, days: int = 28) -> Loaded:
     Args:
         settings: Which domain, which seed and which rate.
         days: The number of days before today (UTC).
+        notify: Receives a line if another batch job has to be waited for.
 
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer.
     """
+    with recorded(settings, BatchJob.HISTORY, notify=notify) as run:
+        loaded = _load_missing(settings, days, run)
+        run.rows = loaded.intervals + loaded.raw_events
+    return loaded
+
+
+def _load_missing(settings: Settings, days: int, run: RunReport) -> Loaded:
     provision(settings)
+    run.message = "waits for the first event of the live stream"
     now = datetime.now(UTC)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with closing(connect(settings)) as connection:
@@ -90,17 +102,22 @@ def backfill(settings: Settings, *, days: int = 28) -> Loaded:
     if opening:
         parts.append(HistoryPart(_begin(opening), opening, raw=True, rate=settings.rate, seed=settings.seed))
     batch_log.note_history(settings, parts)
-    return load_parts(settings, parts)
+    return load_parts(settings, parts, progress=run.progress)
 
 
-def load_parts(settings: Settings, parts: Iterable[HistoryPart]) -> Loaded:
+def load_parts(
+    settings: Settings, parts: Sequence[HistoryPart], *, progress: Callable[[int, int, str], None] | None = None
+) -> Loaded:
     """Load these parts of history; intervals of which the warehouse has rollups, and known events, are left out.
 
-    The same parts give the same rows, whichever are loaded together.
+    The same parts give the same rows, whichever are loaded together. ``progress`` receives how many are loaded, their
+    number, and what they are.
     """
     domain, loaded = load_domain(settings.domain), Loaded()
     with closing(connect(settings)) as connection:
-        for part in parts:
+        for number, part in enumerate(parts):
+            if progress:
+                progress(number, len(parts), "periods of history")
             if part.raw:
                 events = history_between(domain, seed=part.seed, rate=part.rate, start=part.start, end=part.end)
                 loaded += Loaded(raw_events=ingest.backfill(connection, events, domain=domain.name))

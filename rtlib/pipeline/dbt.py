@@ -10,7 +10,8 @@ from pathlib import Path
 from rtlib import transform
 from rtlib.config import Settings
 from rtlib.notify import Notify
-from rtlib.records import Observation, Reading, Status
+from rtlib.pipeline.runs import recorded
+from rtlib.records import BatchJob, Observation, Reading, Status
 from rtlib.transform import BuildReport, DbtLineage, DbtNode, Race
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.migrations import migrate
@@ -46,9 +47,20 @@ def build(
         ConfigError: The dbt project cannot be read, or the selection matches nothing.
         WarehouseError: The warehouse does not answer, or a migration failed.
     """
-    _make_tables(settings)
-    transform.freshness(settings)
-    return transform.build(settings, select=select, unit_tests=unit_tests, full_refresh=full_refresh, notify=notify)
+    with recorded(settings, BatchJob.DBT, notify=notify) as run:
+        run.message = "checks how old the sources are"
+        transform.freshness(settings)
+        report = transform.build(
+            settings,
+            select=select,
+            unit_tests=unit_tests,
+            full_refresh=full_refresh,
+            notify=notify,
+            progress=lambda done, total: run.progress(done, total, "models and tests"),
+        )
+        run.rows = sum(node.touched or 0 for node in report.nodes)
+        run.failure = "" if report.ok else verdict(report)[1]
+    return report
 
 
 def docs(settings: Settings) -> Path:
@@ -90,7 +102,7 @@ def observation(settings: Settings) -> Observation:
         Reading("in the marts", sum(mart_rows), "rows", report.at),
         Reading("took", report.seconds, "s", report.at),
     )
-    return Observation(*_verdict(report), report.at, readings)
+    return Observation(*verdict(report), report.at, readings)
 
 
 def source_readings(settings: Settings) -> tuple[Reading, ...]:
@@ -103,9 +115,12 @@ def source_readings(settings: Settings) -> tuple[Reading, ...]:
     )
 
 
-def _verdict(report: BuildReport) -> tuple[Status, str]:
+def verdict(report: BuildReport) -> tuple[Status, str]:
+    """The status of a run of dbt, and the reason in words."""
     if report.broken:
-        first = report.broken[0]
+        first = next((node for node in report.broken if node.message), report.broken[0])
+        if not first.message and report.failed:  # they were skipped because of a test
+            return Status.DEGRADED, f"{len(report.broken)} models were not built: {report.failed[0].summary}"
         return Status.DEGRADED, f"{len(report.broken)} models were not built, first {first.name}: {first.message[:160]}"
     if report.failed:
         more = f", and {len(report.failed) - 1} more" if len(report.failed) > 1 else ""

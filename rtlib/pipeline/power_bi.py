@@ -17,6 +17,9 @@ from rtlib.bi.forms import copied, published
 from rtlib.bi.project import FILES, on_disk
 from rtlib.config import Settings, project_root
 from rtlib.errors import ConfigError, WarehouseUnreachable
+from rtlib.notify import Notify
+from rtlib.pipeline.runs import recorded
+from rtlib.records import BatchJob
 from rtlib.warehouse.connection import connect, query
 from rtlib.warehouse.migrations import columns
 
@@ -107,10 +110,11 @@ def missing(settings: Settings) -> list[str] | None:
         return None
 
 
-def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
+def export(settings: Settings, *, to: Path, validated: bool = False) -> Iterator[tuple[str, int]]:
     """Write each table to a Parquet file, and beside them the report that reads these files, without Snowflake.
 
-    Afterwards the graph's node shows the time of the export and the number of rows.
+    Afterwards the graph's node shows the time of the export and the number of rows, and that the report is valid if it
+    was ``validated`` before.
 
     Yields:
         Each table with its number of rows.
@@ -131,15 +135,39 @@ def export(settings: Settings, *, to: Path) -> Iterator[tuple[str, int]]:
             yield table.name, len(rows)
     build_project(to, exported, (FILES,))
     private.make_folder(_record(settings).parent)
-    private.write(_record(settings), json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total}))
+    private.write(
+        _record(settings), json.dumps({"at": datetime.now(UTC).isoformat(), "rows": total, "validated": validated})
+    )
+
+
+def refresh(settings: Settings, *, notify: Notify | None = None) -> int:
+    """Validate the project against the marts as they are now, export the rows to the state folder, and count them.
+
+    Raises:
+        ConfigError: The project has a problem; the message has the first.
+        WarehouseError: The warehouse does not answer, or a table is missing.
+    """
+    with recorded(settings, BatchJob.REPORT, notify=notify) as run:
+        run.message = "compares the report with the marts"
+        found = [*validate(settings), *(missing(settings) or [])]
+        if found:
+            raise ConfigError(
+                f"the report has {len(found)} problems, first: {found[0]}", cure="rtlib bi validate lists all of them"
+            )
+        names = [table.name for table in TABLES]
+        for name, count in export(settings, to=private.make_folder(settings.home / "bi" / "rows"), validated=True):
+            run.progress(names.index(name) + 1, len(names), "tables")
+            run.rows += count
+    return run.rows
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """When rows were last exported (UTC), and how many."""
+    """When rows were last exported (UTC), how many, and whether the report was validated with them."""
 
     at: datetime
     rows: int
+    validated: bool = False
 
 
 def last_export(settings: Settings) -> Export | None:
@@ -147,7 +175,7 @@ def last_export(settings: Settings) -> Export | None:
     if not _record(settings).exists():
         return None
     content = json.loads(_record(settings).read_text())
-    return Export(datetime.fromisoformat(content["at"]), content["rows"])
+    return Export(datetime.fromisoformat(content["at"]), content["rows"], content.get("validated", False))
 
 
 def _record(settings: Settings) -> Path:

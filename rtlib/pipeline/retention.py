@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from rtlib.config import Settings
+from rtlib.pipeline.runs import recorded
+from rtlib.records import BatchJob
 from rtlib.simulator.interval_counts import INTERVAL_MINUTES
 from rtlib.warehouse import rollups
 from rtlib.warehouse.connection import connect
@@ -20,5 +22,7 @@ def roll_up(settings: Settings, *, days: int) -> RolledUp | None:
     Raises:
         WarehouseError: The warehouse refused a statement or did not answer; nothing was changed.
     """
-    with closing(connect(settings)) as connection:
-        return rollups.roll_up(connection, settings.domain, days=days, interval_minutes=INTERVAL_MINUTES)
+    with recorded(settings, BatchJob.RETENTION) as run, closing(connect(settings)) as connection:
+        rolled = rollups.roll_up(connection, settings.domain, days=days, interval_minutes=INTERVAL_MINUTES)
+        run.rows = rolled.events if rolled else 0
+    return rolled

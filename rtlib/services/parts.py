@@ -107,7 +107,7 @@ def _warehouse(runtime: Runtime) -> tuple[str, ...]:
 PARTS = (
     Part(
         "broker",
-        {"laptop": 520, "small": 330},
+        {"laptop": 480, "small": 310},
         _broker,
         layer=0,
         server=True,
@@ -117,7 +117,7 @@ PARTS = (
     ),
     Part(
         "registry",
-        {"laptop": 290, "small": 220},
+        {"laptop": 270, "small": 200},
         _registry,
         layer=1,
         server=True,
@@ -127,7 +127,7 @@ PARTS = (
     ),
     Part(
         "warehouse",
-        {"laptop": 400, "small": 320},
+        {"laptop": 400, "small": 300},
         _warehouse,
         layer=1,
         server=True,
@@ -137,7 +137,7 @@ PARTS = (
     ),
     Part(
         "receiver",
-        {"laptop": 90, "small": 80},
+        {"laptop": 80, "small": 60},
         layer=1,
         server=True,
         autostart=True,
@@ -146,16 +146,17 @@ PARTS = (
     # Starts with the supervisor, because a JVM takes seconds to start.
     Part(
         "stream",
-        {"laptop": 1250, "small": 650},
+        {"laptop": 1180, "small": 610},
         autostart=True,
         stop_seconds=25,
         heartbeats=("kpis", "archive"),
         writes=True,
         recovers=True,
     ),
-    Part("loader", {"laptop": 190, "small": 150}, heartbeats=("loader",), group="loader", writes=True, recovers=True),
-    Part("alerts", {"laptop": 210, "small": 190}, stop_seconds=25, heartbeats=("alerts",), writes=True),
-    Part("simulator", {"laptop": 122, "small": 108}, heartbeats=("simulator",)),
+    Part("loader", {"laptop": 130, "small": 100}, heartbeats=("loader",), group="loader", writes=True, recovers=True),
+    Part("alerts", {"laptop": 160, "small": 140}, stop_seconds=25, heartbeats=("alerts",), writes=True),
+    Part("simulator", {"laptop": 102, "small": 98}, heartbeats=("simulator",)),
+    Part("batch", {"laptop": 270, "small": 230}, stop_seconds=25, heartbeats=("batch",), writes=True),
 )  # in the order in which they depend on each other
 BY_NAME: Mapping[str, Part] = {part.name: part for part in PARTS}
 PART_NAMES = tuple(BY_NAME)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # dbt's events for finished nodes; all other events are in its log only.
 DONE = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult", "LogUnitTestResult"})
 DONE |= {"LogNodeNoOpResult", "LogFreshnessResult"}
+Progress = Callable[[int, int], None]  # finished nodes, all nodes
 PARSED = "partial_parse.msgpack"  # dbt's name
 
 
@@ -33,6 +35,7 @@ def build(
     unit_tests: bool = True,
     full_refresh: bool = False,
     notify: Notify | None = None,
+    progress: Progress | None = None,
 ) -> BuildReport:
     """Run ``dbt build``: seeds, snapshots, models and their tests, in the order of their lineage.
 
@@ -44,6 +47,7 @@ def build(
         unit_tests: Also run unit tests, which do not depend on the data.
         full_refresh: Rebuild incremental models and seeds.
         notify: Called with a line for each finished node.
+        progress: Called for each finished node with the number of finished nodes and of all.
 
     Raises:
         ConfigError: The project cannot be read, or the selection matches nothing.
@@ -55,7 +59,7 @@ def build(
     with _locked(settings):
         results = target(settings) / "run_results.json"
         results.unlink(missing_ok=True)
-        _invoke(settings, words, notify=notify)
+        _invoke(settings, words, notify=notify, progress=progress)
         report = read_report(target(settings)) if results.exists() else None
     if report is None or not (report.nodes or report.checks):
         chosen = f" by {' '.join(select)}" if select else ""
@@ -112,13 +116,25 @@ def arguments(settings: Settings, profiles: Path, folder: Path | None = None) ->
 
 
 def _invoke(
-    settings: Settings, words: Sequence[str], *, notify: Notify | None = None, folder: Path | None = None
+    settings: Settings,
+    words: Sequence[str],
+    *,
+    notify: Notify | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> None:
     from dbt.cli.main import dbtRunner
 
+    finished = count(1)
+
     def on_event(event: Any) -> None:
-        if notify is not None and event.info.name in DONE:
+        if event.info.name not in DONE:
+            return
+        if notify is not None:
             notify(event.info.msg)
+        if progress is not None:
+            data = event.data  # tests call the number of all nodes by another name
+            progress(next(finished), data.num_models if hasattr(data, "num_models") else data.total)
 
     with profile_folder(settings) as profiles:
         # Nothing on the console: the report has the results, and the log everything. Without its own level, the log

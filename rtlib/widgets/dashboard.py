@@ -18,6 +18,7 @@ from rtlib.widgets.drawers import Drawer, Drawers
 from rtlib.widgets.fault_panel import FaultPanel, Inject
 from rtlib.widgets.pages import Pages, Shown
 from rtlib.widgets.pointer_fix import PointerFix
+from rtlib.widgets.run_panel import RunNow, RunPanel
 from rtlib.widgets.theme import css
 
 EVERY_SECONDS = 1.0
@@ -33,6 +34,7 @@ class Dashboard:
         source: The observations; read about once a second, so it must not block.
         explain: Returns the plain-English text of a node.
         inject_fault: Runs a fault of the catalog; without it no node offers faults.
+        run_job: Starts a batch job in the background; without it no node offers to run its job.
         models: Reads what dbt builds; without it dbt's node does not offer the models.
         ask: Answers questions about a part, a KPI, an alert or a forecast; without it there are no questions.
         pages: Reads the data of the other pages; without it there is only the graph.
@@ -41,7 +43,8 @@ class Dashboard:
 
     def __init__(
         self, source: graphs.Source, *, explain: panel.Explain, inject_fault: Inject | None = None,
-        models: Load | None = None, ask: Ask | None = None, pages: Shown | None = None, selected: str | None = None,
+        run_job: RunNow | None = None, models: Load | None = None, ask: Ask | None = None,
+        pages: Shown | None = None, selected: str | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
@@ -55,6 +58,8 @@ class Dashboard:
         self._header = ipywidgets.HTML()
         self._panel = ipywidgets.HTML()
         drawers: dict[str, Drawer] = {}
+        if run_job:
+            drawers["Run now…"] = RunPanel(run_job)
         if inject_fault:
             drawers["Break it…"] = FaultPanel(inject_fault)
         if models:

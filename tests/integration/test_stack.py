@@ -48,7 +48,7 @@ from support.stack import Stack, ask, is_gone, until
 
 pytestmark = pytest.mark.integration
 Place = tuple[int, int]  # partition and offset
-PARTS = {"broker", "registry", "warehouse", "receiver", "stream", "loader", "alerts", "simulator"}
+PARTS = {"broker", "registry", "warehouse", "receiver", "stream", "loader", "alerts", "simulator", "batch"}
 MEMORY_MB = 3 * 1024
 
 

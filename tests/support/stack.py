@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from rtlib import config
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
 from rtlib.pipeline.monitoring import health
@@ -28,6 +29,10 @@ Result = TypeVar("Result")
 RTLIB = Path(sys.executable).with_name("rtlib")
 # Java optimises code that will run for hours. A test's processes run for minutes, and optimising takes a sixth of them.
 QUICK_JAVA = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+
+
+# Settings with which no batch job runs by itself.
+NO_BATCH_JOBS = {f"RTLIB_{name.upper()}": str(value) for name, value in config.NO_BATCH_JOBS.items()}
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:

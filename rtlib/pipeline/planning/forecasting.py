@@ -17,6 +17,8 @@ from rtlib.forecast.run import TaskProgress
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import measured_load, series_of
 from rtlib.pipeline.planning.plan_needs import needs
+from rtlib.pipeline.runs import RunReport, recorded
+from rtlib.records import BatchJob
 from rtlib.warehouse import plan_store
 from rtlib.warehouse.connection import connect
 
@@ -47,17 +49,32 @@ def forecast(
         ConfigError: There is no history or too little, or the mart is missing or older than RAW.
         WarehouseError: The warehouse refused a statement or did not answer.
     """
+    with recorded(settings, BatchJob.FORECAST) as run:
+        results, run.rows = _forecast(settings, days, workers, run, notify)
+    batch_log.note(settings, "forecast", days)
+    return results
+
+
+def _forecast(
+    settings: Settings, days: int, workers: int, run: RunReport, notify: TaskProgress | None
+) -> tuple[tuple[ForecastResult, ...], int]:
+    """Make and store the forecasts; returns them and the number of stored rows."""
+
+    def report(done: int, total: int, task: str) -> None:
+        run.progress(done, total, "tasks")
+        if notify:
+            notify(done, total, task)
+
     domain = load_domain(settings.domain)
     with closing(connect(settings)) as connection:
         series = series_of(measured_load(connection, domain), domain)
-        results = forecast_all(series, horizon=days, origins=ORIGINS, step=STEP, workers=workers, notify=notify)
+        results = forecast_all(series, horizon=days, origins=ORIGINS, step=STEP, workers=workers, notify=report)
         made_at = datetime.now(UTC)
         forecasts = [row for result in results for row in _forecast_rows(result, made_at)]
         backtests = [row for result in results for row in _backtest_rows(result, made_at)]
         renewed = needs(domain.staffing, plan_store.read_staffing(connection, domain.name), forecasts)
         plan_store.write_forecasts(connection, domain.name, forecasts, backtests, renewed)
-    batch_log.note(settings, "forecast", days)
-    return results
+    return results, len(forecasts)
 
 
 def _forecast_rows(result: ForecastResult, made_at: datetime) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from rtlib.forecast import LEVELS
 from rtlib.forecast.instants import Instants, instants
 from rtlib.pipeline import batch_log
 from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
+from rtlib.pipeline.runs import recorded
+from rtlib.records import BatchJob
 from rtlib.staffing import (
     Roster,
     critical_fractile,
@@ -79,7 +81,7 @@ def plan(settings: Settings, **changes: float) -> tuple[PlannedDay, ...]:
     """
     domain = load_domain(settings.domain)
     role = replace(domain.staffing, **changes)  # type: ignore[arg-type]
-    with closing(connect(settings)) as connection:
+    with recorded(settings, BatchJob.PLAN) as run, closing(connect(settings)) as connection:
         by_day = _by_day(plan_store.read_forecasts(connection, domain.name), domain, role)
         if not by_day:
             raise ConfigError(f"there is no forecast of the domain {domain.name}", cure="rtlib staffing forecast")
@@ -87,6 +89,7 @@ def plan(settings: Settings, **changes: float) -> tuple[PlannedDay, ...]:
         made_at = datetime.now(UTC)
         rows = [row for day in days for row in rows_of(role, day, made_at, changes)]
         plan_store.write_staffing(connection, domain.name, rows)
+        run.rows = len(rows)
     batch_log.note(settings, "plan", len(days))
     return days
 

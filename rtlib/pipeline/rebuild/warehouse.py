@@ -25,6 +25,7 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting, staff_plan
 from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
+from rtlib.pipeline.runs import alone
 from rtlib.services import stack, supervisor
 from rtlib.services.parts import PARTS, consumer_groups
 from rtlib.services.warehouse_salvage import INTERRUPTED, Salvage, replace_file
@@ -83,6 +84,11 @@ def rebuild_warehouse(settings: Settings, *, notify: Notify) -> Rebuilt:
     """
     if not settings.local_warehouse:
         raise ConfigError("the warehouse is Snowflake, which has no file here", cure="ask its administrator, or UNDROP")
+    with alone(settings, "the rebuild of the warehouse", notify=notify):
+        return _rebuild(settings, notify)
+
+
+def _rebuild(settings: Settings, notify: Notify) -> Rebuilt:
     began = time.monotonic()
     if supervisor.supervisor_pid(settings) is None:
         _delete_archive_checkpoints(settings)

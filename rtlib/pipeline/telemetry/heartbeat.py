@@ -32,6 +32,10 @@ class HeartbeatEmitter:
             self._emitted = time.monotonic()
             self._writer.heartbeat(Heartbeat(self._part, True, message, datetime.now(UTC), numbers))
 
+    def finish(self, message: str) -> None:
+        """Publish that the worker has ended its work."""
+        self._writer.heartbeat(Heartbeat(self._part, False, message, datetime.now(UTC)))
+
     def close(self) -> None:
         """Send the heartbeats still in the buffer, and disconnect."""
         self._writer.close()

@@ -19,7 +19,7 @@ from rtlib.broker.serde import (
 )
 from rtlib.config import Settings
 from rtlib.errors import EventRefused
-from rtlib.records import Heartbeat, QueryProgress
+from rtlib.records import BatchJob, Heartbeat, QueryProgress
 from rtlib.services.parts import HEARTBEATS
 from rtlib.streaming.queries import QUERIES
 
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 PROGRESS_OPTIONS = {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1}
 MAX_BATCHES = 120  # kept of each query
 TAIL_RECORDS = 400  # enough for a heartbeat of each part and some batches
-SOURCES = frozenset(HEARTBEATS)  # accepted names: any client may write to the topic, under any name
+# Accepted names: any client may write to the topic, under any name.
+SOURCES = frozenset((*HEARTBEATS, *(job.heartbeat for job in BatchJob)))
 
 
 class ProgressWriter:

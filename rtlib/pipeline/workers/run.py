@@ -18,6 +18,7 @@ WORKERS = {
     "simulator": "rtlib.pipeline.workers.simulator:run_simulator",
     "alerts": "rtlib.pipeline.workers.alerting:run_alerts",
     "receiver": "rtlib.pipeline.workers.receiver:run_receiver",
+    "batch": "rtlib.pipeline.workers.batch:run_batch",
 }
 
 

@@ -42,17 +42,17 @@ def test_a_worker_is_run_by_the_command_line(tmp_path: Path) -> None:
 
 
 def test_a_new_part_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = Part("batch", {"laptop": 200, "small": 100}, heartbeats=("batch",), stop_seconds=30, restart=False)
+    extra = Part("extra", {"laptop": 200, "small": 100}, heartbeats=("extra",), stop_seconds=30, restart=False)
     for module in (parts, health):
-        monkeypatch.setattr(module, "PARTS", (*PARTS, batch))
+        monkeypatch.setattr(module, "PARTS", (*PARTS, extra))
     (program,) = (
         program
         for program in programs(Settings(home=tmp_path), java=Path("java"), jars=JARS)
-        if program.name == "batch"
+        if program.name == "extra"
     )
     config = supervisor.write_config(Settings(home=tmp_path), [program], environment={}).read_text()
-    assert "[program:batch]" in config and "autorestart=false" in config and "stopwaitsecs=30" in config
-    assert "batch" in health.checks()
+    assert "[program:extra]" in config and "autorestart=false" in config and "stopwaitsecs=30" in config
+    assert "extra" in health.checks()
 
 
 def test_the_streaming_application_has_a_heartbeat_for_each_query() -> None:
@@ -101,5 +101,5 @@ def test_the_status_names_the_part_that_is_over_its_memory_and_its_cure(
     broker, stream = status(Settings(home=tmp_path), checks=dict.fromkeys(running, lambda settings: "answers")).parts
     assert (broker.healthy, broker.over_memory, broker.detail) == (True, False, "answers")
     assert (stream.healthy, stream.over_memory, stream.limit_mb) == (True, True, limits["stream"])
-    assert "over its memory, 1,450 of 1,250 MB" in stream.detail
+    assert "over its memory, 1,380 of 1,180 MB" in stream.detail
     assert "rtlib restart stream" in stream.detail

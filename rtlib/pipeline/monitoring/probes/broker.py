@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
 
 class BrokerProbe:
-    """Observes the broker, and every part that sends heartbeats."""
+    """Observes the broker, and every part that sends heartbeats.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+        settings: Where the broker is.
+        publish: Receives the newest heartbeats at each look.
+    """
+
+    def __init__(
+        self, settings: Settings, *, publish: Callable[[Mapping[str, Heartbeat]], None] = lambda _: None
+    ) -> None:
+        self._settings, self._publish = settings, publish
         self._reader = consumer(settings)
         try:
             self._partitions = {
@@ -41,6 +48,7 @@ class BrokerProbe:
         self._progress.catch_up()
         now = datetime.now(UTC)
         heartbeats = self._progress.heartbeats
+        self._publish(heartbeats)
         return {
             "broker": self._broker(ends, now),
             "rejected": self._rejected(ends, now),

@@ -1,0 +1,188 @@
+"""Batch: the scheduler of the batch path. Each job runs in a child process of low priority, one at a time.
+
+At the start history is completed, then marts, forecasts and plan follow; afterwards the marts are built every few
+minutes and forecasts are made every hour, or when history was loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+
+import psutil
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from rtlib.config import Settings
+from rtlib.errors import RtlibError
+from rtlib.pipeline.runs import NICE, is_paused
+from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
+from rtlib.pipeline.workers.startup import wait_for_topics
+from rtlib.records import BatchJob
+from rtlib.warehouse import runs
+from rtlib.warehouse.connection import connect
+from rtlib.warehouse.runs import JobHistory
+
+log = logging.getLogger(__name__)
+STOP_SECONDS = 15.0  # a child may take to end by itself
+AFTER_DBT = (BatchJob.FORECAST, BatchJob.PLAN, BatchJob.REPORT, BatchJob.RETENTION)
+MARTS, FORECASTS = "dbt", "forecast"  # the schedule's entries, named after their first job
+
+
+def run_batch(settings: Settings, stop: threading.Event) -> None:
+    """Run the batch jobs by their schedule until ``stop`` is set."""
+    wait_for_topics(settings)
+    batch, heartbeat = Batch(settings, stop), HeartbeatEmitter("batch", settings)
+    batch.start()
+    try:
+        while not stop.wait(0.5):
+            heartbeat.emit(batch.summary(), batch.numbers())
+    finally:
+        batch.shut_down()
+        heartbeat.close()
+
+
+class Batch:
+    """Runs jobs one after another in a single thread of a scheduler.
+
+    Args:
+        settings: The domain, and how often jobs run.
+        stop: Ends the running job when set.
+    """
+
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        self._settings, self._stop = settings, stop
+        self._running: BatchJob | None = None
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            # A run that is due while the one before still works follows it, once, however many were missed.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        """Begin with the jobs of a start, and schedule the others."""
+        self._scheduler.add_job(self._at_start)
+        for name, minutes, work in (
+            (MARTS, self._settings.dbt_minutes, self._build_marts),
+            (FORECASTS, self._settings.forecast_minutes, self._forecast),
+        ):
+            if minutes:
+                self._scheduler.add_job(work, "interval", minutes=minutes, id=name)
+        self._scheduler.start()
+
+    def shut_down(self) -> None:
+        """Wait until the running job has ended, after ``stop`` was set."""
+        self._scheduler.shutdown()
+
+    def summary(self) -> str:
+        """What it does now, in words."""
+        if self._running:
+            return f"{self._running} is running"
+        if is_paused(self._settings):
+            return "paused; continue with: rtlib batch resume"
+        upcoming = self._next_runs()
+        if not upcoming:
+            return "nothing is scheduled"
+        name, at = min(upcoming.items(), key=lambda item: item[1])
+        return f"next: {name} in {max(0.0, (at - datetime.now(UTC)).total_seconds()):.0f} s"
+
+    def numbers(self) -> dict[str, float]:
+        """The figures of the heartbeat: the time of each next run, in Unix seconds, and whether it is paused."""
+        upcoming = {f"next_{name}": at.timestamp() for name, at in self._next_runs().items()}
+        return {**upcoming, "paused": is_paused(self._settings)}
+
+    def _next_runs(self) -> dict[str, datetime]:
+        return {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.id in (MARTS, FORECASTS)}
+
+    def _at_start(self) -> None:
+        settings = self._settings
+        simulated = settings.kafka_bootstrap_servers is None  # history is drawn by the law of the local simulator
+        jobs = [BatchJob.HISTORY] if settings.history_days and simulated else []
+        jobs += [BatchJob.DBT] if settings.dbt_minutes else []
+        self._run_all(jobs, reason="start of the stack")
+        self._forecast_if_due()
+
+    def _build_marts(self) -> None:
+        if self._run_all([BatchJob.DBT], reason=f"every {self._settings.dbt_minutes:g} minutes"):
+            self._forecast_if_due()
+
+    def _forecast(self) -> None:
+        if self._histories()[BatchJob.HISTORY].success or self._histories()[BatchJob.FORECAST].success:
+            self._run_all(AFTER_DBT, reason=f"every {self._settings.forecast_minutes:g} minutes")
+
+    def _forecast_if_due(self) -> None:
+        interval = timedelta(minutes=self._settings.forecast_minutes)
+        reason = why_forecast(self._histories(), interval=interval, now=datetime.now(UTC))
+        if interval and reason:
+            self._run_all(AFTER_DBT, reason=reason)
+
+    def _histories(self) -> dict[BatchJob, JobHistory]:
+        try:
+            with closing(connect(self._settings)) as connection:
+                return dict(runs.by_job(connection, self._settings.domain))
+        except RtlibError as error:  # the warehouse is away; the next run of the schedule looks again
+            log.warning("the runs cannot be read: %s", error.what)
+            return dict.fromkeys(BatchJob, JobHistory())
+
+    def _run_all(self, jobs: Sequence[BatchJob], *, reason: str) -> bool:
+        """Run these jobs until one fails; False if one failed or none may run."""
+        return all(self._run(job, reason) for job in jobs)
+
+    def _run(self, job: BatchJob, reason: str) -> bool:
+        if self._stop.is_set() or is_paused(self._settings):
+            return False
+        self._running = job
+        command = (sys.executable, "-m", "rtlib", "batch", "run", job.value, "--reason", reason)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        try:
+            with suppress(psutil.Error):  # it has ended already
+                psutil.Process(child.pid).nice(NICE)
+            return self._wait(child) == 0
+        finally:
+            self._running = None
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return child.wait(timeout=0.3)
+            if self._stop.is_set():
+                return _end(child)
+
+
+def why_forecast(histories: dict[BatchJob, JobHistory], *, interval: timedelta, now: datetime) -> str:
+    """Why new forecasts are due; empty if they are not.
+
+    Without loaded history and without an earlier forecast there may be too few days to forecast from, so the first
+    forecast is left to a person.
+    """
+    history, forecast = histories[BatchJob.HISTORY].success, histories[BatchJob.FORECAST].success
+    if forecast is None:
+        return "first history" if history else ""
+    if history and history.rows and history.began_at > forecast.began_at:
+        return "new history"
+    return "the last forecast is old" if now - forecast.began_at >= interval else ""
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """End a job and its own children."""
+    family = [child.pid, *(process.pid for process in _children(child.pid))]
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        return child.wait(timeout=STOP_SECONDS)
+    for pid in family:
+        with suppress(psutil.Error):
+            psutil.Process(pid).kill()
+    return child.wait()
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
