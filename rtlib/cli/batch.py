@@ -81,11 +81,11 @@ def _print_table(statuses: list[JobStatus]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("job", "state", "began", "took", "rows", "next", "reason"):
+    for heading in ("job", "state", "began", "took", "rows", "next"):
         table.add_column(heading, justify="right" if heading in ("took", "rows") else "left", no_wrap=True)
     for status in statuses:
         table.add_row(status.job, status.state, *status.cells())
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False).print(table)
     for status in statuses:
         if status.running or status.error:
             typer.echo(f"{status.job}: {status.running or status.error}")

@@ -64,7 +64,7 @@ class JobStatus:
         return self.last.error or "its process ended before it was done"
 
     def cells(self, now: datetime | None = None) -> tuple[str, ...]:
-        """Begin, duration, rows, next run and reason for a table."""
+        """Begin, duration, rows and next run for a table."""
         now, run = now or datetime.now(UTC), self.last
         begun = "" if run is None else formatting.ago((now - run.began_at).total_seconds())
         seconds = None if run is None else run.seconds
@@ -74,7 +74,6 @@ class JobStatus:
             "" if seconds is None else f"{seconds:.1f} s",
             "" if run is None or run.rows is None else f"{run.rows:,}",
             upcoming,
-            "" if run is None else run.reason,
         )
 
 

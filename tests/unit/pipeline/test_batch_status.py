@@ -93,7 +93,7 @@ def test_a_node_shows_how_long_its_last_run_took_and_when_the_next_one_begins() 
     )
     node = with_run(HEALTHY, BatchJob.DBT, known, now=NOW)
     assert node.reason == "every test passed; it took 22 s, 98 s ago; next in 3 min"
-    assert known[BatchJob.DBT].cells(NOW) == ("2 min ago", "22.0 s", "5", "in 3 min", "by hand")
+    assert known[BatchJob.DBT].cells(NOW) == ("2 min ago", "22.0 s", "5", "in 3 min")
 
 
 def test_a_paused_schedule_is_shown_instead_of_the_next_run() -> None:
