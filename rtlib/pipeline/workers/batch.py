@@ -58,6 +58,8 @@ class Batch:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings, self._stop = settings, stop
         self._running: BatchJob | None = None
+        # History is drawn by the law of the local simulator.
+        self._lacks_history = bool(settings.history_days) and settings.kafka_bootstrap_servers is None
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)},
@@ -102,16 +104,18 @@ class Batch:
         return {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.id in (MARTS, FORECASTS)}
 
     def _at_start(self) -> None:
-        settings = self._settings
-        simulated = settings.kafka_bootstrap_servers is None  # history is drawn by the law of the local simulator
-        jobs = [BatchJob.HISTORY] if settings.history_days and simulated else []
-        jobs += [BatchJob.DBT] if settings.dbt_minutes else []
-        self._run_all(jobs, reason="start of the stack")
-        self._forecast_if_due()
+        if self._prepare("start of the stack"):
+            self._forecast_if_due()
 
     def _build_marts(self) -> None:
-        if self._run_all([BatchJob.DBT], reason=f"every {self._settings.dbt_minutes:g} minutes"):
+        if self._prepare(f"every {self._settings.dbt_minutes:g} minutes"):
             self._forecast_if_due()
+
+    def _prepare(self, reason: str) -> bool:
+        """Complete the history, until that has succeeded once, and build the marts."""
+        if self._lacks_history:
+            self._lacks_history = not self._run(BatchJob.HISTORY, reason)
+        return not self._settings.dbt_minutes or self._run(BatchJob.DBT, reason)
 
     def _forecast(self) -> None:
         if self._histories()[BatchJob.HISTORY].success or self._histories()[BatchJob.FORECAST].success:
