@@ -16,10 +16,18 @@ from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.provision import provision
 from rtlib.run_state import load_options
 from rtlib.services import stack, state_folder, supervisor
+from rtlib.services.start_trace import StartTrace
 from rtlib.services.warehouse_salvage import INTERRUPTED
 
 
-def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, idle: Collection[str] = ()) -> bool:
+def start(
+    settings: Settings,
+    chosen: Mapping[str, object],
+    *,
+    notify: Notify,
+    idle: Collection[str] = (),
+    trace: StartTrace | None = None,
+) -> bool:
     """Start the stack, or report which of the settings a running stack ignores.
 
     Args:
@@ -27,6 +35,7 @@ def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, i
         chosen: Settings given on the command line, by name.
         notify: Receives one line for each step.
         idle: Parts that are left stopped.
+        trace: Receives what the start spends its time on.
 
     Returns:
         True when this call started the stack, False when it was running already.
@@ -36,7 +45,13 @@ def start(settings: Settings, chosen: Mapping[str, object], *, notify: Notify, i
         RtlibError: It could not be started.
     """
     started = stack.up(
-        settings, checks=health.checks_at_start(), prepare=provision, chosen=chosen, notify=notify, idle=idle
+        settings,
+        checks=health.checks_at_start(),
+        prepare=provision,
+        chosen=chosen,
+        notify=notify,
+        idle=idle,
+        trace=trace,
     )
     if (settings.home / INTERRUPTED).exists():
         notify("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")

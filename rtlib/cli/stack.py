@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,6 +71,9 @@ def up(
     seed: Seed = None,
     small: Small = False,
     no_history: NoHistory = False,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Write a chart of what the start takes its time for, as SVG.")
+    ] = None,
 ) -> None:
     """Start the stack in the background.
 
@@ -77,9 +81,13 @@ def up(
     by themselves; 'rtlib batch status' shows how far they are.
     """
     from rtlib.app import lifecycle
+    from rtlib.services.start_trace import StartTrace, svg
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small, no_history=no_history)
-    started = lifecycle.start(settings, chosen, notify=say)
+    spans = StartTrace(settings.home)
+    started = lifecycle.start(settings, chosen, notify=say, trace=spans)
+    if trace and started:
+        trace.write_text(svg(spans.spans), encoding="utf-8")
     current = load_settings()
     if started and not as_json:
         say(f"up: Kafka at {current.bootstrap_servers}, registry at {current.schema_registry_url}")

@@ -56,6 +56,16 @@ def resident_megabytes(home: Path) -> dict[str, float]:
     return sizes
 
 
+def cpu_seconds(home: Path) -> dict[str, float]:
+    """Processor seconds of each part since its processes began, children included."""
+    seconds: dict[str, float] = {}
+    for part, process in processes_of(home):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            seconds[part] = seconds.get(part, 0.0) + times.user + times.system
+    return seconds
+
+
 def _proportional_bytes(process: psutil.Process) -> int:
     """The proportional set size where the system reports it (Linux), else the resident set size.
 

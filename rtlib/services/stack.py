@@ -5,28 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_fixed
-
 from rtlib.config import Settings
-from rtlib.errors import (
-    CheckpointTorn,
-    RegistryDamaged,
-    RtlibError,
-    ServiceError,
-    SupervisorSilent,
-    SupervisorStopping,
-    WarehouseDamaged,
-)
+from rtlib.errors import SupervisorSilent
 from rtlib.notify import Notify
 from rtlib.run_state import clear_run_state
-from rtlib.services import jars, java, ports, processes, restarts, state_folder, supervisor
-from rtlib.services.logs import tail_log
+from rtlib.services import jars, java, ports, processes, state_folder, supervisor
+from rtlib.services.health_wait import wait_all_healthy, wait_healthy
 from rtlib.services.parts import PARTS
-from rtlib.services.status import HealthCheck, known_damage
+from rtlib.services.start_trace import StartTrace
+from rtlib.services.status import HealthCheck
 
-MAX_STARTS = 5  # a part that has ended this often will not stay up
-LASTING = (WarehouseDamaged, RegistryDamaged, CheckpointTorn, SupervisorStopping)  # waiting would not end these
-ENDED = ("BACKOFF", "EXITED", "FATAL")  # states of a part without a process
+__all__ = ["down", "up", "wait_healthy"]
+
 SERVERS = tuple(part.name for part in PARTS if part.server)
 
 
@@ -39,6 +29,7 @@ def up(
     notify: Notify,
     idle: Collection[str] = (),
     timeout_seconds: float = 240.0,
+    trace: StartTrace | None = None,
 ) -> bool:
     """Start the stack; return when every part passes its health check.
 
@@ -50,6 +41,7 @@ def up(
         notify: Receives one line for each step.
         idle: Parts that are left stopped.
         timeout_seconds: How long all parts together may take.
+        trace: Receives what the start spends its time on.
 
     Returns:
         True when this call started the stack, False when it was running already.
@@ -65,8 +57,11 @@ def up(
             notify("the stack is running already")
             return False
         try:
-            settings = _start_supervisor(settings, chosen=chosen, notify=notify)
-            _start_parts(settings, checks, prepare, idle=idle, until=time.monotonic() + timeout_seconds, notify=notify)
+            trace = trace or StartTrace(settings.home)
+            with trace.step("Java, jars, ports"):
+                settings = _start_supervisor(settings, chosen=chosen, notify=notify)
+            until = time.monotonic() + timeout_seconds
+            _start_parts(settings, checks, prepare, idle=idle, until=until, notify=notify, trace=trace)
         except BaseException:
             down(settings, notify=lambda line: None)
             raise
@@ -96,77 +91,20 @@ def _start_parts(
     idle: Collection[str],
     until: float,
     notify: Notify,
+    trace: StartTrace,
 ) -> None:
     """The servers first, then what they hold, then the parts that need it."""
     configured = supervisor.states(settings)
-    for name in (name for name in SERVERS if name in configured):
-        wait_healthy(settings, name, checks[name], until=until, notify=notify)
-    prepare(settings)
+    servers = {name: checks[name] for name in SERVERS if name in configured}
+    wait_all_healthy(settings, servers, until=until, notify=notify, ready=trace.ready)
+    with trace.step("topics, tables"):
+        prepare(settings)
     notify("topics, schema and tables exist")
     others = [name for name in configured if name not in SERVERS and name not in idle]
     for name in others:
         supervisor.start_part(settings, name, wait=False)
-    for name in others:
-        wait_healthy(settings, name, checks[name], until=until, notify=notify)
-
-
-def wait_healthy(settings: Settings, name: str, check: HealthCheck, *, until: float, notify: Notify) -> None:
-    """Repeat the health check of a part until it passes.
-
-    Args:
-        settings: The state folder.
-        name: The part.
-        check: Its health check.
-        until: When to give up, in seconds of ``time.monotonic``; at least one second is allowed.
-        notify: Receives one line with the result.
-
-    Raises:
-        ServiceError: The part did not answer in time, or keeps ending; the message ends with the last lines of its
-            log.
-        WarehouseDamaged: The warehouse's file cannot be read; waiting would not change that.
-        RegistryDamaged: The registry has ended because of its store.
-        SupervisorStopping: Another command stops the stack.
-        CheckpointTorn: The part runs, but a query is stopped until its checkpoint has been rebuilt.
-    """
-    began, starts = time.monotonic(), set[float]()
-
-    def attempt() -> str:
-        part = supervisor.states(settings).get(name)
-        if part and part.started_at:
-            starts.add(part.started_at)
-        if part and (part.state in ENDED or len(starts) > 1) and (damage := known_damage(settings, name)):
-            raise damage
-        if part and part.state != "RUNNING":  # a heartbeat that the check finds may be an earlier process's
-            raise ServiceError(f"it is {part.state.lower()}")
-        if loop := restarts.loops(settings).get(name):
-            raise ServiceError(loop)
-        return check(settings)
-
-    timed_out = stop_after_delay(max(1.0, until - began))
-    retrying = Retrying(
-        stop=lambda state: timed_out(state) or len(starts) > MAX_STARTS,
-        wait=wait_fixed(0.2),
-        retry=retry_if_exception(_is_transient),
-    )
-    try:
-        detail = retrying(attempt)
-    except RetryError as error:
-        reason = str(error.last_attempt.exception()).splitlines()[0]
-        raise _not_healthy(settings, name, reason, ends=len(starts) - 1) from error
-    notify(f"{name:<10} {detail} ({time.monotonic() - began:.1f} s)")
-
-
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, RtlibError) and not isinstance(error, LASTING)
-
-
-def _not_healthy(settings: Settings, name: str, reason: str, *, ends: int) -> ServiceError:
-    times = f" and has ended {ends} times" if ends > 0 else ""
-    log_end = "\n    ".join(tail_log(settings, name, 8))
-    return ServiceError(
-        f"{name} does not answer{times}: {reason}\n  The end of its log:\n    {log_end}",
-        cure=f"rtlib logs {name} shows more; rtlib doctor checks the machine",
-    )
+    awaited = {name: checks[name] for name in others}
+    wait_all_healthy(settings, awaited, until=until, notify=notify, ready=trace.ready)
 
 
 def down(settings: Settings, *, notify: Notify) -> bool:

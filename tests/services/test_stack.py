@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rtlib import graph
 from rtlib.app import demo, lifecycle
+from rtlib.components import ARCHITECTURE_COMPONENTS_LIST
 from rtlib.config import RUN_OPTIONS, Settings, load_settings
 from rtlib.errors import ConfigError, RegistryDamaged, ServiceError, WarehouseDamaged
 from rtlib.run_state import is_running, load_options, save_options
-from rtlib.services import logs, ports, processes, restarts, stack, state_folder, supervisor
+from rtlib.services import health_wait, logs, ports, processes, restarts, stack, state_folder, supervisor
 from rtlib.services.java import Java
 from rtlib.services.logs import tail_log
 from rtlib.services.status import status
@@ -65,7 +68,7 @@ def refuses(settings: Settings) -> str:
 
 
 def test_a_part_that_keeps_ending_is_given_up_with_its_last_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "MAX_STARTS", 2)  # the supervisor waits longer before each start
+    monkeypatch.setattr(health_wait, "MAX_STARTS", 2)  # the supervisor waits longer before each start
     with running_supervisor(FAILS) as settings:
         began = time.monotonic()
         with pytest.raises(ServiceError, match="simulator does not answer and has ended 2 times") as failed:
@@ -346,10 +349,12 @@ def test_a_headless_run_restores_the_simulator_of_a_running_stack(monkeypatch: p
     monkeypatch.setattr(
         demo, "_drained_ledger", lambda settings, notify: supervisor.states(settings)["simulator"].state
     )
+    monkeypatch.setattr(demo, "look", lambda settings: graph.build({}, now=datetime.now(UTC)))
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
-        during = demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
+        during, nodes = demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
         assert (during, supervisor.states(settings)["simulator"].state) == ("STOPPED", "RUNNING")
+        assert nodes["unknown"] == len(ARCHITECTURE_COMPONENTS_LIST)
         supervisor.stop_part(settings, "simulator")
         demo.run_headless(settings, {}, seconds=1, notify=lambda line: None)
         assert supervisor.states(settings)["simulator"].state == "STOPPED"

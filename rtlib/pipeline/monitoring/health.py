@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -27,13 +28,21 @@ from rtlib.streaming.queries import QUERIES
 if TYPE_CHECKING:
     from rtlib.services.status import HealthCheck
 
+SHARED_SECONDS = 0.3  # how long a reading of the heartbeats serves further checks
 HEARTBEAT_RECORDS = 80  # at the end of the progress topic; they cover some seconds of all parts
 
 
 def checks() -> Mapping[str, HealthCheck]:
     """The health check of each part: a request to a server, or the fresh heartbeats of a worker."""
-    own = {"broker": broker, "registry": registry, "warehouse": warehouse, "receiver": receiver, "stream": stream}
-    return {part.name: own.get(part.name) or partial(worker, part=part) for part in PARTS}
+    read = _ProgressTail()  # the workers' checks share it, so that a round of checks reads the topic once
+    own: dict[str, HealthCheck] = {
+        "broker": broker,
+        "registry": registry,
+        "warehouse": warehouse,
+        "receiver": receiver,
+        "stream": partial(stream, read=read),
+    }
+    return {part.name: own.get(part.name) or partial(worker, part=part, read=read) for part in PARTS}
 
 
 def checks_at_start() -> Mapping[str, HealthCheck]:
@@ -65,13 +74,34 @@ def warehouse(settings: Settings) -> str:
     return "answers a query"
 
 
-def stream(settings: Settings) -> str:
+class _ProgressTail:
+    """Reads the newest heartbeats; calls shortly after one another share a reading."""
+
+    def __init__(self) -> None:
+        self._read_at = float("-inf")
+        self._heartbeats: Mapping[str, Heartbeat] = {}
+
+    def __call__(self, settings: Settings) -> Mapping[str, Heartbeat]:
+        if time.monotonic() - self._read_at > SHARED_SECONDS:
+            self._heartbeats = _newest_heartbeats(settings)
+            self._read_at = time.monotonic()
+        return self._heartbeats
+
+
+def _newest_heartbeats(settings: Settings) -> Mapping[str, Heartbeat]:
+    return read_progress(settings, tail=HEARTBEAT_RECORDS).heartbeats
+
+
+Read = Callable[[Settings], Mapping[str, Heartbeat]]
+
+
+def stream(settings: Settings, *, read: Read = _newest_heartbeats) -> str:
     """Check that each query has sent a fresh heartbeat.
 
     Raises:
         CheckpointTorn: A query is stopped until its checkpoint has been rebuilt.
     """
-    heartbeats = _heartbeats(settings, "stream")
+    heartbeats = _of_this_process(settings, "stream", read)
     for query in QUERIES:
         heartbeat = heartbeats.get(query)
         if heartbeat and heartbeat.numbers.get(TORN):
@@ -80,9 +110,9 @@ def stream(settings: Settings) -> str:
     return "both queries run"
 
 
-def worker(settings: Settings, part: Part) -> str:
+def worker(settings: Settings, part: Part, *, read: Read = _newest_heartbeats) -> str:
     """Look for a fresh heartbeat of each name that the part has."""
-    beats = _heartbeats(settings, part.name)
+    beats = _of_this_process(settings, part.name, read)
     return "; ".join(_fresh(beats.get(name), name).said for name in part.heartbeats)
 
 
@@ -100,12 +130,11 @@ def receiver(settings: Settings) -> str:
     return f"holds {len(answer.json())} cards"
 
 
-def _heartbeats(settings: Settings, part: str) -> Mapping[str, Heartbeat]:
+def _of_this_process(settings: Settings, part: str, read: Read) -> Mapping[str, Heartbeat]:
     """The newest heartbeat of each name, without those of an earlier process of this part."""
     state = supervisor.states(settings).get(part)
     since = state.started_at if state else 0.0
-    heartbeats = read_progress(settings, tail=HEARTBEAT_RECORDS).heartbeats
-    return {name: heartbeat for name, heartbeat in heartbeats.items() if heartbeat.at.timestamp() >= since}
+    return {name: heartbeat for name, heartbeat in read(settings).items() if heartbeat.at.timestamp() >= since}
 
 
 def _fresh(heartbeat: Heartbeat | None, name: str) -> Heartbeat:
