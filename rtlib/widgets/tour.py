@@ -57,8 +57,8 @@ STEPS = (
     ),
     Step(
         "Prove that nothing was lost",
-        "The simulator numbers its events. The ledger looks for each number in Kafka, in the warehouse and in the KPIs. "
-        "Open the page and take the ledger: zero lost, zero doubled.",
+        "The simulator numbers its events. The ledger looks for each number in Kafka, in the warehouse and in the "
+        "KPIs. Open the page and take the ledger: zero lost, zero doubled.",
         page="quality",
         button="Open Quality",
     ),

@@ -16,9 +16,11 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.broker.kpi_records import RefusedKpi
 from rtlib.broker.librdkafka_reader import Partition
+from rtlib.broker.serde import progress_to_json
 from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.pipeline.workers import alerting, loader
+from rtlib.records import QueryProgress
 from rtlib.warehouse.connection import query
 from support.warehouse_server import WarehouseServer
 
@@ -203,3 +205,38 @@ def test_the_alerting_service_refuses_and_counts_bad_records_and_evaluates_the_o
         assert " UTC, 3 records refused, the last: not a KPI record" in service.summary
     finally:
         service.close()
+
+
+class TwoTopics(Log):
+    """A reader whose polls return one record each, and whose end is the last KPI record."""
+
+    def poll(self, **_: Any) -> list[Message]:
+        if self.read == len(self.records):
+            self.stop.set()
+            return []
+        self.read += 1
+        return [self.records[self.read - 1]]
+
+    def ends(self) -> dict[Partition, int]:
+        return {(record.topic() or "", 0): number + 1 for number, record in enumerate(self.records)}
+
+
+def batch_of_the_kpi_query(settings: Settings) -> Message:
+    batch = QueryProgress("kpis", 1, NOW, 1, 1.0, 1.0, 0, 0, NOW, {"0": 0}, {"0": 3})
+    return record(settings.topic("progress"), b"kpis", progress_to_json(batch))
+
+
+def test_a_batch_of_the_kpi_query_is_noted_only_after_its_kpis_are_merged_whichever_is_read_first(
+    settings: Settings, warehouse: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch, reading: Callable[..., Log]
+) -> None:
+    reading()
+    log = TwoTopics([batch_of_the_kpi_query(settings), kpi(settings, 1), kpi(settings, 2)], threading.Event())
+    monkeypatch.setattr(loader, "_reader", lambda settings, *_: log)
+    worker = loader.Loader(settings)
+    seen = []
+    for _ in log.records:
+        worker.step()
+        sql = "select (select count(*) from SPEED.KPIS) as kpis, (select count(*) from SPEED.BATCHES) as batches"
+        seen.append((*query(warehouse, sql)[0].values(), log.committed))
+    worker.close()
+    assert seen == [(0, 0, 0), (1, 0, 0), (2, 1, 3)]  # offsets are committed with the batch

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rtlib.broker.kpi_records import newest_kpis
-from rtlib.broker.librdkafka_reader import Reader
+from rtlib.broker.librdkafka_reader import Partition, Reader
 from rtlib.broker.serde import progress_from_record
 from rtlib.broker.topics import end_offsets
 from rtlib.config import Settings
@@ -61,6 +61,9 @@ def pause_after(records: int) -> float:
 class Loader:
     """Reads KPI and progress records, merges them into the warehouse, then commits the offsets.
 
+    A batch of the KPI query is noted only after all KPIs that it emitted are merged, because dbt takes a noted batch as
+    the proof that they are. The two topics are read side by side, so a batch may arrive before its KPIs.
+
     A record that the domain's query cannot have produced is refused and counted: reading it again would not help.
     Refused KPI records are published with their reason.
 
@@ -75,6 +78,7 @@ class Loader:
         self._kpis, self._progress = settings.topic("kpis"), settings.topic("progress")
         self._reader = _reader(settings, self._kpis, self._progress)
         self._merged = 0
+        self._waiting: list[tuple[list[QueryProgress], Mapping[Partition, int]]] = []  # with the ends of their KPIs
 
     def step(self) -> int:
         """Poll once and load the records; returns the number of records polled.
@@ -85,13 +89,27 @@ class Loader:
         records = self._reader.poll(seconds=POLL_SECONDS, limit=MAX_RECORDS)
         kpis, refused = newest_kpis([record for record in records if record.topic() == self._kpis], self._rules)
         batches, unreadable = _kpi_batches(record for record in records if record.topic() == self._progress)
-        if kpis or batches or refused or unreadable:
+        complete = self._complete(batches)
+        if kpis or complete or refused or unreadable:
             self.refused.add([*refused, *unreadable])
             self._publisher.publish(refused)
-            self._warehouse.run(_load, domain=self._settings.domain, kpis=kpis, batches=batches)
-            self._reader.commit()
+            self._warehouse.run(_load, domain=self._settings.domain, kpis=kpis, batches=complete)
+            if not self._waiting:  # after a crash they are read again, and KPIs merged a second time change nothing
+                self._reader.commit()
             self._merged += len(kpis)
         return len(records)
+
+    def _complete(self, batches: list[QueryProgress]) -> list[QueryProgress]:
+        """Of these batches and those that wait, the batches whose KPIs have all been read.
+
+        The query emits the KPIs of a batch before it reports the batch, so they are before the present ends.
+        """
+        if batches:
+            ends = {place: end for place, end in self._reader.ends().items() if place[0] == self._kpis}
+            self._waiting.append((batches, ends))
+        read = [waiting for waiting in self._waiting if self._reader.has_reached(waiting[1])]
+        self._waiting = [waiting for waiting in self._waiting if waiting not in read]
+        return [batch for known, _ in read for batch in known]
 
     def numbers(self) -> dict[str, float]:
         """The figures of the heartbeat: offsets still to be read, KPIs merged, records refused and not published."""
