@@ -10,7 +10,7 @@ from rtlib.notify import Notify
 from rtlib.pipeline import dbt, power_bi, retention
 from rtlib.pipeline.backfill import backfill
 from rtlib.pipeline.planning import forecasting, staff_plan
-from rtlib.pipeline.runs import because
+from rtlib.pipeline.runs import alone, because
 from rtlib.records import BatchJob
 
 WORKERS = {"laptop": 2, "small": 1}  # processes that fit forecast models, by profile
@@ -22,7 +22,7 @@ def run_job(settings: Settings, job: BatchJob, *, reason: str, notify: Notify) -
     Raises:
         RtlibError: It failed; the run is recorded as failed, and what earlier runs wrote is still there.
     """
-    with because(reason):
+    with because(reason), alone(settings, job, notify=notify):
         JOBS[job](settings, notify)
 
 
