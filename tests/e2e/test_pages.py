@@ -55,7 +55,9 @@ TALL = "page.scrollHeight > page.clientHeight"  # a list of cards may be longer 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
 def app(request: pytest.FixtureRequest, served: Served, chromium: Browser) -> Iterator[AppPage]:
-    with open_app(served.url, chromium) as opened:
+    """The app, opened by a link to a part that does not exist."""
+    with open_app(f"{served.url}/?node=nonsense", chromium) as opened:
+        assert "From event to answer" in opened.read_panel("")
         if request.param == "dark":
             opened.page.evaluate("document.body.setAttribute('data-jp-theme-light', 'false')")
         yield opened
@@ -106,10 +108,11 @@ def test_the_pages_can_be_opened_with_the_keyboard_alone(app: AppPage) -> None:
     assert app.page.locator(".rt-nav button.mod-active").inner_text() == "Live"
 
 
-def test_a_card_can_be_sent_again_an_alert_muted_unmuted_and_acknowledged_and_each_is_shown(
+def test_the_link_of_a_card_opens_its_part_and_each_action_on_an_alert_is_shown(
     served: Served, chromium: Browser
 ) -> None:
-    with open_app(served.url, chromium) as app:
+    with open_app(f"{served.url}/?node=alerts", chromium) as app:
+        assert "Teams alerts" in app.read_panel("alerts")
         open_page(app, "Alerts")
         again = app.page.get_by_role("button", name="Send again")
         app.page.get_by_text("no answer (ConnectionError)").first.wait_for()
@@ -142,13 +145,6 @@ def test_the_cards_in_the_channel_are_readable_and_accessible(app: AppPage, chro
     assert page.evaluate(FLAWS.replace(".rt-app *", "body *").replace(TALL, "false")) == []
     assert serious_violations(page) == {}
     page.close()
-
-
-def test_the_link_of_a_card_opens_its_part(served: Served, chromium: Browser) -> None:
-    with open_app(f"{served.url}/?node=alerts", chromium) as app:
-        assert "Teams alerts" in app.read_panel("alerts")
-    with open_app(f"{served.url}/?node=nonsense", chromium) as app:
-        assert "From event to answer" in app.read_panel("")
 
 
 def test_a_question_about_a_part_is_answered_in_its_panel(app: AppPage) -> None:
