@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from rtlib import cli
 from rtlib.cli.common import VERB_ORDER
 from rtlib.services.status import PartStatus, StackStatus
-from support.stack import run_rtlib
+from support.stack import call_rtlib, run_rtlib
 
 SENTENCE = re.compile(r"^[A-Z][^\n]{15,}\.(\s|$)")
 GROUP: Any = typer.main.get_command(cli.app)
@@ -86,7 +86,7 @@ def test_the_status_of_a_stack_that_does_not_run_is_one_json_object_and_exit_cod
 
 
 def test_the_status_of_a_stack_that_does_not_run_says_how_to_start_it(home: Path) -> None:
-    done = run_rtlib(home, "status")
+    done = call_rtlib(home, "status")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == "the stack is not running; start it with: rtlib up\n"
 
@@ -94,7 +94,7 @@ def test_the_status_of_a_stack_that_does_not_run_says_how_to_start_it(home: Path
 def test_down_without_a_stack_is_harmless(home: Path) -> None:
     done = run_rtlib(home, "down")
     assert (done.returncode, done.stdout) == (0, "nothing was running\n")
-    assert json.loads(run_rtlib(home, "down", "--json").stdout) == {"stopped": False}
+    assert json.loads(call_rtlib(home, "down", "--json").stdout) == {"stopped": False}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_down_without_a_stack_is_harmless(home: Path) -> None:
 def test_an_error_goes_to_standard_error_with_its_exit_code(
     home: Path, words: tuple[str, ...], code: int, message: str
 ) -> None:
-    done = run_rtlib(home, *words)
+    done = call_rtlib(home, *words)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ from rtlib.pipeline.rebuild.checkpoint import rebuild_checkpoint
 from rtlib.services import supervisor
 from rtlib.services.supervisor import Program
 from rtlib.streaming.queries import checkpoint
-from support.stack import run_rtlib, running_supervisor, until
+from support.stack import call_rtlib, running_supervisor, until
 
 NAMES = ("archive", "kpis-real-time", "kpis-micro-batch")
 WAITS = (sys.executable, "-c", "import signal; signal.pause()")
@@ -28,7 +28,7 @@ def checkpoints(home: Path) -> dict[str, Path]:
 
 def test_the_checkpoints_of_both_triggers_are_moved_away_and_that_of_the_other_query_stays(tmp_path: Path) -> None:
     folders = checkpoints(tmp_path)
-    result = run_rtlib(tmp_path, "rebuild", "checkpoint", "kpis")
+    result = call_rtlib(tmp_path, "rebuild", "checkpoint", "kpis")
     assert result.returncode == 0, result.stderr
     assert [folders[name].exists() for name in NAMES] == [True, False, False]
     assert result.stdout.count(str(folders["archive"].parent / "torn" / "kpis-")) == 2

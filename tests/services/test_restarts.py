@@ -21,7 +21,7 @@ from rtlib.records import Observation, Status
 from rtlib.services import restarts, stack, supervisor
 from rtlib.services.status import status
 from rtlib.services.supervisor import Program
-from support.stack import run_rtlib, running_for, running_supervisor, until
+from support.stack import call_rtlib, run_rtlib, running_for, running_supervisor, until
 
 NOW = datetime(2026, 1, 5, 12, 0, 0).timestamp()
 WAITS = Program("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
@@ -119,7 +119,7 @@ def test_every_verb_reports_a_suspended_supervisor_within_seconds() -> None:
 
 def test_a_suspended_stack_can_be_stopped() -> None:
     with suspended() as settings:
-        done = run_rtlib(settings.home, "down", timeout=60)
+        done = call_rtlib(settings.home, "down")
         assert done.returncode == 0, done.stderr
         assert "ending its processes by their ids" in done.stderr
         assert running_for(settings.home) == []

@@ -22,7 +22,7 @@ from rtlib.run_state import clear_run_state, is_running, load_options, read_secr
 from rtlib.services import supervisor
 from rtlib.transform.project import exports
 from rtlib.warehouse.connection import connect, query
-from support.stack import run_rtlib, running_supervisor, until
+from support.stack import call_rtlib, running_supervisor, until
 from support.warehouse_server import WarehouseServer
 
 
@@ -105,7 +105,7 @@ def test_the_warehouse_of_another_working_copy_is_not_used(
 
 @pytest.mark.parametrize("words", [("backfill",), ("ledger",), ("travel",), ("dbt", "build"), ("dbt", "env")])
 def test_a_command_on_a_stopped_stack_reports_it_and_changes_nothing(stopped: Settings, words: tuple[str, ...]) -> None:
-    done = run_rtlib(stopped.home, *words)
+    done = call_rtlib(stopped.home, *words)
     assert done.returncode != 0
     assert "the stack is not running" in done.stderr
     assert "rtlib up" in done.stderr

@@ -24,7 +24,7 @@ from rtlib.services.java import Java
 from rtlib.services.logs import tail_log
 from rtlib.services.status import status
 from rtlib.services.supervisor import Program
-from support.stack import clean_environment, run_rtlib, running_for, running_supervisor, until
+from support.stack import call_rtlib, clean_environment, running_for, running_supervisor, until
 
 WAITS = Program("simulator", (sys.executable, "-c", "import signal; signal.pause()"))
 FAILS = Program("simulator", (sys.executable, "-c", "print('RTLIB_RATE: no such rate'); raise SystemExit(2)"))
@@ -137,14 +137,14 @@ def test_a_stack_with_torn_files_says_what_is_wrong_and_can_be_stopped() -> None
             path = settings.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"\xff\xfe\x00")  # not even text
-        status = run_rtlib(settings.home, "status")
+        status = call_rtlib(settings.home, "status")
         assert (status.returncode, "Traceback" in status.stderr) == (2, False)
         assert "ports.json is not JSON with a port for each part" in status.stderr
         assert "Cure: rtlib down && rtlib up" in status.stderr
-        down = run_rtlib(settings.home, "down")
+        down = call_rtlib(settings.home, "down")
         assert (down.returncode, down.stdout) == (0, "the stack is stopped\n")
         ports.choose(settings)  # as the next start does
-        status = run_rtlib(settings.home, "status")
+        status = call_rtlib(settings.home, "status")
     assert (status.returncode, "the stack is not running; start it with: rtlib up" in status.stdout) == (1, True)
 
 
@@ -292,11 +292,11 @@ def test_the_state_is_not_emptied_while_a_stack_runs_below_it(tmp_path: Path) ->
 
 def test_without_a_terminal_reset_needs_an_explicit_yes(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    refused = run_rtlib(tmp_path, "reset")
+    refused = call_rtlib(tmp_path, "reset")
     assert refused.returncode == 2
     assert "rtlib reset --yes" in refused.stderr
     assert (tmp_path / "logs").exists()
-    assert run_rtlib(tmp_path, "reset", "--yes").returncode == 0
+    assert call_rtlib(tmp_path, "reset", "--yes").returncode == 0
     assert not (tmp_path / "logs").exists()
 
 
@@ -363,7 +363,7 @@ def test_a_headless_run_restores_the_simulator_of_a_running_stack(monkeypatch: p
 def test_a_folder_with_other_files_is_refused_as_the_state_folder_and_stays_unchanged(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("private")
     tmp_path.chmod(0o755)
-    done = run_rtlib(tmp_path, "up")
+    done = call_rtlib(tmp_path, "up")
     assert done.returncode == 2
     assert (
         f"{tmp_path} is not a state folder: it holds letter.txt" in done.stderr
@@ -375,7 +375,7 @@ def test_a_folder_with_other_files_is_refused_as_the_state_folder_and_stays_unch
 
 @pytest.mark.parametrize("words", [("--json",), ("--seconds", "5")])
 def test_options_of_a_headless_demo_are_refused_without_headless(tmp_path: Path, words: tuple[str, ...]) -> None:
-    done = run_rtlib(tmp_path / "home", "demo", *words)
+    done = call_rtlib(tmp_path / "home", "demo", *words)
     assert done.returncode == 2
     assert f"{words[0]} " in done.stderr and "--headless" in done.stderr
     assert not (tmp_path / "home").exists()

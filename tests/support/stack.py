@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import psutil
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from rtlib import config
+from rtlib import cli, config
 from rtlib.config import Settings, load_settings, project_root
 from rtlib.errors import RtlibError
 from rtlib.pipeline.monitoring import health
@@ -56,6 +58,23 @@ def run_rtlib(
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+def call_rtlib(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, which has imported most of it: for tests of a verb and not of its process."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, clean_environment(home), clear=True),
+        mock.patch.object(sys, "argv", [str(RTLIB), *words]),
+        mock.patch.object(sys, "stdin", io.StringIO()),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def share_jars(home: Path) -> None:
