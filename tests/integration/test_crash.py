@@ -42,7 +42,7 @@ def test_records_torn_off_the_events_topic_are_named_and_both_queries_go_on_behi
     assert filled[place] >= before[place]
     until(lambda: passed(settings, place, filled[place]), seconds=90)
     supervisor.stop_part(settings, "simulator")
-    ledger = stack.rtlib("ledger", "--json", timeout=180)
+    ledger = stack.rtlib("ledger", "--json")
     report = json.loads(ledger.stdout)
     assert (ledger.returncode, report["verdict"], report["in_flight"]) == (1, "does not reconcile", 0), report
     assert 0 < report["lost"] <= sent - before[place]

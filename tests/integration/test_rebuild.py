@@ -25,7 +25,7 @@ COUNTS = (
 
 def ledger(stack: Stack) -> dict[str, int]:
     """The counts of the ledger, which must reconcile."""
-    done = stack.rtlib("ledger", "--json", timeout=300)
+    done = stack.rtlib("ledger", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     return {name: report[name] for name in COUNTS}
@@ -52,7 +52,7 @@ def test_a_warehouse_whose_file_was_cut_short_is_named_and_made_anew(stack: Stac
         refused = stack.rtlib("ledger")
         assert (refused.returncode, refused.stdout) == (7, "")
         assert "Cure: rtlib rebuild warehouse" in refused.stderr
-        done = stack.rtlib("rebuild", "warehouse", "--yes", "--json", timeout=500)
+        done = stack.rtlib("rebuild", "warehouse", "--yes", "--json")
         assert done.returncode == 0, done.stderr
         assert part(stack, "warehouse")["pid"] != refusing["pid"]
         assert ledger(stack) == before

@@ -158,8 +158,9 @@ class Stack:
     def settings(self) -> Settings:
         return load_settings(home=self.home)
 
-    def rtlib(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return run_rtlib(self.home, *words, timeout=timeout)
+    def rtlib(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A verb, in this process."""
+        return call_rtlib(self.home, *words)
 
     def status(self) -> dict[str, Any]:
         """What ``rtlib status --json`` prints, without starting the command."""
