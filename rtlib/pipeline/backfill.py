@@ -120,7 +120,7 @@ def load_parts(
                 progress(number, len(parts), "periods of history")
             if part.raw:
                 events = history_between(domain, seed=part.seed, rate=part.rate, start=part.start, end=part.end)
-                loaded += Loaded(raw_events=ingest.backfill(connection, events, domain=domain.name))
+                loaded += Loaded(raw_events=ingest.load_history(connection, events, domain=domain.name))
                 continue
             rows = rollups(domain, seed=part.seed, rate=part.rate, start=part.start, end=part.end)
             if load_rollups(connection, rows, domain=domain.name):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -61,6 +62,46 @@ def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int
     return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class KindDraw:
+    """Contents of the events of a kind.
+
+    Attributes:
+        kind: The kind.
+        places: Indices of its events among all events that are drawn together.
+        values: The value of each event; None for a kind without values.
+        attributes: The names and values of the attributes, one entry per event.
+    """
+
+    kind: Kind
+    places: Integers
+    values: Floats | None
+    attributes: Mapping[str, list[Any]]
+
+
+def draw_kinds(
+    rng: np.random.Generator,
+    domain: Domain,
+    sites: Integers,
+    *,
+    level: float | Floats = 1.0,
+    level_kinds: Collection[str] = (),
+) -> Iterator[KindDraw]:
+    """Kind, value and attributes of an event for each entry of ``sites`` (indices), by kind.
+
+    ``level`` scales the values of ``level_kinds``; of all kinds if that is empty.
+    """
+    usual = np.array([site.level for site in domain.sites])[sites]
+    scaled = usual * level
+    chosen = pick(rng, [kind.share for kind in domain.kinds], len(sites))
+    for index, kind in enumerate(domain.kinds):
+        places = np.flatnonzero(chosen == index)
+        levels = scaled if not level_kinds or kind.name in level_kinds else usual
+        values = None if kind.value.shape == "none" else draw_values(rng, kind.value, levels[places])
+        specs = (*domain.attributes, *kind.attributes)
+        yield KindDraw(kind, places, values, {spec.name: _column(rng, spec, len(places)) for spec in specs})
+
+
 def bodies(
     rng: np.random.Generator,
     domain: Domain,
@@ -69,29 +110,15 @@ def bodies(
     level: float | Floats = 1.0,
     level_kinds: Collection[str] = (),
 ) -> list[Body]:
-    """Kind, value and attributes of an event for each entry of ``sites`` (indices).
-
-    ``level`` scales the values of ``level_kinds``; of all kinds if that is empty.
-    """
-    usual = np.array([site.level for site in domain.sites])[sites]
-    scaled = usual * level
-    chosen = pick(rng, [kind.share for kind in domain.kinds], len(sites))
+    """The same as ``draw_kinds``, one entry per event."""
     drawn: dict[int, Body] = {}
-    for index, kind in enumerate(domain.kinds):
-        places = np.flatnonzero(chosen == index)
-        levels = scaled if not level_kinds or kind.name in level_kinds else usual
-        values = _values(rng, kind.value, levels[places])
-        attributes = _attributes(rng, (*domain.attributes, *kind.attributes), len(places))
-        for place, value, entries in zip(places.tolist(), values, attributes, strict=True):
-            drawn[place] = (kind, value, entries)
+    for draw in draw_kinds(rng, domain, sites, level=level, level_kinds=level_kinds):
+        count = len(draw.places)
+        values: Sequence[float | None] = [None] * count if draw.values is None else draw.values.tolist()
+        rows = zip(*draw.attributes.values(), strict=True)
+        for place, value, row in zip(draw.places.tolist(), values, rows, strict=True):
+            drawn[place] = (draw.kind, value, dict(zip(draw.attributes, row, strict=True)))
     return [drawn[place] for place in range(len(sites))]
-
-
-def _values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Sequence[float | None]:
-    if spec.shape == "none":
-        return [None] * len(levels)
-    values: list[float | None] = draw_values(rng, spec, levels).tolist()
-    return values
 
 
 def draw_values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Floats:
@@ -104,12 +131,6 @@ def draw_values(rng: np.random.Generator, spec: ValueSpec, levels: Floats) -> Fl
         drawn = rng.uniform(spec.low, spec.high, len(levels))
     values: Floats = np.clip(drawn * levels, spec.low, spec.high).round(spec.decimals)
     return values
-
-
-def _attributes(rng: np.random.Generator, specs: Sequence[Attribute], count: int) -> Iterator[dict[str, Any]]:
-    names = [spec.name for spec in specs]
-    columns = [_column(rng, spec, count) for spec in specs]
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _column(rng: np.random.Generator, spec: Attribute, count: int) -> list[Any]:

@@ -116,15 +116,40 @@ def backfill(
     """
     import pandas as pd
 
-    rejected = pd.DataFrame(columns=list(REJECTED_COLUMNS))
     new, first = 0, 0
     for number, rows in enumerate(_whole_days(events, chunk)):
-        frame = pd.DataFrame([_history_row(event, first + index) for index, event in enumerate(rows)])
-        # The first and last event are the key, so that another stretch of history is another batch.
-        begin, end = {rows[0].event_id: first}, {rows[-1].event_id: first + len(rows)}
-        new += apply_batch(connection, Batch(HISTORY, domain, number, frame, rejected, begin, end)).new
+        frame = pd.DataFrame([_history_row(event) for event in rows])
+        new += load_history(connection, frame, domain=domain, number=number, first=first)
         first += len(rows)
     return new
+
+
+def load_history(
+    connection: SnowflakeConnection, rows: pd.DataFrame, *, domain: str, number: int = 0, first: int = 0
+) -> int:
+    """Load past events straight into RAW in a single transaction, as ``backfill`` does; returns how many were new.
+
+    Args:
+        connection: An open connection.
+        rows: The fields of ``rtlib.records.Event`` in the order in which the events happened, with ``attributes`` as
+            JSON text and times in UTC.
+        domain: The domain's name.
+        number: The number of the batch.
+        first: The number of the first event, among all that are loaded together.
+
+    Raises:
+        WarehouseError: The warehouse refused a statement or did not answer; nothing was written.
+    """
+    import pandas as pd
+
+    if not len(rows):
+        return 0
+    origin = {"topic": HISTORY, "kafka_partition": 0, "kafka_offset": range(first, first + len(rows))}
+    events = rows.assign(**origin, received_at=rows["occurred_at"])
+    rejected = pd.DataFrame(columns=list(REJECTED_COLUMNS))
+    # The first and last event are the key, so that another stretch of history is another batch.
+    begin, end = {rows["event_id"].iloc[0]: first}, {rows["event_id"].iloc[-1]: first + len(rows)}
+    return apply_batch(connection, Batch(HISTORY, domain, number, events, rejected, begin, end)).new
 
 
 def _whole_days(events: Iterable[Event], least: int) -> Iterator[list[Event]]:
@@ -219,14 +244,6 @@ def _to_json(offsets: Mapping[str, int]) -> str:
     return json.dumps(dict(offsets), sort_keys=True)
 
 
-def _history_row(event: Event, offset: int) -> dict[str, object]:
+def _history_row(event: Event) -> dict[str, object]:
     fields = event.to_json()
-    return {
-        **fields,
-        "occurred_at": event.occurred_at,
-        "attributes": json.dumps(fields["attributes"]),
-        "topic": HISTORY,
-        "kafka_partition": 0,
-        "kafka_offset": offset,
-        "received_at": event.occurred_at,
-    }
+    return {**fields, "occurred_at": event.occurred_at, "attributes": json.dumps(fields["attributes"])}

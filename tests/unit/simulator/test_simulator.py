@@ -15,10 +15,13 @@ from jsonschema import Draft7Validator
 import rtlib.domains.load
 import rtlib.simulator.live
 from rtlib.domains import Domain, domain_names, load_domain
+from rtlib.domains.law import DemandLaw
 from rtlib.errors import ConfigError
 from rtlib.records import Event
-from rtlib.simulator import Defect, TallyKeeper, encode, history
+from rtlib.simulator import Defect, TallyKeeper, encode, history, history_between
+from rtlib.simulator.history import _events
 from rtlib.simulator.malformed import BREAKAGES, malformed_payload
+from rtlib.simulator.sampling import microseconds
 from support.simulation import DEFECTS, NOON, UNITY_DAY, a_simulator, delays, first
 
 
@@ -315,6 +318,29 @@ def test_history_of_another_density_has_other_events() -> None:
         for density in (300, 301)
     )
     assert not sparse & dense
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(50.0, 45), (0.2, 1500)])
+def test_history_drawn_as_columns_has_the_events_drawn_one_by_one(domain: Domain, rate: float, seconds: int) -> None:
+    start, length = NOON - timedelta(minutes=30), timedelta(seconds=seconds)
+    columns = history_between(domain, seed=7, rate=rate, start=start, end=start + length)
+    begin = microseconds(start)
+    key, name = ("between", str(rate)), f"{start:%Y%m%dT%H%M}"
+    law = DemandLaw(domain, rate, 7)
+    events = list(_events(law, begin, begin + seconds * 1_000_000, key=key, name=name))
+    rows = [dataclasses.asdict(event) for event in events]
+    for row in rows:
+        row["occurred_at"] = row["occurred_at"].replace(tzinfo=None)
+        row["attributes"] = json.dumps(row["attributes"])
+    drawn = columns.assign(value=columns["value"].astype(object).where(columns["value"].notna(), None))
+    assert drawn.to_dict("records") == rows
+    assert len(rows) > 100
+
+
+def test_no_time_has_no_history(domain: Domain) -> None:
+    nothing = history_between(domain, seed=7, rate=50, start=NOON, end=NOON)
+    assert len(nothing) == 0
+    assert list(nothing.columns) == [field.name for field in dataclasses.fields(Event)]
 
 
 # Holidays
