@@ -144,8 +144,8 @@ def load_history(
 
     if not len(rows):
         return 0
-    origin = {"topic": HISTORY, "kafka_partition": 0, "kafka_offset": range(first, first + len(rows))}
-    events = rows.assign(**origin, received_at=rows["occurred_at"])
+    offsets = range(first, first + len(rows))
+    events = rows.assign(topic=HISTORY, kafka_partition=0, kafka_offset=offsets, received_at=rows["occurred_at"])
     rejected = pd.DataFrame(columns=list(REJECTED_COLUMNS))
     # The first and last event are the key, so that another stretch of history is another batch.
     begin, end = {rows["event_id"].iloc[0]: first}, {rows["event_id"].iloc[-1]: first + len(rows)}
