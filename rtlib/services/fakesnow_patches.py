@@ -20,35 +20,60 @@ from rtlib.services import fakesnow_speed
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
 RESULT_BYTES_KEPT = 32 * 1024 * 1024
-TRANSLATIONS_KEPT = 200
-MAX_CACHED_CHARACTERS = 20_000  # longer statements are not cached
+# The tree of a statement takes about 200 bytes a character. A build of dbt has 200 statements with 160,000 characters.
+STATEMENTS_KEPT = 1_000
+CHARACTERS_KEPT = 300_000
+MAX_CACHED_CHARACTERS = 8_000  # longer statements are not cached
 # A translation of such a statement depends on more than its text, the database and the schema.
 UNCACHEABLE = re.compile(r"identifier\s*\(|result_scan|last_query_id|random|uniform|@|\$", re.IGNORECASE)
 
 
 class NewestEntries(OrderedDict[Any, Any]):
-    """A mapping limited in the number of its entries, and of results also in bytes; the newest entry always stays.
+    """A mapping limited in the number of its entries and in their sizes; the newest entry always stays.
 
     fakesnow keeps the result of every query; Snowflake drops it after a day.
 
     Args:
         size: The maximum number of entries.
+        most: The maximum sum of the sizes.
+        measure: The size of an entry, from its key and value; by default the bytes of a result.
     """
 
-    def __init__(self, size: int = RESULTS_KEPT) -> None:
+    def __init__(
+        self,
+        size: int = RESULTS_KEPT,
+        *,
+        most: int = RESULT_BYTES_KEPT,
+        measure: Callable[[Any, Any], int] | None = None,
+    ) -> None:
         super().__init__()
         self._size = size
+        self._most = most
+        self._measure = measure or _result_bytes
         self._lock = threading.Lock()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         with self._lock:
             super().__setitem__(key, value)
-            while len(self) > self._size or (len(self) > 1 and self._bytes() > RESULT_BYTES_KEPT):
+            while len(self) > self._size or (len(self) > 1 and self._total() > self._most):
                 self.popitem(last=False)
 
-    def _bytes(self) -> int:
-        """The size of the results among the values: fakesnow keeps each as a tuple that begins with its Arrow table."""
-        return sum(getattr(value[0], "nbytes", 0) for value in self.values() if isinstance(value, tuple) and value)
+    def _total(self) -> int:
+        return sum(self._measure(key, value) for key, value in self.items())
+
+
+def _result_bytes(_: Any, value: Any) -> int:
+    """The size of a result: fakesnow keeps it as a tuple that begins with its Arrow table."""
+    return getattr(value[0], "nbytes", 0) if isinstance(value, tuple) and value else 0
+
+
+def _statements() -> NewestEntries:
+    """A cache by statement, or by a tuple that begins with one."""
+    return NewestEntries(
+        STATEMENTS_KEPT,
+        most=CHARACTERS_KEPT,
+        measure=lambda key, _: len(key if isinstance(key, str) else key[0]),
+    )
 
 
 def reporting_errors(execute: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,8 +121,8 @@ def translating_once(translate: Callable[..., Any]) -> Callable[..., Any]:
     """Cache the translation of a statement to DuckDB's dialect; fakesnow walks its tree seventy times per run."""
     from sqlglot import exp
 
-    cache = NewestEntries(TRANSLATIONS_KEPT)
-    plain = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge)
+    cache = _statements()
+    plain = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 
     def translate_once(self: Any, expression: Any, params: Any) -> Any:
         text = getattr(self, "statement_text", "")
@@ -107,33 +132,39 @@ def translating_once(translate: Callable[..., Any]) -> Callable[..., Any]:
         key = (text, type(expression), self._conn.database, self._conn.schema)
         translated = cache.get(key)
         if translated is None:
-            translated = cache[key] = translate(self, expression, params)
+            translated = cache[key] = fakesnow_speed.printed(translate(self, expression, params))
         return translated
 
     return translate_once
 
 
-def parsing_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def parsing_once(parse: Callable[[str], Any]) -> tuple[Callable[[str], Any], Callable[[str], Any]]:
     """Cache the syntax tree of a statement; fakesnow parses twice per run. Copying a tree is three times faster.
 
     The tree of a long statement is kept for the second parse of its run only, because it takes megabytes.
+
+    Returns:
+        The first parse of a run, whose tree must only be read, and the second, whose tree may be changed.
     """
-    cache = NewestEntries(TRANSLATIONS_KEPT)
+    cache = _statements()
     long: dict[str, Any] = {}
 
-    def parse_or_copy(command: str) -> Any:
+    def parse_to_read(command: str) -> Any:
         if len(command) > MAX_CACHED_CHARACTERS:
-            if tree := long.pop(command, None):
-                return tree
             long.clear()
             tree = long[command] = parse(command)
-            return tree.copy()
+            return tree
         tree = cache.get(command)
         if tree is None:
             tree = cache[command] = parse(command)
-        return tree.copy()
+        return tree
 
-    return parse_or_copy
+    def parse_to_translate(command: str) -> Any:
+        if len(command) > MAX_CACHED_CHARACTERS:
+            return long.pop(command, None) or parse(command)
+        return parse_to_read(command).copy()
+
+    return parse_to_read, parse_to_translate
 
 
 def merging_atomically(explode: Callable[..., Any]) -> Callable[..., Any]:
@@ -212,7 +243,7 @@ def apply() -> None:
     arrow: Any = import_module("fakesnow.arrow")
     cursors: Any = import_module("fakesnow.cursor")
     server: Any = import_module("fakesnow.server")
-    server.parse_one = cursors.parse_one = parsing_once(cursors.parse_one)
+    server.parse_one, cursors.parse_one = parsing_once(cursors.parse_one)
     cursor = cursors.FakeSnowflakeCursor
     cursor.execute = reporting_errors(cursor.execute)
     cursor._execute = merging_natively(cursor._execute)

@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 import pytest
 import sqlglot
+from fakesnow import transforms
+from fakesnow.dialect import parse_one
+from fakesnow.instance import FakeSnow
 from sqlglot import exp
+from sqlglot.expressions import core
 
 from rtlib.services.fakesnow_patches import MAX_CACHED_CHARACTERS, parsing_once
-from rtlib.services.fakesnow_speed import transform
+from rtlib.services.fakesnow_speed import CHANGES, printed, printing_once, transform
 
+SQLGLOTS_WALK = core.Expression.transform
 STATEMENT = (
     "with a as (select x, (y + (1)) as z from t where x in (1, 2)) "
     "select a.x, case when z > 1 then x end from a join b on a.x = b.x order by (x)"
@@ -40,10 +45,12 @@ def test_a_statement_is_parsed_once_and_a_change_to_its_tree_does_not_affect_the
         parsed.append(command)
         return sqlglot.parse_one(command, read="snowflake")
 
-    cached = parsing_once(parse)
-    first = cached("select a from t where b = ?")
-    first.set("where", None)
-    assert cached("select a from t where b = ?").sql() == "SELECT a FROM t WHERE b = ?"
+    to_read, to_change = parsing_once(parse)
+    for cached in (to_read, to_change):
+        assert cached("select a from t where b = ?").sql() == "SELECT a FROM t WHERE b = ?"
+    to_change("select a from t where b = ?").set("where", None)
+    for cached in (to_read, to_change):
+        assert cached("select a from t where b = ?").sql() == "SELECT a FROM t WHERE b = ?"
     assert parsed == ["select a from t where b = ?"]
 
 
@@ -54,14 +61,14 @@ def test_a_very_long_statement_is_kept_for_the_second_parse_of_its_run_alone() -
         parsed.append(command)
         return sqlglot.parse_one(command, read="snowflake")
 
-    cached = parsing_once(parse)
+    to_read, to_change = parsing_once(parse)
     long = f"select '{'x' * MAX_CACHED_CHARACTERS}' as a"
-    first = cached(long)
-    first.set("expressions", [])
-    assert cached(long).sql() == f"SELECT '{'x' * MAX_CACHED_CHARACTERS}' AS a"
-    assert len(parsed) == 1
-    cached(long)
-    assert len(parsed) == 2
+    for runs in (1, 2):
+        for cached in (to_read, to_change):
+            tree = cached(long)
+            assert tree.sql() == f"SELECT '{'x' * MAX_CACHED_CHARACTERS}' AS a"
+        tree.set("expressions", [])
+        assert len(parsed) == runs
 
 
 @pytest.mark.parametrize("copy", [True, False])
@@ -77,3 +84,51 @@ def test_a_tree_is_changed_as_sqlglot_changes_it(change: Callable[[sqlglot.Expr]
     assert transform(ours, noted, by="ours", copy=copy) == theirs.transform(noted, by="theirs", copy=copy)
     assert ours == theirs
     assert visited["ours"] == visited["theirs"]
+
+
+STATEMENTS = (
+    STATEMENT,
+    "create or replace transient table a.b.c as (select x::timestamp_ntz as x, sum(v:y::varchar) as y from a.b.d, "
+    "lateral flatten(input => d.v) f where try_parse_json(z) is not null group by 1)",
+    "select to_timestamp(x), sha2(y), object_construct('k', z), random() from t",
+    "select array_agg(a) within group (order by b) from t join u on t.x = u.x where y",
+    "select dateadd(day, 1, '2026-01-01'), datediff(day, x, '2026-01-01'), lower(v:k), v[0], array_size(v) from t",
+    "select count(*)::number(19, 0) from a.information_schema.tables where try_cast(x as date) > to_date('2')",
+    "insert into a.b.c (x, y) values (1, 'it')",
+    "show objects in a.b",
+    "use schema b",
+    "drop schema b cascade",
+    "alter session set AUTOCOMMIT = false",
+    "comment on table a.b.c is 'd'",
+)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_walks_that_are_left_out_change_nothing(statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = FakeSnow().connect("A", "B")
+    cursor = connection.cursor()
+
+    def translated(walk: Callable[..., sqlglot.Expr]) -> sqlglot.Expr:
+        monkeypatch.setattr(core.Expression, "transform", walk)
+        return cursor._transform(parse_one(statement), None)
+
+    ours, theirs = translated(transform), translated(SQLGLOTS_WALK)
+    assert ours == theirs
+    assert ours.sql(dialect="duckdb") == theirs.sql(dialect="duckdb")
+    assert ours.args.keys() == theirs.args.keys()
+
+
+def test_each_transform_that_may_be_left_out_exists() -> None:
+    for kinds, names in CHANGES.items():
+        assert all(hasattr(exp, kind) for kind in kinds.split())
+        assert all(hasattr(transforms, name) for name in names.split())
+
+
+def test_a_tree_keeps_its_text_and_a_changed_copy_of_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.Expression, "sql", printing_once(core.Expression.sql))
+    tree = printed(sqlglot.parse_one("select a from t", read="snowflake"))
+    copy = tree.copy()
+    copy.set("from_", None)
+    assert tree.sql(dialect="duckdb") == "SELECT a FROM t"
+    assert copy.sql(dialect="duckdb") == "SELECT a"
+    assert tree.sql(dialect="duckdb", pretty=True) == "SELECT\n  a\nFROM t"
