@@ -48,13 +48,13 @@ def build(
         WarehouseError: The warehouse does not answer, or a migration failed.
     """
     with recorded(settings, BatchJob.DBT, notify=notify) as run:
-        run.message = "checks how old the sources are"
-        transform.freshness(settings)
+        run.message = "reads the project"
         report = transform.build(
             settings,
             select=select,
             unit_tests=unit_tests,
             full_refresh=full_refresh,
+            check_sources=True,
             notify=notify,
             progress=lambda done, total: run.progress(done, total, "models and tests"),
         )

@@ -1,7 +1,7 @@
 """Transform: dbt-core runs the project in ``dbt/`` against the warehouse, in this process, with a report per model.
 
 project     the folder of the project, its profile, and the environment that a stock ``dbt`` needs
-run         build, docs and freshness, by dbt's own runner
+run         build and docs, by dbt's own runner
 records     frozen records of a run
 results     the files of a run as records, also of a run started by hand
 lineage     the models and their dependencies, from dbt's manifest
@@ -14,7 +14,7 @@ from rtlib.transform.lineage import DbtLineage, DbtNode, Edge, columns, lineage
 from rtlib.transform.project import exports, secrets_needed
 from rtlib.transform.records import BuildReport, CheckResult, NodeResult, SourceFreshness
 from rtlib.transform.results import last_freshness, last_report
-from rtlib.transform.run import build, docs, freshness
+from rtlib.transform.run import build, docs
 from rtlib.transform.selected import columns_by_sql
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "columns_by_sql",
     "docs",
     "exports",
-    "freshness",
     "last_freshness",
     "last_report",
     "lineage",

@@ -15,8 +15,8 @@ from rtlib.config import Settings
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.notify import Notify
 from rtlib.transform.project import STREAM, log_folder, profile_folder, project, target
-from rtlib.transform.records import BuildReport, SourceFreshness
-from rtlib.transform.results import last_freshness, read_report
+from rtlib.transform.records import BuildReport
+from rtlib.transform.results import read_report
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -34,6 +34,7 @@ def build(
     select: Sequence[str] = (),
     unit_tests: bool = True,
     full_refresh: bool = False,
+    check_sources: bool = False,
     notify: Notify | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
@@ -46,6 +47,7 @@ def build(
         select: dbt's selection, for instance ``+interval_load``; everything by default.
         unit_tests: Also run unit tests, which do not depend on the data.
         full_refresh: Rebuild incremental models and seeds.
+        check_sources: Run ``dbt source freshness`` before: the age of the newest row of each source with a limit.
         notify: Called with a line for each finished node.
         progress: Called for each finished node with the number of finished nodes and of all.
 
@@ -59,7 +61,11 @@ def build(
     with _locked(settings):
         results = target(settings) / "run_results.json"
         results.unlink(missing_ok=True)
-        _invoke(settings, words, notify=notify, progress=progress)
+        manifest = None
+        if check_sources:  # both commands use the project as it is read here
+            manifest = _invoke(settings, ["parse", "--no-write-json"]).result
+            _invoke(settings, ["source", "freshness"], manifest=manifest)
+        _invoke(settings, words, notify=notify, progress=progress, manifest=manifest)
         report = read_report(target(settings)) if results.exists() else None
     if report is None or not (report.nodes or report.checks):
         chosen = f" by {' '.join(select)}" if select else ""
@@ -80,18 +86,6 @@ def docs(settings: Settings, *, notify: Notify | None = None) -> Path:
         _share_parsed(target(settings), folder)
         _invoke(settings, ["docs", "generate", "--static"], notify=notify, folder=folder)
     return folder / "static_index.html"
-
-
-def freshness(settings: Settings, *, notify: Notify | None = None) -> tuple[SourceFreshness, ...]:
-    """Run ``dbt source freshness``: the age of the newest row of each source with a limit.
-
-    Raises:
-        ConfigError: The project cannot be read.
-        WarehouseError: The warehouse does not answer.
-    """
-    with _locked(settings):
-        _invoke(settings, ["source", "freshness"], notify=notify)
-        return last_freshness(settings)
 
 
 def parse(settings: Settings) -> None:
@@ -122,7 +116,8 @@ def _invoke(
     notify: Notify | None = None,
     progress: Progress | None = None,
     folder: Path | None = None,
-) -> None:
+    manifest: Any = None,
+) -> dbtRunnerResult:
     from dbt.cli.main import dbtRunner
 
     finished = count(1)
@@ -140,8 +135,10 @@ def _invoke(
         # Nothing on the console: the report has the results, and the log everything. Without its own level, the log
         # would have that of the console.
         options = ["--log-level", "none", "--log-level-file", "debug", "--no-use-colors"]
-        done = dbtRunner(callbacks=[on_event]).invoke([*words, *options, *arguments(settings, profiles, folder)])
+        runner = dbtRunner(manifest, callbacks=[on_event])
+        done = runner.invoke([*words, *options, *arguments(settings, profiles, folder)])
     _raise_error(done, settings)
+    return done
 
 
 def _raise_error(done: dbtRunnerResult, settings: Settings) -> None:
