@@ -20,7 +20,8 @@ from rtlib.services import fakesnow_speed
 LOG = logging.getLogger(__name__)
 RESULTS_KEPT = 4
 RESULT_BYTES_KEPT = 32 * 1024 * 1024
-# The tree of a statement takes about 200 bytes a character. A build of dbt has 200 statements with 160,000 characters.
+# The tree of a statement takes about 50 bytes a character, and there are two caches.
+# A build of dbt has 200 statements with 160,000 characters.
 STATEMENTS_KEPT = 1_000
 CHARACTERS_KEPT = 300_000
 MAX_CACHED_CHARACTERS = 8_000  # longer statements are not cached
