@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlglot
 from fakesnow import transforms
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.dialect import parse_one
 from fakesnow.instance import FakeSnow
+from fakesnow.variables import Variables
 from sqlglot import exp
 from sqlglot.expressions import core
 
 from rtlib.services.fakesnow_patches import MAX_CACHED_CHARACTERS, parsing_once
-from rtlib.services.fakesnow_speed import CHANGES, printed, printing_once, transform
+from rtlib.services.fakesnow_speed import CHANGES, _changed_by, printed, printing_once, transform
 
 SQLGLOTS_WALK = core.Expression.transform
 STATEMENT = (
@@ -132,3 +137,73 @@ def test_a_tree_keeps_its_text_and_a_changed_copy_of_it_does_not(monkeypatch: py
     assert tree.sql(dialect="duckdb") == "SELECT a FROM t"
     assert copy.sql(dialect="duckdb") == "SELECT a"
     assert tree.sql(dialect="duckdb", pretty=True) == "SELECT\n  a\nFROM t"
+
+
+NODES = [kind for kind in vars(exp).values() if inspect.isclass(kind) and issubclass(kind, core.Expression)]
+
+
+@pytest.mark.parametrize("name", sorted({name for names in CHANGES.values() for name in names.split()}))
+def test_a_change_of_fakesnow_leaves_nodes_of_other_kinds_as_they_are(name: str) -> None:
+    change = getattr(transforms, name)
+    kinds = _changed_by(name)
+    assert kinds is not None
+    fields = list(inspect.signature(change).parameters.values())[1:]
+    others = {field.name: "PRIMARY" if field.name == "kind" else None for field in fields}
+    for node in (kind(this=exp.to_identifier("a"), expressions=[]) for kind in NODES if kind is not exp.Alias):
+        before = dict(node.args)
+        if not isinstance(node, kinds):
+            assert change(node, **others) is node
+            assert node.args == before
+
+
+# A statement for each change that a walk makes, some of which make nodes for a later change, and some for none.
+TRANSLATED = """\
+select a, b as c from t where d > 1 group by 1, 2 order by a limit 3
+select identifier('a.b') from identifier('t')
+select * from information_schema.tables where table_name = 'X'
+select a::varchar, b::timestamp_ntz, c::number, d::float, e::variant, trim(f) from t
+select '2026-01-01 10:00:00 +0100'::timestamp_tz, to_timestamp(a), to_date(b), to_decimal(c, 10, 2) from t
+select a:b::varchar, upper(a:b), a['b'], a[0]::varchar from t
+select f.value::varchar from t, lateral flatten(input => t.a) f
+select split(a, ','), regexp_replace(a, 'b'), regexp_substr(a, 'b', 1, 1, 'e'), sha2(a), haversine(1, 2, 3, 4) from t
+select object_construct('a', 1), object_construct(*), array_construct(1, 2), array_size(a), to_variant(1) from t
+select array_agg(a) within group (order by b), object_agg(a, b), sum(c), avg(d), random() from t
+select dateadd(day, 1, a::date), dateadd(day, 1, '2026-01-01'), datediff(day, '2026-01-01', '2026-01-02')
+select s.nextval from t sample (10)
+select column1 from values (1), (2)
+select a as b from t join u on b = u.c
+select * from table(result_scan('x'))
+select try_parse_json(a), current_version(), x'ff'
+create table t (a varchar(10) comment 'b', c float) comment = 'd'
+create table t clone u
+create schema s
+create database d
+alter table t cluster by (a)
+alter session set autocommit = true
+drop schema s
+use schema s
+set a = 1
+show tables
+show schemas
+show primary keys
+show parameters like 'x'
+insert into t (a) select b from u where b is not null
+update t set a = b.c from b where t.d = b.d
+merge into t using (select 1 as a) s on t.a = s.a when matched then update set a = 2
+delete from t where a in (select b from u)
+comment on table t is 'a'"""
+
+
+def translated(translate: Callable[..., Any], statement: str) -> tuple[str, str]:
+    """The tree and its text in DuckDB's dialect."""
+    connection = SimpleNamespace(variables=Variables(), database="D", schema="S", db_path=None, table_stages=None)
+    parsed = sqlglot.parse_one(statement, read="snowflake")
+    tree = translate(SimpleNamespace(_conn=connection, _duck_conn=None), parsed, None)
+    return repr(tree), tree.sql(dialect="duckdb")
+
+
+@pytest.mark.parametrize("statement", TRANSLATED.splitlines())
+def test_a_statement_is_translated_as_by_all_walks(statement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = translated(FakeSnowflakeCursor._transform, statement)
+    monkeypatch.setattr(core.Expression, "transform", transform)
+    assert translated(FakeSnowflakeCursor._transform, statement) == theirs
