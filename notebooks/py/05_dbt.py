@@ -63,11 +63,12 @@ with connect(settings) as warehouse:
     print(query(warehouse, "select count(*) as row_count, sum(events) as events from RAW.ROLLUPS"))
 
 # %% [markdown]
-# The first line shows what this cell loaded, the second what the warehouse holds. History is loaded as *rollups*: for each site, kind of event and half-hour a row in `RAW.ROLLUPS` with the number
-# of events, and count, sum, minimum and maximum of their values. Only the half-hour in which the stream began is
-# completed by single events. Real companies treat what grows old in the same way: they keep raw events for days and
-# rollups for years. `rtlib retention` does it here with events older than two days. What is lost by it? Compare what
-# both tables know about the same kind of event:
+# The first line shows what this cell loaded, the second what the warehouse holds. History is loaded as *rollups*: for
+# each site, kind of event and half-hour a row in `RAW.ROLLUPS` with the number of events, and count, sum, minimum and
+# maximum of their values. Only the half-hour in which the stream began is completed by single events. Real companies
+# treat what grows old in the same way: they keep raw events for days and rollups for years. `rtlib retention` does it
+# here with events older than two days. What is lost by it? Compare what both tables know about the same kind of
+# event:
 
 # %%
 warehouse = connect(settings)

@@ -26,6 +26,7 @@ from rtlib.pipeline.monitoring.observe import start_monitor
 from rtlib.pipeline.page_data import PageData
 from rtlib.pipeline.run_now import start_in_background
 from rtlib.widgets import dashboard
+from rtlib.widgets.tour import Seen
 
 # %%
 settings = load_settings()
@@ -41,4 +42,5 @@ dashboard(
     ask=answers(settings, monitor),
     pages=PageData(settings),
     selected=requested_part(),
+    seen=Seen(settings.home),
 )

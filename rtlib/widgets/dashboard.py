@@ -20,6 +20,7 @@ from rtlib.widgets.pages import Pages, Shown
 from rtlib.widgets.pointer_fix import PointerFix
 from rtlib.widgets.run_panel import RunNow, RunPanel
 from rtlib.widgets.theme import css
+from rtlib.widgets.tour import Seen, Tour
 
 EVERY_SECONDS = 1.0
 
@@ -38,13 +39,14 @@ class Dashboard:
         models: Reads what dbt builds; without it dbt's node does not offer the models.
         ask: Answers questions about a part, a KPI, an alert or a forecast; without it there are no questions.
         pages: Reads the data of the other pages; without it there is only the graph.
+        seen: Remembers whether the tour was seen; without it, or without ``pages``, there is no tour.
         selected: The part to select first; an unknown part is ignored, because it may come from a URL.
     """
 
     def __init__(
         self, source: graphs.Source, *, explain: panel.Explain, inject_fault: Inject | None = None,
         run_job: RunNow | None = None, models: Load | None = None, ask: Ask | None = None,
-        pages: Shown | None = None, selected: str | None = None,
+        pages: Shown | None = None, selected: str | None = None, seen: Seen | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
@@ -73,6 +75,7 @@ class Dashboard:
         )
         self.choice.observe(self._choice_changed, names="value")
         self.architecture.on_select(self._node_selected)
+        self.tour = self._made_tour(seen) if pages and seen is not None else None
         graph = self._graph_page()
         self.pages = Pages(pages, graph, ask) if pages else None
         self.widget = self._laid_out(graph)
@@ -132,9 +135,21 @@ class Dashboard:
             self.drawers.show(node_id)
             self.refresh()
 
+    def _made_tour(self, seen: Seen) -> Tour:
+        def open_page(name: str) -> None:
+            if self.pages:
+                self.pages.choice.value = name
+
+        return Tour(select=self._select, open_page=open_page, finished=seen.remember, begin=not seen)
+
+    def _select(self, node_id: str) -> None:
+        with self._lock:
+            self.architecture.select(node_id)
+
     def _graph_page(self) -> ipywidgets.Widget:
         self.choice.add_class("rt-choice")
-        left = ipywidgets.Box([self.architecture.widget])
+        opener = [self.tour.opener] if self.tour else []
+        left = ipywidgets.Box([self.architecture.widget, *opener])
         bar = ipywidgets.HBox([self.choice, self.drawers.buttons]).add_class("rt-bar")
         content = ipywidgets.Box([self._panel]).add_class("rt-scroll")
         right = ipywidgets.VBox([bar, content, *self.drawers.widgets])
@@ -143,7 +158,8 @@ class Dashboard:
     def _laid_out(self, graph: ipywidgets.Widget) -> ipywidgets.Widget:
         bodies = [self.pages.choice, *self.pages.widgets] if self.pages else [graph]
         hidden = [ipywidgets.HTML(css()), PointerFix().add_class("rt-pointer-fix")]
-        rows = [*hidden, self._watchdog, self._trouble, self._header, *bodies]
+        tour = [self.tour.widget] if self.tour else []
+        rows = [*hidden, self._watchdog, self._trouble, self._header, *tour, *bodies]
         return ipywidgets.VBox(rows).add_class("rt-app")
 
 

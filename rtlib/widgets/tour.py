@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import ipywidgets
+
+from rtlib import private
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,21 @@ STEPS = (
         button="Back to the graph",
     ),
 )
+
+
+class Seen:
+    """Remembers in the state folder that the tour was finished or skipped."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = home / "app" / "tour-seen"
+
+    def __bool__(self) -> bool:
+        return self._file.exists()
+
+    def remember(self) -> None:
+        """Do not begin the tour by itself any more."""
+        private.make_folder(self._file.parent)
+        private.write(self._file, "")
 
 
 class Tour:

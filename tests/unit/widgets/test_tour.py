@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rtlib.components import component
 from rtlib.widgets.pages import TITLES
-from rtlib.widgets.tour import STEPS, Tour
+from rtlib.widgets.tour import STEPS, Seen, Tour
 
 
 class Visit:
@@ -71,3 +73,9 @@ def test_the_button_of_a_step_selects_its_part_or_opens_its_page() -> None:
 
 def test_a_tour_that_was_finished_before_is_not_shown() -> None:
     assert not Visit(begin=False).is_shown
+
+
+def test_that_the_tour_was_seen_is_remembered_in_the_state_folder(tmp_path: Path) -> None:
+    assert not Seen(tmp_path)
+    Seen(tmp_path).remember()
+    assert Seen(tmp_path)
