@@ -74,6 +74,8 @@ def app(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
             page.on("request", lambda request: opened.outside.append(request.url) if _outside(request.url) else None)
             page.goto(url)
             page.locator("[data-kpi]").first.wait_for(timeout=90_000)
+            page.get_by_role("button", name="Skip the tour").click()  # a first visit begins with it
+            page.locator(".rt-tour").wait_for(state="hidden")
             yield opened
             browser.close()
     finally:
@@ -147,6 +149,23 @@ def test_nothing_jumps_while_numbers_change_and_parts_are_clicked(app: App) -> N
 def test_a_part_can_be_chosen_by_keyboard(app: App) -> None:
     app.page.locator(".rt-choice select").select_option(label="Schema registry")
     app.page.locator('[data-node="registry"]').wait_for(timeout=10_000)
+
+
+def test_the_tour_can_be_asked_for_again_and_its_steps_select_parts_and_open_pages(app: App) -> None:
+    page = app.page
+    page.get_by_role("button", name="Tour", exact=True).click()
+    page.get_by_text("1 of 6: What runs here.").wait_for()
+    page.get_by_role("button", name="Next").press("Enter")
+    page.get_by_role("button", name="Select the KPI query").press("Enter")
+    page.get_by_role("heading", name="KPI query").wait_for()
+    for _ in range(3):
+        page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Open Quality").click()
+    page.locator(".rt-quality").wait_for()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Back to the graph").click()
+    page.get_by_role("button", name="Finish").click()
+    page.locator(".rt-tour").wait_for(state="hidden")
 
 
 def test_a_stopped_part_is_shown_as_stopped_and_its_numbers_as_old(app: App, stack: Stack) -> None:
