@@ -160,7 +160,7 @@ def _unknown(facts: Facts, domain: str) -> str:
 
 
 def _idle(facts: Facts, domain: str) -> str:
-    return f"It runs on request, and has produced nothing yet{_why(facts)}."
+    return f"It has no result yet{_why(facts)}."
 
 
 def _planned(facts: Facts, domain: str) -> str:

@@ -119,14 +119,14 @@ def with_run(
     status = statuses[job]
     if status.running:
         share = (Reading("running", status.done, f"of {status.total}", now),) if status.total else ()
-        return replace(observation, reason=f"running: {status.running}", readings=(*share, *observation.readings))
+        return replace(observation, reason=f"running ({status.running})", readings=(*share, *observation.readings))
     if status.error:
         kept = "" if observation.status is Status.IDLE else "; its numbers are those of the run before"
         when = formatting.ago((now - status.last.began_at).total_seconds()) if status.last else ""
         reason = f"its last run failed {when}: {status.error[:160]}{kept}; cure: rtlib batch run {job}"
         return replace(observation, status=Status.DEGRADED, reason=reason)
     if observation.status is Status.IDLE:
-        others = [f"{other.job} is running, {other.running}" for other in statuses.values() if other.running]
+        others = [f"{other.job} is running ({other.running})" for other in statuses.values() if other.running]
         return replace(observation, reason=others[0]) if others else observation
     return replace(observation, reason=f"{observation.reason}{_times(status, now)}")
 

@@ -94,7 +94,7 @@ def observation(settings: Settings) -> Observation:
     """What the node of dbt shows: the result of the last run, by rtlib or a stock ``dbt``. Reads files only."""
     report = transform.last_report(settings)
     if report is None:
-        return Observation(Status.IDLE, "it has not run yet; try: rtlib dbt build", datetime.now(UTC))
+        return Observation(Status.IDLE, "it has not run yet", datetime.now(UTC))
     mart_rows = [node.rows or 0 for node in report.nodes if node.layer == "MARTS"]
     readings = (
         Reading("built", sum(node.rows is not None for node in report.nodes), "models", report.at),

@@ -35,7 +35,7 @@ class RunPanel:
         self._run = run
         self._buttons = ipywidgets.HBox()
         self._text = ipywidgets.HTML()
-        self.widget = ipywidgets.VBox([self._buttons, self._text])
+        self.widget = ipywidgets.VBox([self._buttons, self._text]).add_class("rt-run")
         self._component: str | None = None
 
     def show(self, component: str | None) -> bool:

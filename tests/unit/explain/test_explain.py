@@ -178,8 +178,8 @@ def test_a_planned_part_says_that_it_has_no_numbers() -> None:
 
 
 def test_an_idle_part_says_how_to_start_it() -> None:
-    idle = Observation(Status.IDLE, "it has not run yet; try: rtlib dbt build", NOW)
-    assert "has produced nothing yet: it has not run yet; try: rtlib dbt build." in text_of({"dbt": idle}, "dbt")
+    idle = Observation(Status.IDLE, "it has not run yet", NOW)
+    assert "It has no result yet: it has not run yet." in text_of({"dbt": idle}, "dbt")
 
 
 def test_readings_without_a_value_are_no_facts() -> None:

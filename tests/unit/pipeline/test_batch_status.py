@@ -66,14 +66,14 @@ def test_the_schedule_gives_the_time_of_the_next_run_and_forecast_plan_and_repor
 def test_a_node_shows_how_far_its_job_is_before_the_numbers_of_the_last_run() -> None:
     known = statuses(beats=(beat("run-dbt", "9 of 26 models", done=9, total=26),))
     node = with_run(HEALTHY, BatchJob.DBT, known, now=NOW)
-    assert (node.status, node.reason) == (Status.HEALTHY, "running: 9 of 26 models")
+    assert (node.status, node.reason) == (Status.HEALTHY, "running (9 of 26 models)")
     assert [reading.name for reading in node.readings] == ["running", "passed"]
 
 
 def test_a_node_that_has_no_result_yet_shows_which_job_is_running_before_its_own() -> None:
     known = statuses(beats=(beat("run-history", "1 of 2 periods of history"),))
     node = with_run(IDLE, BatchJob.FORECAST, known, now=NOW)
-    assert (node.status, node.reason) == (Status.IDLE, "history is running, 1 of 2 periods of history")
+    assert (node.status, node.reason) == (Status.IDLE, "history is running (1 of 2 periods of history)")
     assert with_run(IDLE, BatchJob.FORECAST, statuses(), now=NOW) == IDLE
 
 

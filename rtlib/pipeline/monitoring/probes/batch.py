@@ -90,7 +90,7 @@ class BatchProbe:
 def report(export: Export | None, *, now: datetime) -> Observation:
     """The report's node: its newest export, and whether it was validated against the marts."""
     if export is None:
-        return Observation(Status.IDLE, "no rows were exported yet; try: rtlib batch run report", now)
+        return Observation(Status.IDLE, "no rows were exported yet", now)
     readings = (
         Reading("exported", export.rows, "rows", export.at),
         Reading("pages", len(PAGES), "pages", export.at),
@@ -106,7 +106,7 @@ def forecast(result: Outcome, today: Today | None, *, now: datetime, zone: str) 
     ``zone`` is the time zone (IANA) of the times in its reason.
     """
     if result.forecast_at is None:
-        return Observation(Status.IDLE, "no forecast was made yet; try: rtlib staffing forecast", now)
+        return Observation(Status.IDLE, "no forecast was made yet", now)
     readings = (
         Reading("error (WAPE)", _percent(result.wape), "%", result.forecast_at),
         Reading("interval held", _percent(result.coverage), "%", result.forecast_at),
@@ -128,7 +128,7 @@ def staffing(result: Outcome, *, now: datetime, zone: str) -> Observation:
     ``zone`` as in ``forecast``.
     """
     if result.planned_at is None:
-        return Observation(Status.IDLE, "no plan was made yet; try: rtlib staffing plan", now)
+        return Observation(Status.IDLE, "no plan was made yet", now)
     readings = (
         Reading("needed now", result.needed_now, "people", result.planned_at),
         Reading("next peak", result.next_peak, "people", result.planned_at),
