@@ -525,10 +525,9 @@ def test_the_node_of_dbt_shows_its_last_run_from_disk_only(world: World) -> None
     assert all(age is not None and 0 <= age < 600 for age in ages.values())
 
 
-def test_the_node_of_a_state_folder_without_a_run_says_how_to_run_dbt(tmp_path: Path) -> None:
+def test_the_node_of_a_state_folder_without_a_run_is_idle_and_has_no_numbers(tmp_path: Path) -> None:
     node = dbt.observation(Settings(home=tmp_path))
-    assert (node.status in (Status.HEALTHY, Status.DEGRADED), node.readings) == (False, ())
-    assert "rtlib dbt build" in node.reason
+    assert (node.status, node.reason, node.readings) == (Status.IDLE, "it has not run yet", ())
     assert dbt.source_readings(Settings(home=tmp_path)) == ()
 
 
