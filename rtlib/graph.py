@@ -17,9 +17,19 @@ from rtlib.records import Observation, Reading, Status
 
 @dataclass(frozen=True, slots=True)
 class KpiCard:
-    """A KPI of the domain as the header shows it.
+    """A KPI of the domain in its last closed window, as the header shows it.
 
-    ``at`` is when the value was true, None if it was never measured; ``history`` holds earlier values, oldest first.
+    Attributes:
+        name, title, unit: Of the KPI.
+        value: In the last closed window; None if nothing was measured in it.
+        severity: Of the value.
+        at: When the newest event behind the KPIs happened; None before the first.
+        history: The closed windows of the last half-hour, oldest first; the last is ``value``.
+        closed_at: When the last closed window ended; None before the end of the first.
+        before: The value in the window before; None if it is not known.
+        last_week: The value in the same window of the week before; None if it is not known.
+        running: The value so far in the window after the last closed one; None if nothing was measured yet.
+        relative: Whether a change is given as a share of the earlier value, as for counts and sums.
     """
 
     name: str
@@ -29,6 +39,11 @@ class KpiCard:
     severity: Severity
     at: datetime | None
     history: tuple[float | None, ...] = ()
+    closed_at: datetime | None = None
+    before: float | None = None
+    last_week: float | None = None
+    running: float | None = None
+    relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +58,14 @@ class SiteBoard:
 class KpiBoard:
     """The header: the domain's title, its KPIs, and the number of events so far (None if unknown).
 
-    ``sites`` has the same KPIs for each site with data.
+    ``sites`` has the same KPIs for each site with data; ``window_seconds`` is the length of a window.
     """
 
     title: str
     cards: tuple[KpiCard, ...] = ()
     events: int | None = None
     sites: tuple[SiteBoard, ...] = ()
+    window_seconds: int = 60
 
 
 class Source(Protocol):

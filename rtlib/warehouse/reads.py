@@ -59,6 +59,16 @@ def latest_kpis(connection: SnowflakeConnection, domain: str, *, minutes: int = 
     return [_kpi(row) for row in rows]
 
 
+def kpis_of(connection: SnowflakeConnection, domain: str, window_start: datetime) -> list[Kpi]:
+    """The KPIs of a window (its begin in UTC), a row for each site; empty if the speed layer does not hold it."""
+    rows = query(
+        connection,
+        f"select {_KPI_COLUMNS} from SPEED.KPIS where domain = ? and window_start = cast(? as timestamp_ntz)",
+        (domain, moment_text(window_start)),
+    )
+    return [_kpi(row) for row in rows]
+
+
 def current(connection: SnowflakeConnection, domain: str) -> list[Kpi]:
     """The newest window of each site with data in the last day; the day ends at the newest window."""
     rows = query(

@@ -68,6 +68,24 @@ def known_intervals(connection: SnowflakeConnection, domain: str, *, interval_mi
     return {row["begin"].replace(tzinfo=UTC) for row in query(connection, sql, (domain, domain))}
 
 
+def history_counts(
+    connection: SnowflakeConnection, domain: str, at: datetime, *, interval_minutes: int
+) -> dict[tuple[str, str], int]:
+    """The events by (site, kind) of the interval around a moment (UTC), if it is loaded history; else empty.
+
+    The rollup of live events is left out: the stack may have run in a part of the interval only.
+    """
+    begin = datetime.fromtimestamp(at.timestamp() // (60 * interval_minutes) * (60 * interval_minutes), UTC)
+    sql = (
+        "select site, kind, events, live_events from RAW.ROLLUPS "
+        "where domain = ? and interval_start = cast(? as timestamp_ntz)"
+    )
+    rows = query(connection, sql, (domain, moment_text(begin)))
+    if any(row["live_events"] for row in rows):
+        return {}
+    return {(row["site"], row["kind"]): int(row["events"]) for row in rows}
+
+
 def live_period(connection: SnowflakeConnection, domain: str) -> tuple[datetime, datetime] | None:
     """When (UTC) Kafka received the first and the newest raw event; None without any."""
     sql = "select min(received_at) as first, max(received_at) as newest from RAW.EVENTS where domain = ? and topic <> ?"

@@ -17,10 +17,8 @@ from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.pipeline.planning.today import Today
 from rtlib.widgets.alerts_page import AlertsPage, Outbox, error_html
 from rtlib.widgets.ask_panel import Ask, AskPanel
-from rtlib.widgets.cards import value
 from rtlib.widgets.chart import Band, Line, chart
-from rtlib.widgets.sparkline import sparkline
-from rtlib.widgets.theme import SEVERITY
+from rtlib.widgets.live_page import LivePage
 
 EVERY_SECONDS = 10.0
 MAX_REASONS = 8  # of rejection, the most frequent first
@@ -48,7 +46,8 @@ class Pages:
 
     def __init__(self, source: Shown, graph: ipywidgets.Widget, ask: Ask | None = None) -> None:
         self._source, self._wake, self._stopped = source, threading.Event(), False
-        self._live, self._plan, self._quality = (ipywidgets.HTML() for _ in range(3))
+        self._live, self._board = LivePage(), KpiBoard(title="")
+        self._plan, self._quality = (ipywidgets.HTML() for _ in range(2))
         self._alerts = AlertsPage(source, changed=self._wake.set, ask=ask)
 
         def with_questions(body: ipywidgets.Widget, kind: str) -> ipywidgets.Widget:
@@ -58,7 +57,7 @@ class Pages:
         self.choice.add_class("rt-nav")
         self._widgets = {
             "graph": graph,
-            "live": with_questions(self._live, "kpi"),
+            "live": with_questions(self._live.widget, "kpi"),
             "plan": with_questions(self._plan, "forecast"),
             "alerts": self._alerts.widget,
             "quality": self._quality,
@@ -85,8 +84,9 @@ class Pages:
 
     def refresh(self, board: KpiBoard) -> None:
         """Show the newest KPIs on the page of the sites."""
+        self._board = board
         if self.choice.value == "live":
-            self._live.value = live(board)
+            self._live.refresh(board)
 
     def read(self) -> None:
         """Read once for the open page; an error is shown on it."""
@@ -112,26 +112,8 @@ class Pages:
     def _page_changed(self, _: object) -> None:
         for name, widget in self._widgets.items():
             widget.layout.display = "" if name == self.choice.value else "none"
+        self.refresh(self._board)
         self._wake.set()
-
-
-def live(board: KpiBoard) -> str:
-    """The KPIs of every site now: a row for each site, with a word and a colour for its severity."""
-    if not board.sites:
-        return '<div class="rt"><p>No KPI yet.</p></div>'
-    head = "".join(f'<th scope="col">{escape(card.title)}</th>' for card in board.sites[0].cards)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(site.title)}</th>'
-        + "".join(
-            f'<td class="rt-{card.severity.value}"><div class="rt-cell">{value(card.value, card.unit)}'
-            f'{sparkline(card.history)}<span class="rt-word">{SEVERITY[card.severity]}</span></div></td>'
-            for card in site.cards
-        )
-        + "</tr>"
-        for site in board.sites
-    )
-    table = f'<table class="rt-sites"><tr><td></td>{head}</tr>{rows}</table>'
-    return f'<div class="rt"><h2>Sites, this minute</h2>{table}</div>'
 
 
 def plan(data: PlanData, *, now: datetime) -> str:

@@ -35,6 +35,21 @@ GROW = """() => {
   return block;
 }"""
 
+# Records every number that the page ever shows, and each fall of the running window, which is its turn.
+RECORD = """selector => {
+  window.rtSeen?.observer.disconnect();
+  const seen = { numbers: new Set(), turns: 0, last: 0 };
+  const look = () => {
+    document.querySelectorAll(selector).forEach(e => { if (e.offsetParent) seen.numbers.add(e.innerText.trim()); });
+    const now = parseInt(document.querySelector('[data-kpi="orders"] .rt-age').innerText.replaceAll(',', ''));
+    if (now < seen.last) seen.turns += 1;
+    seen.last = now;
+  };
+  seen.observer = new MutationObserver(look);
+  seen.observer.observe(document.querySelector('.rt-app'), { childList: true, subtree: true, characterData: true });
+  window.rtSeen = seen;
+}"""
+
 
 def test_every_part_is_on_the_canvas_with_its_status_and_number(app: AppPage) -> None:
     nodes = app.nodes()
@@ -55,8 +70,8 @@ def test_the_graph_fills_the_space_below_the_header(app: AppPage) -> None:
     _, header_top, _, header_height = boxes[".rt-header"]
     _, top, _, height = boxes[".rt-graph"]
     assert header_top == 12
-    assert header_height == 126  # a line and the cards: nothing stretches it
-    assert (top, height) == (148, 720 - 148 - 14)
+    assert header_height == 140  # a line and the cards: nothing stretches it
+    assert (top, height) == (162, 720 - 162 - 14)
 
 
 def test_the_graph_uses_the_font_that_the_app_ships_whatever_fonts_the_machine_has(app: AppPage) -> None:
@@ -228,6 +243,18 @@ def test_old_kpis_are_grey(app: AppPage, served: Served) -> None:
     served.play(kpis={"since": seconds_ago(40)})
     app.page.locator("[data-kpi].rt-old").nth(4).wait_for()
     assert all("last seen" in text for text in cards.all_inner_texts())
+
+
+def test_over_the_turn_of_windows_no_number_falls_to_zero_or_disappears(app: AppPage, served: Served) -> None:
+    served.play(window_seconds=4)
+    app.page.locator("[data-kpi]", has_text="this window of 4 s").nth(4).wait_for(timeout=20_000)
+    for name, number in (("Graph", ".rt-card .rt-number"), ("Live", ".rt-number")):
+        app.page.locator(".rt-nav button", has_text=name).click()
+        app.page.evaluate(RECORD, number)
+        app.page.wait_for_function("() => window.rtSeen.turns >= 3", timeout=40_000)
+        shown = app.page.evaluate("() => [...window.rtSeen.numbers]")
+        assert shown and not {"0", "–", ""} & set(shown)
+    app.page.locator(".rt-nav button", has_text="Graph").click()
 
 
 def test_a_failing_view_shows_its_error_and_recovers(app: AppPage, served: Served) -> None:

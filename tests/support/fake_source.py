@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rtlib.domains import Severity, load_domain
+from rtlib.domains import Domain, Severity, load_domain
 from rtlib.graph import KpiBoard, KpiCard, SiteBoard
-from rtlib.records import Observation, Reading, Status
+from rtlib.pipeline.monitoring.kpi_board import kpi_board
+from rtlib.records import Kpi, Observation, Reading, Status
 
 # probe -> (name, unit, start, growth per second, swing): value = start + growth * t + swing * sin(t)
 SCRIPT: Mapping[str, tuple[tuple[str, str, float, float, float], ...]] = {
@@ -87,7 +88,7 @@ class FakeSource:
     Args:
         script: A JSON file, read again each time: ``{"loader": {"status": "stopped", "reason": "…", "since": …}}``.
             ``since`` (seconds of the epoch) is when its numbers stopped moving. ``{"raise": "…"}`` makes it fail, and
-            ``{"every_number": 9e99}`` makes all its numbers this one.
+            ``{"every_number": 9e99}`` makes all its numbers this one, and ``{"window_seconds": 4}`` lets windows turn.
     """
 
     def __init__(self, script: Path) -> None:
@@ -106,25 +107,18 @@ class FakeSource:
         }
 
     def kpis(self) -> KpiBoard:
-        now = datetime.now(UTC)
-        old = self._asked().get("kpis", {})
+        now, asked = datetime.now(UTC), self._asked()
+        if "window_seconds" in asked:
+            return turning_board(now, timedelta(seconds=asked["window_seconds"]))
+        old = asked.get("kpis", {})
         at = datetime.fromtimestamp(old["since"], UTC) if "since" in old else now - timedelta(seconds=0.6)
         t = (now - self._began).total_seconds()
-        every = self._asked().get("every_number")
-        if every is not None:
-            old_and_new = (0.0, every, -every) * 8
-            cards = tuple(KpiCard(n, title, unit, every, sev, at, old_and_new) for n, title, unit, _, _, sev in CARDS)
-            sites = tuple(SiteBoard(site.title, cards) for site in load_domain("curbside").sites)
-            return KpiBoard("Curb-side pick-up", cards, events=int(every), sites=sites)
-        cards = tuple(
-            KpiCard(
-                name, title, unit, base + swing * math.sin(t / 3), severity, at,
-                tuple(base + swing * math.sin(i * 1.3) + swing * math.cos(i / 2) for i in range(24)),
-            )
-            for name, title, unit, base, swing, severity in CARDS
-        )  # fmt: skip
+        every = asked.get("every_number")
+        cards = tuple(_card(number, at, t) if every is None else _same(number, at, every) for number in range(5))
         sites = tuple(SiteBoard(site.title, cards) for site in load_domain("curbside").sites)
-        return KpiBoard("Curb-side pick-up", cards, events=int(11_900 + 51 * t), sites=sites)
+        return KpiBoard(
+            "Curb-side pick-up", cards, events=int(11_900 + 51 * t if every is None else every), sites=sites
+        )
 
     def _asked(self) -> dict:
         return json.loads(self._script.read_text()) if self._script.exists() else {}
@@ -141,6 +135,48 @@ class FakeSource:
         )
         status = Status(asked.get("status", "healthy"))
         return Observation(status, asked.get("reason", "it answers"), now, readings)
+
+
+def turning_board(now: datetime, length: timedelta) -> KpiBoard:
+    """The board of a stream whose windows turn every ``length``, made from its rows as the stack makes it."""
+    domain = load_domain("curbside")
+    newest = datetime.fromtimestamp(now.timestamp() // length.total_seconds() * length.total_seconds(), UTC)
+    rows = [
+        row
+        for number in range(33)
+        for site in domain.sites
+        if (row := window_row(domain, site.id, newest - number * length, length, now))
+    ]
+    return kpi_board(domain, rows, events=1, now=now)
+
+
+def window_row(domain: Domain, site: str, start: datetime, length: timedelta, now: datetime) -> Kpi | None:
+    """The row of a site's window at a moment: its counts grow with it; None at its very begin, before any event."""
+    passed = min(now - start, length)
+    events = int(100 * (passed / length)) + (len(site) if passed == length else 0)
+    if not events:
+        return None
+    measures = {kpi.name: float(events) if kpi.aggregate in ("count", "sum") else 4.2 for kpi in domain.kpis}
+    last = start + passed - timedelta(milliseconds=1)
+    return Kpi(domain.name, site, start, start + length, measures, events, 0, start, last, now)
+
+
+def _card(number: int, at: datetime, t: float) -> KpiCard:
+    name, title, unit, base, swing, severity = CARDS[number]
+    history = tuple(base + swing * math.sin(i * 1.3) + swing * math.cos(i / 2) for i in range(30))
+    return KpiCard(
+        name, title, unit, history[-1], severity, at, history, closed_at=at - timedelta(seconds=20), before=history[-2],
+        last_week=history[3] if number == 0 else None, relative=number < 2,
+        running=float(int(base * (0.3 + 0.1 * math.sin(t / 3)))) if number < 2 else base,
+    )  # fmt: skip
+
+
+def _same(number: int, at: datetime, every: float) -> KpiCard:
+    name, title, unit, _, _, severity = CARDS[number]
+    return KpiCard(
+        name, title, unit, every, severity, at, (0.0, every, -every) * 8, closed_at=at, before=-every, last_week=every,
+        running=every, relative=number < 2,
+    )  # fmt: skip
 
 
 def _measured(unit: str, value: float) -> float:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from rtlib.domains import Domain, KpiSpec
+from rtlib.domains import ALL_SITES, Domain, KpiSpec, Severity
 from rtlib.graph import KpiBoard, KpiCard, SiteBoard
 from rtlib.records import Kpi
+
+SPARK_WINDOWS = 30
+# Events reach the speed layer within a second or two; the few that come later change a closed window a little.
+SETTLED = timedelta(seconds=3)
+SILENT = timedelta(seconds=15)  # without a later window: the stream may be behind
+BySite = Mapping[str, Mapping[str, float]]  # values by site (``ALL_SITES`` for all together) and KPI
 
 
 class NewestBoard:
@@ -30,36 +37,106 @@ class NewestBoard:
         return self._board
 
 
-def kpi_board(domain: Domain, rows: Sequence[Kpi], *, events: int | None) -> KpiBoard:
-    """Combine all sites window by window, and show the newest window.
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """The windows of the board.
+
+    Attributes:
+        closed: Begin of the last closed window; None before the first.
+        length: Of each window.
+        measured: Begins of the windows in which any site has a row.
+        newest_event_at: When the newest event happened; None before the first.
+    """
+
+    closed: datetime | None
+    length: timedelta
+    measured: frozenset[datetime]
+    newest_event_at: datetime | None
+
+
+def kpi_board(
+    domain: Domain, rows: Sequence[Kpi], *, events: int | None, now: datetime, week_ago: BySite | None = None
+) -> KpiBoard:
+    """Combine all sites window by window, and show the last closed window.
 
     Args:
         domain: Its KPIs and their thresholds.
         rows: Rows of the speed layer, of any windows.
         events: Number of events in the warehouse; None if unknown.
+        now: The time, which decides whether a window is closed.
+        week_ago: The values of the same window of the week before.
     """
     by_site: dict[str, list[Kpi]] = defaultdict(list)
     for row in rows:
         by_site[row.site].append(row)
+    length = rows[0].window_end - rows[0].window_start if rows else timedelta(minutes=1)
+    newest = max((row.last_event_at for row in rows), default=None)
+    windows = _Windows(last_closed(rows, now), length, frozenset(row.window_start for row in rows), newest)
+    week = week_ago or {}
     sites = tuple(
-        SiteBoard(site.title, _cards(domain, by_site[site.id])) for site in domain.sites if site.id in by_site
+        SiteBoard(site.title, _cards(domain, by_site[site.id], windows, week.get(site.id, {})))
+        for site in domain.sites
+        if site.id in by_site
     )
-    return KpiBoard(title=domain.title, cards=_cards(domain, rows), events=events, sites=sites)
+    cards = _cards(domain, rows, windows, week.get(ALL_SITES, {}))
+    return KpiBoard(domain.title, cards, events=events, sites=sites, window_seconds=int(length.total_seconds()))
 
 
-def _cards(domain: Domain, rows: Sequence[Kpi]) -> tuple[KpiCard, ...]:
+def last_closed(rows: Sequence[Kpi], now: datetime) -> datetime | None:
+    """The begin of the newest window that is complete, but for events that come very late; None before the first.
+
+    A window is closed ``SETTLED`` after its end if a later window has begun, otherwise ``SILENT`` after its end.
+    """
+    ends = {row.window_start: row.window_end for row in rows}
+    newest = max(ends, default=None)
+    closed = (start for start, end in ends.items() if end + (SILENT if start == newest else SETTLED) <= now)
+    return max(closed, default=None)
+
+
+def _cards(domain: Domain, rows: Sequence[Kpi], windows: _Windows, week: Mapping[str, float]) -> tuple[KpiCard, ...]:
     by_window: dict[datetime, list[Kpi]] = defaultdict(list)
     for row in rows:
         by_window[row.window_start].append(row)
-    windows = [by_window[start] for start in sorted(by_window)]
-    return tuple(_card(spec, windows) for spec in domain.kpis)
+    return tuple(_card(spec, by_window, windows, week.get(spec.name)) for spec in domain.kpis)
 
 
-def _card(spec: KpiSpec, windows: Sequence[Sequence[Kpi]]) -> KpiCard:
-    value = together(spec, windows[-1]) if windows else None
-    history = tuple(together(spec, window) for window in windows[:-1])
-    at = max((row.last_event_at for row in windows[-1]), default=None) if windows else None
-    return KpiCard(spec.name, spec.title, spec.unit, value, spec.severity(value), at, history)
+def _card(
+    spec: KpiSpec, by_window: Mapping[datetime, Sequence[Kpi]], windows: _Windows, last_week: float | None
+) -> KpiCard:
+    card = KpiCard(
+        spec.name, spec.title, spec.unit, None, Severity.NONE, windows.newest_event_at,
+        running=together(spec, by_window[min(by_window)]) if by_window else None,
+        relative=spec.aggregate in ("count", "sum"),
+    )  # fmt: skip
+    if windows.closed is None:
+        return card
+    starts = [windows.closed - number * windows.length for number in reversed(range(SPARK_WINDOWS))]
+    known = [start for start in starts if start in windows.measured and start >= min(by_window, default=start)]
+    history = tuple(_in_window(spec, by_window.get(start, ())) if start in known else None for start in starts)
+    end = windows.closed + windows.length
+    return replace(
+        card,
+        value=history[-1],
+        severity=spec.severity(history[-1]),
+        history=history,
+        closed_at=end,
+        before=history[-2] if _is_whole(by_window, starts[-2], windows.length) else None,
+        last_week=last_week,
+        running=together(spec, by_window.get(end, ())),
+    )
+
+
+def _in_window(spec: KpiSpec, rows: Sequence[Kpi]) -> float | None:
+    """A KPI in a measured window; a site without a row in it counted 0 events."""
+    return 0.0 if not rows and spec.aggregate == "count" else together(spec, rows)
+
+
+def _is_whole(by_window: Mapping[datetime, Sequence[Kpi]], start: datetime, length: timedelta) -> bool:
+    """Whether a window was counted from its begin on; the first after a start of the stack is not."""
+    if start - length in by_window:
+        return True
+    first = min((row.first_event_at for row in by_window.get(start, ())), default=None)
+    return first is not None and first - start <= length / 10
 
 
 def together(spec: KpiSpec, rows: Sequence[Kpi]) -> float | None:

@@ -17,7 +17,10 @@ EVIL = '<script>alert("x")</script>&'
 
 
 def kpi(**changes: object) -> KpiCard:
-    card = KpiCard("wait", "Mean wait", "min", 4.35, Severity.GOOD, NOW - timedelta(seconds=1), (1.0, 2.0))
+    card = KpiCard(
+        "wait", "Mean wait", "min", 4.35, Severity.GOOD, NOW - timedelta(seconds=1), (1.0, 2.0),
+        closed_at=NOW - timedelta(seconds=20), before=4.1, running=5.5,
+    )  # fmt: skip
     return replace(card, **changes)
 
 
@@ -35,9 +38,50 @@ def test_text_from_outside_cannot_become_markup() -> None:
         assert "&lt;script&gt;" in html
 
 
-def test_a_card_shows_value_unit_severity_and_age() -> None:
+def test_a_card_shows_value_unit_severity_change_and_the_running_minute() -> None:
     text = text_of(cards.card(kpi(), now=NOW))
-    assert all(word in text for word in ("Mean wait", "4.35", "min", "✓ good", "this minute, 1 s ago"))
+    words = ("Mean wait", "4.35", "min", "✓ good", "+0.25 in a minute", "5.50 so far in this minute")
+    assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("card", "text"),
+    [
+        (kpi(value=110.0, before=100.0, last_week=137.5, relative=True), "+10 % in a minute, −20 % in a week"),
+        (kpi(value=100.0, before=100.0, relative=True), "±0 % in a minute"),
+        (kpi(value=5.0, before=0.0, relative=True), "+5 in a minute"),
+        (kpi(value=9e99, before=1.0, relative=True), "over +999 % in a minute"),
+        (kpi(value=0.1, before=0.125, unit="share"), "−2.50 points in a minute"),
+        (kpi(before=None), ""),
+        (kpi(value=None), ""),
+    ],
+)
+def test_a_change_is_given_in_per_cent_in_points_or_in_the_unit_and_left_out_if_it_is_not_known(
+    card: KpiCard, text: str
+) -> None:
+    assert cards.changes(card) == text
+
+
+def test_of_two_changes_that_are_longer_than_the_line_the_second_is_a_tooltip() -> None:
+    html = cards.card(kpi(value=0.5, before=0.123, last_week=0.789, unit="share"), now=NOW)
+    assert "+37.7 points in a minute" in text_of(html)
+    assert "a week" not in text_of(html) and "−28.9 points in a week" in html
+
+
+def test_a_window_of_another_length_is_not_called_a_minute() -> None:
+    text = text_of(cards.card(kpi(), now=NOW, window=cards.window_word(5)))
+    assert "5.50 so far in this window of 5 s" in text and "minute" not in text
+
+
+def test_in_the_first_minute_the_card_shows_its_value_so_far() -> None:
+    text = text_of(cards.card(kpi(value=None, closed_at=None, before=None, running=61.0), now=NOW))
+    assert "61" in text and "this minute is the first" in text
+    assert "–" not in text
+
+
+def test_a_running_minute_without_a_value_is_described_in_words() -> None:
+    text = text_of(cards.card(kpi(running=None), now=NOW))
+    assert "this minute has just begun" in text and "–" not in text
 
 
 def test_an_old_card_is_grey_and_dated_and_has_no_severity() -> None:
@@ -48,7 +92,7 @@ def test_an_old_card_is_grey_and_dated_and_has_no_severity() -> None:
 
 
 def test_a_card_without_a_value_is_marked_as_not_measured() -> None:
-    html = cards.card(kpi(value=None, at=None, severity=Severity.NONE), now=NOW)
+    html = cards.card(kpi(value=None, at=None, severity=Severity.NONE, closed_at=None, running=None), now=NOW)
     assert "–" in html
     assert "not measured yet" in html
 
