@@ -18,7 +18,7 @@
 # %%
 from functools import partial
 
-from rtlib import faults
+from rtlib import faults, ledger
 from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.dbt import models
 from rtlib.pipeline.explanations.explainer import answers, explainer
@@ -41,6 +41,7 @@ dashboard(
     models=partial(models, settings),
     ask=answers(settings, monitor),
     pages=PageData(settings),
+    take_ledger=lambda notify: ledger.take(settings, notify=notify),
     selected=requested_part(),
     seen=Seen(settings.home),
 )

@@ -224,8 +224,8 @@ _FAULTS = (
     Fault(
         "surge", "A surge at one site", "alerts", "burst", None,
         "For two minutes a site is overrun: the value behind an alert (a wait, a page load, a temperature, a latency) "
-        "is six times as high. Its KPI goes red at once. A card reaches the channel after two whole bad minutes, so "
-        "two to three minutes after the beginning, and another after two good minutes. The alert is not sent twice.",
+        "is six times as high. Its KPI goes red at once. A card reaches the channel after a second bad minute, so "
+        "one to three minutes after the beginning, and another after two good minutes. The alert is not sent twice.",
         effects.alert_raised,
         _surge,
     ),

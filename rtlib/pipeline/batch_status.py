@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from rtlib.warehouse import runs
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.runs import FAILED, INTERRUPTED, RUNNING, JobHistory, Run
 
+NEVER = "has not run yet"
 SCHEDULER = "batch"  # the name of its heartbeat
 # The entry of the schedule that runs a job; history is loaded at a start only.
 ENTRIES = {
@@ -53,7 +54,7 @@ class JobStatus:
         if self.running:
             return RUNNING
         if self.last is None:
-            return "has not run yet"
+            return NEVER
         return INTERRUPTED if self.last.outcome == RUNNING else self.last.outcome
 
     @property
@@ -75,6 +76,64 @@ class JobStatus:
             "" if run is None or run.rows is None else f"{run.rows:,}",
             upcoming,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """A batch job as a step towards the content of a page.
+
+    Attributes:
+        job, title: The job, and its name for people.
+        state: ``done``, ``running``, ``waiting`` or ``failed``.
+        text: How far it is, in words.
+        done, total: The same in numbers; 0 if it has none.
+    """
+
+    job: BatchJob
+    title: str
+    state: str
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+STEP_TITLES = {
+    BatchJob.HISTORY: "History",
+    BatchJob.DBT: "Marts (dbt)",
+    BatchJob.FORECAST: "Forecast",
+    BatchJob.PLAN: "Staffing plan",
+}
+
+
+def steps(statuses: Sequence[JobStatus], *, now: datetime) -> tuple[JobStep, ...]:
+    """The jobs that lead to the staffing plan, in their order; history is left out where it is never loaded."""
+    known = [status for status in statuses if status.job in STEP_TITLES]
+    began = any(status.last or status.running for status in known)
+    if known and began and known[0].job is BatchJob.HISTORY and known[0].state == NEVER:
+        known = known[1:]
+    before = [None, *(STEP_TITLES[status.job] for status in known[:-1])]
+    return tuple(_step(status, previous, now) for status, previous in zip(known, before, strict=True))
+
+
+def _step(status: JobStatus, previous: str | None, now: datetime) -> JobStep:
+    title, run = STEP_TITLES[status.job], status.success
+    upcoming = "the schedule is paused" if status.paused else ""
+    if status.next_at and not status.paused:
+        upcoming = f"next in {_until(status.next_at, now)}"
+    if status.running:
+        return JobStep(status.job, title, "running", status.running, status.done, status.total)
+    if status.error:
+        return JobStep(status.job, title, "failed", _joined(status.error, upcoming))
+    if run is None:
+        waits = f"follows after {previous}" if previous else "begins in a moment"
+        return JobStep(status.job, title, "waiting", upcoming if status.paused else waits)
+    ended = formatting.ago((now - (run.ended_at or run.began_at)).total_seconds())
+    rows = "" if run.rows is None else f"{formatting.format_quantity(run.rows, 'rows')}"
+    return JobStep(status.job, title, "done", _joined(ended, rows, upcoming))
+
+
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
 def job_statuses(settings: Settings) -> list[JobStatus]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rtlib.alerts import RuleLevel, nearness
 from rtlib.config import Settings
 from rtlib.domains import ALL_SITES, load_domain
 from rtlib.errors import ServiceError
+from rtlib.pipeline.batch_status import JobStep, job_statuses, steps
 from rtlib.pipeline.dbt import source_readings
 from rtlib.pipeline.explanations.fact_builders import choices
 from rtlib.pipeline.planning.demand import INTERVAL, INTERVAL_MINUTES
@@ -157,6 +159,14 @@ class PageData:
             report=last_report(settings),
             freshness=source_readings(settings),
         )
+
+    def jobs(self) -> tuple[JobStep, ...]:
+        """How far the jobs are that lead to the plan."""
+        return steps(job_statuses(self._settings), now=datetime.now(UTC))
+
+    def nearness(self) -> tuple[RuleLevel, ...]:
+        """Every alert rule, and how near each site is to it."""
+        return nearness(self._domain, self._warehouse.run(alert_outbox.memory, self._domain.name))
 
     def alerts(self) -> list[dict[str, Any]]:
         """The latest messages, the newest first."""

@@ -10,9 +10,16 @@ from zoneinfo import ZoneInfo
 import ipywidgets
 
 from rtlib import formatting
+from rtlib.alerts import RuleLevel
 from rtlib.errors import RtlibError
+from rtlib.faults import MENU
+from rtlib.notify import Notify
+from rtlib.widgets.alert_rules import rules_html
 from rtlib.widgets.ask_panel import Ask, AskPanel
+from rtlib.widgets.background import WorkButton
+from rtlib.widgets.fault_panel import Inject
 
+SURGE = MENU["surge"]
 UNDELIVERED = "undelivered"
 
 
@@ -25,6 +32,7 @@ class Outbox(Protocol):
     def time_zone(self) -> str: ...  # noqa: D102
     def alerts(self) -> list[dict[str, Any]]: ...  # noqa: D102
     def mutes(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def nearness(self) -> tuple[RuleLevel, ...]: ...  # noqa: D102
     def acknowledge(self, key: str) -> None: ...  # noqa: D102
     def mute(self, site: str, rule: str, *, hours: float) -> None: ...  # noqa: D102
     def unmute(self, site: str, rule: str) -> None: ...  # noqa: D102
@@ -38,14 +46,18 @@ class AlertsPage:
         outbox: Where to read the alerts, and what the buttons do.
         changed: Called after a button has changed something, to read the list again.
         ask: Answers questions about the selected alert.
+        inject: Runs a fault of the catalog; without it there is no button for a surge.
 
     Attributes:
         widget: The page.
+        surge: The button that makes a surge; None without ``inject``.
         trouble: The error of the last read or button, as HTML.
         ask_panel: The question and answer about the selected alert; None without ``ask``.
     """
 
-    def __init__(self, outbox: Outbox, *, changed: Callable[[], None], ask: Ask | None = None) -> None:
+    def __init__(
+        self, outbox: Outbox, *, changed: Callable[[], None], ask: Ask | None = None, inject: Inject | None = None
+    ) -> None:
         self._outbox, self._changed = outbox, changed
         self._rows: list[dict[str, Any]] = []
         self._mutes: list[dict[str, Any]] = []
@@ -58,7 +70,8 @@ class AlertsPage:
         )
         self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Send no card for this rule at this site")
         self._send_again = ipywidgets.Button(description="Send again", tooltip="The card was not delivered: retry")
-        self._list, self._mute_list = ipywidgets.HTML(), ipywidgets.VBox([])
+        self._list, self._rules, self._mute_list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.VBox([])
+        self.surge = _surge_button(inject) if inject else None
         self._acknowledge.on_click(lambda _: self._do(lambda row: outbox.acknowledge(row["alert_key"])))
         self._mute.on_click(lambda _: self._do(lambda row: outbox.mute(row["site"], row["rule"], hours=1)))
         self._send_again.on_click(lambda _: self._do(lambda row: outbox.send_again(row["alert_key"])))
@@ -68,10 +81,13 @@ class AlertsPage:
 
     def _laid_out(self) -> ipywidgets.Widget:
         buttons = [self._acknowledge, self._mute, self._send_again]
-        bar = ipywidgets.HBox([self._choice, *buttons]).add_class("rt-alerts-bar")
-        rows = [bar, self.trouble, self._mute_list, self._list]
+        self._bar = ipywidgets.HBox([self._choice, *buttons]).add_class("rt-alerts-bar")
+        rows = [self._bar, self.trouble, self._mute_list, self._list]
         if self.ask_panel:
             rows.append(self.ask_panel.widget)
+        if self.surge:
+            rows.append(ipywidgets.HBox([self.surge.button, self.surge.text]).add_class("rt-surge"))
+        rows.append(self._rules)
         left = ipywidgets.VBox(rows).add_class("rt-alerts-list")
         cards = ipywidgets.HTML(_cards_frame(self._outbox.receiver)).add_class("rt-alerts-cards")
         return ipywidgets.HBox([left, cards])
@@ -81,6 +97,8 @@ class AlertsPage:
         self._rows = self._outbox.alerts()
         zone = self._outbox.time_zone
         self._list.value = alert_table(self._rows, zone)
+        self._bar.layout.display = "" if self._rows else "none"  # without an alert there is nothing to handle
+        self._rules.value = rules_html(self._outbox.nearness())
         raised = [row for row in self._rows if row["change"] == "raised" and row["acknowledged_at"] is None]
         times = [formatting.local_time(row["raised_at"], zone) for row in raised]
         self._fill([(f"{row['title']}, {time}", row["alert_key"]) for row, time in zip(raised, times, strict=True)])
@@ -147,6 +165,16 @@ class AlertsPage:
             self._changed()  # only on success: reading the list again would remove the error at once
 
 
+def _surge_button(inject: Inject) -> WorkButton:
+    """The button for the fault of the catalog that raises an alert."""
+
+    def run(notify: Notify) -> str:
+        return f'<div class="rt"><p>{escape(inject(SURGE.name, notify))}</p></div>'
+
+    expect = f'<div class="rt"><p>{escape(SURGE.expect)}</p></div>'
+    return WorkButton("Make a surge", "Send a surge of events to a site, to see an alert", run, expect=expect)
+
+
 def error_html(error: Exception) -> str:
     """An error as HTML: the message of an error of ours, else the type and the message."""
     text = str(error) if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]
@@ -156,7 +184,10 @@ def error_html(error: Exception) -> str:
 def alert_table(rows: Sequence[Mapping[str, Any]], zone: str) -> str:
     """The newest alerts as an HTML table, with times in a time zone (IANA)."""
     if not rows:
-        return '<div class="rt"><p>No alert yet: no KPI has stayed beyond its threshold.</p></div>'
+        return (
+            '<div class="rt"><h2>No alert so far</h2><p>No site has stayed beyond a threshold. An alert appears here, '
+            "and its card on the right.</p></div>"
+        )
     clock = ZoneInfo(zone)
     body = "".join(
         f'<tr class="rt-{escape(row["change"])}"><td>{row["judged_at"].astimezone(clock):%H:%M}</td>'

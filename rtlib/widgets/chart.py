@@ -10,7 +10,7 @@ from html import escape
 
 from rtlib import formatting
 
-WIDTH, HEIGHT = 900.0, 205.0
+WIDTH, HEIGHT = 900.0, 186.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 22.0
 HOURS = (1, 2, 3, 6, 12, 24)
 MAX_PLAIN_AXIS_VALUE = 100_000  # larger values have an exponent

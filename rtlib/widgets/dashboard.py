@@ -18,6 +18,7 @@ from rtlib.widgets.drawers import Drawer, Drawers
 from rtlib.widgets.fault_panel import FaultPanel, Inject
 from rtlib.widgets.pages import Pages, Shown
 from rtlib.widgets.pointer_fix import PointerFix
+from rtlib.widgets.quality_page import TakeLedger
 from rtlib.widgets.run_panel import RunNow, RunPanel
 from rtlib.widgets.theme import css
 from rtlib.widgets.tour import Seen, Tour
@@ -39,6 +40,7 @@ class Dashboard:
         models: Reads what dbt builds; without it dbt's node does not offer the models.
         ask: Answers questions about a part, a KPI, an alert or a forecast; without it there are no questions.
         pages: Reads the data of the other pages; without it there is only the graph.
+        take_ledger: Takes the ledger, for the page of quality; without it the page has no ledger.
         seen: Remembers whether the tour was seen; without it, or without ``pages``, there is no tour.
         selected: The part to select first; an unknown part is ignored, because it may come from a URL.
     """
@@ -46,7 +48,8 @@ class Dashboard:
     def __init__(
         self, source: graphs.Source, *, explain: panel.Explain, inject_fault: Inject | None = None,
         run_job: RunNow | None = None, models: Load | None = None, ask: Ask | None = None,
-        pages: Shown | None = None, selected: str | None = None, seen: Seen | None = None,
+        pages: Shown | None = None, take_ledger: TakeLedger | None = None, selected: str | None = None,
+        seen: Seen | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._explain = explain
@@ -77,7 +80,9 @@ class Dashboard:
         self.architecture.on_select(self._node_selected)
         self.tour = self._made_tour(seen) if pages and seen is not None else None
         graph = self._graph_page()
-        self.pages = Pages(pages, graph, ask) if pages else None
+        self.pages = (
+            Pages(pages, graph, ask, inject=inject_fault, run_job=run_job, take_ledger=take_ledger) if pages else None
+        )
         self.widget = self._laid_out(graph)
         self.refresh()
         if selected in {part.id for part in ARCHITECTURE_COMPONENTS_LIST}:

@@ -15,8 +15,13 @@ from rtlib.widgets.theme import css
 VERDICT_STYLES = {Verdict.RECONCILES: "healthy", Verdict.NOT_FINAL: "degraded", Verdict.DIFFERS: "stopped"}
 
 
-def table(ledger: Ledger) -> str:
-    """A ledger as HTML: the verdict, each count with its meaning, and every lost or doubled event."""
+def table(ledger: Ledger, *, verdict: str = "") -> str:
+    """A ledger as HTML: the verdict, each count with its meaning, and every lost or doubled event.
+
+    Args:
+        ledger: The ledger.
+        verdict: The verdict in other words than on the command line.
+    """
     rows = "".join(
         f'<tr class="{"rt-wrong" if count and name in ("lost", "doubled") else ""}"><th>{escape(name.strip())}</th>'
         f"<td>{count:,}</td><td>{escape(meaning)}</td></tr>"
@@ -28,7 +33,7 @@ def table(ledger: Ledger) -> str:
     items = "".join(f"<li>{escape(finding)}</li>" for finding in findings)
     style = VERDICT_STYLES[ledger.verdict]
     return (
-        f'<div class="rt rt-ledger"><p class="rt-banner rt-{style}">{escape(ledgers.verdict(ledger))}</p>'
+        f'<div class="rt rt-ledger"><p class="rt-banner rt-{style}">{escape(verdict or ledgers.verdict(ledger))}</p>'
         f"<table>{rows}</table><ul>{items}</ul></div>"
     )
 

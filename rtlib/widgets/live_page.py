@@ -64,7 +64,7 @@ def _orders(cards: Sequence[KpiCard]) -> tuple[tuple[str, str], ...]:
 
 
 def _title(window: str) -> str:
-    return f'<h2 class="rt">Sites in the last whole {escape(window)}</h2>'
+    return f'<div class="rt"><h2>Sites in the last whole {escape(window)}</h2></div>'
 
 
 def sites_table(board: KpiBoard, *, order: str = WORST_FIRST) -> str:

@@ -90,6 +90,54 @@ def test_axe_finds_no_serious_violation(app: AppPage, name: str) -> None:
     assert serious_violations(app.page) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Plan", "40 of 124 models and tests"),
+        ("Alerts", "Mean wait at or above 10 min for 60 s"),
+        ("Quality", "40 of 124 models and tests"),
+    ],
+)
+def test_a_page_of_a_young_stack_shows_what_comes_and_no_command(
+    app: AppPage, served: Served, name: str, text: str
+) -> None:
+    served.play(young=True)
+    try:
+        app.page.set_viewport_size({"width": 1280, "height": 720})
+        open_page(app, "Graph")
+        app.page.locator(".rt-nav button", has_text=name).click()
+        shown = app.page.locator(".rt-page:visible")
+        shown.get_by_text(text).first.wait_for(timeout=20_000)
+        assert "rtlib " not in shown.inner_text()
+        assert app.page.evaluate(FLAWS) == []
+        assert serious_violations(app.page) == {}
+    finally:
+        served.play()
+
+
+def test_the_ledger_is_taken_at_the_press_of_a_button(app: AppPage) -> None:
+    open_page(app, "Quality")
+    app.page.get_by_role("button", name="Check that no event is lost or doubled").click()
+    app.page.get_by_text("reconciles: nothing lost, nothing doubled").wait_for()
+    assert app.page.evaluate(FLAWS) == []
+    assert serious_violations(app.page) == {}
+
+
+def test_a_surge_is_made_from_the_page_of_alerts(app: AppPage) -> None:
+    open_page(app, "Alerts")
+    app.page.get_by_role("button", name="Make a surge").click()
+    app.page.get_by_text("surge was done, and it came back after 7.5 s.").wait_for()
+
+
+def test_the_order_of_the_sites_can_be_chosen(app: AppPage) -> None:
+    open_page(app, "Live")
+    names = app.page.locator(".rt-sites th[scope=row]")
+    app.page.get_by_label("Order").select_option(label="By name")
+    app.page.locator(".rt-sites th[scope=row] >> nth=0", has_text="Berkeley").wait_for()
+    assert names.all_inner_texts() == sorted(names.all_inner_texts())
+    app.page.get_by_label("Order").select_option(label="Worst first")
+
+
 def test_the_header_has_the_same_place_on_every_page(app: AppPage) -> None:
     # In one step, because an update may replace the header between finding and measuring it.
     measured = "JSON.stringify(document.querySelector('.rt-header').getBoundingClientRect())"

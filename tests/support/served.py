@@ -23,6 +23,7 @@ CELL = """\
 import sys; sys.path.insert(0, {tests!r})
 from pathlib import Path
 from support.fake_pages import FakePages
+from support.ledgers import good_ledger
 from support.fake_source import FakeSource
 from types import SimpleNamespace
 from rtlib.config import load_settings, requested_part
@@ -34,7 +35,8 @@ def explanation(node, graph):
     return explain(node, graph=graph, domain="Curb-side pick-up")
 def answer(question):
     return SimpleNamespace(text=f"You asked about {{question.about}}.", source="facts", why="", dollars=0.0)
-dashboard(source, explain=explanation, ask=answer, models=lambda: models(load_settings()), pages=FakePages(),
+dashboard(source, explain=explanation, ask=answer, models=lambda: models(load_settings()),
+    pages=FakePages(Path({script!r})), take_ledger=lambda notify: good_ledger(),
     inject_fault=lambda name, notify: f"{{name}} was done, and it came back after 7.5 s.", selected=requested_part())
 """
 

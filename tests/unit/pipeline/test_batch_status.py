@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtlib.pipeline.batch_status import JobStatus, combine, with_run
+from rtlib.pipeline.batch_status import JobStatus, combine, steps, with_run
 from rtlib.pipeline.workers.batch import why_forecast
 from rtlib.records import BatchJob, Heartbeat, Observation, Reading, Status
 from rtlib.warehouse.runs import JobHistory, Run
@@ -133,3 +133,34 @@ def test_a_start_that_found_all_history_loaded_makes_no_new_forecast() -> None:
         BatchJob.FORECAST: JobHistory(None, run_of(BatchJob.FORECAST, minutes_ago=5)),
     }
     assert why_forecast(known, interval=HOUR, now=NOW) == ""
+
+
+def step_texts(*args: Any) -> list[tuple[str, str]]:
+    return [(step.state, step.text) for step in steps(list(statuses(*args).values()), now=NOW)]
+
+
+def test_the_steps_of_a_first_start_are_those_that_lead_to_the_plan_each_after_the_one_before() -> None:
+    done = {BatchJob.HISTORY: JobHistory(*[run_of(BatchJob.HISTORY, minutes_ago=1)] * 2)}
+    running = beat("run-dbt", "9 of 26 models", done=9, total=26)
+    schedule = beat("batch", "dbt is running", next_dbt=NOW.timestamp() + 60)
+    assert step_texts(done, (running, schedule)) == [
+        ("done", "38 s ago; 5 rows"),
+        ("running", "9 of 26 models"),
+        ("waiting", "follows after Marts (dbt)"),
+        ("waiting", "follows after Forecast"),
+    ]
+    assert step_texts()[0] == ("waiting", "begins in a moment")
+
+
+def test_a_step_that_failed_has_its_reason_and_its_next_run_and_a_paused_schedule_is_named() -> None:
+    schedule = beat("batch", "waits", next_forecast=NOW.timestamp() + 240)
+    assert ("failed", "no space; next in 4 min") in step_texts(failed_after_a_success(BatchJob.PLAN), (schedule,))
+    paused = beat("batch", "paused", next_forecast=NOW.timestamp() + 240, paused=True)
+    assert ("failed", "no space; the schedule is paused") in step_texts(
+        failed_after_a_success(BatchJob.PLAN), (paused,)
+    )
+
+
+def test_history_is_no_step_where_it_is_never_loaded() -> None:
+    known = statuses(failed_after_a_success(BatchJob.DBT))
+    assert [step.job for step in steps(list(known.values()), now=NOW)][0] is BatchJob.DBT

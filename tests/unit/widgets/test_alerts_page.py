@@ -10,7 +10,10 @@ import ipywidgets
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
+from rtlib.alerts import RuleLevel, nearness
+from rtlib.domains import load_domain
 from rtlib.errors import WarehouseError
+from rtlib.notify import Notify
 from rtlib.widgets.alerts_page import AlertsPage, alert_table
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -36,6 +39,9 @@ class Outbox:
 
     def alerts(self) -> list[dict[str, Any]]:
         return self.rows
+
+    def nearness(self) -> tuple[RuleLevel, ...]:
+        return nearness(load_domain("curbside"), None)
 
     def mutes(self) -> list[dict[str, Any]]:
         return list(self.muted)
@@ -183,3 +189,37 @@ def test_without_an_alert_there_are_no_questions(page_with_answer: Callable[[Out
     outbox.rows = []
     page.read()
     assert page.ask_panel and page.ask_panel.widget.layout.display == "none"
+
+
+def test_without_an_alert_the_page_shows_every_rule_and_hides_what_has_nothing_to_handle(outbox: Outbox) -> None:
+    outbox.rows = []
+    page = AlertsPage(outbox, changed=lambda: None)
+    page.read()
+    shown = " ".join(html.value for html in of_type(page, ipywidgets.HTML))
+    assert "No alert so far" in shown
+    for condition in (
+        "Mean wait at or above 10 min for 60 s",
+        "People short in the next two hours at or above 20 people",
+    ):
+        assert condition in shown
+    assert page._bar.layout.display == "none"
+
+
+def test_a_surge_is_announced_made_through_the_fault_panels_action_and_reported(outbox: Outbox) -> None:
+    asked: list[str] = []
+
+    def inject(name: str, notify: Notify) -> str:
+        asked.append(name)
+        return "12,000 additional records were sent."
+
+    page = AlertsPage(outbox, changed=lambda: None, inject=inject)
+    assert page.surge and "A card reaches the channel" in page.surge.text.value
+    button(page, "Make a surge").click()
+    until(lambda: "12,000 additional records" in page.surge.text.value)
+    until(lambda: not page.surge.button.disabled)
+    assert asked == ["surge"]
+
+
+@retry(retry=retry_if_result(lambda met: not met), wait=wait_fixed(0.01), stop=stop_after_delay(5))
+def until(condition: Callable[[], bool]) -> bool:
+    return condition()

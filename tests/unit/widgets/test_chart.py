@@ -62,5 +62,5 @@ def test_huge_numbers_are_drawn_within_the_frame_and_have_short_labels() -> None
     assert "2 × 10⁹⁹" in labels
     assert max(map(len, labels)) <= 8
     heights = [float(height) for height in re.findall(r"[ML][0-9.]+ (-?[0-9.]+)", drawn)]
-    assert heights and all(0 <= height <= 205 for height in heights)
+    assert heights and all(0 <= height <= 186 for height in heights)
     assert not re.search(r"\b(nan|inf)\b", sparkline([-1.7e308, 1.7e308, 0.0]))

@@ -7,6 +7,9 @@ from typing import Any
 import ipywidgets
 import pytest
 
+from rtlib.alerts import RuleLevel
+from rtlib.errors import ServiceError
+from rtlib.pipeline.batch_status import JobStep
 from rtlib.pipeline.page_data import PlanData, Quality
 from rtlib.widgets.pages import Pages
 
@@ -21,6 +24,12 @@ class BrokenData:
 
     def quality(self) -> Quality:
         raise KeyError("windows")
+
+    def jobs(self) -> tuple[JobStep, ...]:
+        raise ServiceError("the broker does not answer", cure="rtlib up")
+
+    def nearness(self) -> tuple[RuleLevel, ...]:
+        return ()
 
     def alerts(self) -> list[dict[str, Any]]:
         return []
@@ -49,5 +58,15 @@ def test_an_unexpected_error_is_shown_on_the_page_and_does_not_end_the_reading(p
     pages = Pages(BrokenData(), ipywidgets.HTML())
     pages.choice.value = page
     pages.read()
-    (body,) = [widget for name, widget in pages._widgets.items() if name == page]
-    assert "KeyError" in body.value
+    assert "KeyError" in pages._trouble[page].value
+
+
+def test_a_page_whose_jobs_cannot_be_read_shows_the_rest_and_no_error() -> None:
+    source = BrokenData()
+    nothing = PlanData("Runner", "UTC", (), (), (), (), "")
+    source.plan = lambda: nothing  # type: ignore[method-assign]
+    pages = Pages(source, ipywidgets.HTML())
+    pages.choice.value = "plan"
+    pages.read()
+    assert pages._trouble["plan"].value == ""
+    assert "on their way" in pages._plan.body.value
