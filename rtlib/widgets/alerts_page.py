@@ -20,6 +20,7 @@ from rtlib.widgets.background import WorkButton
 from rtlib.widgets.fault_panel import Inject
 
 SURGE = MENU["surge"]
+SURGE_BEGINS = "the surge runs; watch the bars below, then the channel on the right"
 UNDELIVERED = "undelivered"
 
 
@@ -70,13 +71,15 @@ class AlertsPage:
         )
         self._mute = ipywidgets.Button(description="Mute for 1 hour", tooltip="Send no card for this rule at this site")
         self._send_again = ipywidgets.Button(description="Send again", tooltip="The card was not delivered: retry")
-        self._list, self._rules, self._mute_list = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.VBox([])
+        self._list = ipywidgets.HTML('<div class="rt"><p>Alerts and rules are being read.</p></div>')
+        self._rules, self._mute_list = ipywidgets.HTML(), ipywidgets.VBox([])
         self.surge = _surge_button(inject) if inject else None
         self._acknowledge.on_click(lambda _: self._do(lambda row: outbox.acknowledge(row["alert_key"])))
         self._mute.on_click(lambda _: self._do(lambda row: outbox.mute(row["site"], row["rule"], hours=1)))
         self._send_again.on_click(lambda _: self._do(lambda row: outbox.send_again(row["alert_key"])))
         self._choice.observe(lambda _: self._selection_changed(), names="value")
         self.widget = self._laid_out()
+        self._bar.layout.display = "none"
         self._selection_changed()
 
     def _laid_out(self) -> ipywidgets.Widget:
@@ -169,10 +172,16 @@ def _surge_button(inject: Inject) -> WorkButton:
     """The button for the fault of the catalog that raises an alert."""
 
     def run(notify: Notify) -> str:
-        return f'<div class="rt"><p>{escape(inject(SURGE.name, notify))}</p></div>'
+        def progress(line: str) -> None:
+            if SURGE.expect not in line:  # it is on the page already
+                notify(line)
+
+        return f'<div class="rt"><p>{escape(inject(SURGE.name, progress))}</p></div>'
 
     expect = f'<div class="rt"><p>{escape(SURGE.expect)}</p></div>'
-    return WorkButton("Make a surge", "Send a surge of events to a site, to see an alert", run, expect=expect)
+    return WorkButton(
+        "Make a surge", "Send a surge of events to a site, to see an alert", run, expect=expect, begins=SURGE_BEGINS
+    )
 
 
 def error_html(error: Exception) -> str:

@@ -20,14 +20,17 @@ class WorkButton:
         tooltip: What it does.
         work: Receives a callback for progress lines; returns the result as HTML.
         expect: What will happen, shown before the first press, as HTML.
+        begins: The first progress line.
 
     Attributes:
         button: The button.
         text: The expected effect, the progress, and then the result, as HTML.
     """
 
-    def __init__(self, description: str, tooltip: str, work: Callable[[Notify], str], *, expect: str) -> None:
-        self._work, self._expect, self._busy = work, expect, threading.Lock()
+    def __init__(
+        self, description: str, tooltip: str, work: Callable[[Notify], str], *, expect: str, begins: str
+    ) -> None:
+        self._work, self._expect, self._begins, self._busy = work, expect, begins, threading.Lock()
         self.button = ipywidgets.Button(description=description, tooltip=tooltip).add_class("rt-work-button")
         self.text = ipywidgets.HTML(expect).add_class("rt-work-text")
         self.button.on_click(lambda _: self._clicked())
@@ -39,7 +42,7 @@ class WorkButton:
 
     def _run(self) -> None:
         try:
-            self._progress("it begins")
+            self._progress(self._begins)
             self.text.value = self._work(self._progress)
         except Exception as error:  # the button must work again, and the error must be visible
             words = error.what if isinstance(error, RtlibError) else f"{type(error).__name__}: {error}"[:300]

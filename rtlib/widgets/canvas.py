@@ -11,6 +11,7 @@ from rtlib.widgets.theme import CANVAS_FONT, DOWNSTREAM, GREY, INK, RUST, STATUS
 
 COLUMN, ROW = 170, 150  # distance between the centres of two cards, in the graph's units
 WIDTH, HEIGHT = 150, 86  # large enough for every title in DejaVu Sans, the widest font in use
+CORNER = 24  # of a path that turns beside a card
 GROUND = "_ground"
 TITLES = {"stream": "Stream compute", "models": "Marts and models"}
 
@@ -131,7 +132,9 @@ def route(start: Place, end: Place) -> dict[str, Any]:
     if x2 - x1 > COLUMN and y1 != y2:
         lane = y1 + (ROW if y2 > y1 else -ROW) / 2
         out, back = x1 + COLUMN / 2, x2 - COLUMN / 2
-        return {**sides, **_bent(start, end, [(out, y1), (out, lane), (back, lane), (back, y2)])}
+        near = CORNER if y2 > y1 else -CORNER
+        corner = [(back - CORNER, lane), (back, lane), (back, lane + near)]  # tight: a card is beside it
+        return {**sides, **_bent(start, end, [(out, y1), (out, lane), *corner, (back, y2)])}
     middle = (x1 + x2) / 2
     return sides if y1 == y2 else {**sides, **_bent(start, end, [(middle, y1), (middle, y2)])}
 

@@ -13,7 +13,8 @@ from rtlib.widgets.theme import SEVERITY, badge
 
 OLD_SECONDS = 15.0  # while events flow, a KPI is at most a few seconds old
 MAX_PERCENT = 999
-LINE_CHARACTERS = 36  # of the changes; what does not fit is a tooltip
+MINUTE = "minute"
+LINE_CHARACTERS = 38  # below a headline; what does not fit is a tooltip
 
 
 def header(board: KpiBoard, graph: Graph) -> str:
@@ -45,7 +46,7 @@ def banner(graph: Graph) -> str:
     )
 
 
-def card(kpi: KpiCard, *, now: datetime, window: str = "minute") -> str:
+def card(kpi: KpiCard, *, now: datetime, window: str = MINUTE) -> str:
     """A KPI: the value of the last closed window, its severity and changes, and the window that is still open.
 
     Until the first window is closed, its value so far stands in place of the headline.
@@ -61,28 +62,28 @@ def card(kpi: KpiCard, *, now: datetime, window: str = "minute") -> str:
     word = "" if old else SEVERITY[kpi.severity]
     headline = kpi.running if kpi.closed_at is None else kpi.value
     above, below = _lines(kpi, age, old=old, window=window)
-    shown = fitting(above.split(", "), LINE_CHARACTERS, ", ")
+    shown, running = (fitting(line.split(", "), LINE_CHARACTERS, ", ") for line in (above, below))
     return (
         f'<div class="rt-card rt-{state}" data-kpi="{escape(kpi.name)}">'
         f'<div class="rt-name" title="{escape(kpi.title)}">{escape(kpi.title)}<span class="rt-word">{word}</span></div>'
         f'<div class="rt-value">{value(headline, kpi.unit)}{sparkline(kpi.history)}</div>'
         f'<div class="rt-change" title="{escape(above)}">{escape(shown)}</div>'
-        f'<div class="rt-age" title="{escape(below)}">{escape(below)}</div></div>'
+        f'<div class="rt-age" title="{escape(below)}">{escape(running)}</div></div>'
     )
 
 
 def _lines(kpi: KpiCard, age: float | None, *, old: bool, window: str) -> tuple[str, str]:
-    """The two lines below the headline: the changes or the age, and the open window."""
+    """The two lines below the headline: the changes or the age of old numbers, and the open window with its age."""
     if age is None:
         return "not measured yet", ""
     if old:
         return f"last seen {formatting.ago(age)}", ""
     if kpi.closed_at is None:
-        return "so far, from the first events", f"this {window} is the first"
-    return changes(kpi, window), so_far(kpi, window)
+        return "so far, from the first events", f"this {window} is the first, {formatting.ago(age)}"
+    return changes(kpi, window), f"{so_far(kpi, window)}, {formatting.ago(age)}"
 
 
-def changes(kpi: KpiCard, window: str = "minute") -> str:
+def changes(kpi: KpiCard, window: str = MINUTE) -> str:
     """The changes against the window before and the week before, as far as they are known."""
     known = [(change(kpi, kpi.before), f"a {window}"), (change(kpi, kpi.last_week), "a week")]
     return ", ".join(f"{text} in {span}" for text, span in known if text)
@@ -100,11 +101,11 @@ def change(kpi: KpiCard, earlier: float | None) -> str:
     return _signed(formatting.format_number(formatting.finite(factor * (now - then)))) + ending
 
 
-def so_far(kpi: KpiCard, window: str = "minute") -> str:
+def so_far(kpi: KpiCard, window: str = MINUTE) -> str:
     """The value of the open window."""
     if formatting.finite(kpi.running) is None:
         return f"this {window} has just begun"
-    return f"{_quantity(kpi.running, kpi.unit)} so far in this {window}"
+    return f"{_quantity(kpi.running, kpi.unit)} so far {'' if window == MINUTE else 'in '}this {window}"
 
 
 def fitting(texts: Sequence[str], characters: int, separator: str) -> str:
@@ -120,7 +121,7 @@ def fitting(texts: Sequence[str], characters: int, separator: str) -> str:
 
 def window_word(seconds: int) -> str:
     """The length of a window, as in "this minute" or "in a minute"."""
-    return "minute" if seconds == 60 else f"window of {seconds} s"
+    return MINUTE if seconds == 60 else f"window of {seconds} s"
 
 
 def _quantity(number: float | None, unit: str) -> str:

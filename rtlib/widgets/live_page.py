@@ -108,5 +108,5 @@ def _cell(card: KpiCard, window: str) -> str:
 
 def _below(card: KpiCard) -> str:
     """The change against the window before, and the open window, in few words."""
-    running = "" if formatting.finite(card.running) is None else so_far(card).removesuffix(" in this minute")
+    running = "" if formatting.finite(card.running) is None else so_far(card).removesuffix(" this minute")
     return fitting([change(card, card.before), running], CELL_CHARACTERS, " · ")

@@ -80,6 +80,7 @@ class Pages:
                 widget.add_class("rt-page")
         self.choice.observe(self._page_changed, names="value")
         self._page_changed({})
+        self._wake.clear()
 
     @property
     def widgets(self) -> list[ipywidgets.Widget]:
@@ -101,14 +102,14 @@ class Pages:
         if self.choice.value == "live":
             self._live.refresh(board)
 
-    def read(self) -> None:
-        """Read once for the open page; an error is shown on it."""
+    def read(self, page: str | None = None) -> None:
+        """Read once for a page, by default the open page; an error is shown on it."""
         reads: Mapping[str, Callable[[], object]] = {
             "plan": self._read_plan,
             "quality": self._read_quality,
             "alerts": self._read_alerts,
         }
-        page = self.choice.value
+        page = page or self.choice.value
         if page not in reads:
             return
         try:
@@ -138,6 +139,9 @@ class Pages:
             return ()
 
     def _keep_reading(self) -> None:
+        for page in ("plan", "alerts", "quality"):  # so that none is empty when it is opened
+            if not self._wake.is_set():
+                self.read(page)
         while not self._stopped:
             self.read()
             self._wake.wait(SOON_SECONDS if self._soon else EVERY_SECONDS)

@@ -35,7 +35,7 @@ class PlanPage:
     def __init__(self, run_job: RunNow | None = None) -> None:
         self._run_job = run_job
         self._failed: list[BatchJob] = []
-        self.body = ipywidgets.HTML()
+        self.body = ipywidgets.HTML(_coming("<p>How far they are is being read.</p>", ""))
         self._buttons = ipywidgets.HBox([]).add_class("rt-again")
         self.widget = ipywidgets.VBox([self.body, self._buttons]).add_class("rt-plan-page")
 
@@ -80,11 +80,15 @@ def _before_the_forecast(data: PlanData, steps: Sequence[JobStep], *, now: datet
     load = ""
     if data.load:
         load = chart("Load so far", f"events in 30 min, {city} time", _load_layers(data), now=now, zone=zone)
+    return _coming(steps_html(steps), load)
+
+
+def _coming(steps: str, load: str) -> str:
     return (
         '<div class="rt rt-coming"><div><h2>Forecast and staffing plan: on their way</h2>'
         "<p>The stack makes them by itself: past days come first, dbt counts them, models are tried on them, and the "
         "best forecasts the coming week. Then people and shifts are planned for it. This page fills by itself.</p>"
-        f"{steps_html(steps)}</div><div>{load}</div></div>"
+        f"{steps}</div><div>{load}</div></div>"
     )
 
 

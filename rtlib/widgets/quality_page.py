@@ -41,13 +41,16 @@ class QualityPage:
     """
 
     def __init__(self, take_ledger: TakeLedger | None = None) -> None:
-        self.counts, self.checks = ipywidgets.HTML(), ipywidgets.HTML()
+        self.counts = ipywidgets.HTML('<div class="rt"><h2>Counts</h2><p>The warehouse is counting.</p></div>')
+        self.checks = ipywidgets.HTML(
+            '<div class="rt"><h2>Tests by model</h2><p>Speed layer and tests are being read.</p></div>'
+        )
         left: list[ipywidgets.Widget] = [self.counts]
         if take_ledger:
             take = take_ledger
             self.ledger = WorkButton(
                 "Check that no event is lost or doubled", "Take the ledger now",
-                lambda notify: ledger_html(take(notify)), expect=EXPECT,
+                lambda notify: ledger_html(take(notify)), expect=EXPECT, begins="reads the records in Kafka",
             )  # fmt: skip
             head = ipywidgets.HTML('<div class="rt"><h2>Ledger</h2></div>')
             left = [head, self.ledger.button, self.ledger.text, self.counts]

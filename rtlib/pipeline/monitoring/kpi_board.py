@@ -14,7 +14,7 @@ from rtlib.records import Kpi
 SPARK_WINDOWS = 30
 # Events reach the speed layer within a second or two; the few that come later change a closed window a little.
 SETTLED = timedelta(seconds=3)
-SILENT = timedelta(seconds=15)  # without a later window: the stream may be behind
+SILENT = timedelta(seconds=15)  # while a site has no later event: the stream may be behind
 BySite = Mapping[str, Mapping[str, float]]  # values by site (``ALL_SITES`` for all together) and KPI
 
 
@@ -85,11 +85,15 @@ def kpi_board(
 def last_closed(rows: Sequence[Kpi], now: datetime) -> datetime | None:
     """The begin of the newest window that is complete, but for events that come very late; None before the first.
 
-    A window is closed ``SETTLED`` after its end if a later window has begun, otherwise ``SILENT`` after its end.
+    A window is closed ``SETTLED`` after its end if each of its sites has an event in a later window, because the events
+    of a site arrive in order; otherwise ``SILENT`` after its end.
     """
     ends = {row.window_start: row.window_end for row in rows}
-    newest = max(ends, default=None)
-    closed = (start for start, end in ends.items() if end + (SILENT if start == newest else SETTLED) <= now)
+    newest: dict[str, datetime] = {}
+    for row in rows:
+        newest[row.site] = max(row.window_start, newest.get(row.site, row.window_start))
+    waits_for = {row.window_start for row in rows if newest[row.site] == row.window_start}
+    closed = (start for start, end in ends.items() if end + (SILENT if start in waits_for else SETTLED) <= now)
     return max(closed, default=None)
 
 

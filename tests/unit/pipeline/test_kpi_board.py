@@ -118,6 +118,13 @@ def test_a_window_without_a_later_window_is_closed_once_the_stream_is_silent() -
     assert last_closed([], at(0)) is None
 
 
+def test_a_window_waits_for_each_of_its_sites_as_long_as_the_stream_may_be_behind() -> None:
+    rows = [*rows_until(at(10, 10)), row("behind", minute=9), row("behind", minute=8)]
+    assert last_closed(rows, at(10, 10)) == at(8)
+    assert last_closed([*rows, row("behind", minute=10)], at(10, 10)) == at(9)
+    assert last_closed(rows, at(10) + SILENT) == at(9)
+
+
 def test_before_the_end_of_the_first_window_there_is_only_the_running_value() -> None:
     made = card(spec("count", warn=1.0), row(m=7.0), now=at(0, 40))
     assert (made.value, made.closed_at, made.running, made.severity) == (None, None, 7.0, Severity.NONE)

@@ -13,6 +13,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from rtlib.alerts import RuleLevel, nearness
 from rtlib.domains import load_domain
 from rtlib.errors import WarehouseError
+from rtlib.faults import MENU
 from rtlib.notify import Notify
 from rtlib.widgets.alerts_page import AlertsPage, alert_table
 
@@ -210,6 +211,7 @@ def test_a_surge_is_announced_made_through_the_fault_panels_action_and_reported(
 
     def inject(name: str, notify: Notify) -> str:
         asked.append(name)
+        notify(f"A surge at one site (seed 1)\n{MENU['surge'].expect}")
         return "12,000 additional records were sent."
 
     page = AlertsPage(outbox, changed=lambda: None, inject=inject)

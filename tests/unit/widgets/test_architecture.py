@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
+from math import hypot
+from typing import Any
 
 import pytest
 
@@ -102,11 +106,39 @@ def test_a_bent_edge_has_its_control_points_at_the_right_distance() -> None:
     assert "curve_style" not in canvas.route((0, 0), (100, 0))
 
 
-def test_an_edge_that_passes_a_column_runs_between_two_rows() -> None:
-    """All of its middle control points are in the lane: half a row below the start, in the column that it passes."""
-    start, end = (0.0, 0.0), (2.0 * canvas.COLUMN, float(canvas.ROW))
-    bent = canvas.route(start, end)
-    expected = canvas._bent(start, end, [(canvas.COLUMN / 2, 0), (canvas.COLUMN / 2, canvas.ROW / 2),
-        (1.5 * canvas.COLUMN, canvas.ROW / 2), (1.5 * canvas.COLUMN, canvas.ROW)])  # fmt: skip
-    assert bent["control_point_distances"] == expected["control_point_distances"]
-    assert bent["control_point_weights"] == expected["control_point_weights"]
+def points_of(start: canvas.Place, end: canvas.Place, bent: Mapping[str, Any]) -> list[canvas.Place]:
+    """Points on the drawn path of an edge that leaves to the right: quadratic curves between the control points."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = hypot(dx, dy)
+    controls = [
+        (start[0] + weight * dx - aside * dy / length, start[1] + weight * dy + aside * dx / length)
+        for weight, aside in zip(
+            bent.get("control_point_weights", []), bent.get("control_point_distances", []), strict=True
+        )
+    ]
+    first, last = (start[0] + canvas.WIDTH / 2, start[1]), (end[0] - canvas.WIDTH / 2, end[1])
+    if not controls:
+        return [first, last]
+    middles = [((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in pairwise(controls)]
+    ends = [first, *middles, last]
+    return [
+        tuple((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c for a, b, c in zip(begin, control, stop, strict=True))
+        for (begin, stop), control in zip(pairwise(ends), controls, strict=True)
+        for t in (step / 40 for step in range(41))
+    ]
+
+
+def test_no_edge_runs_behind_a_card_that_it_does_not_belong_to() -> None:
+    at = canvas.places(ARCHITECTURE_COMPONENTS_LIST)
+    crossed = {
+        (source, part.id, other)
+        for part in ARCHITECTURE_COMPONENTS_LIST
+        for source in part.upstream
+        if at[source][0] < at[part.id][0]
+        for x, y in points_of(at[source], at[part.id], canvas.route(at[source], at[part.id]))
+        for other, (left, top) in at.items()
+        if other not in (source, part.id)
+        and abs(x - left) < canvas.WIDTH / 2 + 2
+        and abs(y - top) < canvas.HEIGHT / 2 + 2
+    }
+    assert crossed == set()

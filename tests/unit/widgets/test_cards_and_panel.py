@@ -40,7 +40,7 @@ def test_text_from_outside_cannot_become_markup() -> None:
 
 def test_a_card_shows_value_unit_severity_change_and_the_running_minute() -> None:
     text = text_of(cards.card(kpi(), now=NOW))
-    words = ("Mean wait", "4.35", "min", "✓ good", "+0.25 in a minute", "5.50 so far in this minute")
+    words = ("Mean wait", "4.35", "min", "✓ good", "+0.25 in a minute", "5.50 so far this minute, 1 s ago")
     assert [word for word in words if word not in text] == []
 
 
@@ -66,6 +66,11 @@ def test_of_two_changes_that_are_longer_than_the_line_the_second_is_a_tooltip() 
     html = cards.card(kpi(value=0.5, before=0.123, last_week=0.789, unit="share"), now=NOW)
     assert "+37.7 points in a minute" in text_of(html)
     assert "a week" not in text_of(html) and "−28.9 points in a week" in html
+
+
+def test_the_age_of_a_running_minute_that_is_longer_than_the_line_is_a_tooltip() -> None:
+    html = cards.card(kpi(running=1.23e25), now=NOW)
+    assert ">1.23 × 10²⁵ so far this minute<" in html and "so far this minute, 1 s ago" in html
 
 
 def test_a_window_of_another_length_is_not_called_a_minute() -> None:

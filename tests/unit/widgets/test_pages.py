@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
 import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.alerts import RuleLevel
 from rtlib.errors import ServiceError
@@ -70,3 +72,20 @@ def test_a_page_whose_jobs_cannot_be_read_shows_the_rest_and_no_error() -> None:
     pages.read()
     assert pages._trouble["plan"].value == ""
     assert "on their way" in pages._plan.body.value
+
+
+def test_every_page_has_words_before_the_first_answer_and_is_read_before_it_is_opened() -> None:
+    pages = Pages(BrokenData(), ipywidgets.HTML())
+    assert "being read" in pages._plan.body.value and "being read" in pages._quality.checks.value
+    assert "being read" in pages._alerts._list.value
+    pages.start()
+    try:
+        until(lambda: "No alert so far" in pages._alerts._list.value)
+        assert pages.choice.value == "graph"
+    finally:
+        pages.stop()
+
+
+@retry(retry=retry_if_result(lambda met: not met), wait=wait_fixed(0.01), stop=stop_after_delay(5))
+def until(condition: Callable[[], bool]) -> bool:
+    return condition()

@@ -126,7 +126,7 @@ def test_work_that_fails_shows_its_error_and_can_be_started_again(error: Excepti
     def work(notify: Notify) -> str:
         raise error
 
-    made = WorkButton("Work", "Works", work, expect="It works.")
+    made = WorkButton("Work", "Works", work, expect="It works.", begins="begins")
     made.button.click()
     until(lambda: words in made.text.value)
     until(lambda: not made.button.disabled)
