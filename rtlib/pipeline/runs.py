@@ -22,6 +22,7 @@ from rtlib.warehouse.migrations import migrate
 from rtlib.warehouse.runs import FAILED, INTERRUPTED, SUCCEEDED
 
 PAUSED = "paused"  # a file
+RIDE_OUT_SECONDS = 2.0  # a person who runs a job on a stopped stack should learn that at once
 NICE = 10  # of the processes that run jobs: the stream, the loader and the app come first
 _reason = ContextVar("reason", default="by hand")
 
@@ -69,7 +70,8 @@ def recorded(settings: Settings, job: BatchJob, *, notify: Notify | None = None)
     Raises:
         WarehouseError: The warehouse does not answer.
     """
-    with alone(settings, str(job), notify=notify), closing(Warehouse(settings)) as warehouse:
+    known = Warehouse(settings, ride_out_seconds=RIDE_OUT_SECONDS)
+    with alone(settings, str(job), notify=notify), closing(known) as warehouse:
         warehouse.run(migrate)
         run_id = warehouse.run(runs.begin, settings.domain, job, reason=_reason.get())
         report = RunReport()

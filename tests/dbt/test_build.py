@@ -23,7 +23,7 @@ from rtlib.config import DOMAINS, Settings, inherited_environment
 from rtlib.domains import load_domain, measures
 from rtlib.errors import ConfigError, WarehouseError
 from rtlib.pipeline import dbt, power_bi
-from rtlib.pipeline.monitoring.probes.report import ReportProbe
+from rtlib.pipeline.monitoring.probes.batch import report
 from rtlib.pipeline.planning.demand import INTERVAL_MINUTES
 from rtlib.records import Status
 from rtlib.simulator import history
@@ -633,7 +633,7 @@ def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: Wo
     assert exported["hourly_kpis"] > 0
     assert (tmp_path / "rtlib-files.pbip").is_file()
     assert power_bi.validate(world.settings, of=tmp_path) == []
-    node = ReportProbe(world.settings).look()["powerbi"]
+    node = report(power_bi.last_export(world.settings), now=datetime.now(UTC))
     assert (node.status, node.readings[0].value) == (Status.HEALTHY, sum(exported.values()))
 
 

@@ -9,7 +9,7 @@ from snowflake.connector import SnowflakeConnection
 
 from rtlib.config import DOMAINS
 from rtlib.domains import load_domain
-from rtlib.pipeline.monitoring.probes.batch import forecast, staffing
+from rtlib.pipeline.monitoring.probes.batch import forecast, report, staffing
 from rtlib.pipeline.planning.today import Today
 from rtlib.records import Observation, Status
 from rtlib.warehouse.connection import execute
@@ -61,17 +61,20 @@ def numbers(node: Observation) -> dict[str, float | None]:
     return {reading.name: None if reading.value is None else round(reading.value, 6) for reading in node.readings}
 
 
-def test_before_the_first_run_the_nodes_are_idle_and_name_the_command(warehouse: SnowflakeConnection) -> None:
+def test_before_the_first_run_the_nodes_are_idle_and_have_no_numbers(warehouse: SnowflakeConnection) -> None:
     for table in ("ML.FORECASTS", "ML.BACKTESTS", "OPS.STAFFING"):
         execute(warehouse, f"delete from {table}")
     result = outcome(warehouse, "gaming", now=CLOCK)
-    for node, command in (
-        (forecast(result, None, now=CLOCK, zone=ZONE), "rtlib staffing forecast"),
-        (staffing(result, now=CLOCK, zone=ZONE), "rtlib staffing plan"),
-    ):
-        assert node.status is Status.IDLE
-        assert command in node.reason
-        assert node.readings == ()
+    nodes = (
+        forecast(result, None, now=CLOCK, zone=ZONE),
+        staffing(result, now=CLOCK, zone=ZONE),
+        report(None, now=CLOCK),
+    )
+    assert [(node.status, node.reason, node.readings) for node in nodes] == [
+        (Status.IDLE, "no forecast was made yet", ()),
+        (Status.IDLE, "no plan was made yet", ()),
+        (Status.IDLE, "no rows were exported yet", ()),
+    ]
 
 
 def test_the_forecast_shows_its_error_its_interval_and_its_champions(warehouse: SnowflakeConnection) -> None:

@@ -82,7 +82,7 @@ def test_every_number_in_an_explanation_was_measured(
     text = explain(node, graph=graph, level=level).replace(node.component.plain, "")
     for mantissa, power in POWER.findall(text):
         size = 10.0 ** int(power.translate(PLAIN))
-        assert any(abs(float(mantissa) * size - number) <= 0.00501 * size for number in allowed(node, graph)), text
+        assert any(abs(float(mantissa) - number / size) <= 0.00501 for number in allowed(node, graph)), text
     text = POWER.sub("", text)
     wrong = [token for token in NUMBER.findall(text) if not is_measured(token, allowed(node, graph))]
     assert wrong == [], text
