@@ -16,6 +16,7 @@ from rtlib.errors import RtlibError
 from rtlib.notify import Notify
 from rtlib.pipeline.telemetry.heartbeat import INTERVAL_SECONDS, HeartbeatEmitter
 from rtlib.records import BatchJob
+from rtlib.services.ports import is_free
 from rtlib.warehouse import runs
 from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.migrations import migrate
@@ -156,7 +157,9 @@ def _heartbeats(settings: Settings, job: BatchJob, report: RunReport) -> Iterato
 def _beat(settings: Settings, job: BatchJob, report: RunReport, done: threading.Event) -> None:
     if done.wait(INTERVAL_SECONDS):
         return
-    with suppress(RtlibError):  # without a broker the run has no heartbeat, only its row
+    if settings.kafka_bootstrap_servers is None and is_free(settings.ports["kafka"]):
+        return  # without a broker the run has no heartbeat, only its row
+    with suppress(RtlibError):
         heartbeat = HeartbeatEmitter(job.heartbeat, settings)
         try:
             while True:
