@@ -87,6 +87,8 @@ class DemandLaw:
     def per_second(self, instants: Floats) -> Floats:
         """Expected events per second: a row for each instant, a column for each site."""
         rates = np.empty((len(instants), len(self.domain.sites)))
+        if not len(instants):  # a short time may have no event
+            return rates
         for zone, columns in self._zones.items():
             clocks = local_seconds(zone, instants)
             days, place = np.unique(clocks // DAY, return_inverse=True)

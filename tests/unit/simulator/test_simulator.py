@@ -343,6 +343,13 @@ def test_no_time_has_no_history(domain: Domain) -> None:
     assert list(nothing.columns) == [field.name for field in dataclasses.fields(Event)]
 
 
+def test_a_moment_without_an_event_has_no_history_whatever_came_before_it() -> None:
+    domain = load_domain("curbside")
+    moment = timedelta(microseconds=1)  # the probability of an event in it is 1 in 100,000
+    nothing = history_between(domain, seed=7, rate=10, start=NOON, end=NOON + moment)
+    assert (len(nothing), list(nothing.columns)) == (0, [field.name for field in dataclasses.fields(Event)])
+
+
 # Holidays
 
 
