@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rtlib.services.processes import cpu_seconds
 
-ROW, LABEL, WIDTH = 24, 170, 900  # pixels: height of a row, width of the names, width of the chart
+ROW, LABEL, FIGURES, WIDTH = 24, 130, 190, 900  # pixels: height of a row; width of names, of figures, of the chart
 STEP, PART = "#9aa7b5", "#3a7ca5"
 
 
@@ -61,7 +61,7 @@ def svg(spans: Sequence[Span]) -> str:
     """The Gantt chart of these spans, in the order of their begin."""
     rows = sorted(spans, key=lambda span: (span.begin, span.end))
     last = max((span.end for span in rows), default=1.0)
-    scale, height = (WIDTH - LABEL - 130) / last, ROW * (len(rows) + 2)
+    scale, height = (WIDTH - LABEL - FIGURES) / last, ROW * (len(rows) + 2)
     bars = "".join(_bar(span, index, scale) for index, span in enumerate(rows, start=1))
     marks = "".join(
         f'<line x1="{LABEL + second * scale:.0f}" y1="{ROW}" x2="{LABEL + second * scale:.0f}" y2="{height - ROW}" '
