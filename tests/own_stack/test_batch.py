@@ -66,7 +66,7 @@ def kill_while_it_runs(stack: Stack, job: BatchJob) -> None:
 
 
 def completed_by_hand(stack: Stack, job: BatchJob) -> None:
-    done = stack.rtlib("batch", "run", job, timeout=300)
+    done = stack.rtlib("batch", "run", job)
     assert done.returncode == 0, done.stderr
     run = last(stack, job)
     assert run is not None and run.outcome == "succeeded", run
@@ -120,7 +120,7 @@ def newer(stack: Stack, job: BatchJob) -> bool:
 def test_of_two_runs_by_hand_the_second_waits_and_names_the_first(stack: Stack) -> None:
     first = start(stack, BatchJob.DBT)
     until(lambda: (run := last(stack, BatchJob.DBT)) is not None and run.outcome == "running", seconds=60)
-    second = stack.rtlib("batch", "run", BatchJob.RETENTION, timeout=300)
+    second = stack.rtlib("batch", "run", BatchJob.RETENTION)
     assert first.wait(120) == 0
     assert second.returncode == 0
     assert "waiting for another batch job: dbt, which began" in second.stderr
