@@ -22,9 +22,9 @@ from rtlib import faults, ledger
 from rtlib.config import load_settings, requested_part
 from rtlib.pipeline.dbt import models
 from rtlib.pipeline.explanations.explainer import answers, explainer
+from rtlib.pipeline.job_process import start_in_background
 from rtlib.pipeline.monitoring.observe import start_monitor
 from rtlib.pipeline.page_data import PageData
-from rtlib.pipeline.run_now import start_in_background
 from rtlib.widgets import dashboard
 from rtlib.widgets.tour import Seen
 

@@ -49,9 +49,9 @@ def run(
 @batch.command()
 def status(as_json: Json = False) -> None:
     """Show the last and the next run of each batch job."""
-    from rtlib.pipeline.batch_status import job_statuses
+    from rtlib.pipeline.batch_status import current_statuses
 
-    statuses = job_statuses(load_settings())
+    statuses = current_statuses(load_settings())
     if as_json:
         print_json({"jobs": [{**asdict(status), "state": status.state} for status in statuses]})
     else:

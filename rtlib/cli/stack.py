@@ -84,7 +84,7 @@ def up(
     from rtlib.services.start_trace import StartTrace, svg
 
     settings, chosen = choose(domain=domain, rate=rate, trigger=trigger, seed=seed, small=small, no_history=no_history)
-    spans = StartTrace(settings.home)
+    spans = StartTrace(settings.home if trace else None)
     started = lifecycle.start(settings, chosen, notify=say, trace=spans)
     if trace and started:
         trace.write_text(svg(spans.spans), encoding="utf-8")

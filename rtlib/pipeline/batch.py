@@ -58,7 +58,7 @@ def _plan(settings: Settings, notify: Notify) -> None:
 
 
 def _report(settings: Settings, notify: Notify) -> None:
-    notify(f"the report is valid; {power_bi.refresh(settings, notify=notify):,} rows are exported")
+    notify(f"the report is valid; {power_bi.refresh(settings):,} rows are exported")
 
 
 def _retention(settings: Settings, notify: Notify) -> None:

@@ -13,7 +13,7 @@ from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
 from rtlib.pipeline.telemetry.progress_topic import read_progress
 from rtlib.records import BatchJob, Heartbeat, Observation, Reading, Status
 from rtlib.warehouse import runs
-from rtlib.warehouse.connection import connect
+from rtlib.warehouse.connection import Warehouse
 from rtlib.warehouse.runs import FAILED, INTERRUPTED, RUNNING, JobHistory, Run
 
 NEVER = "has not run yet"
@@ -136,7 +136,7 @@ def _joined(*texts: str) -> str:
     return "; ".join(text for text in texts if text)
 
 
-def job_statuses(settings: Settings) -> list[JobStatus]:
+def job_statuses(settings: Settings, warehouse: Warehouse) -> list[JobStatus]:
     """The state of every batch job of the domain, in the order in which they depend on each other.
 
     Raises:
@@ -144,9 +144,14 @@ def job_statuses(settings: Settings) -> list[JobStatus]:
         WarehouseError: The warehouse does not answer.
     """
     heartbeats = read_progress(settings).heartbeats
-    with closing(connect(settings)) as connection:
-        histories = runs.by_job(connection, settings.domain)
+    histories = warehouse.run(runs.by_job, settings.domain)
     return list(combine(histories, heartbeats, now=datetime.now(UTC)).values())
+
+
+def current_statuses(settings: Settings) -> list[JobStatus]:
+    """The same over a connection of its own."""
+    with closing(Warehouse(settings, ride_out_seconds=0)) as warehouse:
+        return job_statuses(settings, warehouse)
 
 
 def combine(

@@ -162,7 +162,7 @@ class PageData:
 
     def jobs(self) -> tuple[JobStep, ...]:
         """How far the jobs are that lead to the plan."""
-        return steps(job_statuses(self._settings), now=datetime.now(UTC))
+        return steps(job_statuses(self._settings, self._warehouse), now=datetime.now(UTC))
 
     def nearness(self) -> tuple[RuleLevel, ...]:
         """Every alert rule, and how near each site is to it."""

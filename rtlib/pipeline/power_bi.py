@@ -17,7 +17,6 @@ from rtlib.bi.forms import copied, published
 from rtlib.bi.project import FILES, on_disk
 from rtlib.config import Settings, project_root
 from rtlib.errors import ConfigError, WarehouseUnreachable
-from rtlib.notify import Notify
 from rtlib.pipeline.runs import recorded
 from rtlib.records import BatchJob
 from rtlib.warehouse.connection import connect, query
@@ -140,14 +139,14 @@ def export(settings: Settings, *, to: Path, validated: bool = False) -> Iterator
     )
 
 
-def refresh(settings: Settings, *, notify: Notify | None = None) -> int:
+def refresh(settings: Settings) -> int:
     """Validate the project against the marts as they are now, export the rows to the state folder, and count them.
 
     Raises:
         ConfigError: The project has a problem; the message has the first.
         WarehouseError: The warehouse does not answer, or a table is missing.
     """
-    with recorded(settings, BatchJob.REPORT, notify=notify) as run:
+    with recorded(settings, BatchJob.REPORT) as run:
         run.message = "compares the report with the marts"
         found = [*validate(settings), *(missing(settings) or [])]
         if found:

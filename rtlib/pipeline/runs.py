@@ -24,7 +24,6 @@ from rtlib.warehouse.runs import FAILED, INTERRUPTED, SUCCEEDED
 
 PAUSED = "paused"  # a file
 RIDE_OUT_SECONDS = 2.0  # a person who runs a job on a stopped stack should learn that at once
-NICE = 10  # of the processes that run jobs: the stream, the loader and the app come first
 _reason = ContextVar("reason", default="by hand")
 
 

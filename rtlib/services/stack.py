@@ -10,12 +10,10 @@ from rtlib.errors import SupervisorSilent
 from rtlib.notify import Notify
 from rtlib.run_state import clear_run_state
 from rtlib.services import jars, java, ports, processes, state_folder, supervisor
-from rtlib.services.health_wait import wait_all_healthy, wait_healthy
+from rtlib.services.health_wait import wait_all_healthy
 from rtlib.services.parts import PARTS
 from rtlib.services.start_trace import StartTrace
 from rtlib.services.status import HealthCheck
-
-__all__ = ["down", "up", "wait_healthy"]
 
 SERVERS = tuple(part.name for part in PARTS if part.server)
 
@@ -57,7 +55,7 @@ def up(
             notify("the stack is running already")
             return False
         try:
-            trace = trace or StartTrace(settings.home)
+            trace = trace or StartTrace(None)
             with trace.step("Java, jars, ports"):
                 settings = _start_supervisor(settings, chosen=chosen, notify=notify)
             until = time.monotonic() + timeout_seconds

@@ -35,10 +35,10 @@ class StartTrace:
     """Collects the spans of a start.
 
     Args:
-        home: The state folder whose parts are measured.
+        home: The state folder whose parts are measured; None measures none, because that reads every process.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path | None) -> None:
         self._home, self._zero = home, time.time()
         self.spans: list[Span] = []
 
@@ -53,6 +53,8 @@ class StartTrace:
 
     def ready(self, part: str, started_at: float) -> None:
         """Add a part whose health check has just passed; ``started_at`` in Unix seconds."""
+        if self._home is None:
+            return
         cpu = cpu_seconds(self._home).get(part)
         self.spans.append(Span(part, max(0.0, started_at - self._zero), time.time() - self._zero, cpu))
 

@@ -107,12 +107,6 @@ def by_job(connection: SnowflakeConnection, domain: str) -> Mapping[BatchJob, Jo
     return histories
 
 
-def recent(connection: SnowflakeConnection, domain: str, *, limit: int = 20) -> list[Run]:
-    """The latest runs of a domain, the newest first."""
-    sql = f"select {_COLUMNS} from OPS.RUNS where domain = ? order by began_at desc limit {int(limit)}"
-    return [_run(row) for row in query(connection, sql, (domain,))]
-
-
 _COLUMNS = "job, reason, began_at, ended_at, row_count, outcome, error"
 _NEWEST = f"""
 select {_COLUMNS}, iff(outcome = '{SUCCEEDED}', 1, 0) as succeeded

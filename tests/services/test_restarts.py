@@ -18,7 +18,7 @@ from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, SupervisorSilent
 from rtlib.pipeline.monitoring.monitor import Monitor
 from rtlib.records import Observation, Status
-from rtlib.services import restarts, stack, supervisor
+from rtlib.services import health_wait, restarts, stack, supervisor
 from rtlib.services.status import status
 from rtlib.services.supervisor import Program
 from support.stack import call_rtlib, run_rtlib, running_for, running_supervisor, until
@@ -86,7 +86,7 @@ def test_a_damaged_checkpoint_ends_the_wait() -> None:
         raise CheckpointTorn("the checkpoint is damaged", cure="rtlib rebuild checkpoint kpis")
 
     with running_supervisor(WAITS) as settings, pytest.raises(CheckpointTorn, match="rtlib rebuild checkpoint kpis"):
-        stack.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, notify=lambda line: None)
+        health_wait.wait_healthy(settings, "simulator", torn, until=time.monotonic() + 3600, notify=lambda line: None)
 
 
 @contextmanager

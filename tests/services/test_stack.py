@@ -72,7 +72,7 @@ def test_a_part_that_keeps_ending_is_given_up_with_its_last_output(monkeypatch: 
     with running_supervisor(FAILS) as settings:
         began = time.monotonic()
         with pytest.raises(ServiceError, match="simulator does not answer and has ended 2 times") as failed:
-            stack.wait_healthy(settings, "simulator", refuses, until=began + 200, notify=lambda line: None)
+            health_wait.wait_healthy(settings, "simulator", refuses, until=began + 200, notify=lambda line: None)
         assert time.monotonic() - began < 60
     assert "RTLIB_RATE: no such rate" in str(failed.value)
 
@@ -82,7 +82,7 @@ def test_a_running_part_without_an_answer_is_awaited_until_the_timeout() -> None
         running_supervisor(WAITS) as settings,
         pytest.raises(ServiceError, match="simulator does not answer: the simulator"),
     ):
-        stack.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 1, notify=lambda line: None)
+        health_wait.wait_healthy(settings, "simulator", refuses, until=time.monotonic() + 1, notify=lambda line: None)
 
 
 DAMAGED = WarehouseDamaged("the warehouse's file is damaged: RAW.EVENTS", cure=WarehouseDamaged.CURE)
@@ -96,7 +96,7 @@ def test_a_damaged_warehouse_file_ends_the_wait_and_its_cure_is_in_the_status() 
     with running_supervisor(WAITS) as settings:
         until(lambda: supervisor.states(settings)["simulator"].state == "RUNNING", seconds=20)
         with pytest.raises(WarehouseDamaged):
-            stack.wait_healthy(
+            health_wait.wait_healthy(
                 settings, "simulator", is_damaged, until=time.monotonic() + 10_000, notify=lambda line: None
             )
         (part,) = status(settings, checks={"simulator": is_damaged}).parts
@@ -114,7 +114,9 @@ STORE_TORN = Program("registry", (sys.executable, "-c", f"print('{NO_TABLE}'); r
 def test_a_registry_whose_store_is_damaged_is_not_waited_for_and_its_cure_is_in_the_status() -> None:
     with running_supervisor(STORE_TORN) as settings:
         with pytest.raises(RegistryDamaged, match=r"store\.mv\.db is damaged") as damaged:
-            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 10_000, notify=lambda line: None)
+            health_wait.wait_healthy(
+                settings, "registry", refuses, until=time.monotonic() + 10_000, notify=lambda line: None
+            )
         report = until(lambda: restarts.loops(settings) and status(settings, checks={"registry": refuses}), seconds=60)
     assert report.parts[0].detail == f"{damaged.value.what}; cure: {damaged.value.cure}"
 
@@ -124,7 +126,9 @@ def test_an_earlier_damage_in_the_log_does_not_end_a_start() -> None:
         log = logs.path(settings, "registry")
         log.write_text(NO_TABLE.replace("\\n", "\n"))
         with pytest.raises(ServiceError, match="registry does not answer"):
-            stack.wait_healthy(settings, "registry", refuses, until=time.monotonic() + 1, notify=lambda line: None)
+            health_wait.wait_healthy(
+                settings, "registry", refuses, until=time.monotonic() + 1, notify=lambda line: None
+            )
 
 
 # --- small files that a power cut tore -------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import pytest
 from snowflake.connector import SnowflakeConnection
 
 from rtlib.config import Settings
-from rtlib.pipeline.runs import NICE, pause
+from rtlib.pipeline.job_process import NICE
+from rtlib.pipeline.runs import pause
 from rtlib.pipeline.workers.batch import Batch
 from rtlib.records import BatchJob
 from rtlib.warehouse import runs

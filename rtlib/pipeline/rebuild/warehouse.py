@@ -27,6 +27,7 @@ from rtlib.pipeline.provision import provision
 from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.pipeline.runs import alone
 from rtlib.services import stack, supervisor
+from rtlib.services.health_wait import wait_healthy
 from rtlib.services.parts import PARTS, consumer_groups
 from rtlib.services.warehouse_salvage import INTERRUPTED, Salvage, replace_file
 from rtlib.streaming.queries import ARCHIVE, checkpoint
@@ -122,7 +123,7 @@ def _replace_while_running(settings: Settings, notify: Notify) -> Salvage:
         finally:
             supervisor.start_part(settings, "warehouse", wait=False)
         until = time.monotonic() + START_SECONDS
-        stack.wait_healthy(settings, "warehouse", health.warehouse, until=until, notify=notify)
+        wait_healthy(settings, "warehouse", health.warehouse, until=until, notify=notify)
         provision(settings)
     return salvage
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -20,7 +19,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from rtlib.config import Settings
 from rtlib.errors import RtlibError
-from rtlib.pipeline.runs import NICE, is_paused
+from rtlib.pipeline import job_process
+from rtlib.pipeline.runs import is_paused
 from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import BatchJob
@@ -57,6 +57,7 @@ class Batch:
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings, self._stop = settings, stop
+        self._interval = timedelta(minutes=settings.forecast_minutes)
         self._running: BatchJob | None = None
         # History is drawn by the law of the local simulator.
         self._lacks_history = bool(settings.history_days) and settings.kafka_bootstrap_servers is None
@@ -105,11 +106,11 @@ class Batch:
 
     def _at_start(self) -> None:
         if self._prepare("start of the stack"):
-            self._forecast_if_due()
+            self._forecast_if_due(self._interval)
 
     def _build_marts(self) -> None:
         if self._prepare(f"every {self._settings.dbt_minutes:g} minutes"):
-            self._forecast_if_due()
+            self._forecast_if_due(self._interval)
 
     def _prepare(self, reason: str) -> bool:
         """Complete the history, until that has succeeded once, and build the marts."""
@@ -118,11 +119,10 @@ class Batch:
         return not self._settings.dbt_minutes or self._run(BatchJob.DBT, reason)
 
     def _forecast(self) -> None:
-        if self._histories()[BatchJob.HISTORY].success or self._histories()[BatchJob.FORECAST].success:
-            self._run_all(AFTER_DBT, reason=f"every {self._settings.forecast_minutes:g} minutes")
+        # A build of the marts may have been followed by a forecast just before: that one serves.
+        self._forecast_if_due(self._interval / 2)
 
-    def _forecast_if_due(self) -> None:
-        interval = timedelta(minutes=self._settings.forecast_minutes)
+    def _forecast_if_due(self, interval: timedelta) -> None:
         reason = why_forecast(self._histories(), interval=interval, now=datetime.now(UTC))
         if interval and reason:
             self._run_all(AFTER_DBT, reason=reason)
@@ -143,12 +143,8 @@ class Batch:
         if self._stop.is_set() or is_paused(self._settings):
             return False
         self._running = job
-        command = (sys.executable, "-m", "rtlib", "batch", "run", job.value, "--reason", reason)
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
-            with suppress(psutil.Error):  # it has ended already
-                psutil.Process(child.pid).nice(NICE)
-            return self._wait(child) == 0
+            return self._wait(job_process.start(job, reason=reason)) == 0
         finally:
             self._running = None
 

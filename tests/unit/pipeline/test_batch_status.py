@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from rtlib.config import Settings
 from rtlib.pipeline.batch_status import JobStatus, combine, steps, with_run
-from rtlib.pipeline.workers.batch import why_forecast
+from rtlib.pipeline.workers.batch import Batch, why_forecast
 from rtlib.records import BatchJob, Heartbeat, Observation, Reading, Status
 from rtlib.warehouse.runs import JobHistory, Run
 
@@ -164,3 +167,18 @@ def test_a_step_that_failed_has_its_reason_and_its_next_run_and_a_paused_schedul
 def test_history_is_no_step_where_it_is_never_loaded() -> None:
     known = statuses(failed_after_a_success(BatchJob.DBT))
     assert [step.job for step in steps(list(known.values()), now=NOW)][0] is BatchJob.DBT
+
+
+@pytest.mark.parametrize(("minutes_ago", "runs"), [(2, 0), (58, 4)])
+def test_the_hourly_forecast_is_left_out_if_a_build_of_the_marts_was_just_followed_by_a_forecast(
+    minutes_ago: float, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[BatchJob] = []
+    success = run_of(BatchJob.FORECAST, minutes_ago=0)
+    success = replace(success, began_at=datetime.now(UTC) - timedelta(minutes=minutes_ago))
+    histories = {**dict.fromkeys(BatchJob, JobHistory()), BatchJob.FORECAST: JobHistory(success, success)}
+    batch = Batch(Settings(), threading.Event())
+    monkeypatch.setattr(batch, "_histories", lambda: histories)
+    monkeypatch.setattr(batch, "_run", lambda job, reason: ran.append(job) is None)
+    batch._forecast()
+    assert len(ran) == runs
