@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.broker.client import client_options
 from rtlib.broker.errors import broker_errors
@@ -133,15 +133,16 @@ def delete_topics(settings: Settings, *names: str) -> list[str]:
     """Delete topics with all their records; names without a topic are ignored.
 
     Returns:
-        The names of the deleted topics, sorted.
+        The names of the deleted topics, sorted, once the broker no longer lists any of them.
 
     Raises:
-        ServiceError: The broker does not answer, or refused to delete a topic.
+        ServiceError: The broker does not answer, refused to delete a topic, or still lists one after 20 s.
     """
     with _admin(settings) as admin:
         existing = sorted(set(names) & set(admin.list_topics()))
         if existing:
             admin.delete_topics(existing)
+            _wait_until_unlisted(admin, existing)
     return existing
 
 
@@ -182,6 +183,19 @@ def partitions_of(admin: KafkaAdminClient, topic: str) -> list[int]:
         raise ServiceError(f"the broker has no topic {topic!r}", cure="rtlib up")
     described = admin.describe_topics([topic])[0]
     return [int(partition["partition_index"]) for partition in described["partitions"]]
+
+
+def _wait_until_unlisted(admin: KafkaAdminClient, names: list[str]) -> None:
+    """Wait for the broker's metadata, which follow the controller's by a moment."""
+    gone = set(names).isdisjoint
+    try:
+        Retrying(retry=retry_if_result(lambda done: not done), wait=wait_fixed(0.05), stop=stop_after_delay(20))(
+            lambda: gone(admin.list_topics())
+        )
+    except RetryError as error:
+        raise ServiceError(
+            f"the broker still lists topics that were deleted: {', '.join(names)}", cure="rtlib status"
+        ) from error
 
 
 def _options(spec: TopicSpec, settings: Settings) -> dict[str, object]:
