@@ -64,7 +64,7 @@ def trade(settings: Settings, *, notify: Notify, intervals: Sequence[int] = INTE
     costs = []
     for interval in intervals:
         notify(f"checkpoint interval {interval} s: {RATE:.0f} events/s for {SPANS * interval:.0f} s, then a kill")
-        switch(settings, "real-time", interval_seconds=interval)
+        switch(settings, "real-time", interval_seconds=interval, rate=RATE)
         chosen = settings.model_copy(update={"real_time_interval_seconds": interval, "rate": RATE})
         _end_of_a_batch(chosen)
         costs.append(_cost(chosen))

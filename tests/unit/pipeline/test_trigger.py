@@ -36,7 +36,10 @@ def test_a_trigger_that_contradicts_the_environment_is_refused(tmp_path: Path, m
 def test_a_new_trigger_is_noticed_once_and_reported_in_the_heartbeat(tmp_path: Path) -> None:
     choose(Settings(home=tmp_path), "real-time")
     watch = TriggerWatch(load_settings(home=tmp_path))
-    assert (watch.changed(), watch.numbers) == (False, {"real_time": 1.0, "checkpoint_interval": 15.0})
+    assert (watch.changed(), watch.numbers) == (
+        False,
+        {"real_time": 1.0, "checkpoint_interval": 15.0, "high_rate": 0.0},
+    )
     choose(Settings(home=tmp_path), "micro-batch")
     assert (watch.changed(), watch.changed()) == (True, False)
     assert (watch.settings.trigger, watch.numbers) == ("micro-batch", {"real_time": 0.0})
