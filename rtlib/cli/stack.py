@@ -281,15 +281,17 @@ def _print_table(status: StackStatus) -> None:
     from rich.table import Table
 
     table = Table(title=f"rtlib, domain {status.domain}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("part", "health", "state", "up", "memory", "detail"):
-        table.add_column(heading, justify="right" if heading in ("up", "memory") else "left")
+    for heading in ("part", "health", "state", "up", "memory", "peak", "detail"):
+        table.add_column(heading, justify="right" if heading in ("up", "memory", "peak") else "left")
     for part in status.parts:
         health = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "UNHEALTHY"
         memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
-        table.add_row(part.name, health, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.detail)
+        up, peak = f"{part.uptime_seconds:,.0f} s", f"{part.peak_mb:,.0f} MB" if part.peak_mb else ""
+        table.add_row(part.name, health, part.state.lower(), up, memory, peak, part.detail)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB")
+    peak = f", at its peak {status.peak_mb / 1024:.2f} GB" if status.peak_mb else ""
+    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB{peak}")
 
 
 def _follow(settings: Settings, part: str) -> None:

@@ -7,8 +7,10 @@ minutes and forecasts are made every hour, or when history was loaded.
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -24,11 +26,13 @@ from rtlib.pipeline.runs import is_paused
 from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import BatchJob
+from rtlib.services import peaks, processes
 from rtlib.warehouse import runs
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.runs import JobHistory
 
 log = logging.getLogger(__name__)
+SAMPLE_AT_WORK, SAMPLE_SECONDS = 4.0, 20.0  # between samples of the stack's memory; a job takes most of it for seconds
 STOP_SECONDS = 15.0  # a child may take to end by itself
 AFTER_DBT = (BatchJob.FORECAST, BatchJob.PLAN, BatchJob.REPORT, BatchJob.RETENTION)
 MARTS, FORECASTS = "dbt", "forecast"  # the schedule's entries, named after their first job
@@ -39,9 +43,13 @@ def run_batch(settings: Settings, stop: threading.Event) -> None:
     wait_for_topics(settings)
     batch, heartbeat = Batch(settings, stop), HeartbeatEmitter("batch", settings)
     batch.start()
+    sampled = -math.inf
     try:
         while not stop.wait(0.5):
             heartbeat.emit(batch.summary(), batch.numbers())
+            if time.monotonic() - sampled >= (SAMPLE_AT_WORK if batch.is_at_work else SAMPLE_SECONDS):
+                sampled = time.monotonic()
+                peaks.note(settings.home, processes.resident_megabytes(settings.home))
     finally:
         batch.shut_down()
         heartbeat.close()
@@ -83,6 +91,11 @@ class Batch:
     def shut_down(self) -> None:
         """Wait until the running job has ended, after ``stop`` was set."""
         self._scheduler.shutdown()
+
+    @property
+    def is_at_work(self) -> bool:
+        """True while a job runs."""
+        return self._running is not None
 
     def summary(self) -> str:
         """What it does now, in words."""
