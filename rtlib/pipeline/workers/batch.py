@@ -33,7 +33,7 @@ from rtlib.warehouse.runs import JobHistory
 
 log = logging.getLogger(__name__)
 SAMPLE_AT_WORK, SAMPLE_SECONDS = 4.0, 20.0  # between samples of the stack's memory; a job takes most of it for seconds
-STOP_SECONDS = 15.0  # a child may take to end by itself
+STOP_SECONDS, SIGNALS = 15.0, 3  # a child may take to end by itself, and the signals that it gets meanwhile
 AFTER_DBT = (BatchJob.FORECAST, BatchJob.PLAN, BatchJob.REPORT, BatchJob.RETENTION)
 MARTS, FORECASTS = "dbt", "forecast"  # the schedule's entries, named after their first job
 
@@ -186,9 +186,10 @@ def why_forecast(histories: dict[BatchJob, JobHistory], *, interval: timedelta, 
 def _end(child: subprocess.Popen[bytes]) -> int:
     """End a job and its own children."""
     family = [child.pid, *(process.pid for process in _children(child.pid))]
-    child.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        return child.wait(timeout=STOP_SECONDS)
+    for _ in range(SIGNALS):  # Python loses the interrupt of a signal that arrives while it runs a destructor
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(timeout=STOP_SECONDS / SIGNALS)
     for pid in family:
         with suppress(psutil.Error):
             psutil.Process(pid).kill()
