@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,9 +27,11 @@ from rtlib.pipeline.telemetry.progress_topic import newest_progress
 from rtlib.pipeline.telemetry.trigger import switch
 from rtlib.services import supervisor
 from rtlib.streaming.queries import KPIS
+from rtlib.wait import wait_until
 
 INTERVALS = (15, 30, 60, 120)  # seconds
 RATE = 500.0  # events per second
+KILL_SECONDS = 40.0  # of events, around the kill
 SPANS = 2.2  # of an interval, so that each measurement has the ends of two
 
 
@@ -41,7 +44,7 @@ class IntervalCost:
         p50_ms, p99_ms: Milliseconds from an event to its KPI in Kafka.
         pause_seconds: The longest time in which no KPI came out.
         again_seconds: Seconds of events that the query read again after its process was killed at an arbitrary moment.
-        back_seconds: Seconds from the kill until every event had its KPI.
+        back_seconds: The time in which no KPI came out because of the kill.
         missing: Events without a KPI after all.
     """
 
@@ -106,27 +109,33 @@ def _cost(settings: Settings) -> IntervalCost:
 
 
 def _after_a_kill(settings: Settings) -> tuple[float, float, int]:
-    """Seconds of events read again, seconds until all events had their KPI, and events without."""
+    """Kill the stream while events arrive.
+
+    Returns:
+        The seconds of events that it read again, the seconds without a KPI, and the events that never had one.
+    """
     before, watch = counts_now(settings), TopicWatch(settings)
-    planned = prepare(settings, rate=RATE, seconds=settings.archive_interval_seconds, run=f"kill-{time.time():.0f}")
-    send(settings, planned)
-    committed, ends = newest_progress(settings, KPIS), end_offsets(settings, settings.topic("events"))
-    killed_at = time.time()
-    os.kill(supervisor.states(settings)["stream"].pid, signal.SIGKILL)
-    wait_until_recovered(settings)
+    planned = prepare(settings, rate=RATE, seconds=KILL_SECONDS, run=f"kill-{time.time():.0f}")
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send, settings, planned)
+        wait_until(lambda: planned[len(planned) // 4].at < time.time(), seconds=KILL_SECONDS, interval=0.1)
+        committed, ends = newest_progress(settings, KPIS), end_offsets(settings, settings.topic("events"))
+        os.kill(supervisor.states(settings)["stream"].pid, signal.SIGKILL)
+        sending.result()
     measured, counted = latency_of_all(planned, watch.counted, before=before, patience=PATIENCE_SECONDS)
     if committed is None:
         raise ServiceError("the kpis query has not reported a batch", cure="rtlib logs stream")
-    read_again = sum(ends.values()) - sum(committed.end_offsets.values())
-    back = max((moment for moment, _, _ in counted), default=math.nan) - killed_at
-    return read_again / RATE, back, measured.missing
+    again = sum(ends.values()) - sum(committed.end_offsets.values())
+    return again / RATE, pause(counted), measured.missing
 
 
 def _end_of_a_batch(settings: Settings) -> None:
-    """Wait for the end of a batch with the interval: the query's first compiles its code."""
+    """Send events until a batch with the interval is over, and wait for their KPIs: the first compiles its code."""
     interval = settings.real_time_interval_seconds
     wait_until_recovered(settings, seconds=PATIENCE_SECONDS + interval)
     batches = last_batches(settings)
+    before, watch = counts_now(settings), TopicWatch(settings)
     planned = prepare(settings, rate=RATE, seconds=interval, run=f"warm-{time.time():.0f}")
     send(settings, planned)
     wait_for_newer_batches(settings, batches, seconds=interval + PATIENCE_SECONDS)
+    latency_of_all(planned, watch.counted, before=before, patience=PATIENCE_SECONDS)
