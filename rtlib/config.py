@@ -26,7 +26,8 @@ RUN_OPTIONS = (
     *("real_time_interval_seconds", "archive_interval_seconds"),
     *("history_days", "dbt_minutes", "forecast_minutes"),
 )
-NO_BATCH_JOBS = {"history_days": 0, "dbt_minutes": 0, "forecast_minutes": 0}  # settings for a stack that only streams
+# Settings for a stack that only streams, and does nothing in the background.
+NO_BATCH_JOBS = {"history_days": 0, "dbt_minutes": 0, "forecast_minutes": 0, "class_archives": False}
 USUAL_PORTS = {
     "kafka": 19092,
     "kafka_controller": 19093,
@@ -131,6 +132,9 @@ class Settings(BaseSettings):
 
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
+    class_archives: bool = Field(
+        True, description="make Java's class archives once, with which later starts are faster"
+    )
 
     @field_validator("home")
     @classmethod

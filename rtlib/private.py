@@ -73,11 +73,20 @@ def append(path: Path, content: str) -> None:
 def sync_folder(path: Path) -> None:
     """Make a rename in this folder survive a power cut; does nothing where folders cannot be synced."""
     with suppress(OSError):
-        number = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+        sync_file(path)
+
+
+def sync_file(path: Path) -> None:
+    """Make what a file holds survive a power cut.
+
+    Raises:
+        OSError: The disk is full or broken.
+    """
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def exposed(folder: Path) -> Iterator[Path]:

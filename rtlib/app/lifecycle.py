@@ -44,15 +44,10 @@ def start(
         ConfigError: The stack is running for another domain.
         RtlibError: It could not be started.
     """
-    started = stack.up(
-        settings,
-        checks=health.checks_at_start(),
-        prepare=provision,
-        chosen=chosen,
-        notify=notify,
-        idle=idle,
-        trace=trace,
-    )
+    with health.checks_at_start() as checks:
+        started = stack.up(
+            settings, checks=checks, prepare=provision, chosen=chosen, notify=notify, idle=idle, trace=trace
+        )
     if (settings.home / INTERRUPTED).exists():
         notify("a rebuild of the warehouse was interrupted, so KPIs are missing; finish it: rtlib rebuild warehouse")
     if batch_log.has_old_history(settings):

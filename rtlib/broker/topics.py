@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -63,6 +63,19 @@ def topics(settings: Settings) -> list[str]:
     """
     with _admin(settings) as admin:
         return sorted(name for name in admin.list_topics() if not name.startswith("__"))
+
+
+def check_topics(settings: Settings, names: Collection[str]) -> None:
+    """Verify that these topics exist and that each partition answers, over a single connection.
+
+    Raises:
+        ServiceError: The broker does not answer, or lacks a topic.
+    """
+    from kafka import OffsetSpec, TopicPartition
+
+    with _admin(settings) as admin:
+        partitions = [TopicPartition(name, number) for name in names for number in partitions_of(admin, name)]
+        admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
 
 
 def end_offsets(settings: Settings, topic: str) -> dict[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO
@@ -24,6 +24,13 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a job, recorded with this reason; output and environment are those of this process unless given."""
     command = (sys.executable, "-m", "rtlib", "batch", "run", job.value, "--reason", reason)
+    return start_command(command, output=output, environment=environment)
+
+
+def start_command(
+    command: Sequence[str], *, output: IO[bytes] | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command with low priority."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
     with suppress(psutil.Error):  # it has ended already
         psutil.Process(process.pid).nice(NICE)

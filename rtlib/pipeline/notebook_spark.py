@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rtlib.config import Settings, use_java
 from rtlib.services import jars, java
-from rtlib.streaming import guard
+from rtlib.streaming import driver
 from rtlib.streaming.session import CHECKPOINTS, LOG_CONFIG, SUSPENDED_AT_MOST
 
 
@@ -22,8 +22,12 @@ def spark_options(settings: Settings) -> dict[str, str]:
     # A session of a few minutes ends before Java's second compiler pays off, and the pipeline needs the cores.
     java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:TieredStopAtLevel=1"
     return {
-        "spark.jars": ",".join(str(path) for path in jars.paths(settings.home)["spark"]),
-        **guard.options(settings.home, scratch=settings.home / "spark-lessons", java_options=java_options),
+        **driver.options(
+            settings.home,
+            jars=jars.paths(settings.home)["spark"],
+            scratch=settings.home / "spark-lessons",
+            java_options=java_options,
+        ),
         "spark.storage.blockManagerHeartbeatTimeoutMs": SUSPENDED_AT_MOST,
         "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS,
         "spark.ui.enabled": "false",

@@ -10,7 +10,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from rtlib import private
+from rtlib import class_archive, private
+from rtlib.class_archive import Jvm
 from rtlib.config import Settings
 from rtlib.errors import EnvironmentProblem, RtlibError, ServiceError
 from rtlib.run_state import BROKER_USER
@@ -64,9 +65,12 @@ IDENTITY_COPY = "meta.properties.copy"  # a backup, outside the data folder
 ID_LENGTH = 22  # 16 bytes in base64
 
 
-def broker_command(home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
-    """The command line of the broker."""
-    return (*_java(java, jars, heap_mb=heap_mb), "kafka.Kafka", str(home / "kafka" / "server.properties"))
+def broker_command(
+    home: Path, *, java: Path, jars: tuple[Path, ...], heap_mb: int, record: bool = False
+) -> tuple[str, ...]:
+    """The command line of the broker; with ``record`` it lists its classes if it has no class archive."""
+    archive = class_archive.options(home, Jvm("broker", java, jars), record=record)
+    return (*_java(java, jars, heap_mb=heap_mb), *archive, "kafka.Kafka", str(home / "kafka" / "server.properties"))
 
 
 def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) -> None:
@@ -91,6 +95,7 @@ def prepare_broker(settings: Settings, *, java: Path, jars: tuple[Path, ...]) ->
     tool = (
         *_java(java, jars, heap_mb=128),
         FIRST_COMPILER_TIER,
+        *class_archive.options(settings.home, Jvm("broker", java, jars), record=False),
         "kafka.tools.StorageTool",
         "format",
         "-c",

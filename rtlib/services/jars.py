@@ -105,7 +105,7 @@ def fetch(
 
 def paths(home: Path, *, sets: Sequence[str] = SETS, lock: Path = LOCK_FILE) -> Jars:
     """The fetched jars of each set; for an archive, the ``*-runner.jar`` in it."""
-    folder = home / "jars"
+    folder = (home / "jars").resolve()  # the class archives hold for this place, also in a folder that shares the jars
     jars = locked(sets, lock=lock)
     return {name: tuple(_path(folder, jar) for jar in jars if jar.set == name) for name in sets}
 

@@ -87,8 +87,14 @@ class Part:
 
 
 def _broker(runtime: Runtime) -> tuple[str, ...]:
-    home, heap_mb = runtime.settings.home, {"laptop": 512, "small": 288}[runtime.settings.profile]
-    return broker_command(home, java=runtime.java, jars=runtime.jars["kafka"], heap_mb=heap_mb)
+    settings, heap_mb = runtime.settings, {"laptop": 512, "small": 288}[runtime.settings.profile]
+    return broker_command(
+        settings.home,
+        java=runtime.java,
+        jars=runtime.jars["kafka"],
+        heap_mb=heap_mb,
+        record=settings.class_archives,
+    )
 
 
 def _registry(runtime: Runtime) -> tuple[str, ...]:

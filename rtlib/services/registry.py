@@ -6,7 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from rtlib import private
+from rtlib import class_archive, private
+from rtlib.class_archive import Jvm
 from rtlib.config import Settings
 from rtlib.errors import RegistryDamaged
 from rtlib.run_state import LOCAL_USER
@@ -63,7 +64,8 @@ def _damaged(settings: Settings, why: str) -> RegistryDamaged:
 def registry_command(settings: Settings, *, java: Path, jars: tuple[Path, ...], heap_mb: int) -> tuple[str, ...]:
     """The command line of the registry: the unpacked runner jar; the options are in a private file."""
     options = f"-Dquarkus.config.locations={_properties(settings).as_uri()}"
-    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, FIRST_COMPILER_TIER, options, "-jar", str(jars[0]))
+    archive = class_archive.options(settings.home, Jvm("registry", java, jars), record=settings.class_archives)
+    return (str(java), f"-Xmx{heap_mb}m", *LOW_MEMORY, FIRST_COMPILER_TIER, *archive, options, "-jar", str(jars[0]))
 
 
 def prepare_registry(settings: Settings) -> None:

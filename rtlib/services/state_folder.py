@@ -17,6 +17,7 @@ from rtlib.services import ports, processes, supervisor
 from rtlib.services.broker import prepare_broker
 from rtlib.services.jars import Jars
 from rtlib.services.java import Java
+from rtlib.services.jvm import FIRST_COMPILER_TIER, LOW_MEMORY
 from rtlib.services.parts import programs
 from rtlib.services.registry import check_store, prepare_registry
 
@@ -135,4 +136,5 @@ def _write_supervisor_config(
     variables["JAVA_HOME"] = str(java_path.parent.parent)
     # glibc keeps up to eight memory pools per core; Spark's native buffers never fill them evenly.
     variables["MALLOC_ARENA_MAX"] = "2"
+    variables["SPARK_LAUNCHER_OPTS"] = f"{FIRST_COMPILER_TIER} {' '.join(LOW_MEMORY)}"  # it writes a command line
     supervisor.write_config(settings, programs(settings, java=java_path, jars=jars), environment=variables)

@@ -9,11 +9,11 @@ with the compiler among Spark's jars.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
+import zipfile
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,26 +63,34 @@ def options(home: Path, *, scratch: Path, java_options: str) -> dict[str, str]:
 
 
 def compiled(home: Path) -> Path:
-    """The folder with the compiled extension, for Spark's class path; compiled by the first call.
+    """The jar with the compiled extension, for Spark's class path; compiled by the first call.
+
+    A jar and not a folder, because Java keeps no class archive for a class path with folders.
 
     Raises:
         StreamError: The extension could not be compiled.
     """
     key = hashlib.sha256(SOURCE.read_bytes() + version("pyspark").encode()).hexdigest()[:16]
-    folder = home / "jars" / "spark-guard" / key  # beside the downloads, which survive a reset
-    if not folder.exists():
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=private.make_folder(folder.parent)))
-        try:
-            _compile(draft)
-            with suppress(OSError):  # another process has created it
-                draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    return folder
+    folder = (home / "jars").resolve() / "spark-guard"  # beside the downloads, which survive a reset
+    jar = folder / f"{key}.jar"
+    if not jar.exists():
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=private.make_folder(folder)) as draft:
+            _compile(Path(draft))
+            private.write(jar, _packed(Path(draft)))
+    return jar
+
+
+def _packed(folder: Path) -> bytes:
+    """A jar of the files in a folder."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as jar:
+        for path in sorted(folder.rglob("*")):
+            jar.write(path, path.relative_to(folder))
+    return packed.getvalue()
 
 
 def _compile(folder: Path) -> None:
-    jars = _spark_jars()
+    jars = spark_jars()
     names = ("janino-*.jar", "commons-compiler-*.jar")
     tools = os.pathsep.join(str(jar) for name in names for jar in jars.glob(name))
     netty = os.pathsep.join(str(jar) for jar in jars.glob("netty-*.jar"))
@@ -103,11 +111,15 @@ def _compile(folder: Path) -> None:
             cure="rtlib doctor checks Java; make install repairs Spark's package",
         )
     (folder / SERVICE).parent.mkdir(parents=True)
-    private.write(folder / SERVICE, EXTENSION)
-    private.close_to_others(folder)
+    (folder / SERVICE).write_text(EXTENSION)
 
 
-def _spark_jars() -> Path:
+def spark_jars() -> Path:
+    """The folder of Spark's own jars.
+
+    Raises:
+        StreamError: pyspark is not installed.
+    """
     spec = find_spec("pyspark")
     if spec is None or not spec.submodule_search_locations:
         raise StreamError("pyspark is not installed", cure="make install")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rtlib import private
 from rtlib.config import Settings
 from rtlib.errors import StreamError
-from rtlib.streaming import guard
+from rtlib.streaming import driver, guard
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,7 +44,7 @@ NEEDLESS_RULES = (
 HUGE_METHOD = 8_000  # bytes of code; Java interprets longer methods instead of compiling them
 
 
-def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
+def session(settings: Settings, *, jars: Sequence[Path], record: bool = False) -> SparkSession:
     """Start the streaming application's Spark session.
 
     There are two shuffle partitions, because real-time mode permanently occupies a task slot for every task of every
@@ -56,6 +56,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     Args:
         settings: ``spark_master`` and the memory profile.
         jars: Local paths of the Kafka connector's files; resolving coordinates would add seconds to every start.
+        record: List the classes for a class archive if there is none.
 
     Raises:
         StreamError: The session did not start, or would be open to others.
@@ -66,7 +67,7 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     if is_local:
         shutil.rmtree(scratch, ignore_errors=True)  # left behind by a killed Spark
     builder = SparkSession.builder.appName("rtlib").master(settings.spark_master)
-    for name, value in _options(settings, jars=jars, scratch=scratch, is_local=is_local).items():
+    for name, value in _options(settings, jars, scratch=scratch, is_local=is_local, record=record).items():
         builder = builder.config(name, value)
     try:
         with private.owner_only():  # Spark's Java inherits it
@@ -83,10 +84,11 @@ def session(settings: Settings, *, jars: Sequence[Path]) -> SparkSession:
     return spark
 
 
-def _options(settings: Settings, *, jars: Sequence[Path], scratch: Path, is_local: bool) -> dict[str, str]:
+def _options(
+    settings: Settings, jars: Sequence[Path], *, scratch: Path, is_local: bool, record: bool
+) -> dict[str, str]:
     java_options = f"-Dlog4j2.configurationFile={LOG_CONFIG} -XX:+UseSerialGC -Xss512k {LATE_OPTIMISATION}"
     options = {
-        "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.driver.memory": DRIVER_MEMORY[settings.profile],
         "spark.driver.extraJavaOptions": java_options,
         "spark.ui.enabled": "false",
@@ -106,6 +108,8 @@ def _options(settings: Settings, *, jars: Sequence[Path], scratch: Path, is_loca
         "spark.local.dir": str(scratch),
     }
     if is_local:
-        options |= guard.options(settings.home, scratch=scratch, java_options=java_options)
+        options |= driver.options(settings.home, jars=jars, scratch=scratch, java_options=java_options, record=record)
         options["spark.storage.blockManagerHeartbeatTimeoutMs"] = SUSPENDED_AT_MOST
+    else:
+        options["spark.jars"] = ",".join(str(jar) for jar in jars)
     return options

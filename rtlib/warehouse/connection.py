@@ -6,13 +6,14 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError, ServiceError, WarehouseDamaged, WarehouseError, WarehouseUnreachable
+from rtlib.optional_imports import without
 from rtlib.run_state import WAREHOUSE_USER
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ LOCAL_RETRY_SECONDS = 2
 LOCAL_CURE = "rtlib status; rtlib up"
 # Snowflake's error numbers for an unknown or expired token, and the connector's for a closed connection.
 SESSION_GONE = frozenset({390103, 390104, 390108, 390111, 390112, 390114, 250002})
+# What the connector imports if it is installed, for services of Snowflake and for result sets as data frames. Importing
+# these takes longer than the connector itself, and 40 MB.
+UNUSED = ("boto3", "botocore", "keyring", "pandas", "pyarrow")
 RIDE_OUT_SECONDS = 20.0  # a killed local warehouse is back within a few seconds
 
 
@@ -38,7 +42,8 @@ def connect(settings: Settings) -> SnowflakeConnection:
         WarehouseDamaged: The local warehouse's file cannot be read.
         WarehouseError: The warehouse refuses the sign-in.
     """
-    import snowflake.connector
+    with without(*UNUSED) if settings.local_warehouse else nullcontext():
+        import snowflake.connector
     from snowflake.connector.errors import Error
 
     # The raised error carries what matters of these logs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
+from zipfile import ZipFile
 
 import psutil
 import pytest
@@ -180,16 +181,15 @@ def test_the_options_require_authentication_and_keep_temporary_files_private(
     assert (tmp_path / "a scratch").stat().st_mode & 0o777 == 0o700
 
 
-def test_the_extension_is_compiled_once_and_its_folder_is_private(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = guard.compiled(tmp_path)
-    assert (folder / "rtlib" / "LoopbackGuard.class").exists()
-    assert (folder / guard.SERVICE).read_text() == "rtlib.LoopbackGuard"
-    assert not list(private.exposed(folder))
+def test_the_extension_is_compiled_once_and_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jar = guard.compiled(tmp_path)
+    with ZipFile(jar) as files:
+        assert "rtlib/LoopbackGuard.class" in files.namelist()
+        assert files.read(guard.SERVICE).decode() == "rtlib.LoopbackGuard"
+    assert not list(private.exposed(jar.parent))
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "no java"))
-    assert guard.compiled(tmp_path) == folder
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert guard.compiled(tmp_path) == jar
+    assert [path.name for path in jar.parent.iterdir()] == [jar.name]
 
 
 def test_without_java_the_extension_is_not_compiled_and_nothing_starts(

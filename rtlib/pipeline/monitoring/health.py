@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
 
+from rtlib.broker.errors import broker_errors
 from rtlib.broker.registry import subjects
 from rtlib.broker.topics import topics
 from rtlib.broker.users import ensure_user
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
 from rtlib.pipeline.telemetry.heartbeat import FRESH_SECONDS
-from rtlib.pipeline.telemetry.progress_topic import read_progress
+from rtlib.pipeline.telemetry.progress_topic import ProgressReader, read_progress
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.records import Heartbeat
 from rtlib.services import supervisor
@@ -30,11 +31,16 @@ if TYPE_CHECKING:
 
 SHARED_SECONDS = 0.3  # how long a reading of the heartbeats serves further checks
 HEARTBEAT_RECORDS = 80  # at the end of the progress topic; they cover some seconds of all parts
+Read = Callable[[Settings], Mapping[str, Heartbeat]]
 
 
 def checks() -> Mapping[str, HealthCheck]:
     """The health check of each part: a request to a server, or the fresh heartbeats of a worker."""
-    read = _ProgressTail()  # the workers' checks share it, so that a round of checks reads the topic once
+    return _checks(_newest_heartbeats)
+
+
+def _checks(newest: Read) -> Mapping[str, HealthCheck]:
+    read = _Shared(newest)  # a round of checks reads the topic once
     own: dict[str, HealthCheck] = {
         "broker": broker,
         "registry": registry,
@@ -45,9 +51,14 @@ def checks() -> Mapping[str, HealthCheck]:
     return {part.name: own.get(part.name) or partial(worker, part=part, read=read) for part in PARTS}
 
 
-def checks_at_start() -> Mapping[str, HealthCheck]:
-    """The same while the stack starts: on a shared machine the broker's user has to be created first."""
-    return {**checks(), "broker": _broker_at_start}
+@contextmanager
+def checks_at_start() -> Iterator[Mapping[str, HealthCheck]]:
+    """The same while the stack starts, over one connection to the broker, because they are repeated many times.
+
+    On a shared machine the broker's user has to be created first.
+    """
+    with closing(_ProgressTail()) as tail:
+        yield {**_checks(tail.newest), "broker": _broker_at_start}
 
 
 def _broker_at_start(settings: Settings) -> str:
@@ -74,25 +85,50 @@ def warehouse(settings: Settings) -> str:
     return "answers a query"
 
 
-class _ProgressTail:
+class _Shared:
     """Reads the newest heartbeats; calls shortly after one another share a reading."""
 
-    def __init__(self) -> None:
-        self._read_at = float("-inf")
+    def __init__(self, newest: Read) -> None:
+        self._newest, self._read_at = newest, float("-inf")
         self._heartbeats: Mapping[str, Heartbeat] = {}
 
     def __call__(self, settings: Settings) -> Mapping[str, Heartbeat]:
         if time.monotonic() - self._read_at > SHARED_SECONDS:
-            self._heartbeats = _newest_heartbeats(settings)
+            self._heartbeats = self._newest(settings)
             self._read_at = time.monotonic()
         return self._heartbeats
 
 
+class _ProgressTail:
+    """The end of the progress topic, over a connection that stays open until an error."""
+
+    def __init__(self) -> None:
+        self._reader: ProgressReader | None = None
+
+    def newest(self, settings: Settings) -> Mapping[str, Heartbeat]:
+        """The newest heartbeats.
+
+        Raises:
+            ServiceError: The broker does not answer.
+        """
+        try:
+            with broker_errors(settings):
+                self._reader = self._reader or ProgressReader(settings, tail=HEARTBEAT_RECORDS)
+                self._reader.catch_up()
+        except ServiceError:
+            self.close()
+            raise
+        return self._reader.heartbeats
+
+    def close(self) -> None:
+        """Disconnect from the broker."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
 def _newest_heartbeats(settings: Settings) -> Mapping[str, Heartbeat]:
     return read_progress(settings, tail=HEARTBEAT_RECORDS).heartbeats
-
-
-Read = Callable[[Settings], Mapping[str, Heartbeat]]
 
 
 def stream(settings: Settings, *, read: Read = _newest_heartbeats) -> str:

@@ -1,7 +1,7 @@
 """Batch: the scheduler of the batch path. Each job runs in a child process of low priority, one at a time.
 
 At the start history is completed, then marts, forecasts and plan follow; afterwards the marts are built every few
-minutes and forecasts are made every hour, or when history was loaded.
+minutes and forecasts are made every hour, or when history was loaded. Missing class archives are made in between.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from rtlib.config import Settings
-from rtlib.errors import RtlibError
+from rtlib.errors import RtlibError, ServiceError
 from rtlib.pipeline import job_process
 from rtlib.pipeline.runs import is_paused
 from rtlib.pipeline.telemetry.heartbeat import HeartbeatEmitter
+from rtlib.pipeline.telemetry.queries_watch import QueriesWatch
+from rtlib.pipeline.workers import class_archives
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import BatchJob
 from rtlib.services import peaks, processes
@@ -32,16 +34,38 @@ from rtlib.warehouse.connection import connect
 from rtlib.warehouse.runs import JobHistory
 
 log = logging.getLogger(__name__)
+QUERIES_SECONDS = 90.0  # limit of the wait for the streaming application
 SAMPLE_AT_WORK, SAMPLE_SECONDS = 4.0, 20.0  # between samples of the stack's memory; a job takes most of it for seconds
 STOP_SECONDS, SIGNALS = 15.0, 3  # a child may take to end by itself, and the signals that it gets meanwhile
 AFTER_DBT = (BatchJob.FORECAST, BatchJob.PLAN, BatchJob.REPORT, BatchJob.RETENTION)
 MARTS, FORECASTS = "dbt", "forecast"  # the schedule's entries, named after their first job
+ARCHIVES = "class-archives"  # an entry that is removed when none is missing
 
 
 def run_batch(settings: Settings, stop: threading.Event) -> None:
     """Run the batch jobs by their schedule until ``stop`` is set."""
     wait_for_topics(settings)
-    batch, heartbeat = Batch(settings, stop), HeartbeatEmitter("batch", settings)
+    heartbeat = HeartbeatEmitter("batch", settings)
+    try:
+        archives = _wait_for_queries(settings, stop, heartbeat) and settings.class_archives
+        _run_schedule(Batch(settings, stop, archives=archives), stop, heartbeat)
+    finally:
+        heartbeat.close()
+
+
+def _wait_for_queries(settings: Settings, stop: threading.Event, heartbeat: HeartbeatEmitter) -> bool:
+    """Leave the processor to the start of the streaming application; False if that takes too long."""
+    numbers = {"paused": is_paused(settings)}
+    with closing(QueriesWatch(settings)) as queries:
+        until = time.monotonic() + QUERIES_SECONDS
+        while not queries.run() and time.monotonic() < until and not stop.wait(0.5):
+            heartbeat.emit("waits until the queries run", numbers)
+        return queries.run()
+
+
+def _run_schedule(batch: Batch, stop: threading.Event, heartbeat: HeartbeatEmitter) -> None:
+    if stop.is_set():
+        return
     batch.start()
     sampled = -math.inf
     try:
@@ -52,7 +76,6 @@ def run_batch(settings: Settings, stop: threading.Event) -> None:
                 peaks.note(settings.home, processes.resident_megabytes(settings.home))
     finally:
         batch.shut_down()
-        heartbeat.close()
 
 
 class Batch:
@@ -61,10 +84,11 @@ class Batch:
     Args:
         settings: The domain, and how often jobs run.
         stop: Ends the running job when set.
+        archives: Make missing class archives.
     """
 
-    def __init__(self, settings: Settings, stop: threading.Event) -> None:
-        self._settings, self._stop = settings, stop
+    def __init__(self, settings: Settings, stop: threading.Event, *, archives: bool = False) -> None:
+        self._settings, self._stop, self._archives = settings, stop, archives
         self._interval = timedelta(minutes=settings.forecast_minutes)
         self._running: BatchJob | None = None
         # History is drawn by the law of the local simulator.
@@ -86,6 +110,8 @@ class Batch:
         ):
             if minutes:
                 self._scheduler.add_job(work, "interval", minutes=minutes, id=name)
+        if self._archives:
+            self._scheduler.add_job(self._archive_classes, "interval", minutes=1, id=ARCHIVES)
         self._scheduler.start()
 
     def shut_down(self) -> None:
@@ -139,6 +165,26 @@ class Batch:
         reason = why_forecast(self._histories(), interval=interval, now=datetime.now(UTC))
         if interval and reason:
             self._run_all(AFTER_DBT, reason=reason)
+
+    def _archive_classes(self) -> None:
+        if self._stop.is_set() or is_paused(self._settings):
+            return
+        try:
+            if class_archives.make_missing(self._settings, run=self._run_command):
+                self._scheduler.remove_job(ARCHIVES)
+        except (RtlibError, OSError) as error:  # a later start may make them
+            log.warning("no class archive was made: %s", error)
+
+    def _run_command(self, command: tuple[str, ...]) -> int:
+        """Run a command with low priority.
+
+        Raises:
+            ServiceError: The stack stops.
+        """
+        code = self._wait(job_process.start_command(command))
+        if self._stop.is_set():
+            raise ServiceError("the stack is shutting down", cure="rtlib up")
+        return code
 
     def _histories(self) -> dict[BatchJob, JobHistory]:
         try:

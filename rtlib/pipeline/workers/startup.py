@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from rtlib.broker.topics import end_offsets
+from rtlib.broker.topics import check_topics
 from rtlib.config import Settings
 from rtlib.errors import RtlibError
 
@@ -21,5 +21,4 @@ def wait_for_topics(settings: Settings) -> None:
     Raises:
         RtlibError: A topic is missing after ``WAIT_SECONDS``.
     """
-    for name in TOPICS:
-        end_offsets(settings, settings.topic(name))
+    check_topics(settings, [settings.topic(name) for name in TOPICS])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def run_stream(settings: Settings, stop: threading.Event) -> None:
     """Run both queries until ``stop`` is set; a query restarts when its trigger, batch size or schemas change."""
-    spark = session(settings, jars=jars.paths(settings.home)["spark"])
+    spark = session(settings, jars=jars.paths(settings.home)["spark"], record=settings.class_archives)
     wait_for_topics(settings)
     with (
         closing(BatchSize(settings)) as size,

@@ -14,6 +14,7 @@ from rtlib.lessons import compare, ledger_without_one_event
 from rtlib.pipeline import notebook_spark
 from rtlib.pipeline.audit import evidence
 from rtlib.services.java import Java
+from rtlib.streaming import guard
 from support.ledgers import evidence_of, held_by, run_of
 
 
@@ -51,10 +52,11 @@ def test_the_spark_of_a_notebook_uses_the_java_and_the_connector_of_the_stack(
     monkeypatch.setenv("JAVA_HOME", "/elsewhere")
     java = Java(tmp_path / "jdk" / "bin" / "java", "17.0.1")
     monkeypatch.setattr(notebook_spark.java, "find_java", lambda settings: java)
-    monkeypatch.setattr(notebook_spark.guard, "compiled", lambda home: home / "compiled")
+    monkeypatch.setattr(guard, "compiled", lambda home: home / "compiled.jar")
     options = notebook_spark.spark_options(Settings(home=tmp_path))
     assert os.environ["JAVA_HOME"] == str(tmp_path / "jdk")
-    assert "spark-sql-kafka" in options["spark.jars"]
-    protection = notebook_spark.guard.options(tmp_path, scratch=tmp_path / "spark-lessons", java_options="")
+    assert "spark-sql-kafka" in options["spark.driver.extraClassPath"]
+    assert options["spark.driver.extraClassPath"].startswith(f"{tmp_path / 'compiled.jar'}{os.pathsep}")
+    protection = guard.options(tmp_path, scratch=tmp_path / "spark-lessons", java_options="")
     assert options.keys() > protection.keys()
-    assert notebook_spark.guard.JAVA_OPTION in options["spark.driver.extraJavaOptions"]
+    assert guard.JAVA_OPTION in options["spark.driver.extraJavaOptions"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from rtlib.config import Settings
 from rtlib.errors import CheckpointTorn, ServiceError
@@ -64,3 +66,30 @@ def test_a_query_with_a_damaged_checkpoint_is_reported_with_the_cure(broker_hold
         Status.STOPPED,
         "the checkpoint is damaged; cure: rtlib rebuild checkpoint kpis",
     )
+
+
+def test_the_checks_of_a_start_keep_their_connection_until_an_error_and_close_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, closed = list[str](), list[str]()
+    fails = [False]
+
+    def catch_up() -> None:
+        if fails[0]:
+            raise KafkaConnectionError("the broker restarts")
+
+    def reader(settings: Settings, *, tail: int) -> SimpleNamespace:
+        opened.append("reader")
+        return SimpleNamespace(heartbeats={}, catch_up=catch_up, close=lambda: closed.append("reader"))
+
+    monkeypatch.setattr(health, "ProgressReader", reader)
+    settings = Settings(kafka_bootstrap_servers="broker:9092")
+    with closing(health._ProgressTail()) as tail:
+        assert tail.newest(settings) == tail.newest(settings) == {}
+        assert (len(opened), len(closed)) == (1, 0)
+        fails[0] = True
+        with pytest.raises(ServiceError):
+            tail.newest(settings)
+        fails[0] = False
+        tail.newest(settings)
+    assert (len(opened), len(closed)) == (2, 2)
