@@ -48,7 +48,7 @@ def run_batch(settings: Settings, stop: threading.Event) -> None:
     heartbeat = HeartbeatEmitter("batch", settings)
     try:
         archives = _wait_for_queries(settings, stop, heartbeat) and settings.class_archives
-        _run_schedule(Batch(settings, stop, archives=archives), stop, heartbeat)
+        _run_schedule(settings, Batch(settings, stop, archives=archives), stop, heartbeat)
     finally:
         heartbeat.close()
 
@@ -63,7 +63,7 @@ def _wait_for_queries(settings: Settings, stop: threading.Event, heartbeat: Hear
         return queries.run()
 
 
-def _run_schedule(batch: Batch, stop: threading.Event, heartbeat: HeartbeatEmitter) -> None:
+def _run_schedule(settings: Settings, batch: Batch, stop: threading.Event, heartbeat: HeartbeatEmitter) -> None:
     if stop.is_set():
         return
     batch.start()
