@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,12 +33,12 @@ orders = 12
 
 # %% [markdown]
 # Papermill can run the lesson with another value, for example `papermill 01_kafka.ipynb done.ipynb -p orders 30`.
-# `check` validates it. `compare` prints a result next to your guess.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-orders = check("01_kafka", orders=orders)
+orders = parameters("01_kafka", orders=orders)
 
 # %% [markdown]
 # First a health check of Kafka and the registry. If one of them does not answer, the last line of the error says what
@@ -71,6 +70,7 @@ from rtlib.broker.client import client_options
 
 connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
+
 
 # %% [markdown]
 # Each topic of this lesson has four partitions. Its name ends in a random string, so that each run starts with an empty
@@ -111,7 +111,7 @@ topic, sites = new_topic(), ["oakland", "berkeley", "fremont"]
 written = [send(number, sites[number % 3]) for number in range(orders)]
 places = pd.DataFrame([(sites[number % 3], record.partition, record.offset) for number, record in enumerate(written)])
 places.columns = ["site", "partition", "offset"]
-compare(my_guess, places["partition"].nunique())
+predict("01.a", my_guess, places["partition"].nunique())
 
 # %% [markdown]
 # Two. The partition is a hash of the key, so all records of a site go to the same partition, and two of these sites
@@ -133,7 +133,8 @@ places.groupby(["partition", "site"])["offset"].apply(list).to_frame()
 # %%
 my_guess = None  # for example (2, 5): partition 2, offset 5
 latest = send(orders, "oakland")
-compare(my_guess, (latest.partition, latest.offset))
+predict("01.b", my_guess, (latest.partition, latest.offset))
+
 
 # %% [markdown]
 # ## Reading does not remove anything
@@ -162,7 +163,7 @@ def read(group):
 my_guess = None  # for example 0
 kitchen, billing = f"kitchen-{uuid4().hex[:8]}", f"billing-{uuid4().hex[:8]}"
 by_kitchen, by_billing = read(kitchen), read(billing)
-compare(my_guess, len(by_billing))
+predict("01.c", my_guess, len(by_billing))
 assert len(by_kitchen) == len(by_billing) > orders, "each group gets every record; run again from the cell that writes"
 
 # %% [markdown]
@@ -193,7 +194,8 @@ assert in_order.all(), "within a partition the order of writing must hold; run a
 
 # %%
 my_guess = None  # for example 13
-compare(my_guess, len(read(kitchen)))
+predict("01.d", my_guess, len(read(kitchen)))
+
 
 # %% [markdown]
 # None. The progress of a group is one number per partition, its *committed offset*: the position of the next record to
@@ -219,7 +221,7 @@ def reset(group):
 # %%
 my_guess = None
 reset(kitchen)
-compare(my_guess, len(read(kitchen)))
+predict("01.e", my_guess, len(read(kitchen)))
 
 # %% [markdown]
 # It gets all of them again. Kafka delivers *at least once*; to count each event once is the task of the consumer. In
@@ -267,7 +269,7 @@ my_guess = None  # for example bytes([0, 0, 0, 0, 1])
 serialize = JSONSerializer(json.dumps(order), registry, conf={"auto.register.schemas": False})
 context = SerializationContext(topic, MessageField.VALUE)
 record = serialize({"site": "oakland", "order": 99}, context)
-compare(my_guess, record[:5])
+predict("01.f", my_guess, record[:5])
 print(record)
 
 # %% [markdown]
@@ -330,6 +332,7 @@ try:
     print("accepted as schema", register(settings, subject, as_text))
 except SchemaRefused as error:
     print(error)
+
 
 # %% [markdown]
 # The registry refuses it before a single bad record exists. The versions are unchanged; list them again if you like.

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,14 +33,13 @@
 rows = 5_000
 
 # %% [markdown]
-# Papermill can run the lesson with another value, for example
-# `papermill 03_speed_layer.ipynb done.ipynb -p rows 20000`. `check` validates it. `compare` prints a result next to
-# your guess.
+# Papermill can run the lesson with another value, for example `papermill 03_speed_layer.ipynb done.ipynb -p rows
+# 20000`. `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-rows = check("03_speed_layer", rows=rows)
+rows = parameters("03_speed_layer", rows=rows)
 
 # %% [markdown]
 # The connection comes from `snowflake-connector-python`, and its cursors work as in every Python database client.
@@ -82,6 +80,7 @@ from rtlib.broker.client import client_options
 topic = settings.topic("kpis")
 print(topic)
 
+
 # %% [markdown]
 # The consumer has no group, so it commits no offsets and does not disturb the pipeline.
 
@@ -93,6 +92,7 @@ def newest(count):
     for tp, end in ends.items():
         consumer.seek(tp, max(0, end - count))
     return list(islice(consumer, sum(min(end, count) for end in ends.values())))
+
 
 # %% [markdown]
 # **Predict:** take the newest records, up to 300 per partition. How many records does a key have on average: one, a
@@ -139,7 +139,7 @@ my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
 merged = ask(f"select site, events from {table} where site = 'oakland'")
-compare(my_guess, (len(merged), int(merged["events"].iloc[0])))
+predict("03.a", my_guess, (len(merged), int(merged["events"].iloc[0])))
 
 # %% [markdown]
 # One row with 8 events: the condition `s.emitted_at > t.emitted_at` keeps the older value out.
@@ -152,7 +152,7 @@ my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
 again = ask(f"select site, events from {table} where site = 'oakland'")
-compare(my_guess, (len(again), int(again["events"].iloc[0])))
+predict("03.b", my_guess, (len(again), int(again["events"].iloc[0])))
 assert again.equals(merged), "repeating the same merge must change nothing"
 
 # %% [markdown]
@@ -200,7 +200,7 @@ stage, start = f"@%{table.split('.')[1]}_BULK", time.perf_counter()
 cursor.execute(f"put 'file://{path.as_posix()}' {stage} auto_compress=false overwrite=true")
 cursor.execute(f"copy into {table}_BULK from {stage} file_format = (type = json) purge = true force = true")
 file_rate = rows / (time.perf_counter() - start)
-compare(my_guess, round(file_rate / insert_rate))
+predict("03.c", my_guess, round(file_rate / insert_rate))
 
 # %% [markdown]
 # The network is not the reason, because the local warehouse runs on this machine. Each INSERT is parsed, planned and
@@ -260,7 +260,7 @@ my_guess = None  # for example 3
 stored = ask("select site, window_start, events from SPEED.KPIS where domain = ?", settings.domain)
 both = stored.set_index(["site", "window_start"]).join(last.rename("in_kafka"), how="inner").reset_index()
 final = both[both["window_start"] < pd.Timestamp.now(tz="UTC").tz_localize(None) - pd.Timedelta(minutes=3)]
-compare(my_guess, int((final["events"] != final["in_kafka"]).sum()))
+predict("03.d", my_guess, int((final["events"] != final["in_kafka"]).sum()))
 final.tail(6)
 
 # %% [markdown]

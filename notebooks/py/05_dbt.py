@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,13 +33,13 @@
 days = 7
 
 # %% [markdown]
-# Papermill can run the lesson with another value, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`. `check`
-# validates it. `compare` prints a result next to your guess.
+# Papermill can run the lesson with another value, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-days = check("05_dbt", days=days)
+days = parameters("05_dbt", days=days)
 
 # %% [markdown]
 # The events since the start of the stack are too few for a daily pattern. Therefore a batch job loads four weeks of
@@ -123,7 +122,7 @@ my_guess = None  # for example 3
 lineage = dbt.lineage(settings)
 source = lineage.find("raw.events").id
 readers = [edge.downstream for edge in lineage.edges if edge.upstream == source]
-compare(my_guess, sum(reader.startswith("model.") for reader in readers))
+predict("05.a", my_guess, sum(reader.startswith("model.") for reader in readers))
 readers
 
 # %% [markdown]
@@ -164,7 +163,7 @@ lineage.downstream_of("int_kind_intervals")
 # %%
 my_guess = None  # for example 7 * 48 * 6
 report = dbt.build(settings, unit_tests=False)
-compare(my_guess, report.node("interval_load").rows)
+predict("05.b", my_guess, report.node("interval_load").rows)
 print(f"{len(report.nodes)} nodes and {len(report.checks)} tests in {report.seconds:.1f} s; all passed: {report.ok}")
 
 # %% [markdown]
@@ -191,7 +190,7 @@ table.set_index(["layer", "name"])
 # %%
 my_guess = None  # for example "all"
 again = dbt.build(settings, select=["int_kind_intervals"], unit_tests=False).node("int_kind_intervals")
-compare(my_guess, "none" if not again.touched else "some" if again.touched < again.rows else "all")
+predict("05.c", my_guess, "none" if not again.touched else "some" if again.touched < again.rows else "all")
 print(f"{again.touched:,} of {again.rows:,} rows")
 
 # %% [markdown]
@@ -212,7 +211,7 @@ zones = ["America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydn
 local = query(warehouse, "select zone, convert_timezone('UTC', zone, '2026-05-01 23:30'::timestamp_ntz) as shown, "
               "shown::date::varchar as day from (select column1 as zone from values (?), (?), (?), (?))", zones)
 local = pd.DataFrame(local).set_index("zone").loc[zones]
-compare(my_guess, local["day"].to_list())
+predict("05.d", my_guess, local["day"].to_list())
 local
 
 # %% [markdown]

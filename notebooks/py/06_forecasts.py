@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -37,14 +36,13 @@ backtest_days = 25
 workers = 2
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example
-# `papermill 06_forecasts.ipynb done.ipynb -p domain_name iot`. `check` validates them. `compare` prints a result next
-# to your guess.
+# Papermill can run the lesson with other values, for example `papermill 06_forecasts.ipynb done.ipynb -p domain_name
+# iot`. `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-domain_name, interval_minutes, backtest_days, workers = check(
+domain_name, interval_minutes, backtest_days, workers = parameters(
     "06_forecasts", domain_name=domain_name, interval_minutes=interval_minutes, backtest_days=backtest_days,
     workers=workers)
 
@@ -75,7 +73,7 @@ import pandas as pd
 
 my_guess = None  # for example 4
 totals = pd.Series(calls.values.sum(axis=1), index=pd.DatetimeIndex(calls.days))
-compare(my_guess, int(totals.groupby(totals.index.dayofweek).mean().idxmax()))
+predict("06.a", my_guess, int(totals.groupby(totals.index.dayofweek).mean().idxmax()))
 totals.nlargest(5).rename("calls").to_frame().assign(weekday=lambda day: day.index.day_name())
 
 # %% [markdown]
@@ -107,7 +105,7 @@ def notify(done, tasks, what):
     print(f"\r{done} of {tasks}: {what:40}", end="" if done < tasks else "\n")
 
 (outlook,) = forecast_all([calls], origins=backtest_days, workers=workers, notify=notify)
-compare(my_guess, outlook.champion)
+predict("06.b", my_guess, outlook.champion)
 charts.scores_chart(outlook)
 
 # %% [markdown]
@@ -144,7 +142,7 @@ table.round(3).sort_values("mae")
 
 # %%
 my_guess = None  # for example 80
-compare(my_guess, round(100 * best.coverage_80))
+predict("06.c", my_guess, round(100 * best.coverage_80))
 assert 0.65 <= best.coverage_80 <= 0.95, "the coverage of an 80 % interval must be close to 80 %"
 
 # %% [markdown]
@@ -223,7 +221,7 @@ def half_hours(day):
     return instants([day], range(0, 1440, 30), interval_minutes=30, time_zone="Europe/Berlin").moments
 
 my_guess = None  # for example (48, 48)
-compare(my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026, 10, 25)))))
+predict("06.d", my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026, 10, 25)))))
 
 # %% [markdown]
 # The half-hours from 2:00 to 3:00 do not exist on the first day, which has 23 hours. On the other they exist twice, and
@@ -237,7 +235,7 @@ compare(my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026,
 # %%
 my_guess = None  # for example 1
 results = forecast_all(sites, horizon=7, origins=4, step=2, workers=workers, notify=notify)
-compare(my_guess, len({result.champion for result in results}))
+predict("06.e", my_guess, len({result.champion for result in results}))
 champions = {result.grid.unique_id: (result.champion, result.scores[result.champion].wape) for result in results}
 pd.DataFrame(champions, index=["champion", "WAPE"]).T
 
@@ -274,7 +272,7 @@ actual = pd.DataFrame(came).groupby("interval_start")["events"].sum().tz_localiz
 forecast = by_site["all"].table().query("is_champion").assign(ds=lambda rows: pd.to_datetime(rows["ds"], utc=True))
 day_one = forecast.set_index("ds").join(actual, how="inner")
 inside = day_one["events"].between(day_one["q10"], day_one["q90"])
-compare(my_guess, round(inside.mean(), 2))
+predict("06.f", my_guess, round(inside.mean(), 2))
 print(f"{day_one['events'].sum():,.0f} events came, {day_one['mean'].sum():,.0f} were forecast")
 
 # %% [markdown]
