@@ -421,6 +421,119 @@ producer.close()
 print("deleted:", *topics)
 
 # %% [markdown]
+# ## Your turn
+#
+# Six exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. None of them
+# needs a topic of its own: `check` plays your functions on a small cluster that lives in this notebook and can do what
+# a real one rarely does, such as lose a broker at the worst moment.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="01.1"
+# ### Exercise 01.1: the key of an order
+#
+# Complete the line: the orders of a *site* must stay in the order in which they were written, and the sites may be read
+# in parallel. `check` calls your function with a producer and some orders, and looks at the records.
+#
+# *About 3 minutes (complete a line). Help: `hint("01.1")`, and after a try `solution("01.1")`.*
+
+# %% exercise="01.1"
+### BEGIN SOLUTION
+def send_order(producer, order):
+    return producer.send("orders", key=order["site"].encode(), value=json.dumps(order).encode())
+### END SOLUTION
+check("01.1", send_order)
+
+
+# %% [markdown] exercise="01.2"
+# ### Exercise 01.2: a producer that loses nothing
+#
+# Return a producer for records that must be stored, each of them once, although a broker may die and an answer may be
+# lost on the network. `check` plays both: the leader dies right after it has answered, and later an answer does not
+# arrive. A record that was acknowledged and is not in the log afterwards is lost.
+#
+# *About 5 minutes (write your own). Help: `hint("01.2")`, and after a try `solution("01.2")`.*
+
+# %% exercise="01.2"
+### BEGIN SOLUTION
+def new_producer(KafkaProducer, connection):
+    return KafkaProducer(**connection, acks="all", enable_idempotence=True)
+### END SOLUTION
+check("01.2", new_producer)
+
+
+# %% [markdown] exercise="01.3"
+# ### Exercise 01.3: charge each order at least once
+#
+# `consumer` reads orders for a group and does not commit by itself; `charge(value)` charges a credit card for the value
+# of a record. Write the loop. `check` lets the process crash in the middle of a charge, starts it again, and then once
+# more when there is nothing new. No order may be missed, and a run without new orders may charge nothing.
+#
+# *About 8 minutes (write your own). Help: `hint("01.3")`, and after a try `solution("01.3")`.*
+
+# %% exercise="01.3"
+### BEGIN SOLUTION
+def charge_all(consumer, charge):
+    for record in consumer:
+        charge(record.value)
+        consumer.commit()
+### END SOLUTION
+check("01.3", charge_all)
+
+
+# %% [markdown] exercise="01.4"
+# ### Exercise 01.4: a new reader of an old topic
+#
+# The group `kitchen` has read the topic to its end. A new application, `report`, needs *every* order that is in the
+# topic, and may not disturb the kitchen. Return the list of all values.
+#
+# *About 6 minutes (write your own). Help: `hint("01.4")`, and after a try `solution("01.4")`.*
+
+# %% exercise="01.4"
+### BEGIN SOLUTION
+def read_all(KafkaConsumer, topic, connection):
+    consumer = KafkaConsumer(topic, **connection, group_id="report", auto_offset_reset="earliest",
+        consumer_timeout_ms=3000)
+    return [record.value for record in consumer]
+### END SOLUTION
+check("01.4", read_all)
+
+
+# %% [markdown] exercise="01.5"
+# ### Exercise 01.5: backward, forward, full
+#
+# *Backward* means: a reader with the new schema can read old records. *Forward*: a reader with the old schema can read
+# new records. *Full*: both. The schema is closed, as above, so a reader refuses a field that its schema does not have.
+# Which of them holds for each change? The values are `"backward"`, `"forward"`, `"full"` and `"none"`.
+#
+# *About 6 minutes (write your own). Help: `hint("01.5")`, and after a try `solution("01.5")`.*
+
+# %% exercise="01.5"
+### BEGIN SOLUTION
+holds = {"optional field added": "backward", "required field added": "none", "optional field removed": "forward"}
+### END SOLUTION
+check("01.5", holds)
+
+
+# %% [markdown] exercise="01.6"
+# ### Exercise 01.6: who reads from Kafka?
+#
+# Look at the graph of lesson 00, and mark the parts that are *consumers* of a topic themselves: if Kafka stops, they
+# get no more records. Parts that read a table which such a part fills do not count. Answer with a set of these names:
+# simulator, registry, kpis, archive, loader, speed, dwh, dbt, forecast, staffing, dashboard, alerts.
+#
+# *About 4 minutes (mark the graph). Help: `hint("01.6")`, and after a try `solution("01.6")`.*
+
+# %% exercise="01.6"
+### BEGIN SOLUTION
+consumers = {"kpis", "archive", "loader", "alerts"}
+### END SOLUTION
+check("01.6", consumers)
+
+
+# %% [markdown]
 # You have learned
 #
 # - how a key chooses a partition, and what order Kafka promises

@@ -274,6 +274,97 @@ connection.close()
 print("deleted:", table)
 
 # %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. SQL runs on small
+# tables that `check` makes, in a warehouse in memory; the result is compared row by row.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="03.1"
+# ### Exercise 03.1: the record that counts
+#
+# The table `kpis` holds records of the KPI topic, with the columns site, window_start, events and emitted_at. Several
+# records have the same key, and a later one may *lower* a number that was counted twice. Complete the query, so that it
+# returns the record that counts for each key.
+#
+# *About 4 minutes (complete a line). Help: `hint("03.1")`, and after a try `solution("03.1")`.*
+
+# %% exercise="03.1"
+### BEGIN SOLUTION
+newest = '''
+select site, window_start, events from kpis
+qualify row_number() over (partition by site, window_start order by emitted_at desc) = 1
+'''
+### END SOLUTION
+check("03.1", newest)
+
+
+# %% [markdown] exercise="03.2"
+# ### Exercise 03.2: a load that may run twice
+#
+# Write a MERGE that loads `arrived` into `stored` (both have site, window_start, events and emitted_at). A newer value
+# replaces an older one, an older one never replaces a newer one, and to run the statement again changes nothing.
+# `check` runs it twice.
+#
+# *About 8 minutes (write your own). Help: `hint("03.2")`, and after a try `solution("03.2")`.*
+
+# %% exercise="03.2"
+### BEGIN SOLUTION
+merge_sql = '''
+merge into stored t using arrived s on t.site = s.site and t.window_start = s.window_start
+when matched and s.emitted_at > t.emitted_at then update set events = s.events, emitted_at = s.emitted_at
+when not matched then insert (site, window_start, events, emitted_at)
+  values (s.site, s.window_start, s.events, s.emitted_at)
+'''
+### END SOLUTION
+check("03.2", merge_sql)
+
+
+# %% [markdown] exercise="03.3"
+# ### Exercise 03.3: where two layers differ
+#
+# Lesson 02 and this one together: `speed` holds the counts of the stream (site, window_start, events), `raw` the events
+# (event_id, site, occurred_at), in which an event can be twice. Return the windows of a minute in which the two do
+# *not* agree, with the columns site, window_start, speed_events and raw_events. A window that one of them lacks differs
+# as well; its count is NULL there.
+#
+# *About 10 minutes (join two lessons). Help: `hint("03.3")`, and after a try `solution("03.3")`.*
+
+# %% exercise="03.3"
+### BEGIN SOLUTION
+different = '''
+with counted as (
+    select site, date_trunc('minute', occurred_at) as window_start, count(distinct event_id) as events
+    from raw group by 1, 2)
+select site, window_start, s.events as speed_events, c.events as raw_events
+from speed s full join counted c using (site, window_start) where s.events is distinct from c.events
+'''
+### END SOLUTION
+check("03.3", different)
+
+
+# %% [markdown] exercise="03.4"
+# ### Exercise 03.4: what single rows cost
+#
+# Snowflake does not bill statements. It bills each second in which a warehouse *runs*, at least 60 seconds for each
+# start; here it suspends itself after `idle` seconds without a statement. A program inserts a row every `gap` seconds,
+# `statements` rows in all, and each takes 0.1 s. How many seconds are billed, from the first statement to the
+# suspension? (The same rows in a single COPY of 2 s: 62.)
+#
+# *About 5 minutes (write your own). Help: `hint("03.4")`, and after a try `solution("03.4")`.*
+
+# %% exercise="03.4"
+### BEGIN SOLUTION
+statements, gap, idle = given("03.4")
+billed = (statements - 1) * gap + 0.1 + idle
+### END SOLUTION
+check("03.4", billed)
+
+
+# %% [markdown]
 # You have learned
 #
 # - why the KPI topic holds many records for one number, and which of them counts

@@ -343,6 +343,95 @@ warehouse.close()
 [(reading.name, round(reading.value or 0), reading.unit) for reading in dbt.source_readings(settings)]
 
 # %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A model or a test
+# is the text of its file. `check` builds it in a scratch warehouse, several times if it is incremental.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="05.1"
+# ### Exercise 05.1: a mean from rollups
+#
+# `rollups` has a row for each site and half-hour, with `values_counted` and `value_sum`. Complete the query, so that it
+# returns for each site the mean over all *values*. In a half-hour without a value the sum is NULL.
+#
+# *About 4 minutes (complete a line). Help: `hint("05.1")`, and after a try `solution("05.1")`.*
+
+# %% exercise="05.1"
+### BEGIN SOLUTION
+mean_sql = '''
+select site, sum(value_sum) / sum(values_counted) as mean_value from rollups group by site
+'''
+### END SOLUTION
+check("05.1", mean_sql)
+
+
+# %% [markdown] exercise="05.2"
+# ### Exercise 05.2: a test that finds bad rows
+#
+# Write a dbt test for the model `stg_events` (event_id, kind, loaded_at): the kind of an event is `arrived` or
+# `served`, in lower case, and never missing. A test is a SELECT of the rows that must not exist; let it return their
+# `event_id`. `check` builds it on a good table and on a bad one.
+#
+# *About 6 minutes (write your own). Help: `hint("05.2")`, and after a try `solution("05.2")`.*
+
+# %% exercise="05.2"
+### BEGIN SOLUTION
+kind_test = '''
+select event_id from {{ ref('stg_events') }} where kind is null or kind not in ('arrived', 'served')
+'''
+### END SOLUTION
+check("05.2", kind_test)
+
+
+# %% [markdown] exercise="05.3"
+# ### Exercise 05.3: count again only what is new
+#
+# The model counts the events of each site and hour, and is merged by these two. Complete it: the first build counts
+# everything; a later one counts again the *whole* hours that received an event since the last build, and touches no
+# other. An event can arrive hours late; `loaded_at` says when it arrived. `check` builds the model three times.
+#
+# *About 12 minutes (write your own). Help: `hint("05.3")`, and after a try `solution("05.3")`.*
+
+# %% exercise="05.3"
+### BEGIN SOLUTION
+hours_sql = '''
+select site, date_trunc('hour', occurred_at) as hour_start, count(*) as events, max(loaded_at) as loaded_at
+from {{ ref('stg_events') }}
+{% if is_incremental() %}
+where (site, date_trunc('hour', occurred_at)) in (
+    select site, date_trunc('hour', occurred_at) from {{ ref('stg_events') }}
+    where loaded_at > (select max(loaded_at) from {{ this }}))
+{% endif %} group by 1, 2
+'''
+### END SOLUTION
+check("05.3", hours_sql)
+
+
+# %% [markdown] exercise="05.4"
+# ### Exercise 05.4: late, or unexplained?
+#
+# Lesson 02 and this one together: `windows` has for each minute the count of the stream (`speed_events`), the count of
+# all events (`batch_events`), and how many events the watermark dropped (`dropped_late`). Return `window_start` and
+# `explanation`: `equal`; `late` if exactly the dropped events explain the difference; otherwise `unexplained`.
+#
+# *About 8 minutes (join two lessons). Help: `hint("05.4")`, and after a try `solution("05.4")`.*
+
+# %% exercise="05.4"
+### BEGIN SOLUTION
+explained_sql = '''
+select window_start, case when speed_events = batch_events then 'equal'
+    when batch_events - speed_events = dropped_late then 'late'
+    else 'unexplained' end as explanation from windows
+'''
+### END SOLUTION
+check("05.4", explained_sql)
+
+
+# %% [markdown]
 # You have learned
 #
 # - what a model is, and how dbt determines the build order

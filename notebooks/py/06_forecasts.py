@@ -313,6 +313,108 @@ print(f"{day_one['events'].sum():,.0f} events came, {day_one['mean'].sum():,.0f}
 # </details>
 
 # %% [markdown]
+# ## Your turn
+#
+# Five exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A forecast is
+# scored by a backtest, in which your function sees the past alone.
+
+# %%
+import numpy as np
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="06.1"
+# ### Exercise 06.1: the same day of last week
+#
+# `history` has a row for each day, the newest last, and 24 columns. Complete the line: the forecast of the next day is
+# the same weekday of last week. `check` runs a backtest over two weeks, in which your function sees the past alone.
+#
+# *About 3 minutes (complete a line). Help: `hint("06.1")`, and after a try `solution("06.1")`.*
+
+# %% exercise="06.1"
+### BEGIN SOLUTION
+def last_week(history):
+    return history[-7]
+### END SOLUTION
+check("06.1", last_week)
+
+
+# %% [markdown] exercise="06.2"
+# ### Exercise 06.2: beat last week
+#
+# A single day of last week is noisy: it may have been busy by chance. Write a forecast from *several* such days. Your
+# error in the backtest may be at most that of the mean over the last four weeks.
+#
+# *About 6 minutes (write your own). Help: `hint("06.2")`, and after a try `solution("06.2")`.*
+
+# %% exercise="06.2"
+### BEGIN SOLUTION
+def four_weeks(history):
+    return history[[-7, -14, -21, -28]].mean(axis=0)
+### END SOLUTION
+check("06.2", four_weeks)
+
+
+# %% [markdown] exercise="06.3"
+# ### Exercise 06.3: an interval from errors
+#
+# `errors` holds the errors of a model on earlier days, *truth minus forecast*. Return the bounds of an 80 % interval
+# for a new forecast, in which the middle eighty per cent of these errors would fall. Do not assume that they are
+# normal: here large errors are more often above than below.
+#
+# *About 7 minutes (write your own). Help: `hint("06.3")`, and after a try `solution("06.3")`.*
+
+# %% exercise="06.3"
+### BEGIN SOLUTION
+def interval(forecast, errors):
+    low, high = np.quantile(errors, [0.1, 0.9])
+    return forecast + low, forecast + high
+### END SOLUTION
+check("06.3", interval)
+
+
+# %% [markdown] exercise="06.4"
+# ### Exercise 06.4: a score in SQL
+#
+# Lesson 05 and this one together: `scored` has for each site and half-hour the real `events` and the `forecast`. Return
+# for each site its WAPE: the sum of all absolute errors as a share of all events. In some half-hours there is no event.
+#
+# *About 6 minutes (join two lessons). Help: `hint("06.4")`, and after a try `solution("06.4")`.*
+
+# %% exercise="06.4"
+### BEGIN SOLUTION
+wape_sql = '''
+select site, sum(abs(events - forecast)) / sum(events) as wape from scored group by site
+'''
+### END SOLUTION
+check("06.4", wape_sql)
+
+
+# %% [markdown] exercise="06.5"
+# ### Exercise 06.5: a fair test in order
+#
+# Put the steps of a backtest in order. One of them does not belong to it.
+#
+# - **A** forecast the next day
+# - **B** fit the model on all days up to an evening
+# - **C** compare with what happened, and keep the error
+# - **D** move the evening forward by a day, and begin again
+# - **E** fit the model on all days that there are
+# - **F** take the mean of the errors
+#
+# Answer with the letters.
+#
+# *About 3 minutes (put in order). Help: `hint("06.5")`, and after a try `solution("06.5")`.*
+
+# %% exercise="06.5"
+### BEGIN SOLUTION
+backtest = "BACDF"
+### END SOLUTION
+check("06.5", backtest)
+
+
+# %% [markdown]
 # You have learned
 #
 # - how to test fairly which model forecasts best

@@ -294,6 +294,88 @@ pd.DataFrame({"wages": {name: each.wages for name, each in plans.items()}, "with
 # </details>
 
 # %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A plan is scored
+# by what it costs.
+
+# %%
+import math
+
+import numpy as np
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="07.1"
+# ### Exercise 07.1: from calls to Erlangs
+#
+# `calls` customers call within `minutes` minutes, and each call takes `aht` *seconds*. Complete the formula of the
+# offered load in Erlangs: how many people would be busy without a pause?
+#
+# *About 3 minutes (complete a line). Help: `hint("07.1")`, and after a try `solution("07.1")`.*
+
+# %% exercise="07.1"
+### BEGIN SOLUTION
+calls, aht, minutes = given("07.1")
+erlangs = calls * aht / (minutes * 60)
+### END SOLUTION
+check("07.1", erlangs)
+
+
+# %% [markdown] exercise="07.2"
+# ### Exercise 07.2: the smallest team
+#
+# `service_level(agents)` returns the share of calls that this number of agents answers within twenty seconds. Return
+# the smallest number of agents that reaches the target.
+#
+# *About 7 minutes (write your own). Help: `hint("07.2")`, and after a try `solution("07.2")`.*
+
+# %% exercise="07.2"
+### BEGIN SOLUTION
+def agents_for(load, service_level, target):
+    agents = math.ceil(load)
+    while service_level(agents) < target:
+        agents += 1
+    return agents
+### END SOLUTION
+check("07.2", agents_for)
+
+
+# %% [markdown] exercise="07.3"
+# ### Exercise 07.3: for which quantile?
+#
+# An hour in which a person is missing costs `too_few`; an hour in which a person is idle costs `too_many`. Return the
+# quantile of the forecast to plan for, from 0 to 1.
+#
+# *About 4 minutes (write your own). Help: `hint("07.3")`, and after a try `solution("07.3")`.*
+
+# %% exercise="07.3"
+### BEGIN SOLUTION
+def quantile(too_few, too_many):
+    return too_few / (too_few + too_many)
+### END SOLUTION
+check("07.3", quantile)
+
+
+# %% [markdown] exercise="07.4"
+# ### Exercise 07.4: a plan that is scored by its cost
+#
+# Lesson 06 and this one together: `days` holds thirty days like the one to plan for, with the people that were needed
+# in each of 24 hours. Return how many people to plan for each hour. `check` applies your plan to thirty other days; it
+# may cost at most two per cent more than the plan for the right quantile.
+#
+# *About 8 minutes (join two lessons). Help: `hint("07.4")`, and after a try `solution("07.4")`.*
+
+# %% exercise="07.4"
+### BEGIN SOLUTION
+def plan(days, too_few, too_many):
+    return np.quantile(days, too_few / (too_few + too_many), axis=0)
+### END SOLUTION
+check("07.4", plan)
+
+
+# %% [markdown]
 # You have learned
 #
 # - how many people a number of contacts needs, and why it is more than the work alone suggests

@@ -42,7 +42,7 @@ def solved(exercise: Exercise) -> str:
 
 
 def _code(code: str) -> str:
-    return dedent(code).strip()
+    return "\n".join(line.rstrip() for line in dedent(code).strip().splitlines())
 
 
 def _check(exercise: Exercise) -> str:

@@ -9,8 +9,10 @@ describes the outcome itself (``when``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
+from io import StringIO
 from random import Random
 from textwrap import dedent
 from types import MappingProxyType
@@ -174,8 +176,9 @@ class Exercise:
             Exception: What the code raised.
         """
         names: dict[str, Any] = {"__name__": "__main__", "given": lambda _: given_of(numbers)}
-        exec(compile(f"{dedent(self.setup)}\n", "<setup>", "exec"), names)
-        exec(compile(f"{dedent(code)}\n", "<answer>", "exec"), names)
+        with redirect_stdout(StringIO()):  # what a starter prints is for the notebook
+            exec(compile(f"{dedent(self.setup)}\n", "<setup>", "exec"), names)
+            exec(compile(f"{dedent(code)}\n", "<answer>", "exec"), names)
         return names[self.name]
 
 

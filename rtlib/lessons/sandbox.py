@@ -94,7 +94,9 @@ class Sandbox:
             self._worker = None
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._worker is None or self._worker.poll() is not None:
+        if self._worker is not None and self._worker.poll() is not None:
+            self.close()
+        if self._worker is None:
             paths = os.pathsep.join(path for path in sys.path if path)
             one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # a fork has no other threads
             self._worker = subprocess.Popen(

@@ -205,21 +205,21 @@ def scratch(tables: Mapping[str, Table]) -> DuckDBPyConnection:
     """A warehouse in memory that holds these tables and can reach nothing else."""
     import duckdb
 
-    options: dict[str, Any] = {
-        "threads": 1,
-        "memory_limit": "256MB",
-        "enable_external_access": "false",
-        "TimeZone": "UTC",
-    }
+    options: dict[str, Any] = {"threads": 1, "memory_limit": "256MB", "enable_external_access": "false"}
     warehouse = duckdb.connect(":memory:", config=options)
+    fill(warehouse, tables)
+    return warehouse
+
+
+def fill(warehouse: DuckDBPyConnection, tables: Mapping[str, Table]) -> None:
+    """Create these tables, in place of earlier ones of the same names."""
     for name, table in tables.items():
         if "." in name:
             warehouse.execute(f"create schema if not exists {name.partition('.')[0]}")
-        warehouse.execute(f"create table {name} ({table.columns})")
+        warehouse.execute(f"create or replace table {name} ({table.columns})")
         if table.rows:
             marks = ", ".join("?" * len(table.rows[0]))
-            warehouse.executemany(f"insert into {name} values ({marks})", table.rows)  # noqa: S608
-    return warehouse
+            warehouse.executemany(f"insert into {name} values ({marks})", table.rows)
 
 
 def fetched(result: DuckDBPyConnection) -> Relation:

@@ -63,6 +63,10 @@ class Scenario:
         """Equal, or good enough."""
         return self.within(observed, expected)
 
+    def alike(self, observed: Outcome, example: Outcome) -> bool:
+        """Whether an outcome is that of a wrong answer."""
+        return bool(observed == example)
+
     def difference(self, observed: Outcome, expected: Outcome) -> str:
         """In words."""
         return self.differs(observed, expected)

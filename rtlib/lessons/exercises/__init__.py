@@ -9,7 +9,7 @@ from importlib import import_module
 from rtlib.errors import ConfigError
 from rtlib.lessons.exercise import Exercise
 
-MODULES = ("spark", "spark_streams")
+MODULES = ("kafka", "spark", "spark_streams", "speed_layer", "dbt", "forecasts", "staffing")
 
 
 @cache
