@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -35,14 +34,14 @@ second_fault = "duplicate-storm"
 seed = 4
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example
-# `papermill 04_break_it.ipynb done.ipynb -p first_fault kill-broker`. `check` validates them. `compare` prints a result
-# next to your guess.
+# Papermill can run the lesson with other values, for example `papermill 04_break_it.ipynb done.ipynb -p first_fault
+# kill-broker`. `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-first_fault, second_fault, seed = check("04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
+first_fault, second_fault, seed = parameters(
+    "04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
 
 # %% [markdown]
 # First a health check of Kafka.
@@ -71,6 +70,7 @@ from rtlib.broker.client import client_options
 
 connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
+
 
 # %% [markdown]
 # A transactional producer has an id, by which Kafka recognizes it after a restart. In this lesson each producer also
@@ -120,7 +120,7 @@ producer = new_producer()
 write(b"order 1", b"order 2", b"order 3", commit=True)
 write(b"order 4", b"half of order 5", commit=False)
 everything, committed = read("read_uncommitted"), read("read_committed")
-compare(my_guess, (len(everything), len(committed)))
+predict("04.a", my_guess, (len(everything), len(committed)))
 assert committed == ["order 1", "order 2", "order 3"], "no aborted record may be read"
 
 # %% [markdown]
@@ -155,7 +155,7 @@ from rtlib import ledger
 
 my_guess = None  # for example 0
 before = ledger.take(settings)
-compare(my_guess, before.lost)
+predict("04.b", my_guess, before.lost)
 print(ledger.render(before))
 
 # %% [markdown]
@@ -170,7 +170,7 @@ from rtlib.lessons import ledger_without_one_event
 
 my_guess = None  # for example 0
 incomplete = ledger_without_one_event(settings)
-compare(my_guess, incomplete.lost)
+predict("04.c", my_guess, incomplete.lost)
 print(*incomplete.lost_events, sep="\n")
 assert incomplete.lost == before.lost + 1, "the ledger must find exactly the event that was hidden"
 
@@ -203,7 +203,7 @@ print(faults.MENU[first_fault].expect, end="\n\n")
 first = faults.run(settings, first_fault, seed=seed, notify=lambda line: None)
 print(first.happened)
 assert first.recovered, "the pipeline has not recovered; rtlib status says which part is not ready"
-compare(my_guess, round(first.recovery_seconds))
+predict("04.d", my_guess, round(first.recovery_seconds))
 
 # %% [markdown]
 # The second fault kills no process: it damages the data.
@@ -224,7 +224,7 @@ assert second.recovered, "the pipeline has not caught up; rtlib status says whic
 after = ledger.take(settings)
 names = ["records_sent", "archived", "duplicates_removed", "rejected", "late_dropped", "in_flight", "lost", "doubled"]
 columns = {"before": [getattr(before, name) for name in names], "after": [getattr(after, name) for name in names]}
-compare(my_guess, after.doubled)
+predict("04.e", my_guess, after.doubled)
 assert (after.lost, after.doubled) == (0, 0), "an event was lost or doubled: see after.lost_events"
 pd.DataFrame(columns, index=names)
 

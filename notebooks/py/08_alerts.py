@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -36,12 +35,12 @@ seed = 7
 
 # %% [markdown]
 # Papermill can run the lesson with other values, for example `papermill 08_alerts.ipynb done.ipynb -p surge True`.
-# `check` validates them. `compare` prints a result next to your guess.
+# `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-surge, seed = check("08_alerts", surge=surge, seed=seed)
+surge, seed = parameters("08_alerts", surge=surge, seed=seed)
 
 # %% [markdown]
 # First a health check of the receiver and the warehouse. If one of them does not answer, the last line of the error
@@ -92,7 +91,7 @@ plt.show()
 # %%
 my_guess = None  # for example 1
 crossings = int(((values[1:] >= rule.threshold) & (values[:-1] < rule.threshold)).sum())
-compare(my_guess, crossings)
+predict("08.a", my_guess, crossings)
 
 # %% [markdown]
 # People who receive that many messages about one problem mute the channel, and then miss the next important message.
@@ -154,7 +153,7 @@ def messages_of(rule):
 # %%
 my_guess = None  # for example 18
 messages = messages_of(rule)
-compare(my_guess, len(messages))
+predict("08.b", my_guess, len(messages))
 expected = ["raised", "recovered"] * len(messages)
 assert [change for _, change in messages] == expected[: len(messages)], "each alert must be followed by its end"
 messages
@@ -216,7 +215,7 @@ receiver = receiver_address(settings)
 url, json_type = receiver.webhook.get_secret_value(), {"Content-Type": "application/json"}
 my_guess = None  # for example [202, 202, 202, 202, 202, 202]
 responses = [requests.post(url, data=message(content), headers=json_type, timeout=5) for _ in range(6)]
-compare(my_guess, [response.status_code for response in responses])
+predict("08.c", my_guess, [response.status_code for response in responses])
 print("requested wait, in seconds:", responses[-1].headers.get("Retry-After"))
 assert responses[0].status_code == 202, "the first card must be accepted; wait a few seconds and run the cell again"
 

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -37,12 +36,12 @@ language = "English"
 
 # %% [markdown]
 # Papermill can run the lesson with other values, for example `papermill 09_explain.ipynb done.ipynb -p part alerts`.
-# `check` validates them. `compare` prints a result next to your guess.
+# `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-part, level, language = check("09_explain", part=part, level=level, language=language)
+part, level, language = parameters("09_explain", part=part, level=level, language=language)
 
 # %% [markdown]
 # ## The facts
@@ -138,7 +137,7 @@ answers = [
     "{subject.title}: {subject.state} ({subject.reason}).",
 ]
 my_guess = None  # for example [1, 5]
-compare(my_guess, [number for number, answer in enumerate(answers, 1) if not violations(answer)])
+predict("09.a", my_guess, [number for number, answer in enumerate(answers, 1) if not violations(answer)])
 
 # %% [markdown]
 # Each violation is a sentence, so that a reader can learn from it. The first answer is refused although 12,362 rounds
@@ -170,7 +169,7 @@ obedient_answers = [
     "{subject.title} is healthy, and so is {reader.kpi_query}.",
 ]
 my_guess = None  # "the instructions" or "the check"
-compare(my_guess, "the check")
+predict("09.b", my_guess, "the check")
 for answer in obedient_answers:
     print(f"{answer}\n    {'; '.join(violations(answer))}")
 
@@ -204,7 +203,7 @@ from rtlib.explain.gemini import DOLLARS_PER_MILLION
 my_guess = None  # in dollars
 price_in, price_out = DOLLARS_PER_MILLION["gemini-3.8-flash"]
 tokens_in, tokens_out, parts = 1_100, 400, 16  # a word is about 1.33 tokens
-compare(my_guess, round(parts * (tokens_in * price_in + tokens_out * price_out) / 1e6, 3))
+predict("09.c", my_guess, round(parts * (tokens_in * price_in + tokens_out * price_out) / 1e6, 3))
 
 # %% [markdown]
 # Very little, and less still because a repeated question about the same facts is answered from a cache. The result

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,12 +33,12 @@ page_name = "live"
 
 # %% [markdown]
 # Papermill can run the lesson with another value, for example `papermill 10_bi.ipynb done.ipynb -p page_name trend`.
-# `check` validates it. `compare` prints a result next to your guess.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-page_name = check("10_bi", page_name=page_name)
+page_name = parameters("10_bi", page_name=page_name)
 
 # %% [markdown]
 # First a health check of the warehouse.
@@ -76,7 +75,7 @@ import pandas as pd
 
 waits = pd.DataFrame({"site": ["north", "south"], "wait": [4.0, 8.0], "customers": [100, 300]})
 my_guess = None  # for example (6.0, 7.0)
-compare(my_guess, (waits.wait.mean(), float((waits.wait * waits.customers).sum() / waits.customers.sum())))
+predict("10.a", my_guess, (waits.wait.mean(), float((waits.wait * waits.customers).sum() / waits.customers.sum())))
 
 # %% [markdown]
 # The description of a measure must say which of the two it computes. *KPI by hour* is the mean over sites, and each
@@ -123,6 +122,7 @@ from rtlib.bi.report import COLOURS
 style = {"height": 330, "template": "plotly_white", "color_discrete_sequence": COLOURS}
 time_columns = {"window_start", "hour_start", "interval_start"}
 
+
 # %% [markdown]
 # `draw` returns a chart, or a table for a visual without an axis. Where the axis has instants, its label says UTC. A
 # `business_day` is a date by the clocks of each site, so the same date begins at different instants.
@@ -161,7 +161,7 @@ for each in page.visuals:
 
 # %%
 my_guess = None  # for example 12
-compare(my_guess, sum(len(each.visuals) for each in PAGES))
+predict("10.b", my_guess, sum(len(each.visuals) for each in PAGES))
 for each in PAGES:
     print(f"{each.title:<20}", ", ".join(visual.title for visual in each.visuals))
 
@@ -193,7 +193,7 @@ remaining = tuple(column for column in mart.columns if column.name != "measured_
 renamed = [replace(mart, columns=remaining) if each is mart else each for each in tables]
 reported = problems({}, tuple(renamed))
 my_guess = None  # for example 1
-compare(my_guess, len(reported))
+predict("10.c", my_guess, len(reported))
 
 # %% [markdown]
 # These are the problems. `rtlib bi validate` runs the same check in a terminal, and a test of this project runs it too.
