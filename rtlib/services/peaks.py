@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rtlib import private
@@ -22,7 +23,8 @@ def note(home: Path, sizes: Mapping[str, float]) -> dict[str, float]:
     sample = {**sizes, WHOLE: sum(sizes.values())}
     peaks = known | {name: max(float(round(size)), known.get(name, 0.0)) for name, size in sample.items()}
     if peaks != known:
-        private.write(_file(home), json.dumps(peaks))
+        with suppress(OSError):  # a full disk, or a stack that has just been removed: a status is shown all the same
+            private.write(_file(home), json.dumps(peaks))
     return peaks
 
 
