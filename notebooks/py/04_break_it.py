@@ -268,6 +268,105 @@ admin.delete_topics(topics)
 print("deleted:", *topics)
 
 # %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. The transactions
+# run on a small cluster in this notebook whose broker fails when it should. The last exercise is a boss: it needs all
+# that you have learned so far.
+
+# %%
+import json
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="04.1"
+# ### Exercise 04.1: read what is certain
+#
+# In a topic there are records of a transaction that was committed, of another that was aborted, and of a third that is
+# still open. Complete the consumer, so that it reads the committed records and no others.
+#
+# *About 3 minutes (complete a line). Help: `hint("04.1")`, and after a try `solution("04.1")`.*
+
+# %% exercise="04.1"
+### BEGIN SOLUTION
+def read_log(KafkaConsumer, topic, connection):
+    consumer = KafkaConsumer(topic, **connection, auto_offset_reset="earliest", isolation_level="read_committed",
+        consumer_timeout_ms=3000)
+    return [record.value for record in consumer]
+### END SOLUTION
+check("04.1", read_log)
+
+
+# %% [markdown] exercise="04.2"
+# ### Exercise 04.2: all lines of an order, or none
+#
+# Write the lines of an order to the topic `orders`, as JSON, such that a reader of committed records sees all of them
+# or none. A send can raise a ConnectionError in between; then nothing of the order may stay, and no transaction may be
+# left open. (The producer is transactional, and `init_transactions` has been called.)
+#
+# *About 8 minutes (write your own). Help: `hint("04.2")`, and after a try `solution("04.2")`.*
+
+# %% exercise="04.2"
+### BEGIN SOLUTION
+def write_order(producer, lines):
+    producer.begin_transaction()
+    try:
+        for line in lines:
+            producer.send("orders", json.dumps(line).encode())
+        producer.commit_transaction()
+    except ConnectionError:
+        producer.abort_transaction()
+        raise
+### END SOLUTION
+check("04.2", write_order)
+
+
+# %% [markdown] exercise="04.3"
+# ### Exercise 04.3: a ledger in SQL
+#
+# Lesson 03 and this one together: `sent` has what the producers sent, `raw` what arrived (both producer_id and
+# sequence). Return the events that are not in `raw` exactly once, with the number of their `copies`: 0 if an event is
+# lost, 2 if it is doubled. Here one of each kind is hidden, so that both tables have the same number of rows.
+#
+# *About 8 minutes (join two lessons). Help: `hint("04.3")`, and after a try `solution("04.3")`.*
+
+# %% exercise="04.3"
+### BEGIN SOLUTION
+ledger_sql = '''
+select s.producer_id, s.sequence, count(r.sequence) as copies
+from sent s left join raw r on r.producer_id = s.producer_id and r.sequence = s.sequence
+group by 1, 2 having count(r.sequence) <> 1
+'''
+### END SOLUTION
+check("04.3", ledger_sql)
+
+
+# %% [markdown] exercise="04.4"
+# ### Exercise 04.4: boss: why do the numbers differ?
+#
+# Four runs of the pipeline, each with another fault. For each you have the counts of the ledger: what was sent, what is
+# in the topic, what was rejected by its schema, the rows in the archive and the distinct events among them, the count
+# of the speed layer, and what its watermark dropped. Name the cause of each: `"lost"`, `"late"`, `"rejected"` or
+# `"doubled"`.
+#
+# *About 12 minutes (boss exercise). Help: `hint("04.4")`, and after a try `solution("04.4")`.*
+
+# %% exercise="04.4"
+### BEGIN SOLUTION
+runs = given("04.4")
+
+def cause(run):
+    if run["archived"] > run["distinct"]:
+        return "doubled"
+    return "rejected" if run["rejected"] else "late" if run["dropped_late"] else "lost"
+
+causes = {name: cause(run) for name, run in runs.items()}
+### END SOLUTION
+check("04.4", causes)
+
+
+# %% [markdown]
 # You have learned
 #
 # - what "exactly once" means at each step, and what it does not mean

@@ -296,7 +296,7 @@ pd.DataFrame({"wages": {name: each.wages for name, each in plans.items()}, "with
 # %% [markdown]
 # ## Your turn
 #
-# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# Five exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
 # and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A plan is scored
 # by what it costs.
 
@@ -373,6 +373,31 @@ def plan(days, too_few, too_many):
     return np.quantile(days, too_few / (too_few + too_many), axis=0)
 ### END SOLUTION
 check("07.4", plan)
+
+
+# %% [markdown] exercise="07.5"
+# ### Exercise 07.5: boss: the service level within the budget
+#
+# `need` has the people that are needed in each of 24 hours. People work shifts of `length` hours, which end by
+# midnight. Return how many people *begin* in each hour, such that at least the share `target` of all needed hours is
+# covered. Paid hours are dear: you may pay five per cent more than a plan that always adds the shift which covers most
+# of what is missing.
+#
+# *About 15 minutes (boss exercise). Help: `hint("07.5")`, and after a try `solution("07.5")`.*
+
+# %% exercise="07.5"
+### BEGIN SOLUTION
+def shifts(need, length, target):
+    starts = np.zeros(24)
+    missing = need.copy()
+    while missing.clip(0).sum() > (1 - target) * need.sum():
+        gains = [missing[hour:hour + length].clip(0, 1).sum() for hour in range(25 - length)]
+        hour = int(np.argmax(gains))
+        starts[hour] += 1
+        missing[hour:hour + length] -= 1
+    return starts
+### END SOLUTION
+check("07.5", shifts)
 
 
 # %% [markdown]

@@ -180,11 +180,12 @@ def start(part: PartName) -> None:
 @app.command()
 def reset(
     downloads: Annotated[bool, typer.Option("--downloads", help="Delete the downloaded jars as well.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Delete your progress in the lessons too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete all topics, tables, checkpoints and logs.
 
-    Empties the state folder except for the downloaded jars.
+    Empties the state folder except for the downloaded jars and your progress in the lessons.
     """
     from rtlib.services.state_folder import reset as empty_folder
 
@@ -193,8 +194,9 @@ def reset(
         raise ConfigError(f"there is no terminal to confirm that {settings.home} is emptied", cure="rtlib reset --yes")
     if not yes:
         typer.confirm(f"Empty {settings.home}?", abort=True)
-    empty_folder(settings, downloads=downloads)
-    typer.echo(f"{settings.home} is empty" + ("" if downloads else " except for the downloaded jars"))
+    empty_folder(settings, downloads=downloads, progress=progress)
+    kept = ["the downloaded jars"] * (not downloads) + ["your progress in the lessons"] * (not progress)
+    typer.echo(f"{settings.home} is empty" + (f" except for {' and '.join(kept)}" if kept else ""))
 
 
 @app.command()

@@ -11,6 +11,8 @@ judging          from an answer to a verdict
 verdict          what a learner reads
 running          runs an answer within bounds, by sandbox (a process of its own) or bounds (the notebook's Spark)
 progress, state  what a learner has answered, in the state folder
+report           progress by lesson
+headless         executes lessons without a browser
 cells            writes exercises into the notebooks
 hidden_event     a ledger that fails on purpose
 """

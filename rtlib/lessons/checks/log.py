@@ -46,12 +46,14 @@ class Cluster:
         committed: The committed offset by group and partition.
         aborted: Transactions that were aborted.
         open: Transactions that were neither committed nor aborted.
+        transactions: The number of all.
     """
 
     topics: dict[str, list[list[LogRecord]]] = field(default_factory=dict)
     committed: dict[tuple[str, Place], int] = field(default_factory=dict)
     aborted: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
+    transactions: int = 0
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, *, transaction: str = "") -> LogRecord:
         """Write a record to the partition of its key; without a key, to each in turn."""
@@ -94,7 +96,8 @@ class Producer:
 
     def begin_transaction(self) -> None:
         """Begin a transaction."""
-        self._transaction = f"transaction {len(self.cluster.open) + len(self.cluster.aborted) + 1}"
+        self.cluster.transactions += 1
+        self._transaction = f"transaction {self.cluster.transactions}"
         self.cluster.open.add(self._transaction)
 
     def commit_transaction(self) -> None:

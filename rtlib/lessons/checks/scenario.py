@@ -80,7 +80,8 @@ def returned(value: Any, *, kind: type | tuple[type, ...], what: str) -> Any:
     """
     if hasattr(value, "item") and getattr(value, "size", 0) == 1:
         value = value.item()  # of numpy
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise Unusable(f"your function must return {what}, not {'nothing' if value is None else type_of(value)}")
     return value
 

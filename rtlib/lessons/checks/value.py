@@ -17,7 +17,7 @@ def type_of(answer: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plain:
+class Plain:
     """A check of a value that is not run."""
 
     in_kernel = False
@@ -29,7 +29,7 @@ class _Plain:
 
 
 @dataclass(frozen=True, slots=True)
-class Number(_Plain):
+class Number(Plain):
     """A number.
 
     Attributes:
@@ -59,7 +59,7 @@ class Number(_Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(_Plain):
+class Choice(Plain):
     """One of several names.
 
     Attributes:
@@ -85,7 +85,7 @@ class Choice(_Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Names(_Plain):
+class Names(Plain):
     """A set of names, for example of nodes that were marked on the graph.
 
     Attributes:
@@ -118,7 +118,7 @@ class Names(_Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Order(_Plain):
+class Order(Plain):
     """Steps in an order (a Parsons problem); an order that differs only where it does not matter is right as well.
 
     Attributes:
@@ -161,7 +161,7 @@ class Order(_Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Options(_Plain):
+class Options(Plain):
     """Values by name, for example whether a change of a schema is accepted, or settings.
 
     Attributes:

@@ -9,7 +9,10 @@ from importlib import import_module
 from rtlib.errors import ConfigError
 from rtlib.lessons.exercise import Exercise
 
-MODULES = ("kafka", "spark", "spark_streams", "speed_layer", "dbt", "forecasts", "staffing")
+MODULES = (
+    *("kafka", "kafka_contracts", "spark", "spark_streams", "speed_layer", "break_it", "ledgers", "dbt"),
+    *("forecasts", "staffing", "staffing_plans", "alerts", "explain", "bi"),
+)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Exercises of lesson 07: load, agents, the quantile to plan for, a plan scored by its cost."""
+"""Exercises of lesson 07: load, agents, and the quantile to plan for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 from rtlib.lessons.checks.scenario import Scenario, returned
-from rtlib.lessons.checks.series import SLOTS, as_day, load
 from rtlib.lessons.checks.value import Number
 from rtlib.lessons.exercise import Exercise, Kind, Misconception, Numbers, Unusable
 
@@ -212,81 +211,8 @@ quantile of the forecast to plan for, from 0 to 1.
     setup=SETUP,
 )
 
-# --- 07.4 ---------------------------------------------------------------------------------------------------------
-
-TOO_FEW, TOO_MANY = 60.0, 20.0
-
-
-def _plan_cost(plan: Callable[..., Any], numbers: Numbers) -> float:
-    """The cost of a plan for a day, over a year of such days."""
-    import numpy as np
-
-    days = load(numbers["_seed"], days=7 * 60)[numbers["_weekday"] :: 7] / 10
-    known, later = days[::2], days[1::2]
-    people = as_day(plan(known.copy(), TOO_FEW, TOO_MANY))
-    if (people < 0).any():
-        raise Unusable("a plan cannot have fewer than no people")
-    missing, idle = np.maximum(later - people, 0), np.maximum(people - later, 0)
-    return round(float((TOO_FEW * missing + TOO_MANY * idle).sum()) / len(later), 3)
-
-
-_PLAN = "def plan(days, too_few, too_many):\n    return {what}"
-_SHARE = "too_few / (too_few + too_many)"
-PLAN = Exercise(
-    id="07.4",
-    title="a plan that is scored by its cost",
-    kind=Kind.JOINED,
-    minutes=8,
-    text=f"""
-Lesson 06 and this one together: `days` holds thirty days like the one to plan for, with the people that were needed in
-each of {SLOTS} hours. Return how many people to plan for each hour. `check` applies your plan to thirty other days; it may
-cost at most two per cent more than the plan for the right quantile.
-""",
-    name="plan",
-    starter=f"def plan(days, too_few, too_many):  # days has the shape (30, {SLOTS})\n    return ...  # {SLOTS} values",
-    solution=_PLAN.format(what=f"np.quantile(days, {_SHARE}, axis=0)"),
-    check=Scenario(
-        ("days", "too_few", "too_many"),
-        _plan_cost,
-        lambda observed, expected: f"your plan costs {observed:,.0f} a day; {1.02 * expected:,.0f} is the limit.",
-        within=lambda mine, best: mine <= 1.02 * best,
-        preload=("numpy",),
-    ),  # fmt: skip
-    misconceptions=(
-        Misconception(
-            "mean",
-            "You planned for the mean, so on about every second day people are missing, and a missing hour costs three "
-            "times as much as an idle one.",
-            "the quantile that the two costs ask for.",
-            _PLAN.format(what="days.mean(axis=0)"),
-        ),
-        Misconception(
-            "worst-case",
-            "You planned for the busiest day that there was. Nobody is ever missing, and almost everybody is idle.",
-            "what the last person whom you add costs, and how often that person is needed.",
-            _PLAN.format(what="days.max(axis=0)"),
-        ),
-        Misconception(
-            "wrong-side",
-            "You planned for the low quantile: people are missing on three days of four.",
-            "which of the two costs is in the numerator.",
-            _PLAN.format(what="np.quantile(days, too_many / (too_few + too_many), axis=0)"),
-        ),
-        Misconception(
-            "flat",
-            "You planned the same number for all hours, although noon needs five times as many as midnight.",
-            "axis=0.",
-            _PLAN.format(what=f"np.full({SLOTS}, np.quantile(days, {_SHARE}))"),
-        ),
-    ),
-    hints=(
-        "The exercise before says for which quantile to plan.",
-        "np.quantile(days, q, axis=0) is the quantile of each hour over the days.",
-        "q = too_few / (too_few + too_many)",
-    ),
-    place="For which quantile?",
-    numbers=lambda random: {"_seed": random.randrange(10_000), "_weekday": random.randrange(5)},
-    setup=SETUP,
+EXERCISES = (
+    LOAD,
+    AGENTS,
+    QUANTILE,
 )
-
-EXERCISES = (LOAD, AGENTS, QUANTILE, PLAN)

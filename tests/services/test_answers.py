@@ -18,6 +18,7 @@ from rtlib.lessons.judging import judge
 from rtlib.lessons.sandbox import Sandbox, TooLarge, packed
 from rtlib.lessons.sandbox_worker import Request
 from rtlib.lessons.verdict import Status, Verdict
+from support.exercises import CALLED, answer_of, each
 
 DROPPED = find("02.2")
 
@@ -81,6 +82,18 @@ def test_an_answer_is_judged_in_the_sandbox_as_here() -> None:
     right = DROPPED.answer(DROPPED.solution, DROPPED.drawn(1))
     for answer in (right, set(), None, 7, {"x"}):
         assert running.run(DROPPED, answer, seed=1) == judge(DROPPED, answer, seed=1)
+
+
+def hanging(exercise: Exercise) -> str:
+    parameters = ", ".join(getattr(exercise.check, "parameters", ()))
+    return f"def {exercise.name}({parameters}):\n    import time\n    time.sleep(60)"
+
+
+@each(CALLED)
+def test_a_function_that_hangs_is_stopped(exercise: Exercise) -> None:
+    answer = answer_of(exercise, hanging(exercise))
+    verdict = running.run(exercise, answer, seed=1, seconds=0.3)
+    assert verdict.sentence == "your answer was stopped after 0.3 seconds; it must end by itself."
 
 
 # --- judging --------------------------------------------------------------------------------------------------------
