@@ -14,7 +14,7 @@ from rtlib.config import load_settings
 if TYPE_CHECKING:
     from rtlib.lessons.report import LessonProgress
 
-course = typer.Typer(help="Show your progress in the lessons, and run them without a browser.")
+course = typer.Typer(help="Show your progress in the lessons, run them headless.")
 app.add_typer(course, name="course", no_args_is_help=True)
 
 
