@@ -75,12 +75,8 @@ class Settings(BaseSettings):
         2, ge=2, le=30, description="days that events stay raw; rtlib retention turns older ones into rollups"
     )
     history_days: int = Field(28, ge=0, le=366, description="days of history loaded at the first start; 0: none")
-    dbt_minutes: float = Field(
-        5, ge=0, le=1440, description="minutes between the builds of the marts; 0: only on request"
-    )
-    forecast_minutes: float = Field(
-        60, ge=0, le=10_080, description="minutes between forecasts, each with a plan and a report; 0: only on request"
-    )
+    dbt_minutes: float = Field(5, ge=0, le=1440, description="minutes between builds of the marts; 0: on request")
+    forecast_minutes: float = Field(60, ge=0, le=10_080, description="minutes between forecasts; 0: on request")
     window_seconds: int = Field(60, ge=1, description="length of a KPI window")
     watermark_seconds: int = Field(60, ge=1, description="how far behind the newest event an event still counts")
     future_seconds: int = Field(60, ge=1, description="an event further ahead of Kafka's clock than this is rejected")
@@ -131,12 +127,9 @@ class Settings(BaseSettings):
     app_url: str | None = Field(None, description="where people open the app, for links; unset means this machine")
 
     lock_solutions: bool = Field(False, description="a teacher shows no solution of an exercise before it is solved")
-
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
-    class_archives: bool = Field(
-        True, description="make Java's class archives once, with which later starts are faster"
-    )
+    class_archives: bool = Field(True, description="make Java's class archives once, for faster starts")
 
     @field_validator("home")
     @classmethod

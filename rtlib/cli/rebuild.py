@@ -13,7 +13,7 @@ from rtlib.config import load_settings
 from rtlib.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rtlib.pipeline.rebuild.warehouse import Rebuilt
+    from rtlib.pipeline.rebuild.result import Rebuilt
 
 rebuild = typer.Typer(help="Rebuild a damaged warehouse or checkpoint.")
 app.add_typer(rebuild, name="rebuild", no_args_is_help=True)

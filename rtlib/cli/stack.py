@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,11 +23,9 @@ from rtlib.cli.common import (
     print_json,
     say,
 )
+from rtlib.cli.status_table import show_status
 from rtlib.config import DOMAINS, Settings, load_settings
 from rtlib.errors import ConfigError, SupervisorSilent
-
-if TYPE_CHECKING:
-    from rtlib.services.status import StackStatus
 
 
 @app.command()
@@ -92,7 +90,7 @@ def up(
     if started and not as_json:
         say(f"up: Kafka at {current.bootstrap_servers}, registry at {current.schema_registry_url}")
         say("next: rtlib app (the graph), rtlib status, rtlib logs stream, rtlib down")
-    _show_status(current, as_json=as_json)
+    show_status(current, as_json=as_json)
 
 
 @app.command()
@@ -114,7 +112,7 @@ def status(as_json: Json = False) -> None:
     Exit code 1 when a part is unhealthy or the stack is not running.
     """
     try:
-        healthy = _show_status(load_settings(), as_json=as_json)
+        healthy = show_status(load_settings(), as_json=as_json)
     except SupervisorSilent as error:  # also an answer: the stack is unhealthy
         typer.echo(f"rtlib: {error}", err=True)
         healthy = False
@@ -262,38 +260,6 @@ def run(part: PartName) -> None:
     for noisy in ("kafka", "py4j", "snowflake", "httpx", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     run_part(part, load_settings())
-
-
-def _show_status(settings: Settings, *, as_json: bool) -> bool:
-    from rtlib.pipeline.monitoring import health
-    from rtlib.services.status import status as stack_status
-
-    current = stack_status(settings, checks=health.checks())
-    if as_json:
-        print_json(current.to_json())
-    elif not current.running:
-        typer.echo("the stack is not running; start it with: rtlib up")
-    else:
-        _print_table(current)
-    return current.healthy
-
-
-def _print_table(status: StackStatus) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"rtlib, domain {status.domain}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("part", "health", "state", "up", "memory", "peak", "detail"):
-        table.add_column(heading, justify="right" if heading in ("up", "memory", "peak") else "left")
-    for part in status.parts:
-        health = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "UNHEALTHY"
-        memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
-        up, peak = f"{part.uptime_seconds:,.0f} s", f"{part.peak_mb:,.0f} MB" if part.peak_mb else ""
-        table.add_row(part.name, health, part.state.lower(), up, memory, peak, part.detail)
-    console = Console(highlight=False)
-    console.print(table)
-    peak = f", at its peak {status.peak_mb / 1024:.2f} GB" if status.peak_mb else ""
-    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB{peak}")
 
 
 def _follow(settings: Settings, part: str) -> None:

@@ -129,7 +129,7 @@ def test_the_logs_of_a_part_are_its_last_lines(home: Path) -> None:
 
 
 def test_the_table_shows_unhealthy_parts_and_the_memory(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.stack._print_table(STATUS)
+    cli.status_table.print_table(STATUS)
     shown = capsys.readouterr().out
     broker, loader = (
         next(line for line in shown.splitlines() if line.startswith(name)) for name in ("broker", "loader")

@@ -10,8 +10,9 @@ from rtlib.errors import ConfigError
 from rtlib.lessons.exercise import Exercise
 
 MODULES = (
-    *("kafka", "kafka_contracts", "spark", "spark_streams", "speed_layer", "break_it", "ledgers", "dbt"),
-    *("forecasts", "staffing", "staffing_plans", "alerts", "explain", "bi"),
+    *("kafka", "kafka_commits", "kafka_contracts", "spark", "spark_streams", "spark_state", "speed_layer", "break_it"),
+    *("ledgers", "dbt", "forecasts", "forecast_scores", "staffing", "staffing_plans", "alerts", "alert_delivery"),
+    *("explain", "bi", "bi_causes"),
 )
 
 

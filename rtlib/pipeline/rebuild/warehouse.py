@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rtlib import private
@@ -24,6 +23,7 @@ from rtlib.pipeline.backfill import load_parts
 from rtlib.pipeline.monitoring import health
 from rtlib.pipeline.planning import forecasting, staff_plan
 from rtlib.pipeline.provision import provision
+from rtlib.pipeline.rebuild.result import Rebuilt, TableRows
 from rtlib.pipeline.recovery.readiness import wait_until_merged
 from rtlib.pipeline.runs import alone
 from rtlib.services import stack, supervisor
@@ -43,33 +43,6 @@ PATIENCE_SECONDS = 120.0
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 LOOK_SECONDS, NOTIFY_SECONDS = 1.0, 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class TableRows:
-    """Rows of a table: in the old file (None if unreadable), copied from it, and in the new file."""
-
-    table: str
-    before: int | None
-    carried: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """The result of a rebuild.
-
-    Attributes:
-        kept: The folder of the old files.
-        tables: The tables and their rows.
-        gone: What is lost, in words.
-        seconds: The duration.
-    """
-
-    kept: str
-    tables: tuple[TableRows, ...]
-    gone: tuple[str, ...]
-    seconds: float
 
 
 def rebuild_warehouse(settings: Settings, *, notify: Notify) -> Rebuilt:
