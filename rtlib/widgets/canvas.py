@@ -70,9 +70,11 @@ def _rule(selector: str, **style: Any) -> Rule:
 def _base() -> list[Rule]:
     text = {"font_family": CANVAS_FONT, "text_valign": "center", "text_halign": "center", "color": INK}
     bare = {"shape": "rectangle", "background_opacity": 0, "border_width": 0, "width": 1, "height": 1}
+    # By the number alone; otherwise every node, the ground too, would be above the edges and receive their pointer.
+    above = {"z_index_compare": "manual", "overlay_opacity": 0}
     return [
-        _rule("node", label="data(title)", events="no", overlay_opacity=0, **bare, **text),
-        _rule("edge", label="data(rate)", events="yes", overlay_opacity=0, **_RATE),
+        _rule("node", label="data(title)", events="no", z_index=3, **above, **bare, **text),
+        _rule("edge", label="data(rate)", events="yes", **above, **_RATE),
     ]
 
 

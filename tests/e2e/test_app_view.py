@@ -120,9 +120,9 @@ def test_an_edge_shows_its_rate_while_the_pointer_is_on_it(app: AppPage) -> None
     app.click_beside()
     edge = app.edge("events", "kpis")
     assert edge["rate"] == ""
-    app.page.mouse.move(edge["x"], edge["y"])
+    app.page.mouse.move(edge["x"], edge["y"], steps=5)
     app.page.wait_for_function(f"() => ({EDGE})('events>kpis').rate.endsWith(' records/s')", timeout=20_000)
-    app.page.mouse.move(5, 5)
+    app.page.mouse.move(edge["x"], edge["y"] + 90, steps=5)
     app.page.wait_for_function(f"() => ({EDGE})('events>kpis').rate === ''", timeout=20_000)
 
 
