@@ -28,6 +28,8 @@ class Component:
         lesson: The notebook that teaches it.
         source: The file or folder that implements it.
         elsewhere: What replaces the product when the same code runs with other settings.
+        receives: The name of its reading that says how much arrives at it per unit of time, if it has such a reading.
+        sends: The same for how much it passes on.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Component:
     lesson: str | None = None
     source: str | None = None
     elsewhere: str = ""
+    receives: str = ""
+    sends: str = ""
 
     @property
     def planned(self) -> bool:
@@ -61,7 +65,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "and with the defects of real life: late, out of order, twice, or malformed.",
         "No new events. Every number downstream freezes, and the app shows how old it is.",
         probe="simulator", part="simulator", lesson="01_kafka", source="rtlib/simulator",
-        elsewhere="your own producers",
+        elsewhere="your own producers", sends="sending",
     ),
     Component(
         "registry", "Schema registry", "Apicurio Registry", "broker", 0,
@@ -77,7 +81,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "can read at its own pace, and again.",
         "Producers wait and retry; queries wait. Nothing is lost, everything is late.",
         upstream=("simulator",), probe="broker", part="broker", lesson="01_kafka", source="rtlib/broker",
-        elsewhere="Amazon MSK, Confluent",
+        elsewhere="Amazon MSK, Confluent", receives="arriving", sends="arriving",
     ),
     Component(
         "rejected", "Rejected topic", "Apache Kafka", "broker", 3,
@@ -85,7 +89,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "can be repaired and replayed.",
         "It shares the broker with the events topic.",
         upstream=("archive",), probe="rejected", part="broker", lesson="01_kafka", source="rtlib/broker",
-        elsewhere="Amazon MSK, Confluent",
+        elsewhere="Amazon MSK, Confluent", receives="now",
     ),
     Component(
         "kpis", "KPI query", "Spark, real-time mode", "stream", 1,
@@ -93,7 +97,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "while for late ones: that while is the watermark.",
         "KPIs freeze. After a restart it continues from its checkpoint and catches up.",
         upstream=("events",), probe="kpis", part="stream", lesson="02_spark", source="rtlib/streaming/queries.py",
-        elsewhere="Spark cluster, EMR, Kubernetes",
+        elsewhere="Spark cluster, EMR, Kubernetes", sends="KPI records",
     ),
     Component(
         "archive", "Archive query", "Spark, micro-batch", "stream", 2,
@@ -123,7 +127,7 @@ ARCHITECTURE_COMPONENTS_LIST: tuple[Component, ...] = (
         "are built on.",
         "The archive query retries its batch until the warehouse is back; nothing is lost.",
         upstream=("archive",), probe="dwh", part="warehouse", lesson="03_speed_layer", source="rtlib/warehouse",
-        elsewhere="Snowflake",
+        elsewhere="Snowflake", receives="arriving",
     ),
     Component(
         "dbt", "dbt marts", "dbt-core", "models", 1,

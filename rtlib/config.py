@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     teams_webhook_url: Address | None = Field(None, description="optional; without it alerts stay local")
     app_url: str | None = Field(None, description="where people open the app, for links; unset means this machine")
 
+    lock_solutions: bool = Field(False, description="a teacher shows no solution of an exercise before it is solved")
+
     java_home: Path | None = Field(None, description="a JDK 17 or newer; unset means the one found on the machine")
     maven_url: str | None = Field(None, description="a mirror of Maven Central, for a classroom")
     class_archives: bool = Field(

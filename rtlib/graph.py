@@ -194,6 +194,15 @@ def _observation(component: Component, observations: Mapping[str, Observation], 
     return observations.get(component.probe) or Observation(Status.UNKNOWN, "no probe has answered yet", now)
 
 
+def edge_rate(source: Node, target: Node) -> str:
+    """How much moves along an edge per unit of time, with its unit; empty where that is not measured or not live."""
+    for node, name in ((target, target.component.receives), (source, source.component.sends)):
+        for reading in node.readings:
+            if reading.name == name and reading.value is not None and not node.stale:
+                return formatting.format_quantity(reading.value, reading.unit)
+    return ""
+
+
 def lineage(graph: Graph, node_id: str) -> Lineage:
     """All nodes up- and downstream of a node.
 

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -45,16 +44,16 @@ wait_seconds = 60
 
 # %% [markdown]
 # Papermill can run a lesson with other values, for example `papermill 00_start.ipynb done.ipynb -p wait_seconds 90`.
-# `check` validates the value, so that a wrong one stops the lesson here and not halfway through.
+# `parameters` validates the value, so that a wrong one stops the lesson here and not halfway through.
 #
 # In many places the lesson asks you to **predict** a result before you run the cell. Replace `None` with your guess. A
-# wrong guess is the fastest way to learn something, and nobody keeps score. `compare` prints the result and says
+# wrong guess is the fastest way to learn something, and nobody keeps score. `predict` prints the result and says
 # whether your guess was right.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-wait_seconds = check("00_start", wait_seconds=wait_seconds)
+wait_seconds = parameters("00_start", wait_seconds=wait_seconds)
 
 # %% [markdown]
 # ## Is it running?
@@ -83,7 +82,7 @@ import pandas as pd
 
 my_guess = None  # for example "broker"
 parts = pd.DataFrame(status["parts"]).set_index("name")
-compare(my_guess, parts["resident_mb"].idxmax())
+predict("00.a", my_guess, parts["resident_mb"].idxmax())
 parts[["state", "healthy", "resident_mb", "uptime_seconds", "said"]].sort_values("resident_mb", ascending=False)
 
 # %% [markdown]
@@ -174,7 +173,7 @@ pd.DataFrame(readings, columns=["part", "status", "reading", "value", "unit"]).s
 from rtlib.components import downstream_of
 
 my_guess = None  # for example {"archive", "dwh"}
-compare(my_guess, set(downstream_of("loader")))
+predict("00.b", my_guess, set(downstream_of("loader")))
 
 # %% [markdown]
 # Now try it. Type `rtlib stop loader` in a terminal, count to ten, and look at the graph. Why wait? A part that is

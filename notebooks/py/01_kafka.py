@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,12 +33,12 @@ orders = 12
 
 # %% [markdown]
 # Papermill can run the lesson with another value, for example `papermill 01_kafka.ipynb done.ipynb -p orders 30`.
-# `check` validates it. `compare` prints a result next to your guess.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-orders = check("01_kafka", orders=orders)
+orders = parameters("01_kafka", orders=orders)
 
 # %% [markdown]
 # First a health check of Kafka and the registry. If one of them does not answer, the last line of the error says what
@@ -71,6 +70,7 @@ from rtlib.broker.client import client_options
 
 connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
+
 
 # %% [markdown]
 # Each topic of this lesson has four partitions. Its name ends in a random string, so that each run starts with an empty
@@ -111,7 +111,7 @@ topic, sites = new_topic(), ["oakland", "berkeley", "fremont"]
 written = [send(number, sites[number % 3]) for number in range(orders)]
 places = pd.DataFrame([(sites[number % 3], record.partition, record.offset) for number, record in enumerate(written)])
 places.columns = ["site", "partition", "offset"]
-compare(my_guess, places["partition"].nunique())
+predict("01.a", my_guess, places["partition"].nunique())
 
 # %% [markdown]
 # Two. The partition is a hash of the key, so all records of a site go to the same partition, and two of these sites
@@ -133,7 +133,8 @@ places.groupby(["partition", "site"])["offset"].apply(list).to_frame()
 # %%
 my_guess = None  # for example (2, 5): partition 2, offset 5
 latest = send(orders, "oakland")
-compare(my_guess, (latest.partition, latest.offset))
+predict("01.b", my_guess, (latest.partition, latest.offset))
+
 
 # %% [markdown]
 # ## Reading does not remove anything
@@ -162,7 +163,7 @@ def read(group):
 my_guess = None  # for example 0
 kitchen, billing = f"kitchen-{uuid4().hex[:8]}", f"billing-{uuid4().hex[:8]}"
 by_kitchen, by_billing = read(kitchen), read(billing)
-compare(my_guess, len(by_billing))
+predict("01.c", my_guess, len(by_billing))
 assert len(by_kitchen) == len(by_billing) > orders, "each group gets every record; run again from the cell that writes"
 
 # %% [markdown]
@@ -193,7 +194,8 @@ assert in_order.all(), "within a partition the order of writing must hold; run a
 
 # %%
 my_guess = None  # for example 13
-compare(my_guess, len(read(kitchen)))
+predict("01.d", my_guess, len(read(kitchen)))
+
 
 # %% [markdown]
 # None. The progress of a group is one number per partition, its *committed offset*: the position of the next record to
@@ -219,7 +221,7 @@ def reset(group):
 # %%
 my_guess = None
 reset(kitchen)
-compare(my_guess, len(read(kitchen)))
+predict("01.e", my_guess, len(read(kitchen)))
 
 # %% [markdown]
 # It gets all of them again. Kafka delivers *at least once*; to count each event once is the task of the consumer. In
@@ -267,7 +269,7 @@ my_guess = None  # for example bytes([0, 0, 0, 0, 1])
 serialize = JSONSerializer(json.dumps(order), registry, conf={"auto.register.schemas": False})
 context = SerializationContext(topic, MessageField.VALUE)
 record = serialize({"site": "oakland", "order": 99}, context)
-compare(my_guess, record[:5])
+predict("01.f", my_guess, record[:5])
 print(record)
 
 # %% [markdown]
@@ -330,6 +332,7 @@ try:
     print("accepted as schema", register(settings, subject, as_text))
 except SchemaRefused as error:
     print(error)
+
 
 # %% [markdown]
 # The registry refuses it before a single bad record exists. The versions are unchanged; list them again if you like.
@@ -416,6 +419,119 @@ for subject_name in {f"{name}-value" for name in topics} & set(registry.get_subj
 admin.delete_topics(topics)
 producer.close()
 print("deleted:", *topics)
+
+# %% [markdown]
+# ## Your turn
+#
+# Six exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. None of them
+# needs a topic of its own: `check` plays your functions on a small cluster that lives in this notebook and can do what
+# a real one rarely does, such as lose a broker at the worst moment.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="01.1"
+# ### Exercise 01.1: the key of an order
+#
+# Complete the line: the orders of a *site* must stay in the order in which they were written, and the sites may be read
+# in parallel. `check` calls your function with a producer and some orders, and looks at the records.
+#
+# *About 3 minutes (complete a line). Help: `hint("01.1")`, and after a try `solution("01.1")`.*
+
+# %% exercise="01.1"
+### BEGIN SOLUTION
+def send_order(producer, order):
+    return producer.send("orders", key=order["site"].encode(), value=json.dumps(order).encode())
+### END SOLUTION
+check("01.1", send_order)
+
+
+# %% [markdown] exercise="01.2"
+# ### Exercise 01.2: a producer that loses nothing
+#
+# Return a producer for records that must be stored, each of them once, although a broker may die and an answer may be
+# lost on the network. `check` plays both: the leader dies right after it has answered, and later an answer does not
+# arrive. A record that was acknowledged and is not in the log afterwards is lost.
+#
+# *About 5 minutes (write your own). Help: `hint("01.2")`, and after a try `solution("01.2")`.*
+
+# %% exercise="01.2"
+### BEGIN SOLUTION
+def new_producer(KafkaProducer, connection):
+    return KafkaProducer(**connection, acks="all", enable_idempotence=True)
+### END SOLUTION
+check("01.2", new_producer)
+
+
+# %% [markdown] exercise="01.3"
+# ### Exercise 01.3: charge each order at least once
+#
+# `consumer` reads orders for a group and does not commit by itself; `charge(value)` charges a credit card for the value
+# of a record. Write the loop. `check` lets the process crash in the middle of a charge, starts it again, and then once
+# more when there is nothing new. No order may be missed, and a run without new orders may charge nothing.
+#
+# *About 8 minutes (write your own). Help: `hint("01.3")`, and after a try `solution("01.3")`.*
+
+# %% exercise="01.3"
+### BEGIN SOLUTION
+def charge_all(consumer, charge):
+    for record in consumer:
+        charge(record.value)
+        consumer.commit()
+### END SOLUTION
+check("01.3", charge_all)
+
+
+# %% [markdown] exercise="01.4"
+# ### Exercise 01.4: a new reader of an old topic
+#
+# The group `kitchen` has read the topic to its end. A new application, `report`, needs *every* order that is in the
+# topic, and may not disturb the kitchen. Return the list of all values.
+#
+# *About 6 minutes (write your own). Help: `hint("01.4")`, and after a try `solution("01.4")`.*
+
+# %% exercise="01.4"
+### BEGIN SOLUTION
+def read_all(KafkaConsumer, topic, connection):
+    consumer = KafkaConsumer(topic, **connection, group_id="report", auto_offset_reset="earliest",
+        consumer_timeout_ms=3000)
+    return [record.value for record in consumer]
+### END SOLUTION
+check("01.4", read_all)
+
+
+# %% [markdown] exercise="01.5"
+# ### Exercise 01.5: backward, forward, full
+#
+# *Backward* means: a reader with the new schema can read old records. *Forward*: a reader with the old schema can read
+# new records. *Full*: both. The schema is closed, as above, so a reader refuses a field that its schema does not have.
+# Which of them holds for each change? The values are `"backward"`, `"forward"`, `"full"` and `"none"`.
+#
+# *About 6 minutes (write your own). Help: `hint("01.5")`, and after a try `solution("01.5")`.*
+
+# %% exercise="01.5"
+### BEGIN SOLUTION
+holds = {"optional field added": "backward", "required field added": "none", "optional field removed": "forward"}
+### END SOLUTION
+check("01.5", holds)
+
+
+# %% [markdown] exercise="01.6"
+# ### Exercise 01.6: who reads from Kafka?
+#
+# Look at the graph of lesson 00, and mark the parts that are *consumers* of a topic themselves: if Kafka stops, they
+# get no more records. Parts that read a table which such a part fills do not count. Answer with a set of these names:
+# simulator, registry, kpis, archive, loader, speed, dwh, dbt, forecast, staffing, dashboard, alerts.
+#
+# *About 4 minutes (mark the graph). Help: `hint("01.6")`, and after a try `solution("01.6")`.*
+
+# %% exercise="01.6"
+### BEGIN SOLUTION
+consumers = {"kpis", "archive", "loader", "alerts"}
+### END SOLUTION
+check("01.6", consumers)
+
 
 # %% [markdown]
 # You have learned

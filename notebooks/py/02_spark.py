@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -36,14 +35,13 @@ delay = "30 seconds"
 measure_batches = 12
 
 # %% [markdown]
-# Papermill can run the lesson with other values:
-# `papermill 02_spark.ipynb done.ipynb -p delay "45 seconds"`. `check` validates them. `compare` prints a result next to
-# your guess.
+# Papermill can run the lesson with other values: `papermill 02_spark.ipynb done.ipynb -p delay "45 seconds"`.
+# `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-delay, measure_batches = check("02_spark", delay=delay, measure_batches=measure_batches)
+delay, measure_batches = parameters("02_spark", delay=delay, measure_batches=measure_batches)
 
 # %% [markdown]
 # First a health check of Kafka.
@@ -106,6 +104,7 @@ def send(*times, site="oakland"):
     for time in times:
         producer.send(topic, json.dumps({"site": site, "at": f"2026-01-05T{time}Z"}).encode()).get(timeout=30)
 
+
 # %% [markdown]
 # ## Counting in windows
 #
@@ -150,6 +149,7 @@ def current_counts():
     rows = spark.table("counts").select(F.date_format("window.start", "HH:mm").alias("window"), "site", "count")
     return rows.groupBy("window", "site").agg(F.max("count").alias("count")).orderBy("window").toPandas()
 
+
 # %% [markdown]
 # **Predict:** oakland has three events, at 12:00:05, 12:00:40 and 12:01:10. How many windows are there?
 
@@ -157,7 +157,7 @@ def current_counts():
 my_guess = None  # for example 3
 send("12:00:05", "12:00:40", "12:01:10")
 table = current_counts()
-compare(my_guess, len(table))
+predict("02.a", my_guess, len(table))
 table
 
 # %% [markdown]
@@ -169,7 +169,7 @@ table
 my_guess = None  # for example 2
 send("12:00:50")
 table = current_counts()
-compare(my_guess, int(table.set_index("window")["count"]["12:00"]))
+predict("02.b", my_guess, int(table.set_index("window")["count"]["12:00"]))
 
 # %% [markdown]
 # Three: the window was still open. Spark cannot keep every window open, because each one is state, that is, rows in
@@ -182,7 +182,8 @@ compare(my_guess, int(table.set_index("window")["count"]["12:00"]))
 # %%
 my_guess = None  # for example "12:01:00"
 progress = query.lastProgress
-compare(my_guess, progress["eventTime"]["watermark"][11:19])
+predict("02.c", my_guess, progress["eventTime"]["watermark"][11:19])
+
 
 # %% [markdown]
 # It is 12:01:10 minus 30 seconds. The window 12:00 ends at 12:01:00, and the watermark has not reached that time yet.
@@ -206,7 +207,7 @@ send("12:02:00")
 current_counts()
 send("12:00:55", "12:01:20")
 table = current_counts()
-compare(my_guess, dropped())
+predict("02.d", my_guess, dropped())
 
 # %% [markdown]
 # One. The event of 12:02:00 moved the watermark to 12:01:30. That closed the window 12:00, so the event of 12:00:55 was
@@ -241,6 +242,135 @@ table
 # </details>
 
 # %% [markdown]
+# ## Your turn
+#
+# Six exercises on what you have seen. In each, replace the blanks (`...`), and run the cell: `check` says whether your
+# answer is right and, if it is not, which belief it shows. `hint` gives up to three hints, `solution` a solution after
+# you have tried. A cell that you leave as it is counts as not answered yet, and the lesson goes on. Your progress is
+# kept in the state folder; `rtlib course status` prints it.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="02.1"
+# ### Exercise 02.1: a window of event time
+#
+# Complete the line: count the events of each site in windows of one minute, by the time at which they *happened*. Each
+# event belongs to exactly one window. `check` runs your function on a stream that it feeds step by step, on the Spark
+# of this notebook, and looks at the result after each step.
+#
+# *About 3 minutes (complete a line). Help: `hint("02.1")`, and after a try `solution("02.1")`.*
+
+# %% exercise="02.1"
+### BEGIN SOLUTION
+def per_minute(events):  # columns: event_id, site, at
+    window = F.window("at", "1 minute")
+    return events.groupBy(window, "site").count()
+### END SOLUTION
+check("02.1", per_minute)
+
+# %% [markdown] exercise="02.2"
+# ### Exercise 02.2: which events are dropped?
+#
+# `given` returns numbers that are drawn for you: a delay in seconds, and the event times of one site in the order in
+# which they arrive, each in a batch of its own. They are counted in windows of one minute, with a watermark of that
+# delay. Which of these events are dropped? Answer with a set of their times; work it out by hand or by a loop.
+#
+# *About 6 minutes (write your own). Help: `hint("02.2")`, and after a try `solution("02.2")`.*
+
+# %% exercise="02.2"
+### BEGIN SOLUTION
+seconds, times = given("02.2")
+too_late, newest = set(), pd.Timestamp("00:00:00")
+for text in times:
+    time = pd.Timestamp(text)
+    if time.floor("min") + pd.Timedelta("1min") <= newest - pd.Timedelta(seconds=seconds):
+        too_late.add(text)
+    newest = max(newest, time)
+### END SOLUTION
+check("02.2", too_late)
+
+# %% [markdown] exercise="02.3"
+# ### Exercise 02.3: a promise about late events
+#
+# Now the whole function: counts by site and minute again, but an event that is later than your `allowed` may be
+# dropped, so that Spark can delete old windows. `check` feeds late events, and looks at the watermark and at what was
+# dropped.
+#
+# *About 6 minutes (write your own). Help: `hint("02.3")`, and after a try `solution("02.3")`.*
+
+# %% exercise="02.3"
+### BEGIN SOLUTION
+allowed = given("02.3")
+
+def until_late(events):
+    return events.withWatermark("at", allowed).groupBy(F.window("at", "1 minute"), "site").count()
+### END SOLUTION
+check("02.3", until_late)
+
+
+# %% [markdown] exercise="02.4"
+# ### Exercise 02.4: each event once
+#
+# At least once delivery: an event may arrive again, with the same `event_id` and the same time, up to 30 seconds late.
+# Count each event once, by site and minute. The query must be able to run for years, so it may not remember every
+# `event_id` that it has ever seen.
+#
+# *About 8 minutes (write your own). Help: `hint("02.4")`, and after a try `solution("02.4")`.*
+
+# %% exercise="02.4"
+### BEGIN SOLUTION
+def once(events):
+    events = events.withWatermark("at", "30 seconds")
+    return events.dropDuplicatesWithinWatermark(["event_id"]).groupBy(F.window("at", "1 minute"), "site").count()
+### END SOLUTION
+check("02.4", once)
+
+
+# %% [markdown] exercise="02.5"
+# ### Exercise 02.5: counts as upserts in a topic
+#
+# Lesson 01 and this one together: the counts go to a *compacted* topic, in which Kafka keeps the newest record of each
+# key. Return a writer of records with a text `key` and a JSON `value`, such that whenever a count changes, exactly its
+# new value is written, and the newest record of each key is the count of a site and minute. `check` chooses the sink.
+#
+# *About 10 minutes (join two lessons). Help: `hint("02.5")`, and after a try `solution("02.5")`.*
+
+# %% exercise="02.5"
+### BEGIN SOLUTION
+def upserts(events):
+    counts = events.withWatermark("at", "30 seconds").groupBy(F.window("at", "1 minute"), "site").count()
+    key = F.concat_ws("|", F.col("window.start"), "site")
+    value = F.to_json(F.struct("window", "site", "count"))
+    records = counts.select(key.alias("key"), value.alias("value"))
+    return records.writeStream.outputMode("update")
+### END SOLUTION
+check("02.5", upserts)
+
+# %% [markdown] exercise="02.6"
+# ### Exercise 02.6: a streaming query in order
+#
+# Put the steps of a streaming query in order. One of them does not belong to it.
+#
+# - **A** count by site and window
+# - **B** read the topic with `readStream`
+# - **C** drop duplicates within the watermark
+# - **D** parse the JSON in `value`
+# - **E** `writeStream` in update mode, with a checkpoint, and `start`
+# - **F** `withWatermark` on the event time
+# - **G** `collect` the events into a list
+#
+# Answer with the letters.
+#
+# *About 4 minutes (put in order). Help: `hint("02.6")`, and after a try `solution("02.6")`.*
+
+# %% exercise="02.6"
+### BEGIN SOLUTION
+steps = "BDFCAE"
+### END SOLUTION
+check("02.6", steps)
+
+# %% [markdown]
 # What happens to a dropped event in the pipeline? A second query, the *archive*, has no windows and no watermark: it
 # keeps every event. So the fast number may lack a late event, but the exact number never does.
 #
@@ -269,6 +399,7 @@ def newest(topic, count):
     for tp, end in ends.items():
         consumer.seek(tp, max(0, end - count))
     return list(islice(consumer, sum(min(end, count) for end in ends.values())))
+
 
 # %% [markdown]
 # Each KPI record contains the time of its newest event, and Kafka adds the time at which the record was written. Late
@@ -333,7 +464,7 @@ updates = [record for record in newest(topic, 400) if b"last_event_at" in record
 micro_batch = pd.Series([latency_seconds(update) for update in updates if update.timestamp / 1000 > warm_from])
 assert len(micro_batch), "no batch had events: does the simulator run? rtlib status; then run again from the query on"
 print(f"micro-batch: median {1000 * micro_batch.median():.0f} ms over {len(micro_batch)} records")
-compare(my_guess, round(micro_batch.median() / real_time.median()))
+predict("02.e", my_guess, round(micro_batch.median() / real_time.median()))
 
 # %% [markdown]
 # The chart shows both distributions on a logarithmic time axis. Each curve gives the share of the KPIs that were
@@ -386,6 +517,7 @@ shown = HTML()
 
 def show_batch(_):
     shown.value = past[::-1][back.value :][:1].T.to_html(header=False)
+
 
 # %% [markdown]
 # The left end of the slider is the newest batch; older batches are to the right.

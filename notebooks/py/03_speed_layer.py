@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,14 +33,13 @@
 rows = 5_000
 
 # %% [markdown]
-# Papermill can run the lesson with another value, for example
-# `papermill 03_speed_layer.ipynb done.ipynb -p rows 20000`. `check` validates it. `compare` prints a result next to
-# your guess.
+# Papermill can run the lesson with another value, for example `papermill 03_speed_layer.ipynb done.ipynb -p rows
+# 20000`. `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-rows = check("03_speed_layer", rows=rows)
+rows = parameters("03_speed_layer", rows=rows)
 
 # %% [markdown]
 # The connection comes from `snowflake-connector-python`, and its cursors work as in every Python database client.
@@ -82,6 +80,7 @@ from rtlib.broker.client import client_options
 topic = settings.topic("kpis")
 print(topic)
 
+
 # %% [markdown]
 # The consumer has no group, so it commits no offsets and does not disturb the pipeline.
 
@@ -93,6 +92,7 @@ def newest(count):
     for tp, end in ends.items():
         consumer.seek(tp, max(0, end - count))
     return list(islice(consumer, sum(min(end, count) for end in ends.values())))
+
 
 # %% [markdown]
 # **Predict:** take the newest records, up to 300 per partition. How many records does a key have on average: one, a
@@ -139,7 +139,7 @@ my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
 merged = ask(f"select site, events from {table} where site = 'oakland'")
-compare(my_guess, (len(merged), int(merged["events"].iloc[0])))
+predict("03.a", my_guess, (len(merged), int(merged["events"].iloc[0])))
 
 # %% [markdown]
 # One row with 8 events: the condition `s.emitted_at > t.emitted_at` keeps the older value out.
@@ -152,7 +152,7 @@ my_guess = None  # for example (1, 8)
 for values in (("oakland", 5, 1), ("oakland", 8, 3), ("oakland", 7, 2)):
     connection.cursor().execute(MERGE, values)
 again = ask(f"select site, events from {table} where site = 'oakland'")
-compare(my_guess, (len(again), int(again["events"].iloc[0])))
+predict("03.b", my_guess, (len(again), int(again["events"].iloc[0])))
 assert again.equals(merged), "repeating the same merge must change nothing"
 
 # %% [markdown]
@@ -200,7 +200,7 @@ stage, start = f"@%{table.split('.')[1]}_BULK", time.perf_counter()
 cursor.execute(f"put 'file://{path.as_posix()}' {stage} auto_compress=false overwrite=true")
 cursor.execute(f"copy into {table}_BULK from {stage} file_format = (type = json) purge = true force = true")
 file_rate = rows / (time.perf_counter() - start)
-compare(my_guess, round(file_rate / insert_rate))
+predict("03.c", my_guess, round(file_rate / insert_rate))
 
 # %% [markdown]
 # The network is not the reason, because the local warehouse runs on this machine. Each INSERT is parsed, planned and
@@ -260,7 +260,7 @@ my_guess = None  # for example 3
 stored = ask("select site, window_start, events from SPEED.KPIS where domain = ?", settings.domain)
 both = stored.set_index(["site", "window_start"]).join(last.rename("in_kafka"), how="inner").reset_index()
 final = both[both["window_start"] < pd.Timestamp.now(tz="UTC").tz_localize(None) - pd.Timedelta(minutes=3)]
-compare(my_guess, int((final["events"] != final["in_kafka"]).sum()))
+predict("03.d", my_guess, int((final["events"] != final["in_kafka"]).sum()))
 final.tail(6)
 
 # %% [markdown]
@@ -272,6 +272,97 @@ for name in (table, f"{table}_BULK"):
     connection.cursor().execute(f"drop table if exists {name}")
 connection.close()
 print("deleted:", table)
+
+# %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. SQL runs on small
+# tables that `check` makes, in a warehouse in memory; the result is compared row by row.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="03.1"
+# ### Exercise 03.1: the record that counts
+#
+# The table `kpis` holds records of the KPI topic, with the columns site, window_start, events and emitted_at. Several
+# records have the same key, and a later one may *lower* a number that was counted twice. Complete the query, so that it
+# returns the record that counts for each key.
+#
+# *About 4 minutes (complete a line). Help: `hint("03.1")`, and after a try `solution("03.1")`.*
+
+# %% exercise="03.1"
+### BEGIN SOLUTION
+newest = '''
+select site, window_start, events from kpis
+qualify row_number() over (partition by site, window_start order by emitted_at desc) = 1
+'''
+### END SOLUTION
+check("03.1", newest)
+
+
+# %% [markdown] exercise="03.2"
+# ### Exercise 03.2: a load that may run twice
+#
+# Write a MERGE that loads `arrived` into `stored` (both have site, window_start, events and emitted_at). A newer value
+# replaces an older one, an older one never replaces a newer one, and to run the statement again changes nothing.
+# `check` runs it twice.
+#
+# *About 8 minutes (write your own). Help: `hint("03.2")`, and after a try `solution("03.2")`.*
+
+# %% exercise="03.2"
+### BEGIN SOLUTION
+merge_sql = '''
+merge into stored t using arrived s on t.site = s.site and t.window_start = s.window_start
+when matched and s.emitted_at > t.emitted_at then update set events = s.events, emitted_at = s.emitted_at
+when not matched then insert (site, window_start, events, emitted_at)
+  values (s.site, s.window_start, s.events, s.emitted_at)
+'''
+### END SOLUTION
+check("03.2", merge_sql)
+
+
+# %% [markdown] exercise="03.3"
+# ### Exercise 03.3: where two layers differ
+#
+# Lesson 02 and this one together: `speed` holds the counts of the stream (site, window_start, events), `raw` the events
+# (event_id, site, occurred_at), in which an event can be twice. Return the windows of a minute in which the two do
+# *not* agree, with the columns site, window_start, speed_events and raw_events. A window that one of them lacks differs
+# as well; its count is NULL there.
+#
+# *About 10 minutes (join two lessons). Help: `hint("03.3")`, and after a try `solution("03.3")`.*
+
+# %% exercise="03.3"
+### BEGIN SOLUTION
+different = '''
+with counted as (
+    select site, date_trunc('minute', occurred_at) as window_start, count(distinct event_id) as events
+    from raw group by 1, 2)
+select site, window_start, s.events as speed_events, c.events as raw_events
+from speed s full join counted c using (site, window_start) where s.events is distinct from c.events
+'''
+### END SOLUTION
+check("03.3", different)
+
+
+# %% [markdown] exercise="03.4"
+# ### Exercise 03.4: what single rows cost
+#
+# Snowflake does not bill statements. It bills each second in which a warehouse *runs*, at least 60 seconds for each
+# start; here it suspends itself after `idle` seconds without a statement. A program inserts a row every `gap` seconds,
+# `statements` rows in all, and each takes 0.1 s. How many seconds are billed, from the first statement to the
+# suspension? (The same rows in a single COPY of 2 s: 62.)
+#
+# *About 5 minutes (write your own). Help: `hint("03.4")`, and after a try `solution("03.4")`.*
+
+# %% exercise="03.4"
+### BEGIN SOLUTION
+statements, gap, idle = given("03.4")
+billed = (statements - 1) * gap + 0.1 + idle
+### END SOLUTION
+check("03.4", billed)
+
 
 # %% [markdown]
 # You have learned

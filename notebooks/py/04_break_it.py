@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -35,14 +34,14 @@ second_fault = "duplicate-storm"
 seed = 4
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example
-# `papermill 04_break_it.ipynb done.ipynb -p first_fault kill-broker`. `check` validates them. `compare` prints a result
-# next to your guess.
+# Papermill can run the lesson with other values, for example `papermill 04_break_it.ipynb done.ipynb -p first_fault
+# kill-broker`. `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-first_fault, second_fault, seed = check("04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
+first_fault, second_fault, seed = parameters(
+    "04_break_it", first_fault=first_fault, second_fault=second_fault, seed=seed)
 
 # %% [markdown]
 # First a health check of Kafka.
@@ -71,6 +70,7 @@ from rtlib.broker.client import client_options
 
 connection = client_options(settings)
 admin, topics = KafkaAdminClient(**connection), []
+
 
 # %% [markdown]
 # A transactional producer has an id, by which Kafka recognizes it after a restart. In this lesson each producer also
@@ -120,7 +120,7 @@ producer = new_producer()
 write(b"order 1", b"order 2", b"order 3", commit=True)
 write(b"order 4", b"half of order 5", commit=False)
 everything, committed = read("read_uncommitted"), read("read_committed")
-compare(my_guess, (len(everything), len(committed)))
+predict("04.a", my_guess, (len(everything), len(committed)))
 assert committed == ["order 1", "order 2", "order 3"], "no aborted record may be read"
 
 # %% [markdown]
@@ -155,7 +155,7 @@ from rtlib import ledger
 
 my_guess = None  # for example 0
 before = ledger.take(settings)
-compare(my_guess, before.lost)
+predict("04.b", my_guess, before.lost)
 print(ledger.render(before))
 
 # %% [markdown]
@@ -170,7 +170,7 @@ from rtlib.lessons import ledger_without_one_event
 
 my_guess = None  # for example 0
 incomplete = ledger_without_one_event(settings)
-compare(my_guess, incomplete.lost)
+predict("04.c", my_guess, incomplete.lost)
 print(*incomplete.lost_events, sep="\n")
 assert incomplete.lost == before.lost + 1, "the ledger must find exactly the event that was hidden"
 
@@ -203,7 +203,7 @@ print(faults.MENU[first_fault].expect, end="\n\n")
 first = faults.run(settings, first_fault, seed=seed, notify=lambda line: None)
 print(first.happened)
 assert first.recovered, "the pipeline has not recovered; rtlib status says which part is not ready"
-compare(my_guess, round(first.recovery_seconds))
+predict("04.d", my_guess, round(first.recovery_seconds))
 
 # %% [markdown]
 # The second fault kills no process: it damages the data.
@@ -224,7 +224,7 @@ assert second.recovered, "the pipeline has not caught up; rtlib status says whic
 after = ledger.take(settings)
 names = ["records_sent", "archived", "duplicates_removed", "rejected", "late_dropped", "in_flight", "lost", "doubled"]
 columns = {"before": [getattr(before, name) for name in names], "after": [getattr(after, name) for name in names]}
-compare(my_guess, after.doubled)
+predict("04.e", my_guess, after.doubled)
 assert (after.lost, after.doubled) == (0, 0), "an event was lost or doubled: see after.lost_events"
 pd.DataFrame(columns, index=names)
 
@@ -266,6 +266,105 @@ plt.show()
 producer.close()
 admin.delete_topics(topics)
 print("deleted:", *topics)
+
+# %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. The transactions
+# run on a small cluster in this notebook whose broker fails when it should. The last exercise is a boss: it needs all
+# that you have learned so far.
+
+# %%
+import json
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="04.1"
+# ### Exercise 04.1: read what is certain
+#
+# In a topic there are records of a transaction that was committed, of another that was aborted, and of a third that is
+# still open. Complete the consumer, so that it reads the committed records and no others.
+#
+# *About 3 minutes (complete a line). Help: `hint("04.1")`, and after a try `solution("04.1")`.*
+
+# %% exercise="04.1"
+### BEGIN SOLUTION
+def read_log(KafkaConsumer, topic, connection):
+    consumer = KafkaConsumer(topic, **connection, auto_offset_reset="earliest", isolation_level="read_committed",
+        consumer_timeout_ms=3000)
+    return [record.value for record in consumer]
+### END SOLUTION
+check("04.1", read_log)
+
+
+# %% [markdown] exercise="04.2"
+# ### Exercise 04.2: all lines of an order, or none
+#
+# Write the lines of an order to the topic `orders`, as JSON, such that a reader of committed records sees all of them
+# or none. A send can raise a ConnectionError in between; then nothing of the order may stay, and no transaction may be
+# left open. (The producer is transactional, and `init_transactions` has been called.)
+#
+# *About 8 minutes (write your own). Help: `hint("04.2")`, and after a try `solution("04.2")`.*
+
+# %% exercise="04.2"
+### BEGIN SOLUTION
+def write_order(producer, lines):
+    producer.begin_transaction()
+    try:
+        for line in lines:
+            producer.send("orders", json.dumps(line).encode())
+        producer.commit_transaction()
+    except ConnectionError:
+        producer.abort_transaction()
+        raise
+### END SOLUTION
+check("04.2", write_order)
+
+
+# %% [markdown] exercise="04.3"
+# ### Exercise 04.3: a ledger in SQL
+#
+# Lesson 03 and this one together: `sent` has what the producers sent, `raw` what arrived (both producer_id and
+# sequence). Return the events that are not in `raw` exactly once, with the number of their `copies`: 0 if an event is
+# lost, 2 if it is doubled. Here one of each kind is hidden, so that both tables have the same number of rows.
+#
+# *About 8 minutes (join two lessons). Help: `hint("04.3")`, and after a try `solution("04.3")`.*
+
+# %% exercise="04.3"
+### BEGIN SOLUTION
+ledger_sql = '''
+select s.producer_id, s.sequence, count(r.sequence) as copies
+from sent s left join raw r on r.producer_id = s.producer_id and r.sequence = s.sequence
+group by 1, 2 having count(r.sequence) <> 1
+'''
+### END SOLUTION
+check("04.3", ledger_sql)
+
+
+# %% [markdown] exercise="04.4"
+# ### Exercise 04.4: boss: why do the numbers differ?
+#
+# Four runs of the pipeline, each with another fault. For each you have the counts of the ledger: what was sent, what is
+# in the topic, what was rejected by its schema, the rows in the archive and the distinct events among them, the count
+# of the speed layer, and what its watermark dropped. Name the cause of each: `"lost"`, `"late"`, `"rejected"` or
+# `"doubled"`.
+#
+# *About 12 minutes (boss exercise). Help: `hint("04.4")`, and after a try `solution("04.4")`.*
+
+# %% exercise="04.4"
+### BEGIN SOLUTION
+runs = given("04.4")
+
+def cause(run):
+    if run["archived"] > run["distinct"]:
+        return "doubled"
+    return "rejected" if run["rejected"] else "late" if run["dropped_late"] else "lost"
+
+causes = {name: cause(run) for name, run in runs.items()}
+### END SOLUTION
+check("04.4", causes)
+
 
 # %% [markdown]
 # You have learned

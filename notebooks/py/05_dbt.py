@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,13 +33,13 @@
 days = 7
 
 # %% [markdown]
-# Papermill can run the lesson with another value, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`. `check`
-# validates it. `compare` prints a result next to your guess.
+# Papermill can run the lesson with another value, for example `papermill 05_dbt.ipynb done.ipynb -p days 14`.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-days = check("05_dbt", days=days)
+days = parameters("05_dbt", days=days)
 
 # %% [markdown]
 # The events since the start of the stack are too few for a daily pattern. Therefore a batch job loads four weeks of
@@ -123,7 +122,7 @@ my_guess = None  # for example 3
 lineage = dbt.lineage(settings)
 source = lineage.find("raw.events").id
 readers = [edge.downstream for edge in lineage.edges if edge.upstream == source]
-compare(my_guess, sum(reader.startswith("model.") for reader in readers))
+predict("05.a", my_guess, sum(reader.startswith("model.") for reader in readers))
 readers
 
 # %% [markdown]
@@ -164,7 +163,7 @@ lineage.downstream_of("int_kind_intervals")
 # %%
 my_guess = None  # for example 7 * 48 * 6
 report = dbt.build(settings, unit_tests=False)
-compare(my_guess, report.node("interval_load").rows)
+predict("05.b", my_guess, report.node("interval_load").rows)
 print(f"{len(report.nodes)} nodes and {len(report.checks)} tests in {report.seconds:.1f} s; all passed: {report.ok}")
 
 # %% [markdown]
@@ -191,7 +190,7 @@ table.set_index(["layer", "name"])
 # %%
 my_guess = None  # for example "all"
 again = dbt.build(settings, select=["int_kind_intervals"], unit_tests=False).node("int_kind_intervals")
-compare(my_guess, "none" if not again.touched else "some" if again.touched < again.rows else "all")
+predict("05.c", my_guess, "none" if not again.touched else "some" if again.touched < again.rows else "all")
 print(f"{again.touched:,} of {again.rows:,} rows")
 
 # %% [markdown]
@@ -212,7 +211,7 @@ zones = ["America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydn
 local = query(warehouse, "select zone, convert_timezone('UTC', zone, '2026-05-01 23:30'::timestamp_ntz) as shown, "
               "shown::date::varchar as day from (select column1 as zone from values (?), (?), (?), (?))", zones)
 local = pd.DataFrame(local).set_index("zone").loc[zones]
-compare(my_guess, local["day"].to_list())
+predict("05.d", my_guess, local["day"].to_list())
 local
 
 # %% [markdown]
@@ -342,6 +341,95 @@ pd.DataFrame(late, columns=columns).set_index(["site", "window_start", "measure"
 # %%
 warehouse.close()
 [(reading.name, round(reading.value or 0), reading.unit) for reading in dbt.source_readings(settings)]
+
+# %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A model or a test
+# is the text of its file. `check` builds it in a scratch warehouse, several times if it is incremental.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="05.1"
+# ### Exercise 05.1: a mean from rollups
+#
+# `rollups` has a row for each site and half-hour, with `values_counted` and `value_sum`. Complete the query, so that it
+# returns for each site the mean over all *values*. In a half-hour without a value the sum is NULL.
+#
+# *About 4 minutes (complete a line). Help: `hint("05.1")`, and after a try `solution("05.1")`.*
+
+# %% exercise="05.1"
+### BEGIN SOLUTION
+mean_sql = '''
+select site, sum(value_sum) / sum(values_counted) as mean_value from rollups group by site
+'''
+### END SOLUTION
+check("05.1", mean_sql)
+
+
+# %% [markdown] exercise="05.2"
+# ### Exercise 05.2: a test that finds bad rows
+#
+# Write a dbt test for the model `stg_events` (event_id, kind, loaded_at): the kind of an event is `arrived` or
+# `served`, in lower case, and never missing. A test is a SELECT of the rows that must not exist; let it return their
+# `event_id`. `check` builds it on a good table and on a bad one.
+#
+# *About 6 minutes (write your own). Help: `hint("05.2")`, and after a try `solution("05.2")`.*
+
+# %% exercise="05.2"
+### BEGIN SOLUTION
+kind_test = '''
+select event_id from {{ ref('stg_events') }} where kind is null or kind not in ('arrived', 'served')
+'''
+### END SOLUTION
+check("05.2", kind_test)
+
+
+# %% [markdown] exercise="05.3"
+# ### Exercise 05.3: count again only what is new
+#
+# The model counts the events of each site and hour, and is merged by these two. Complete it: the first build counts
+# everything; a later one counts again the *whole* hours that received an event since the last build, and touches no
+# other. An event can arrive hours late; `loaded_at` says when it arrived. `check` builds the model three times.
+#
+# *About 12 minutes (write your own). Help: `hint("05.3")`, and after a try `solution("05.3")`.*
+
+# %% exercise="05.3"
+### BEGIN SOLUTION
+hours_sql = '''
+select site, date_trunc('hour', occurred_at) as hour_start, count(*) as events, max(loaded_at) as loaded_at
+from {{ ref('stg_events') }}
+{% if is_incremental() %}
+where (site, date_trunc('hour', occurred_at)) in (
+    select site, date_trunc('hour', occurred_at) from {{ ref('stg_events') }}
+    where loaded_at > (select max(loaded_at) from {{ this }}))
+{% endif %} group by 1, 2
+'''
+### END SOLUTION
+check("05.3", hours_sql)
+
+
+# %% [markdown] exercise="05.4"
+# ### Exercise 05.4: late, or unexplained?
+#
+# Lesson 02 and this one together: `windows` has for each minute the count of the stream (`speed_events`), the count of
+# all events (`batch_events`), and how many events the watermark dropped (`dropped_late`). Return `window_start` and
+# `explanation`: `equal`; `late` if exactly the dropped events explain the difference; otherwise `unexplained`.
+#
+# *About 8 minutes (join two lessons). Help: `hint("05.4")`, and after a try `solution("05.4")`.*
+
+# %% exercise="05.4"
+### BEGIN SOLUTION
+explained_sql = '''
+select window_start, case when speed_events = batch_events then 'equal'
+    when batch_events - speed_events = dropped_late then 'late'
+    else 'unexplained' end as explanation from windows
+'''
+### END SOLUTION
+check("05.4", explained_sql)
+
 
 # %% [markdown]
 # You have learned

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -37,14 +36,13 @@ backtest_days = 25
 workers = 2
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example
-# `papermill 06_forecasts.ipynb done.ipynb -p domain_name iot`. `check` validates them. `compare` prints a result next
-# to your guess.
+# Papermill can run the lesson with other values, for example `papermill 06_forecasts.ipynb done.ipynb -p domain_name
+# iot`. `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-domain_name, interval_minutes, backtest_days, workers = check(
+domain_name, interval_minutes, backtest_days, workers = parameters(
     "06_forecasts", domain_name=domain_name, interval_minutes=interval_minutes, backtest_days=backtest_days,
     workers=workers)
 
@@ -75,7 +73,7 @@ import pandas as pd
 
 my_guess = None  # for example 4
 totals = pd.Series(calls.values.sum(axis=1), index=pd.DatetimeIndex(calls.days))
-compare(my_guess, int(totals.groupby(totals.index.dayofweek).mean().idxmax()))
+predict("06.a", my_guess, int(totals.groupby(totals.index.dayofweek).mean().idxmax()))
 totals.nlargest(5).rename("calls").to_frame().assign(weekday=lambda day: day.index.day_name())
 
 # %% [markdown]
@@ -107,7 +105,7 @@ def notify(done, tasks, what):
     print(f"\r{done} of {tasks}: {what:40}", end="" if done < tasks else "\n")
 
 (outlook,) = forecast_all([calls], origins=backtest_days, workers=workers, notify=notify)
-compare(my_guess, outlook.champion)
+predict("06.b", my_guess, outlook.champion)
 charts.scores_chart(outlook)
 
 # %% [markdown]
@@ -144,7 +142,7 @@ table.round(3).sort_values("mae")
 
 # %%
 my_guess = None  # for example 80
-compare(my_guess, round(100 * best.coverage_80))
+predict("06.c", my_guess, round(100 * best.coverage_80))
 assert 0.65 <= best.coverage_80 <= 0.95, "the coverage of an 80 % interval must be close to 80 %"
 
 # %% [markdown]
@@ -223,7 +221,7 @@ def half_hours(day):
     return instants([day], range(0, 1440, 30), interval_minutes=30, time_zone="Europe/Berlin").moments
 
 my_guess = None  # for example (48, 48)
-compare(my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026, 10, 25)))))
+predict("06.d", my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026, 10, 25)))))
 
 # %% [markdown]
 # The half-hours from 2:00 to 3:00 do not exist on the first day, which has 23 hours. On the other they exist twice, and
@@ -237,7 +235,7 @@ compare(my_guess, (len(half_hours(date(2026, 3, 29))), len(half_hours(date(2026,
 # %%
 my_guess = None  # for example 1
 results = forecast_all(sites, horizon=7, origins=4, step=2, workers=workers, notify=notify)
-compare(my_guess, len({result.champion for result in results}))
+predict("06.e", my_guess, len({result.champion for result in results}))
 champions = {result.grid.unique_id: (result.champion, result.scores[result.champion].wape) for result in results}
 pd.DataFrame(champions, index=["champion", "WAPE"]).T
 
@@ -274,7 +272,7 @@ actual = pd.DataFrame(came).groupby("interval_start")["events"].sum().tz_localiz
 forecast = by_site["all"].table().query("is_champion").assign(ds=lambda rows: pd.to_datetime(rows["ds"], utc=True))
 day_one = forecast.set_index("ds").join(actual, how="inner")
 inside = day_one["events"].between(day_one["q10"], day_one["q90"])
-compare(my_guess, round(inside.mean(), 2))
+predict("06.f", my_guess, round(inside.mean(), 2))
 print(f"{day_one['events'].sum():,.0f} events came, {day_one['mean'].sum():,.0f} were forecast")
 
 # %% [markdown]
@@ -313,6 +311,108 @@ print(f"{day_one['events'].sum():,.0f} events came, {day_one['mean'].sum():,.0f}
 # smallest error overall, because it selects its members anew each day.
 #
 # </details>
+
+# %% [markdown]
+# ## Your turn
+#
+# Five exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A forecast is
+# scored by a backtest, in which your function sees the past alone.
+
+# %%
+import numpy as np
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="06.1"
+# ### Exercise 06.1: the same day of last week
+#
+# `history` has a row for each day, the newest last, and 24 columns. Complete the line: the forecast of the next day is
+# the same weekday of last week. `check` runs a backtest over two weeks, in which your function sees the past alone.
+#
+# *About 3 minutes (complete a line). Help: `hint("06.1")`, and after a try `solution("06.1")`.*
+
+# %% exercise="06.1"
+### BEGIN SOLUTION
+def last_week(history):
+    return history[-7]
+### END SOLUTION
+check("06.1", last_week)
+
+
+# %% [markdown] exercise="06.2"
+# ### Exercise 06.2: beat last week
+#
+# A single day of last week is noisy: it may have been busy by chance. Write a forecast from *several* such days. Your
+# error in the backtest may be at most that of the mean over the last four weeks.
+#
+# *About 6 minutes (write your own). Help: `hint("06.2")`, and after a try `solution("06.2")`.*
+
+# %% exercise="06.2"
+### BEGIN SOLUTION
+def four_weeks(history):
+    return history[[-7, -14, -21, -28]].mean(axis=0)
+### END SOLUTION
+check("06.2", four_weeks)
+
+
+# %% [markdown] exercise="06.3"
+# ### Exercise 06.3: an interval from errors
+#
+# `errors` holds the errors of a model on earlier days, *truth minus forecast*. Return the bounds of an 80 % interval
+# for a new forecast, in which the middle eighty per cent of these errors would fall. Do not assume that they are
+# normal: here large errors are more often above than below.
+#
+# *About 7 minutes (write your own). Help: `hint("06.3")`, and after a try `solution("06.3")`.*
+
+# %% exercise="06.3"
+### BEGIN SOLUTION
+def interval(forecast, errors):
+    low, high = np.quantile(errors, [0.1, 0.9])
+    return forecast + low, forecast + high
+### END SOLUTION
+check("06.3", interval)
+
+
+# %% [markdown] exercise="06.4"
+# ### Exercise 06.4: a score in SQL
+#
+# Lesson 05 and this one together: `scored` has for each site and half-hour the real `events` and the `forecast`. Return
+# for each site its WAPE: the sum of all absolute errors as a share of all events. In some half-hours there is no event.
+#
+# *About 6 minutes (join two lessons). Help: `hint("06.4")`, and after a try `solution("06.4")`.*
+
+# %% exercise="06.4"
+### BEGIN SOLUTION
+wape_sql = '''
+select site, sum(abs(events - forecast)) / sum(events) as wape from scored group by site
+'''
+### END SOLUTION
+check("06.4", wape_sql)
+
+
+# %% [markdown] exercise="06.5"
+# ### Exercise 06.5: a fair test in order
+#
+# Put the steps of a backtest in order. One of them does not belong to it.
+#
+# - **A** forecast the next day
+# - **B** fit the model on all days up to an evening
+# - **C** compare with what happened, and keep the error
+# - **D** move the evening forward by a day, and begin again
+# - **E** fit the model on all days that there are
+# - **F** take the mean of the errors
+#
+# Answer with the letters.
+#
+# *About 3 minutes (put in order). Help: `hint("06.5")`, and after a try `solution("06.5")`.*
+
+# %% exercise="06.5"
+### BEGIN SOLUTION
+backtest = "BACDF"
+### END SOLUTION
+check("06.5", backtest)
+
 
 # %% [markdown]
 # You have learned

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -35,14 +34,13 @@ per_day = 200_000
 seed = 7
 
 # %% [markdown]
-# Papermill can run the lesson with other values, for example
-# `papermill 07_staffing.ipynb done.ipynb -p domain_name iot`. `check` validates them. `compare` prints a result next to
-# your guess.
+# Papermill can run the lesson with other values, for example `papermill 07_staffing.ipynb done.ipynb -p domain_name
+# iot`. `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-domain_name, per_day, seed = check("07_staffing", domain_name=domain_name, per_day=per_day, seed=seed)
+domain_name, per_day, seed = parameters("07_staffing", domain_name=domain_name, per_day=per_day, seed=seed)
 
 # %% [markdown]
 # ## From contacts to people
@@ -62,7 +60,7 @@ from rtlib.staffing import agents_needed, offered_load
 my_guess = None  # for example 11
 load = offered_load(100, interval_minutes=30, aht_seconds=180)
 small = agents_needed(load, aht_seconds=180, target=0.8, within_seconds=20)
-compare(my_guess, small.agents)
+predict("07.a", my_guess, small.agents)
 assert small.agents > load, "without spare capacity the queue never gets shorter: plan for more agents than load"
 small
 
@@ -88,7 +86,7 @@ charts.service_chart(load, aht_seconds=180, within_seconds=20, target=0.8)
 # %%
 my_guess = None  # for example 140
 large = agents_needed(10 * load, aht_seconds=180, target=0.8, within_seconds=20)
-compare(my_guess, large.agents)
+predict("07.b", my_guess, large.agents)
 assert large.agents < 10 * small.agents, "a large team balances peaks and pauses, so it needs fewer agents per call"
 print(f"each agent is busy {large.occupancy:.0%} of the time; in the small team it was {small.occupancy:.0%}")
 
@@ -107,7 +105,7 @@ from rtlib.staffing import agents_needed_a
 
 my_guess = None  # for example 0.1
 impatient = agents_needed_a(load, aht_seconds=180, target=0.8, within_seconds=20, patience_seconds=300)
-compare(my_guess, round(impatient.abandoned, 3))
+predict("07.c", my_guess, round(impatient.abandoned, 3))
 print(f"{impatient.agents} agents instead of {small.agents}")
 
 # %% [markdown]
@@ -158,7 +156,7 @@ from rtlib.staffing import critical_fractile, newsvendor_costs
 
 my_guess = None  # for example 50
 under, over = newsvendor_costs(role)
-compare(my_guess, round(100 * critical_fractile(under=under, over=over)))
+predict("07.d", my_guess, round(100 * critical_fractile(under=under, over=over)))
 print(f"an hour too few costs {under:.2f} {role.currency}, an hour too many costs {over:.2f} {role.currency}")
 assert (critical_fractile(under=under, over=over) > 0.5) == (under > over), "if too few costs more, plan higher"
 
@@ -195,6 +193,7 @@ shrinkage = widgets.FloatSlider(role.shrinkage, min=0, max=0.5, step=0.01, descr
 def day_plan():
     other = changed(role, service_level=service.value, cost_ratio=ratio.value, shrinkage=shrinkage.value)
     return charts.day_chart(demand, what_if(other, demand), role=other)
+
 
 # %% [markdown]
 # The chart follows the sliders. At each change the library plans the whole day, for all nineteen quantiles of the
@@ -234,7 +233,7 @@ from rtlib.staffing import roster
 my_guess = None  # for example 60
 need = what_if(role, demand).needed
 plan = roster(role, need, interval_minutes=30)
-compare(my_guess, sum(number for _, number in plan.shifts))
+predict("07.e", my_guess, sum(number for _, number in plan.shifts))
 charts.roster_chart(plan, need, place=place_of(busiest.time_zone))
 
 # %% [markdown]
@@ -268,7 +267,7 @@ import pandas as pd
 
 my_guess = None  # for example 5
 cost = {name: each.cost(truth, missing_cost=role.missing_cost) for name, each in plans.items()}
-compare(my_guess, round(100 * (cost["forecast"] / cost["foresight"] - 1)))
+predict("07.f", my_guess, round(100 * (cost["forecast"] / cost["foresight"] - 1)))
 assert cost["foresight"] <= 1.01 * min(cost.values()), "no plan can be better than foresight"
 pd.DataFrame({"wages": {name: each.wages for name, each in plans.items()}, "with missing hours": cost}).round(0)
 
@@ -293,6 +292,113 @@ pd.DataFrame({"wages": {name: each.wages for name, each in plans.items()}, "with
 # goods spoil. The 25 minutes increase the number of people, but do not change the quantile.
 #
 # </details>
+
+# %% [markdown]
+# ## Your turn
+#
+# Five exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. A plan is scored
+# by what it costs.
+
+# %%
+import math
+
+import numpy as np
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="07.1"
+# ### Exercise 07.1: from calls to Erlangs
+#
+# `calls` customers call within `minutes` minutes, and each call takes `aht` *seconds*. Complete the formula of the
+# offered load in Erlangs: how many people would be busy without a pause?
+#
+# *About 3 minutes (complete a line). Help: `hint("07.1")`, and after a try `solution("07.1")`.*
+
+# %% exercise="07.1"
+### BEGIN SOLUTION
+calls, aht, minutes = given("07.1")
+erlangs = calls * aht / (minutes * 60)
+### END SOLUTION
+check("07.1", erlangs)
+
+
+# %% [markdown] exercise="07.2"
+# ### Exercise 07.2: the smallest team
+#
+# `service_level(agents)` returns the share of calls that this number of agents answers within twenty seconds. Return
+# the smallest number of agents that reaches the target.
+#
+# *About 7 minutes (write your own). Help: `hint("07.2")`, and after a try `solution("07.2")`.*
+
+# %% exercise="07.2"
+### BEGIN SOLUTION
+def agents_for(load, service_level, target):
+    agents = math.ceil(load)
+    while service_level(agents) < target:
+        agents += 1
+    return agents
+### END SOLUTION
+check("07.2", agents_for)
+
+
+# %% [markdown] exercise="07.3"
+# ### Exercise 07.3: for which quantile?
+#
+# An hour in which a person is missing costs `too_few`; an hour in which a person is idle costs `too_many`. Return the
+# quantile of the forecast to plan for, from 0 to 1.
+#
+# *About 4 minutes (write your own). Help: `hint("07.3")`, and after a try `solution("07.3")`.*
+
+# %% exercise="07.3"
+### BEGIN SOLUTION
+def quantile(too_few, too_many):
+    return too_few / (too_few + too_many)
+### END SOLUTION
+check("07.3", quantile)
+
+
+# %% [markdown] exercise="07.4"
+# ### Exercise 07.4: a plan that is scored by its cost
+#
+# Lesson 06 and this one together: `days` holds thirty days like the one to plan for, with the people that were needed
+# in each of 24 hours. Return how many people to plan for each hour. `check` applies your plan to thirty other days; it
+# may cost at most two per cent more than the plan for the right quantile.
+#
+# *About 8 minutes (join two lessons). Help: `hint("07.4")`, and after a try `solution("07.4")`.*
+
+# %% exercise="07.4"
+### BEGIN SOLUTION
+def plan(days, too_few, too_many):
+    return np.quantile(days, too_few / (too_few + too_many), axis=0)
+### END SOLUTION
+check("07.4", plan)
+
+
+# %% [markdown] exercise="07.5"
+# ### Exercise 07.5: boss: the service level within the budget
+#
+# `need` has the people that are needed in each of 24 hours. People work shifts of `length` hours, which end by
+# midnight. Return how many people *begin* in each hour, such that at least the share `target` of all needed hours is
+# covered. Paid hours are dear: you may pay five per cent more than a plan that always adds the shift which covers most
+# of what is missing.
+#
+# *About 15 minutes (boss exercise). Help: `hint("07.5")`, and after a try `solution("07.5")`.*
+
+# %% exercise="07.5"
+### BEGIN SOLUTION
+def shifts(need, length, target):
+    starts = np.zeros(24)
+    missing = need.copy()
+    while missing.clip(0).sum() > (1 - target) * need.sum():
+        gains = [missing[hour:hour + length].clip(0, 1).sum() for hour in range(25 - length)]
+        hour = int(np.argmax(gains))
+        starts[hour] += 1
+        missing[hour:hour + length] -= 1
+    return starts
+### END SOLUTION
+check("07.5", shifts)
+
 
 # %% [markdown]
 # You have learned

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -36,12 +35,12 @@ seed = 7
 
 # %% [markdown]
 # Papermill can run the lesson with other values, for example `papermill 08_alerts.ipynb done.ipynb -p surge True`.
-# `check` validates them. `compare` prints a result next to your guess.
+# `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-surge, seed = check("08_alerts", surge=surge, seed=seed)
+surge, seed = parameters("08_alerts", surge=surge, seed=seed)
 
 # %% [markdown]
 # First a health check of the receiver and the warehouse. If one of them does not answer, the last line of the error
@@ -92,7 +91,7 @@ plt.show()
 # %%
 my_guess = None  # for example 1
 crossings = int(((values[1:] >= rule.threshold) & (values[:-1] < rule.threshold)).sum())
-compare(my_guess, crossings)
+predict("08.a", my_guess, crossings)
 
 # %% [markdown]
 # People who receive that many messages about one problem mute the channel, and then miss the next important message.
@@ -154,7 +153,7 @@ def messages_of(rule):
 # %%
 my_guess = None  # for example 18
 messages = messages_of(rule)
-compare(my_guess, len(messages))
+predict("08.b", my_guess, len(messages))
 expected = ["raised", "recovered"] * len(messages)
 assert [change for _, change in messages] == expected[: len(messages)], "each alert must be followed by its end"
 messages
@@ -216,7 +215,7 @@ receiver = receiver_address(settings)
 url, json_type = receiver.webhook.get_secret_value(), {"Content-Type": "application/json"}
 my_guess = None  # for example [202, 202, 202, 202, 202, 202]
 responses = [requests.post(url, data=message(content), headers=json_type, timeout=5) for _ in range(6)]
-compare(my_guess, [response.status_code for response in responses])
+predict("08.c", my_guess, [response.status_code for response in responses])
 print("requested wait, in seconds:", responses[-1].headers.get("Retry-After"))
 assert responses[0].status_code == 202, "the first card must be accepted; wait a few seconds and run the cell again"
 
@@ -309,6 +308,101 @@ else:
 # alert. An undelivered card stays on the page with the reason, and *Send again* retries it.
 #
 # </details>
+
+# %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. No message leaves
+# this notebook.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="08.1"
+# ### Exercise 08.1: two thresholds
+#
+# An alert begins when the value reaches 20, and ends when it falls below 15. In between it stays what it was. Complete
+# the line.
+#
+# *About 4 minutes (complete a line). Help: `hint("08.1")`, and after a try `solution("08.1")`.*
+
+# %% exercise="08.1"
+### BEGIN SOLUTION
+def is_bad(was_bad, value):
+    limit = 15 if was_bad else 20
+    return value >= limit
+### END SOLUTION
+check("08.1", is_bad)
+
+
+# %% [markdown] exercise="08.2"
+# ### Exercise 08.2: bad for three minutes
+#
+# `values` has a value for each minute. An alert is raised in the minute in which the value has been at or above the
+# threshold for the third minute *in a row*, and once for each such period. Return the list of these minutes (the places
+# in `values`).
+#
+# *About 7 minutes (write your own). Help: `hint("08.2")`, and after a try `solution("08.2")`.*
+
+# %% exercise="08.2"
+### BEGIN SOLUTION
+def raised_at(values, threshold):
+    minutes, bad = [], 0
+    for minute, value in enumerate(values):
+        bad = bad + 1 if value >= threshold else 0
+        if bad == 3:
+            minutes.append(minute)
+    return minutes
+### END SOLUTION
+check("08.2", raised_at)
+
+
+# %% [markdown] exercise="08.3"
+# ### Exercise 08.3: an outbox in order
+#
+# The service may be killed between any two steps, and begins again at the first. Order them such that no alert is lost;
+# a card may arrive twice. One step does not belong to it.
+#
+# - **A** send the card
+# - **B** evaluate the rule on the minute that is over
+# - **C** mark the alert as sent
+# - **D** in one transaction, write the alert and how far the evaluation is
+# - **E** delete the alert
+#
+# Answer with the letters.
+#
+# *About 4 minutes (put in order). Help: `hint("08.3")`, and after a try `solution("08.3")`.*
+
+# %% exercise="08.3"
+### BEGIN SOLUTION
+outbox = "BDAC"
+### END SOLUTION
+check("08.3", outbox)
+
+
+# %% [markdown] exercise="08.4"
+# ### Exercise 08.4: a sender that waits
+#
+# *At least once*, as in lesson 01, now for a webhook. `post(card)` returns a status and the seconds after which to try
+# again. 202 means accepted. After 429, wait as long as requested by `wait(seconds)` and repeat; after a status of 500
+# or more repeat as well. Any other status is final: a bad request stays bad. Make at most five requests; return whether
+# the card was accepted.
+#
+# *About 10 minutes (join two lessons). Help: `hint("08.4")`, and after a try `solution("08.4")`.*
+
+# %% exercise="08.4"
+### BEGIN SOLUTION
+def deliver(post, card, wait):
+    for _ in range(5):
+        status, retry_after = post(card)
+        if status != 429 and status < 500:
+            return status == 202
+        wait(retry_after)
+    return False
+### END SOLUTION
+check("08.4", deliver)
+
 
 # %% [markdown]
 # You have learned

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -37,12 +36,12 @@ language = "English"
 
 # %% [markdown]
 # Papermill can run the lesson with other values, for example `papermill 09_explain.ipynb done.ipynb -p part alerts`.
-# `check` validates them. `compare` prints a result next to your guess.
+# `parameters` validates them. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-part, level, language = check("09_explain", part=part, level=level, language=language)
+part, level, language = parameters("09_explain", part=part, level=level, language=language)
 
 # %% [markdown]
 # ## The facts
@@ -138,7 +137,7 @@ answers = [
     "{subject.title}: {subject.state} ({subject.reason}).",
 ]
 my_guess = None  # for example [1, 5]
-compare(my_guess, [number for number, answer in enumerate(answers, 1) if not violations(answer)])
+predict("09.a", my_guess, [number for number, answer in enumerate(answers, 1) if not violations(answer)])
 
 # %% [markdown]
 # Each violation is a sentence, so that a reader can learn from it. The first answer is refused although 12,362 rounds
@@ -170,7 +169,7 @@ obedient_answers = [
     "{subject.title} is healthy, and so is {reader.kpi_query}.",
 ]
 my_guess = None  # "the instructions" or "the check"
-compare(my_guess, "the check")
+predict("09.b", my_guess, "the check")
 for answer in obedient_answers:
     print(f"{answer}\n    {'; '.join(violations(answer))}")
 
@@ -204,7 +203,7 @@ from rtlib.explain.gemini import DOLLARS_PER_MILLION
 my_guess = None  # in dollars
 price_in, price_out = DOLLARS_PER_MILLION["gemini-3.8-flash"]
 tokens_in, tokens_out, parts = 1_100, 400, 16  # a word is about 1.33 tokens
-compare(my_guess, round(parts * (tokens_in * price_in + tokens_out * price_out) / 1e6, 3))
+predict("09.c", my_guess, round(parts * (tokens_in * price_in + tokens_out * price_out) / 1e6, 3))
 
 # %% [markdown]
 # Very little, and less still because a repeated question about the same facts is answered from a cache. The result
@@ -223,7 +222,74 @@ print(f"\nwritten by: {explanation.source}. {explanation.why}")
 # language, with two limits. German capitalizes every noun, so an invented name looks like a noun. And the check
 # recognizes only the number words of the library num2words. For a language that num2words does not support, the check
 # refuses to judge, and you get the template's text.
+
+# %% [markdown]
+# ## Your turn
 #
+# Three exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. They need no key.
+
+# %%
+import re
+
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="09.1"
+# ### Exercise 09.1: what do the questions cost?
+#
+# A class asks `questions` questions. Each has `words_in` words of input and gets `words_out` words of answer; a word is
+# about 1.33 tokens. The prices are in dollars for a *million* tokens. Complete the line: what do they cost together?
+#
+# *About 3 minutes (complete a line). Help: `hint("09.1")`, and after a try `solution("09.1")`.*
+
+# %% exercise="09.1"
+### BEGIN SOLUTION
+questions, words_in, words_out, price_in, price_out = given("09.1")
+dollars = questions * 1.33 * (words_in * price_in + words_out * price_out) / 1e6
+### END SOLUTION
+check("09.1", dollars)
+
+
+# %% [markdown] exercise="09.2"
+# ### Exercise 09.2: no number of its own
+#
+# A model refers to facts by their name in braces, such as `{events.rate}`, and may write no number itself: neither in
+# digits nor as one of the `words`. Return whether a text may be shown. Do not judge whether a number is right: that it
+# comes from a fact is what counts. (`facts` has the value of each fact.)
+#
+# *About 8 minutes (write your own). Help: `hint("09.2")`, and after a try `solution("09.2")`.*
+
+# %% exercise="09.2"
+### BEGIN SOLUTION
+def may_be_shown(text, facts):
+    words = ("dozen", "half", "twice")
+    plain = re.sub(r"\{[\w.]+\}", "", text)
+    return not re.search(r"\d", plain) and not any(word in plain for word in words)
+### END SOLUTION
+check("09.2", may_be_shown)
+
+
+# %% [markdown] exercise="09.3"
+# ### Exercise 09.3: a text from facts alone
+#
+# A closed contract, as in lesson 01, now for a text: replace each `{name}` by the value of that fact. A text that
+# refers to a fact that does not exist is refused: return None. The value of a fact is data: if it looks like a
+# reference, it stays as it is.
+#
+# *About 8 minutes (join two lessons). Help: `hint("09.3")`, and after a try `solution("09.3")`.*
+
+# %% exercise="09.3"
+### BEGIN SOLUTION
+def fill(text, facts):
+    names = re.findall(r"\{([\w.]+)\}", text)
+    if not set(names) <= set(facts):
+        return None
+    return re.sub(r"\{([\w.]+)\}", lambda found: facts[found[1]], text)
+### END SOLUTION
+check("09.3", fill)
+
+
+# %% [markdown]
 # You have learned
 #
 # - what a text about a live system may say, and where its numbers come from

@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -34,12 +33,12 @@ page_name = "live"
 
 # %% [markdown]
 # Papermill can run the lesson with another value, for example `papermill 10_bi.ipynb done.ipynb -p page_name trend`.
-# `check` validates it. `compare` prints a result next to your guess.
+# `parameters` validates it. `predict` prints a result next to your guess.
 
 # %%
-from rtlib.lessons import check, compare
+from rtlib.lessons import parameters, predict
 
-page_name = check("10_bi", page_name=page_name)
+page_name = parameters("10_bi", page_name=page_name)
 
 # %% [markdown]
 # First a health check of the warehouse.
@@ -76,7 +75,7 @@ import pandas as pd
 
 waits = pd.DataFrame({"site": ["north", "south"], "wait": [4.0, 8.0], "customers": [100, 300]})
 my_guess = None  # for example (6.0, 7.0)
-compare(my_guess, (waits.wait.mean(), float((waits.wait * waits.customers).sum() / waits.customers.sum())))
+predict("10.a", my_guess, (waits.wait.mean(), float((waits.wait * waits.customers).sum() / waits.customers.sum())))
 
 # %% [markdown]
 # The description of a measure must say which of the two it computes. *KPI by hour* is the mean over sites, and each
@@ -123,6 +122,7 @@ from rtlib.bi.report import COLOURS
 style = {"height": 330, "template": "plotly_white", "color_discrete_sequence": COLOURS}
 time_columns = {"window_start", "hour_start", "interval_start"}
 
+
 # %% [markdown]
 # `draw` returns a chart, or a table for a visual without an axis. Where the axis has instants, its label says UTC. A
 # `business_day` is a date by the clocks of each site, so the same date begins at different instants.
@@ -161,7 +161,7 @@ for each in page.visuals:
 
 # %%
 my_guess = None  # for example 12
-compare(my_guess, sum(len(each.visuals) for each in PAGES))
+predict("10.b", my_guess, sum(len(each.visuals) for each in PAGES))
 for each in PAGES:
     print(f"{each.title:<20}", ", ".join(visual.title for visual in each.visuals))
 
@@ -193,7 +193,7 @@ remaining = tuple(column for column in mart.columns if column.name != "measured_
 renamed = [replace(mart, columns=remaining) if each is mart else each for each in tables]
 reported = problems({}, tuple(renamed))
 my_guess = None  # for example 1
-compare(my_guess, len(reported))
+predict("10.c", my_guess, len(reported))
 
 # %% [markdown]
 # These are the problems. `rtlib bi validate` runs the same check in a terminal, and a test of this project runs it too.
@@ -247,6 +247,84 @@ print(f"{sum(exported.values()):,} rows of {len(exported)} tables in {size / 1e6
 # and set its parameter `Folder` to that folder. The project's tests validate the references and the form of these
 # files against Microsoft's published schemas. The report has not been opened in Power BI Desktop
 # itself, which needs Windows.
+
+# %% [markdown]
+# ## Your turn
+#
+# Four exercises on what you have seen. Replace the blanks, and run the cell: `check` says whether your answer is right
+# and, if it is not, which belief it shows. A cell that you leave as it is counts as not answered yet. The last exercise
+# is a boss: it needs what you know of the whole pipeline.
+
+# %%
+from rtlib.lessons import check, given, hint, solution
+
+# %% [markdown] exercise="10.1"
+# ### Exercise 10.1: a measure for any selection
+#
+# `rows` are those that the reader has selected, with `wait` (the mean wait of a site and hour) and `customers`.
+# Complete the measure: the mean wait of a *customer* in the selection.
+#
+# *About 4 minutes (complete a line). Help: `hint("10.1")`, and after a try `solution("10.1")`.*
+
+# %% exercise="10.1"
+### BEGIN SOLUTION
+def measure(rows):
+    return (rows.wait * rows.customers).sum() / rows.customers.sum()
+### END SOLUTION
+check("10.1", measure)
+
+
+# %% [markdown] exercise="10.2"
+# ### Exercise 10.2: which visuals are broken?
+#
+# `visuals` has for each visual its table and its columns: `{"wait by hour": ("hourly", ["hour", "wait"])}`; `tables`
+# has the columns of each table as a set. Return the names of the visuals that would show an error, because a column or
+# a table does not exist.
+#
+# *About 7 minutes (write your own). Help: `hint("10.2")`, and after a try `solution("10.2")`.*
+
+# %% exercise="10.2"
+### BEGIN SOLUTION
+def broken(visuals, tables):
+    return {name for name, (table, columns) in visuals.items() if not set(columns) <= tables.get(table, set())}
+### END SOLUTION
+check("10.2", broken)
+
+
+# %% [markdown] exercise="10.3"
+# ### Exercise 10.3: a report on the wall
+#
+# Lesson 03 and this one together: a report with `visuals` visuals hangs on a wall for `hours` hours a day, and sends a
+# query for each visual every `refresh` seconds, each of which takes 0.2 s. The warehouse is billed while it runs, and
+# suspends itself after 60 seconds without a query. How many hours a day are billed? (Within a tenth of an hour.)
+#
+# *About 5 minutes (join two lessons). Help: `hint("10.3")`, and after a try `solution("10.3")`.*
+
+# %% exercise="10.3"
+### BEGIN SOLUTION
+hours, refresh, visuals = given("10.3")
+billed_hours = hours + 60 / 3600
+### END SOLUTION
+check("10.3", billed_hours)
+
+
+# %% [markdown] exercise="10.4"
+# ### Exercise 10.4: boss: where is it sick?
+#
+# The report is old, and so is the dashboard. `nodes` is the graph: `{"speed": {"upstream": ["loader"], "fresh": False,
+# "age": 106}, …}`, with the age of the numbers in seconds. Return the set of the parts where the trouble *begins*:
+# those that have to be repaired so that all others recover by themselves. There can be more than one.
+#
+# *About 12 minutes (boss exercise). Help: `hint("10.4")`, and after a try `solution("10.4")`.*
+
+# %% exercise="10.4"
+### BEGIN SOLUTION
+def root_causes(nodes):
+    old = {name for name, node in nodes.items() if not node['fresh']}
+    return {name for name in old if not old & set(nodes[name]['upstream'])}
+### END SOLUTION
+check("10.4", root_causes)
+
 
 # %% [markdown]
 # You have learned

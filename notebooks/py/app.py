@@ -1,7 +1,6 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: notebooks//ipynb,notebooks/py//py:percent
 #     notebook_metadata_filter: title
 #     text_representation:
 #       extension: .py

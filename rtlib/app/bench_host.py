@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rtlib.app.lifecycle import running_stack, scratch_folder
@@ -10,7 +11,10 @@ from rtlib.notify import Notify
 from rtlib.pipeline.telemetry import trigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rtlib.bench import Result
+    from rtlib.bench.checkpoint_interval import IntervalCost
 
 
 def run_bench(settings: Settings, *, quick: bool, notify: Notify) -> Result:
@@ -22,8 +26,27 @@ def run_bench(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     """
     from rtlib import bench
 
+    with _streaming_alone(settings, notify=notify) as running:
+        return bench.run(running, quick=quick, notify=notify)
+
+
+def run_interval_trade(settings: Settings, *, notify: Notify) -> list[IntervalCost]:
+    """Measure checkpoint intervals on a stack in a scratch folder; no data of it is kept.
+
+    Raises:
+        ConfigError: The environment pins the trigger or its interval.
+        ServiceError: A stack is running and would share the machine, which would distort the figures.
+    """
+    from rtlib.bench import checkpoint_interval
+
+    with _streaming_alone(settings, notify=notify) as running:
+        return checkpoint_interval.trade(running, notify=notify)
+
+
+@contextmanager
+def _streaming_alone(settings: Settings, *, notify: Notify) -> Iterator[Settings]:
+    """A stack whose simulator and batch jobs stay stopped: the bench sends its own events and measures the stream."""
     with scratch_folder(settings, "bench") as scratch:
         trigger.choose(scratch, "real-time")  # first, because it fails where the trigger cannot be changed
-        # The bench sends its own events and measures the stream alone, so simulator and batch jobs stay stopped.
         with running_stack(load_settings(home=scratch.home), {}, notify=notify, idle=["simulator", "batch"]) as running:
-            return bench.run(running, quick=quick, notify=notify)
+            yield running

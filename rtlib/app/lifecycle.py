@@ -95,7 +95,7 @@ def scratch_folder(settings: Settings, name: str) -> Iterator[Settings]:
     if supervisor.supervisor_pid(settings) is not None:
         raise ServiceError(f"a stack is running and would share the machine with the {name}", cure="rtlib down")
     home = settings.home / name
-    state_folder.reset(load_settings(home=home), downloads=True)
+    state_folder.reset(load_settings(home=home), downloads=True, progress=True)
     home.mkdir(parents=True, exist_ok=True)
     (settings.home / "jars").mkdir(exist_ok=True)
     (home / "jars").symlink_to(settings.home / "jars")

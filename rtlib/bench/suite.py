@@ -20,7 +20,7 @@ from rtlib.bench.ramp import ramp, state_of_keys, sustain
 from rtlib.bench.report import Ratio, Result
 from rtlib.bench.write_rates import copy_rate, insert_rate, merge_ms
 from rtlib.broker.topics import keep_versions
-from rtlib.config import Settings, load_settings
+from rtlib.config import Settings
 from rtlib.domains import load_domain
 from rtlib.notify import Notify
 from rtlib.pipeline.dbt import race
@@ -88,8 +88,7 @@ def run(settings: Settings, *, quick: bool, notify: Notify) -> Result:
     """
     size = QUICK if quick else FULL
     supervisor.stop_part(settings, "simulator")
-    if load_settings(home=settings.home).trigger != "real-time":  # .env.local may say otherwise
-        switch(settings, "real-time")
+    switch(settings, "real-time", rate=RATE)
     keep_versions(settings, settings.topic("kpis"), seconds=KEPT_SECONDS)
     paces = [pace()]
     notify(f"real-time mode: {RATE:.0f} events/s for {size.seconds:.0f} s")
@@ -194,7 +193,7 @@ def _latencies(settings: Settings, name: str, *, seconds: float) -> tuple[Latenc
 def _grow(settings: Settings, notify: Notify) -> tuple[Result, Ratio]:
     """Raise the load from ``BASE`` until it is too much, send a burst, and measure the state by number of keys."""
     notify("back to real-time mode: the load is raised until it is too much")
-    switch(settings, "real-time")
+    switch(settings, "real-time", rate=CLIMB[-1])
     # Under load Java compiles its code for about a minute, on the same cores.
     _warm(settings, rate=CLIMB[2], seconds=STEP_SECONDS)
     steps = ramp(settings, [BASE, *CLIMB], seconds=STEP_SECONDS, notify=notify)

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from rtlib.cli import batch, bench, bi, explain, open, rebuild, stack, staffing, transform, travel, verify
+from rtlib.cli import batch, bench, bi, course, explain, open, rebuild, stack, staffing, transform, travel, verify
 from rtlib.cli.common import app
 from rtlib.errors import RtlibError
 
@@ -18,6 +18,7 @@ __all__ = [
     "batch",
     "bench",
     "bi",
+    "course",
     "explain",
     "main",
     "open",

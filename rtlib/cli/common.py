@@ -18,7 +18,7 @@ from rtlib.validators import finite
 
 # The order of the verbs in `rtlib --help`: first steps, then the stack, checks, batch work, measurements, repair.
 VERB_ORDER = (
-    *("demo", "app", "lab", "cards", "explain"),
+    *("demo", "app", "lab", "course", "cards", "explain"),
     *("doctor", "up", "status", "logs", "stop", "start", "restart", "down", "reset"),
     *("ledger", "travel", "fault", "soak"),
     *("batch", "backfill", "retention", "dbt", "staffing", "bi"),

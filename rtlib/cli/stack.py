@@ -180,11 +180,12 @@ def start(part: PartName) -> None:
 @app.command()
 def reset(
     downloads: Annotated[bool, typer.Option("--downloads", help="Delete the downloaded jars as well.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Delete your progress in the lessons too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete all topics, tables, checkpoints and logs.
 
-    Empties the state folder except for the downloaded jars.
+    Empties the state folder except for the downloaded jars and your progress in the lessons.
     """
     from rtlib.services.state_folder import reset as empty_folder
 
@@ -193,8 +194,9 @@ def reset(
         raise ConfigError(f"there is no terminal to confirm that {settings.home} is emptied", cure="rtlib reset --yes")
     if not yes:
         typer.confirm(f"Empty {settings.home}?", abort=True)
-    empty_folder(settings, downloads=downloads)
-    typer.echo(f"{settings.home} is empty" + ("" if downloads else " except for the downloaded jars"))
+    empty_folder(settings, downloads=downloads, progress=progress)
+    kept = ["the downloaded jars"] * (not downloads) + ["your progress in the lessons"] * (not progress)
+    typer.echo(f"{settings.home} is empty" + (f" except for {' and '.join(kept)}" if kept else ""))
 
 
 @app.command()
@@ -281,15 +283,17 @@ def _print_table(status: StackStatus) -> None:
     from rich.table import Table
 
     table = Table(title=f"rtlib, domain {status.domain}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("part", "health", "state", "up", "memory", "detail"):
-        table.add_column(heading, justify="right" if heading in ("up", "memory") else "left")
+    for heading in ("part", "health", "state", "up", "memory", "peak", "detail"):
+        table.add_column(heading, justify="right" if heading in ("up", "memory", "peak") else "left")
     for part in status.parts:
         health = ("OVER MEMORY" if part.over_memory else "ok") if part.healthy else "UNHEALTHY"
         memory = f"{part.resident_mb:,.0f} MB" + (f" of {part.limit_mb:,.0f}" if part.limit_mb else "")
-        table.add_row(part.name, health, part.state.lower(), f"{part.uptime_seconds:,.0f} s", memory, part.detail)
+        up, peak = f"{part.uptime_seconds:,.0f} s", f"{part.peak_mb:,.0f} MB" if part.peak_mb else ""
+        table.add_row(part.name, health, part.state.lower(), up, memory, peak, part.detail)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB")
+    peak = f", at its peak {status.peak_mb / 1024:.2f} GB" if status.peak_mb else ""
+    console.print(f"resident memory of the whole stack: {status.resident_mb / 1024:.2f} GB{peak}")
 
 
 def _follow(settings: Settings, part: str) -> None:

@@ -72,7 +72,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
 }
 
 
-def check(lesson: str, **values: Any) -> Any:
+def parameters(lesson: str, **values: Any) -> Any:
     """Check the parameters of a lesson and convert them: text to numbers, names to their usual spelling.
 
     Args:
@@ -86,8 +86,8 @@ def check(lesson: str, **values: Any) -> Any:
         ConfigError: A value is not accepted; the message says which values are.
 
     Example:
-        >>> check("05_dbt", days="7")
-        (7, 5000)
+        >>> parameters("05_dbt", days="7")
+        7
     """
     checked = tuple(_checked(lesson, name, value) for name, value in values.items())
     return checked if len(checked) > 1 else checked[0]

@@ -9,7 +9,7 @@ from rtlib.config import Settings
 from rtlib.errors import SupervisorSilent
 from rtlib.notify import Notify
 from rtlib.run_state import clear_run_state
-from rtlib.services import jars, java, ports, processes, state_folder, supervisor
+from rtlib.services import jars, java, peaks, ports, processes, state_folder, supervisor
 from rtlib.services.health_wait import wait_all_healthy
 from rtlib.services.parts import PARTS
 from rtlib.services.start_trace import StartTrace
@@ -77,6 +77,7 @@ def _start_supervisor(settings: Settings, *, chosen: Mapping[str, object], notif
     fetched_jars = jars.fetch(settings.home, maven_url=settings.maven_url, progress=True)
     with ports.port_lock():
         settings = state_folder.lay_out(settings, found_java, fetched_jars, chosen=chosen)
+        peaks.forget(settings.home)
         supervisor.start(settings)
     return settings
 

@@ -22,8 +22,9 @@ from rtlib.services.parts import programs
 from rtlib.services.registry import check_store, prepare_registry
 
 # A folder with files in it is a state folder if it holds at least one of these.
-MARKERS = {"jars", "logs", "ports.json", "run", "run.json", "secrets.json", "up.lock", "warehouse"}
+MARKERS = {"course.json", "jars", "logs", "ports.json", "run", "run.json", "secrets.json", "up.lock", "warehouse"}
 LOCK_SECONDS = 180
+PROGRESS_FILE = "course.json"  # of the lessons
 
 
 @contextmanager
@@ -95,8 +96,13 @@ def lay_out(settings: Settings, java: Java, jars: Jars, *, chosen: Mapping[str, 
     return settings
 
 
-def reset(settings: Settings, *, downloads: bool = False) -> None:
-    """Empty the state folder of a stopped stack; downloaded jars stay unless ``downloads`` is true.
+def reset(settings: Settings, *, downloads: bool = False, progress: bool = False) -> None:
+    """Empty the state folder of a stopped stack.
+
+    Args:
+        settings: The state folder.
+        downloads: Whether the downloaded jars go too.
+        progress: Whether the learner's progress goes too.
 
     Raises:
         ServiceError: The stack, a stack below its folder, or a process left by a crash is running.
@@ -111,7 +117,7 @@ def reset(settings: Settings, *, downloads: bool = False) -> None:
     if not settings.home.exists():
         return
     for entry in settings.home.iterdir():
-        if entry.name == "jars" and not downloads:
+        if (entry.name == "jars" and not downloads) or (entry.name == PROGRESS_FILE and not progress):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from rtlib.config import Settings
 from rtlib.errors import RegistryDamaged, RtlibError, WarehouseDamaged
-from rtlib.services import processes, restarts, supervisor
+from rtlib.services import peaks, processes, restarts, supervisor
 from rtlib.services.parts import BY_NAME
 from rtlib.services.registry import store_damage
 
@@ -31,6 +31,7 @@ class PartStatus:
         uptime_seconds: How long it has been running.
         resident_mb: Resident memory in MB, children included.
         limit_mb: What it may take, in MB; 0 means no limit.
+        peak_mb: The most that it took since the start of the stack, as far as sampled.
         over_memory: True when it takes more.
     """
 
@@ -43,17 +44,19 @@ class PartStatus:
     resident_mb: float
     limit_mb: float = 0.0
     over_memory: bool = False
+    peak_mb: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """All parts, and the resident memory of the whole stack in MB, supervisor included."""
+    """All parts, and the resident memory of the whole stack in MB and its peak, supervisor included."""
 
     running: bool
     domain: str
     parts: tuple[PartStatus, ...]
     resident_mb: float
     ports: Mapping[str, int]
+    peak_mb: float = 0.0
 
     @property
     def healthy(self) -> bool:
@@ -71,8 +74,13 @@ def status(settings: Settings, *, checks: Mapping[str, HealthCheck]) -> StackSta
     """Query the supervisor, run the health check of every part, and measure their memory."""
     sizes = processes.resident_megabytes(settings.home)
     states = supervisor.states(settings)
-    parts = tuple(_part_status(settings, state, checks, sizes) for state in states.values())
-    return StackStatus(bool(states), settings.domain, parts, round(sum(sizes.values()), 1), settings.ports)
+    most = peaks.note(settings.home, sizes) if states else {}
+    parts = tuple(
+        replace(_part_status(settings, state, checks, sizes), peak_mb=most.get(state.name, 0.0))
+        for state in states.values()
+    )
+    resident = round(sum(sizes.values()), 1)
+    return StackStatus(bool(states), settings.domain, parts, resident, settings.ports, most.get(peaks.WHOLE, 0.0))
 
 
 def _part_status(

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
 
 QUERIES = KPIS, ARCHIVE = "kpis", "archive"
-# A request costs a broker more than a record, so records are batched: those of 25 ms, or 64 kB, for a query that waits
-# for them, and those of 10 ms on their way to the KPI topic.
+# A request costs a broker more than a record. At a high rate the query that waits for records takes those of 25 ms, or
+# 64 kB, together, and sends those of 10 ms. At a low rate it takes and sends each at once; while none comes, Kafka
+# answers it twice a second instead of forty times.
+HIGH_RATE = 300.0  # events per second
 FETCH_BATCHING = {"kafka.fetch.min.bytes": "65536", "kafka.fetch.max.wait.ms": "25"}
 SEND_BATCHING = {"kafka.linger.ms": "10", "kafka.batch.size": "131072"}
+FETCH_AT_ONCE = {"kafka.fetch.min.bytes": "1", "kafka.fetch.max.wait.ms": "500"}
+SEND_AT_ONCE = {"kafka.linger.ms": "0"}
 # Each task reads a single partition; these bytes of it are in memory besides the current record.
 FETCH_LIMITS = {"kafka.fetch.max.bytes": "2097152", "kafka.max.partition.fetch.bytes": "1048576"}
 NO_CLIENT_METRICS = {"kafka.enable.metrics.push": "false"}  # saves a request for the broker's metrics subscription
@@ -59,17 +63,23 @@ def records(spark: SparkSession, settings: Settings, *, kafka: Mapping[str, str]
 
     Args:
         spark: The session.
-        settings: Which domain.
+        settings: Which domain, and how many events a second to expect.
         kafka: The ``kafka.*`` options of the source: servers and authentication.
         per_trigger: The most records in a micro-batch; None for real-time mode, which accepts no limit.
     """
-    reader = spark.readStream.format("kafka").options(**FETCH_BATCHING, **FETCH_LIMITS, **NO_CLIENT_METRICS, **kafka)
+    fetch = FETCH_BATCHING if per_trigger is not None else batching(settings.rate)[0]
+    reader = spark.readStream.format("kafka").options(**fetch, **FETCH_LIMITS, **NO_CLIENT_METRICS, **kafka)
     reader = reader.option("subscribe", settings.topic("events"))
     reader = reader.option("startingOffsets", "earliest").option("failOnDataLoss", "true")
     reader = reader.option("kafka.isolation.level", "read_committed")  # leaves out aborted transactions
     if per_trigger is not None:
         reader = reader.option("maxOffsetsPerTrigger", per_trigger)
     return reader.load()
+
+
+def batching(rate: float) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The options with which a query that waits for records fetches and sends them at a rate, in events per second."""
+    return (FETCH_BATCHING, SEND_BATCHING) if rate > HIGH_RATE else (FETCH_AT_ONCE, SEND_AT_ONCE)
 
 
 def kpi_rows(
@@ -118,7 +128,7 @@ def start_kpis(rows: DataFrame, settings: Settings, *, kafka: Mapping[str, str])
     return (
         rows.writeStream.queryName(KPIS)
         .format("kafka")
-        .options(**SEND_BATCHING, **NO_CLIENT_METRICS, **kafka)
+        .options(**batching(settings.rate)[1], **NO_CLIENT_METRICS, **kafka)
         .option("topic", settings.topic("kpis"))
         .option("checkpointLocation", folder)
         .outputMode("update")

@@ -14,7 +14,7 @@ import ipycytoscape
 
 from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component
-from rtlib.graph import Graph, Node, lineage
+from rtlib.graph import Graph, Node, edge_rate, lineage
 from rtlib.records import Status
 from rtlib.widgets import canvas
 from rtlib.widgets.theme import STATUS_STYLES
@@ -34,6 +34,7 @@ class ArchitectureGraph:
         self._selected: str | None = None
         self._callbacks: list[Select] = []
         self._newest: Graph | None = None
+        self._pointed: str | None = None
         self._updates = 0
         self._ids = {part.id for part in components}
         self._nodes = {data["id"]: _node(data, place) for data, place in canvas.elements(components)}
@@ -48,6 +49,8 @@ class ArchitectureGraph:
         self.widget.graph.add_nodes(list(self._nodes.values()))
         self.widget.graph.add_edges(list(self._edges.values()), directed=True)
         self.widget.on("node", "tap", self._tapped)
+        self.widget.on("edge", "mouseover", self._pointed_at)
+        self.widget.on("edge", "mouseout", self._left)
 
     @property
     def selected(self) -> str | None:
@@ -82,11 +85,29 @@ class ArchitectureGraph:
         for (source, target), edge in self._edges.items():
             flow = _flow(graph.node(source), graph.node(target))
             mark = _edge_focus(focus.get(source, ""), focus.get(target, ""))
-            _change(edge, {"flow": flow, "focus": mark, "beat": beat})
+            rate = self._rate(graph, source, target)
+            _change(edge, {"flow": flow, "focus": mark, "rate": rate, "beat": beat})
 
     def refit(self) -> None:
         """Fit the graph to its frame again, whose size may have changed; costs one small message."""
         self.widget.relayout()
+
+    def _rate(self, graph: Graph, source: str, target: str) -> str:
+        """The text on an edge: its rate while the pointer is on it, or a node at one of its ends is selected."""
+        if self._selected not in (source, target) and self._pointed != f"{source}>{target}":
+            return ""
+        return edge_rate(graph.node(source), graph.node(target))
+
+    def _pointed_at(self, event: Mapping[str, Any]) -> None:
+        self._point(event.get("data", {}).get("id"))
+
+    def _left(self, _: Mapping[str, Any]) -> None:
+        self._point(None)
+
+    def _point(self, edge_id: str | None) -> None:
+        if edge_id != self._pointed and self._newest is not None:
+            self._pointed = edge_id
+            self.update(self._newest)
 
     def _tapped(self, event: Mapping[str, Any]) -> None:
         tapped = event.get("data", {}).get("id")
@@ -146,5 +167,5 @@ def _node(data: Mapping[str, Any], place: canvas.Place) -> Any:
 
 
 def _edge(source: str, target: str) -> Any:
-    data = {"id": f"{source}>{target}", "source": source, "target": target, "flow": "still", "focus": ""}
+    data = {"id": f"{source}>{target}", "source": source, "target": target, "flow": "still", "focus": "", "rate": ""}
     return ipycytoscape.Edge(data=data, pannable=False)

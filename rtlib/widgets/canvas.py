@@ -56,6 +56,13 @@ def stylesheet(components: Sequence[Component]) -> list[Rule]:
     return [*_base(), *_kinds(), *_statuses(), *_routes(components), *_flows(), *_focuses()]
 
 
+# On a plate, because an edge may run behind its text.
+_RATE: Rule = {
+    "font_family": CANVAS_FONT, "font_size": 13, "font_weight": 600, "color": INK, "text_background_color": "#ffffff",
+    "text_background_opacity": 0.92, "text_background_padding": "3px", "text_background_shape": "round-rectangle",
+}  # fmt: skip
+
+
 def _rule(selector: str, **style: Any) -> Rule:
     return {"selector": selector, "style": {name.replace("_", "-"): value for name, value in style.items()}}
 
@@ -65,7 +72,7 @@ def _base() -> list[Rule]:
     bare = {"shape": "rectangle", "background_opacity": 0, "border_width": 0, "width": 1, "height": 1}
     return [
         _rule("node", label="data(title)", events="no", overlay_opacity=0, **bare, **text),
-        _rule("edge", events="no", overlay_opacity=0),
+        _rule("edge", label="data(rate)", events="yes", overlay_opacity=0, **_RATE),
     ]
 
 

@@ -642,10 +642,10 @@ def test_the_rows_of_the_report_are_exported_to_files_that_can_be_read(world: Wo
 
 
 def test_the_stock_command_line_does_the_same(world: World) -> None:
-    ours = world.build("+interval_load")
+    ours = world.build("interval_load")
     variables = dbt.exports(world.settings)[0]
     done = subprocess.run(
-        [str(DBT), "--no-use-colors", "build", "--select", "+interval_load", "--exclude-resource-type", "unit_test"],
+        [str(DBT), "--no-use-colors", "build", "--select", "interval_load", "--exclude-resource-type", "unit_test"],
         env={**inherited_environment(), **variables},
         cwd=world.settings.home,
         capture_output=True,

@@ -13,7 +13,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, component
 from rtlib.services import voila
-from support.app_page import CHOICE, NODES, AppPage, open_app
+from support.app_page import CHOICE, EDGE, NODES, AppPage, open_app
 from support.served import (
     CELL,
     TESTS,
@@ -114,6 +114,16 @@ def test_a_click_on_the_canvas_opens_the_part_and_the_list_shows_it(app: AppPage
     assert component(node).title in text
     assert component(node).breaks in text
     assert app.chosen() == component(node).title
+
+
+def test_an_edge_shows_its_rate_while_the_pointer_is_on_it(app: AppPage) -> None:
+    app.click_beside()
+    edge = app.edge("events", "kpis")
+    assert edge["rate"] == ""
+    app.page.mouse.move(edge["x"], edge["y"])
+    app.page.wait_for_function(f"() => ({EDGE})('events>kpis').rate.endsWith(' records/s')", timeout=20_000)
+    app.page.mouse.move(5, 5)
+    app.page.wait_for_function(f"() => ({EDGE})('events>kpis').rate === ''", timeout=20_000)
 
 
 @pytest.mark.parametrize("node", ["registry", "loader", "dashboard"])

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.stack import NO_BATCH_JOBS, run_rtlib, running_for, state_folder
+from support.stack import NO_BATCH_JOBS, SHORT_INTERVALS, run_rtlib, running_for, state_folder
 
 pytestmark = pytest.mark.integration
 
@@ -14,7 +14,9 @@ pytestmark = pytest.mark.integration
 def test_a_headless_demo_reconciles_and_leaves_nothing_behind() -> None:
     with state_folder() as home:
         words = ("demo", "--headless", "--seconds", "8", "--rate", "50", "--json")
-        done = run_rtlib(home, *words, timeout=300, environment={"RTLIB_STEADY": "true", **NO_BATCH_JOBS})
+        done = run_rtlib(
+            home, *words, timeout=300, environment={"RTLIB_STEADY": "true", **SHORT_INTERVALS, **NO_BATCH_JOBS}
+        )
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)
         assert report["reconciles"] is True

@@ -13,7 +13,7 @@ import papermill
 import pytest
 
 from rtlib.errors import ConfigError
-from rtlib.lessons import PARAMETERS, check
+from rtlib.lessons import PARAMETERS, parameters
 from support.notebooks import FOLDER, LESSONS, of_kind
 
 
@@ -46,9 +46,9 @@ WRONG = (
 @pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
 def test_each_lesson_checks_its_parameters_right_after_their_cell(source: Any) -> None:
     assert set(PARAMETERS[source.stem]) == set(defaults(source.stem))
-    parameters, checks, *_ = of_kind(source, "code")
+    _, checks, *_ = of_kind(source, "code")
     calls = [node for node in ast.walk(ast.parse(checks.source)) if isinstance(node, ast.Call)]
-    assert [ast.unparse(call.func) for call in calls] == ["check"]
+    assert [ast.unparse(call.func) for call in calls] == ["parameters"]
     assert ast.literal_eval(calls[0].args[0]) == source.stem
     checked = {keyword.arg: ast.unparse(keyword.value) for keyword in calls[0].keywords}
     assert checked == {name: name for name in defaults(source.stem)}
@@ -57,7 +57,7 @@ def test_each_lesson_checks_its_parameters_right_after_their_cell(source: Any) -
 @pytest.mark.parametrize("lesson", PARAMETERS)
 def test_the_defaults_of_a_lesson_are_accepted_unchanged(lesson: str) -> None:
     values = defaults(lesson)
-    checked = check(lesson, **values)
+    checked = parameters(lesson, **values)
     assert (checked if isinstance(checked, tuple) else (checked,)) == tuple(values.values())
 
 
@@ -65,16 +65,16 @@ def test_the_defaults_of_a_lesson_are_accepted_unchanged(lesson: str) -> None:
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:20])
 def test_a_wrong_value_is_refused_in_one_sentence_with_a_command_that_works(lesson: str, name: str, value: Any) -> None:
     if name == "domain_name" and value == "":
-        assert check(lesson, domain_name="") is None
+        assert parameters(lesson, domain_name="") is None
         return
     with pytest.raises(ConfigError) as caught:
-        check(lesson, **{name: value})
+        parameters(lesson, **{name: value})
     assert caught.value.what.startswith(f"{name} must be ")
     assert repr(value)[:40] in caught.value.what
     assert "\n" not in caught.value.what
     assert len(caught.value.what) < 450
     (proposed,) = re.findall(rf"papermill {lesson}\.ipynb done\.ipynb -p {name} (.+)$", caught.value.cure)
-    check(lesson, **{name: proposed.strip('"')})
+    parameters(lesson, **{name: proposed.strip('"')})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_wrong_value_is_refused_in_one_sentence_with_a_command_that_works(less
 )
 def test_none_is_refused_unless_it_has_a_meaning(lesson: str, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be .*, not None"):
-        check(lesson, **{name: None})
+        parameters(lesson, **{name: None})
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_none_is_refused_unless_it_has_a_meaning(lesson: str, name: str) -> None
     ],
 )
 def test_an_unambiguous_value_is_converted(lesson: str, name: str, value: Any, expected: Any) -> None:
-    checked = check(lesson, **{name: value})
+    checked = parameters(lesson, **{name: value})
     assert (checked, type(checked)) == (expected, type(expected))
 
 
@@ -111,15 +111,15 @@ def test_an_unambiguous_value_is_converted(lesson: str, name: str, value: Any, e
 )
 def test_the_bounds_are_inclusive(value: int, accepted: bool) -> None:
     if accepted:
-        assert check("07_staffing", per_day=value) == value
+        assert parameters("07_staffing", per_day=value) == value
     else:
         with pytest.raises(ConfigError, match="a whole number from 1,000 to 1,000,000"):
-            check("07_staffing", per_day=value)
+            parameters("07_staffing", per_day=value)
 
 
 def test_the_cure_names_the_most_similar_name() -> None:
     with pytest.raises(ConfigError) as caught:
-        check("04_break_it", first_fault="kill-werehouse")
+        parameters("04_break_it", first_fault="kill-werehouse")
     assert caught.value.cure.endswith("-p first_fault kill-warehouse")
 
 
@@ -127,7 +127,7 @@ def test_a_notebook_shows_the_message_without_a_traceback(tmp_path: Any) -> None
     source = FOLDER / "py" / "05_dbt.py"
     notebook = jupytext.read(source)
     notebook.cells = notebook.cells[
-        : 1 + next(place for place, cell in enumerate(notebook.cells) if "check(" in cell.source)
+        : 1 + next(place for place, cell in enumerate(notebook.cells) if "= parameters(" in cell.source)
     ]
     nbformat.write(notebook, tmp_path / "lesson.ipynb")
     with pytest.raises(papermill.PapermillExecutionError) as caught:

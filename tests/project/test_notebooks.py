@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from string import ascii_lowercase
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,8 @@ import pytest
 from rtlib.bi import MEASURES, PAGES, Visual
 from rtlib.bi.report import COLOURS
 from rtlib.config import DOMAINS, Settings
-from support.notebooks import FOLDER, LESSONS, SOURCES, of_kind
+from rtlib.lessons.exercises import of_lesson
+from support.notebooks import FOLDER, LESSONS, SOLVED, SOURCES, of_kind, write_lessons
 
 MAX_CODE_LINES = 10  # in a cell, without blank lines
 OPEN_EXERCISES = {"09_explain"}  # lessons whose exercises have no single answer that could be folded away
@@ -31,11 +33,6 @@ every_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.
 def committed(source: Path) -> Any:
     """The committed notebook of a source."""
     return nbformat.read(FOLDER / f"{source.stem}.ipynb", as_version=4)
-
-
-def content(notebook: Any) -> list[tuple[str, str, list[str]]]:
-    """The content of a notebook: type, text and tags of each cell."""
-    return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
 
 
 def characters(cells: list[Any]) -> int:
@@ -67,11 +64,34 @@ def test_each_notebook_has_a_source_and_each_source_a_notebook() -> None:
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == {path.stem for path in SOURCES}
 
 
-@every_notebook
-def test_source_and_notebook_have_the_same_content(source: Path) -> None:
-    assert content(committed(source)) == content(jupytext.read(source)), (
-        "cure: .venv/bin/jupytext --sync notebooks/py/*.py"
-    )
+def test_a_lesson_with_exercises_has_a_solved_notebook() -> None:
+    with_exercises = {source.stem for source in LESSONS if 'exercise="' in source.read_text(encoding="utf-8")}
+    assert {path.stem for path in SOLVED.glob("*.ipynb")} == with_exercises
+
+
+def test_sources_and_notebooks_are_as_written_from_the_exercises() -> None:
+    stale = [path.name for path, text in write_lessons.files() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "cure: .venv/bin/python scripts/write_lessons.py"
+
+
+def test_each_exercise_is_in_its_lesson_once_in_order() -> None:
+    for source in LESSONS:
+        named = [cell.metadata.get("exercise") for cell in of_kind(source, "code")]
+        assert [name for name in named if name] == [each.id for each in of_lesson(source.stem[:2])]
+
+
+def test_an_exercise_names_a_heading_of_its_lesson() -> None:
+    for source in LESSONS:
+        prose = "\n".join(cell.source for cell in of_kind(source, "markdown"))
+        missing = [each.place for each in of_lesson(source.stem[:2]) if f"## {each.place}\n" not in prose]
+        assert missing == []
+
+
+@every_lesson
+def test_predictions_are_numbered_in_their_order(source: Path) -> None:
+    code = "\n".join(cell.source for cell in of_kind(source, "code"))
+    named = re.findall(r'predict\("([\w.]+)"', code)
+    assert named == [f"{source.stem[:2]}.{letter}" for letter in ascii_lowercase[: len(named)]]
 
 
 @every_notebook
@@ -89,7 +109,7 @@ def test_a_notebook_is_valid_and_runs_on_any_python3_kernel(source: Path) -> Non
 
 @every_lesson
 def test_code_cells_are_short(source: Path) -> None:
-    lines = {cell.source: len([line for line in cell.source.splitlines() if line.strip()])
+    lines = {cell.source: len([line for line in cell.source.splitlines() if line.strip() and "### " not in line])
              for cell in of_kind(source, "code")}  # fmt: skip
     assert {cell: count for cell, count in lines.items() if count > MAX_CODE_LINES} == {}
 

@@ -147,12 +147,13 @@ def test_the_json_of_the_status_has_the_detail_of_each_part_under_its_key() -> N
     assert "detail" not in fields["parts"][0]
 
 
-def test_reset_empties_the_folder_but_keeps_the_downloads(home: Path) -> None:
+def test_reset_empties_the_folder_but_keeps_the_downloads_and_the_progress(home: Path) -> None:
     (home / "jars").mkdir(parents=True)
+    (home / "course.json").write_text("{}")
     (home / "jars" / "a.jar").write_text("bytes")
     (home / "checkpoints" / "iot").mkdir(parents=True)
     (home / "run.json").write_text("{}")
     assert CliRunner().invoke(cli.app, ["reset", "--yes"]).exit_code == 0
-    assert [path.name for path in home.iterdir()] == ["jars"]
-    assert CliRunner().invoke(cli.app, ["reset", "--yes", "--downloads"]).exit_code == 0
+    assert sorted(path.name for path in home.iterdir()) == ["course.json", "jars"]
+    assert CliRunner().invoke(cli.app, ["reset", "--yes", "--downloads", "--progress"]).exit_code == 0
     assert list(home.iterdir()) == []

@@ -29,6 +29,12 @@ NODES = """() => {
     return [node.id(), {x: corner.x + at.x, y: corner.y + at.y, opacity: node.effectiveOpacity(), ...node.data()}];
   }));
 }"""
+# The middle of an edge on the page, and its data.
+EDGE = """id => {
+  const box = [...document.querySelectorAll('.rt-graph *')].find(e => e._cyreg && e._cyreg.cy);
+  const corner = box.getBoundingClientRect(), edge = box._cyreg.cy.getElementById(id), at = edge.renderedMidpoint();
+  return {x: corner.x + at.x, y: corner.y + at.y, ...edge.data()};
+}"""
 # Titles whose width, as first measured by cytoscape, differs from their width in the app's own font.
 FOREIGN = """family => {
   const box = [...document.querySelectorAll('.rt-graph *')].find(e => e._cyreg && e._cyreg.cy);
@@ -96,6 +102,10 @@ class AppPage:
         at = self.nodes()[node]
         self.page.mouse.click(at["x"], at["y"])
         return self.read_panel(node)
+
+    def edge(self, source: str, target: str) -> dict[str, Any]:
+        """The middle of an edge on the page, and its data."""
+        return self.page.evaluate(EDGE, f"{source}>{target}")
 
     def click_beside(self) -> str:
         """Click the canvas beside the cards; returns the text of the overview."""

@@ -10,11 +10,13 @@ from typing import Any
 import jupytext
 import pytest
 
-from support.project import ROOT
+from support.project import ROOT, script
 from support.stack import clean_environment
 
 FOLDER = ROOT / "notebooks"
 SOURCES = sorted((FOLDER / "py").glob("*.py"))
+SOLVED = FOLDER / "solved"
+write_lessons = script("write_lessons")
 LESSONS = [source for source in SOURCES if source.stem[0].isdigit()]
 
 NEED_NO_STACK = {source.stem for source in LESSONS if "needs no running stack" in source.read_text(encoding="utf-8")}

@@ -39,6 +39,9 @@ NO_ARCHIVES = {"RTLIB_CLASS_ARCHIVES": "false"}
 NO_BATCH_JOBS = {f"RTLIB_{name.upper()}": str(value) for name, value in config.NO_BATCH_JOBS.items()}
 
 
+SHORT_INTERVALS = {"RTLIB_REAL_TIME_INTERVAL_SECONDS": "8"}
+
+
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
     """The environment without settings of rtlib, except the state folder and ``variables``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RTLIB_")}

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rtlib import formatting
 from rtlib.components import ARCHITECTURE_COMPONENTS_LIST, Component, downstream_of, upstream_of
 from rtlib.errors import ConfigError
-from rtlib.graph import Graph, History, build, lineage, summary
+from rtlib.graph import Graph, History, build, edge_rate, lineage, summary
 from rtlib.records import Observation, Reading, Status
+from support.project import ROOT
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PROBES = sorted({component.probe for component in ARCHITECTURE_COMPONENTS_LIST if component.probe})
@@ -79,6 +80,37 @@ def test_the_numbers_of_a_daily_job_are_good_for_a_day_and_an_idle_part_is_no_pr
     assert not graph.node("dbt").stale
     assert summary(graph)[0] is Status.HEALTHY
     assert build(all_seen(dbt=seen(ago=27 * hours)), now=NOW).node("dbt").stale
+
+
+def rate(source: str, target: str, **probes: Observation) -> str:
+    graph = build(probes, now=NOW)
+    return edge_rate(graph.node(source), graph.node(target))
+
+
+def reading(name: str, value: float | None, *, ago: float = 0.4) -> Observation:
+    return Observation(
+        Status.HEALTHY, "it answers", NOW, (Reading(name, value, "records/s", NOW - timedelta(seconds=ago)),)
+    )
+
+
+def test_an_edge_has_the_rate_that_its_target_receives_or_else_that_its_source_sends() -> None:
+    probes = {"broker": reading("arriving", 51.2), "simulator": reading("sending", 60.0)}
+    assert rate("simulator", "events", **probes) == "51.2 records/s"
+    assert rate("events", "kpis", **probes) == "51.2 records/s"
+    assert rate("simulator", "registry", **probes) == "60 records/s"
+
+
+def test_an_edge_has_no_rate_where_none_is_measured_or_the_number_is_old() -> None:
+    assert rate("dbt", "forecast", dbt=seen()) == ""
+    assert rate("events", "kpis", broker=reading("arriving", None)) == ""
+    assert rate("events", "kpis", broker=reading("arriving", 51.2, ago=60)) == ""
+
+
+def test_every_reading_that_an_edge_shows_is_made_by_a_probe() -> None:
+    probes = "".join(path.read_text() for path in (ROOT / "rtlib/pipeline/monitoring/probes").glob("*.py"))
+    names = {name for part in ARCHITECTURE_COMPONENTS_LIST for name in (part.receives, part.sends) if name}
+    assert names >= {"arriving", "sending"}
+    assert [name for name in names if f'Reading("{name}"' not in probes] == []
 
 
 def test_lineage_is_everything_before_and_after_a_node() -> None:

@@ -43,9 +43,9 @@ NODES = {"people_short": "staffing", "load_of_forecast": "forecast"}  # the node
 def run_alerts(settings: Settings, stop: threading.Event) -> None:
     """Evaluate every finished window of the KPI stream, and send cards, until ``stop`` is set."""
     wait_for_topics(settings)
-    wake = threading.Event()
+    wake, over = threading.Event(), threading.Event()
     service, heartbeat = AlertService(settings, wake), HeartbeatEmitter("alerts", settings)
-    sender = threading.Thread(target=send_pending, args=(settings, stop, wake), name="sender")
+    sender = threading.Thread(target=send_pending, args=(settings, over, wake), name="sender")
     sender.start()
     try:
         while not stop.is_set():
@@ -55,7 +55,7 @@ def run_alerts(settings: Settings, stop: threading.Event) -> None:
             if heartbeat.due():
                 heartbeat.emit(f"judged until {service.summary}", service.numbers())
     finally:
-        stop.set()
+        over.set()
         wake.set()
         sender.join(timeout=15)
         heartbeat.close()

@@ -7,6 +7,7 @@ minutes and forecasts are made every hour, or when history was loaded. Missing c
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import threading
 import time
@@ -27,13 +28,15 @@ from rtlib.pipeline.telemetry.queries_watch import QueriesWatch
 from rtlib.pipeline.workers import class_archives
 from rtlib.pipeline.workers.startup import wait_for_topics
 from rtlib.records import BatchJob
+from rtlib.services import peaks, processes
 from rtlib.warehouse import runs
 from rtlib.warehouse.connection import connect
 from rtlib.warehouse.runs import JobHistory
 
 log = logging.getLogger(__name__)
 QUERIES_SECONDS = 90.0  # limit of the wait for the streaming application
-STOP_SECONDS = 15.0  # a child may take to end by itself
+SAMPLE_AT_WORK, SAMPLE_SECONDS = 4.0, 20.0  # between samples of the stack's memory; a job takes most of it for seconds
+STOP_SECONDS, SIGNALS = 15.0, 3  # a child may take to end by itself, and the signals that it gets meanwhile
 AFTER_DBT = (BatchJob.FORECAST, BatchJob.PLAN, BatchJob.REPORT, BatchJob.RETENTION)
 MARTS, FORECASTS = "dbt", "forecast"  # the schedule's entries, named after their first job
 ARCHIVES = "class-archives"  # an entry that is removed when none is missing
@@ -45,7 +48,7 @@ def run_batch(settings: Settings, stop: threading.Event) -> None:
     heartbeat = HeartbeatEmitter("batch", settings)
     try:
         archives = _wait_for_queries(settings, stop, heartbeat) and settings.class_archives
-        _run_schedule(Batch(settings, stop, archives=archives), stop, heartbeat)
+        _run_schedule(settings, Batch(settings, stop, archives=archives), stop, heartbeat)
     finally:
         heartbeat.close()
 
@@ -60,13 +63,17 @@ def _wait_for_queries(settings: Settings, stop: threading.Event, heartbeat: Hear
         return queries.run()
 
 
-def _run_schedule(batch: Batch, stop: threading.Event, heartbeat: HeartbeatEmitter) -> None:
+def _run_schedule(settings: Settings, batch: Batch, stop: threading.Event, heartbeat: HeartbeatEmitter) -> None:
     if stop.is_set():
         return
     batch.start()
+    sampled = -math.inf
     try:
         while not stop.wait(0.5):
             heartbeat.emit(batch.summary(), batch.numbers())
+            if time.monotonic() - sampled >= (SAMPLE_AT_WORK if batch.is_at_work else SAMPLE_SECONDS):
+                sampled = time.monotonic()
+                peaks.note(settings.home, processes.resident_megabytes(settings.home))
     finally:
         batch.shut_down()
 
@@ -110,6 +117,11 @@ class Batch:
     def shut_down(self) -> None:
         """Wait until the running job has ended, after ``stop`` was set."""
         self._scheduler.shutdown()
+
+    @property
+    def is_at_work(self) -> bool:
+        """True while a job runs."""
+        return self._running is not None
 
     def summary(self) -> str:
         """What it does now, in words."""
@@ -220,9 +232,10 @@ def why_forecast(histories: dict[BatchJob, JobHistory], *, interval: timedelta, 
 def _end(child: subprocess.Popen[bytes]) -> int:
     """End a job and its own children."""
     family = [child.pid, *(process.pid for process in _children(child.pid))]
-    child.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        return child.wait(timeout=STOP_SECONDS)
+    for _ in range(SIGNALS):  # Python loses the interrupt of a signal that arrives while it runs a destructor
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(timeout=STOP_SECONDS / SIGNALS)
     for pid in family:
         with suppress(psutil.Error):
             psutil.Process(pid).kill()

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from rtlib.alerts import Teams, message
 from rtlib.config import Settings
+from rtlib.errors import WarehouseDamaged, WarehouseUnreachable
 from rtlib.pipeline.workers.receiver import receiver_address
 from rtlib.warehouse import alert_outbox
 from rtlib.warehouse.connection import Warehouse
@@ -25,7 +26,7 @@ def webhook(settings: Settings) -> SecretStr:
 
 
 def send_pending(settings: Settings, stop: threading.Event, wake: threading.Event) -> None:
-    """Send the cards of the outbox whenever ``wake`` is set, until ``stop`` is."""
+    """Send the cards of the outbox whenever ``wake`` is set, until ``stop`` is; waits while the warehouse is away."""
 
     def sleep(seconds: float) -> None:
         stop.wait(seconds)
@@ -34,7 +35,12 @@ def send_pending(settings: Settings, stop: threading.Event, wake: threading.Even
     try:
         while not stop.is_set():
             wake.clear()
-            if not deliver(settings, warehouse, teams, stop):
+            try:
+                sent = deliver(settings, warehouse, teams, stop)
+            except (WarehouseUnreachable, WarehouseDamaged) as error:
+                log.warning("no card can be sent: %s", error)
+                sent = 0
+            if not sent:
                 wake.wait(SEND_SECONDS)
     finally:
         warehouse.close()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
 import signal
 import threading
 from collections.abc import Callable
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
+from tenacity.nap import sleep_using_event
+
 from rtlib.config import Settings
-from rtlib.errors import ConfigError
+from rtlib.errors import ConfigError, WarehouseDamaged, WarehouseUnreachable
+
+log = logging.getLogger(__name__)
 
 Worker = Callable[[Settings, threading.Event], None]
 # Entry points as text, so that a process imports only its own worker.
@@ -37,11 +43,36 @@ def worker(name: str) -> Worker:
 def run_part(name: str, settings: Settings) -> None:
     """Run a worker in this process until SIGTERM or SIGINT.
 
+    While the warehouse is away the worker begins anew, after half a second at first and five in the end: a new process
+    would import everything again, which takes more of the machine than the work.
+
     Raises:
         ConfigError: There is no worker of this name.
-        RtlibError: A service that the worker needs is missing; the supervisor restarts the worker.
+        RtlibError: Another service that the worker needs is missing; the supervisor restarts the worker.
     """
     run, stop = worker(name), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop)
+    run_until(stop, run, settings)
+
+
+def run_until(stop: threading.Event, run: Worker, settings: Settings) -> None:
+    """Run a worker until ``stop`` is set, and begin anew whenever the warehouse was away.
+
+    Raises:
+        RtlibError: What the worker raises, except for the absence of the warehouse.
+    """
+    patiently = Retrying(
+        retry=retry_if_exception_type((WarehouseUnreachable, WarehouseDamaged)),
+        wait=wait_exponential(multiplier=0.5, max=5),
+        stop=stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        before_sleep=_say_why,
+        retry_error_callback=lambda _: None,  # it is to stop
+    )
+    patiently(run, settings, stop)
+
+
+def _say_why(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("the worker begins anew: %s", error)

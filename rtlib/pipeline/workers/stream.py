@@ -70,7 +70,7 @@ class Application:
         )
 
     def _start_kpis(self) -> StreamingQuery:
-        source = queries.records(self._spark, self._settings, kafka=self._kafka, per_trigger=None)
+        source = queries.records(self._spark, self._trigger.settings, kafka=self._kafka, per_trigger=None)
         rows = queries.kpi_rows(source, self._domain, self._settings, schema_ids=self._schemas.known)
         return queries.start_kpis(rows, self._trigger.settings, kafka=self._kafka)
 

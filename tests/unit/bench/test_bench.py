@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from rtlib.bench import checkpoint_interval
+from rtlib.bench.checkpoint_interval import IntervalCost, pause
 from rtlib.bench.client_profile import Clock, Speed, hottest, reason
 from rtlib.bench.lag import lag_trend, lags
 from rtlib.bench.latency import Latency, by_second, latencies, latency, latency_of_all
@@ -289,3 +291,21 @@ def test_the_report_is_saved_as_text_json_and_a_picture(tmp_path: Path) -> None:
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert plot(Result(RESULT.ratios), tmp_path) == tmp_path / "bench.png"
     assert {path.name for path in tmp_path.iterdir()} == {"bench.txt", "bench.json", "bench.png"}
+
+
+# --- the checkpoint interval ----------------------------------------------------------------------------------------
+
+
+def test_the_pause_is_the_longest_time_without_a_kpi() -> None:
+    key = ("oakland", datetime(2026, 3, 2, 8, 15, tzinfo=UTC))
+    assert pause([(10.0, key, 1), (10.2, key, 2), (11.4, key, 3), (11.5, key, 4)]) == pytest.approx(1.2)
+    assert math.isnan(pause([(10.0, key, 1)]))
+
+
+def test_each_interval_is_a_line_with_its_latency_and_the_cost_of_a_kill() -> None:
+    costs = [IntervalCost(15, 103.0, 1_341.0, 1.4, 9.5, 17.2, 0), IntervalCost(60, 100.0, 480.0, 1.3, 41.0, 18.9, 0)]
+    heading, first, second = checkpoint_interval.table(costs).splitlines()
+    assert heading.split() == ["interval", "p50", "p99", "p99/p50", "pause", "read", "again", "back", "after"]
+    assert first.split() == ["15", "s", "103", "ms", "1341", "ms", "13.0", "1.40", "s", "9.5", "s", "17.2", "s"]
+    assert second.split() == ["60", "s", "100", "ms", "480", "ms", "4.8", "1.30", "s", "41.0", "s", "18.9", "s"]
+    assert len(heading) == len(first) == len(second)

@@ -1,4 +1,4 @@
-"""Helpers of the lessons: a guess, a ledger that fails on purpose, and the options of the notebook's Spark."""
+"""Helpers of the lessons: a prediction, a ledger that fails on purpose, and the options of the notebook's Spark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from rtlib.config import Settings
 from rtlib.errors import ConfigError
-from rtlib.lessons import compare, ledger_without_one_event
+from rtlib.lessons import ledger_without_one_event, predict, progress
 from rtlib.pipeline import notebook_spark
 from rtlib.pipeline.audit import evidence
 from rtlib.services.java import Java
@@ -22,9 +22,13 @@ from support.ledgers import evidence_of, held_by, run_of
     ("guess", "line"),
     [(None, "2 (no guess yet)"), (2, "2 (as you guessed)"), (3, "2 (you guessed 3)"), ("two", "2 (you guessed 'two')")],
 )
-def test_a_guess_is_compared_with_the_result(guess: object, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    compare(guess, 2)
+def test_a_prediction_is_compared_with_the_result_and_kept(
+    guess: object, line: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTLIB_HOME", str(tmp_path))
+    predict("02.a", guess, 2)
     assert capsys.readouterr().out == f"{line}\n"
+    assert progress.load(tmp_path).guesses == ({} if guess is None else {"02.a": (repr(guess), guess == 2)})
 
 
 def test_an_event_hidden_from_the_ledger_is_reported_as_lost_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,17 +45,17 @@ def test_a_report_of_an_earlier_start_does_not_count(heartbeats: dict[str, Heart
 
 
 def test_the_batch_part_reports_while_it_waits_and_ends_when_it_has_to_stop(heartbeats: dict[str, Heartbeat]) -> None:
-    stop, messages = threading.Event(), list[str]()
+    stop, reported = threading.Event(), list[str]()
 
     def emit(message: str, numbers: object) -> None:
-        messages.append(message)
+        reported.append(message)
         stop.set()
 
     assert not batch._wait_for_queries(Settings(), stop, SimpleNamespace(emit=emit))  # type: ignore[arg-type]
-    assert messages == ["waits until the queries run"]
+    assert reported == ["waits until the queries run"]
 
 
-def test_the_jobs_begin_after_a_time_although_the_queries_fail(
+def test_the_jobs_do_not_wait_forever_for_queries_that_fail(
     heartbeats: dict[str, Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "QUERIES_SECONDS", 0.0)

@@ -36,10 +36,29 @@ def test_a_trigger_that_contradicts_the_environment_is_refused(tmp_path: Path, m
 def test_a_new_trigger_is_noticed_once_and_reported_in_the_heartbeat(tmp_path: Path) -> None:
     choose(Settings(home=tmp_path), "real-time")
     watch = TriggerWatch(load_settings(home=tmp_path))
-    assert (watch.changed(), watch.numbers) == (False, {"real_time": 1.0})
+    assert (watch.changed(), watch.numbers) == (
+        False,
+        {"real_time": 1.0, "checkpoint_interval": 15.0, "high_rate": 0.0},
+    )
     choose(Settings(home=tmp_path), "micro-batch")
     assert (watch.changed(), watch.changed()) == (True, False)
     assert (watch.settings.trigger, watch.numbers) == ("micro-batch", {"real_time": 0.0})
+
+
+def test_a_new_checkpoint_interval_is_noticed_once(tmp_path: Path) -> None:
+    choose(Settings(home=tmp_path), "real-time")
+    watch = TriggerWatch(load_settings(home=tmp_path))
+    choose(Settings(home=tmp_path), "real-time", interval_seconds=60)
+    assert (watch.changed(), watch.changed()) == (True, False)
+    assert (watch.settings.real_time_interval_seconds, watch.numbers["checkpoint_interval"]) == (60, 60.0)
+
+
+def test_an_interval_that_contradicts_the_environment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTLIB_REAL_TIME_INTERVAL_SECONDS", "20")
+    with pytest.raises(ConfigError, match="RTLIB_REAL_TIME_INTERVAL_SECONDS=20 in the environment overrides 60"):
+        choose(Settings(home=tmp_path), "real-time", interval_seconds=60)
 
 
 def test_unreadable_settings_do_not_change_the_trigger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_the_archive_of_earlier_jars_is_removed(classes: Path) -> None:
 
 
 @pytest.mark.parametrize("codes", [{"dump": 1}, {"check": 1}])
-def test_an_archive_that_java_refuses_is_removed_and_tried_three_times(
+def test_an_archive_that_java_refuses_is_not_kept_and_tried_three_times_at_most(
     classes: Path, tmp_path: Path, codes: dict[str, int]
 ) -> None:
     for _ in range(MOST_FAILURES):

@@ -103,3 +103,4 @@ def test_the_status_names_the_part_that_is_over_its_memory_and_its_cure(
     assert (stream.healthy, stream.over_memory, stream.limit_mb) == (True, True, limits["stream"])
     assert "over its memory, 1,380 of 1,180 MB" in stream.detail
     assert "rtlib restart stream" in stream.detail
+    assert stream.peak_mb == sizes["stream"]

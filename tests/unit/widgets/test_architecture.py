@@ -71,6 +71,21 @@ def test_a_tap_selects_a_card_and_a_second_tap_or_a_tap_beside_it_clears_the_sel
     assert selections == ["events", None, "kpis", None]
 
 
+def test_an_edge_shows_its_rate_while_the_pointer_is_on_it_or_a_node_at_its_end_is_selected() -> None:
+    graph = ArchitectureGraph()
+    graph.update(graph_of())
+    assert data_of(graph, "simulator>events")["rate"] == ""
+    graph._pointed_at({"data": {"id": "simulator>events"}})
+    assert data_of(graph, "simulator>events")["rate"] == "51.2 records/s"
+    assert data_of(graph, "events>kpis")["rate"] == ""
+    graph._left({})
+    assert data_of(graph, "simulator>events")["rate"] == ""
+    graph.select("events")
+    assert [data_of(graph, edge)["rate"] for edge in ("simulator>events", "events>kpis")] == ["51.2 records/s"] * 2
+    graph.select(None)
+    assert data_of(graph, "events>kpis")["rate"] == ""
+
+
 def test_an_update_sends_only_changes() -> None:
     graph = ArchitectureGraph()
     graph.update(graph_of())
