@@ -18,6 +18,7 @@ from rtlib.services.java import ensure_java, find_java
 
 PYTHON_RANGE = ((3, 11), (3, 14))  # first supported, first unsupported
 MEMORY_MB = {"laptop": 3072, "small": 2048}
+ARCHIVES_MB = 350  # class archives, beside the jars
 STATE_MB = 500  # written in a session of a few hours: broker log, checkpoints, warehouse
 MEGABYTE = 1024 * 1024
 CGROUP = Path("/sys/fs/cgroup")
@@ -155,7 +156,8 @@ def _home(home: Path) -> Check:
 def _disk(settings: Settings) -> Check:
     absent = set(jars.absent(settings.home))
     to_fetch = [jar for jar in jars.locked() if jar.filename in absent]
-    needed = STATE_MB + sum(jar.size * (2 if jar.is_archive else 1) for jar in to_fetch) // MEGABYTE
+    room = STATE_MB + ARCHIVES_MB * settings.class_archives
+    needed = room + sum(jar.size * (2 if jar.is_archive else 1) for jar in to_fetch) // MEGABYTE
     free = shutil.disk_usage(_existing(settings.home)).free // MEGABYTE
     detail = f"{free:,} MB free at {settings.home}; {needed:,} MB needed"
     if free >= needed:

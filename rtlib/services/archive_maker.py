@@ -15,7 +15,7 @@ from rtlib.class_archive import SILENT, Record
 Run = Callable[[tuple[str, ...]], int]
 # The collector of our JVMs; another would archive objects too, which they could not use. A crash leaves no report.
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+SuppressFatalErrorMessage", *SILENT)
-DUMP = ("-Xshare:dump", "-Xmx256m", *QUICK)
+DUMP = ("-Xshare:dump", "-Xmx96m", *QUICK)
 CHECK = ("-Xshare:on", "-XX:+VerifySharedSpaces", "-Xmx64m", *QUICK)
 
 

@@ -181,7 +181,7 @@ class Batch:
         Raises:
             ServiceError: The stack stops.
         """
-        code = self._wait(job_process.start_command(command))
+        code = self._wait(job_process.start_command(command, environment=class_archives.environment()))
         if self._stop.is_set():
             raise ServiceError("the stack is shutting down", cure="rtlib up")
         return code
