@@ -47,7 +47,9 @@ def run_batch(settings: Settings, stop: threading.Event) -> None:
     wait_for_topics(settings)
     heartbeat = HeartbeatEmitter("batch", settings)
     try:
-        archives = _wait_for_queries(settings, stop, heartbeat) and settings.class_archives
+        # While Java makes an archive it takes 0.8 GB, which the small profile does not have.
+        wanted = settings.class_archives and settings.profile != "small"
+        archives = _wait_for_queries(settings, stop, heartbeat) and wanted
         _run_schedule(settings, Batch(settings, stop, archives=archives), stop, heartbeat)
     finally:
         heartbeat.close()
